@@ -1,0 +1,49 @@
+# `make run` and `make test` work on a bare clone with Python >= 3.11 and pip; the environment is made in .venv.
+# VENV=... reuses an environment, CONFIG=... names your config, CORES=... limits what is used.
+
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?=
+CORES ?= all
+BIN := $(VENV)/bin
+READY := $(VENV)/.graft-$(shell cat requirements.txt requirements-test.txt | cksum | cut -d' ' -f1)
+SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: run test lint report results docs clear-store env
+
+run: $(READY)
+	$(SNAKEMAKE)
+
+report: run
+	$(SNAKEMAKE) --report report.html
+	@echo "Open report.html in a browser."
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+# The README's results table: several seeds and splits; an hour on two cores.
+results: $(READY)
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/results.yaml
+	$(BIN)/python scripts/write_results.py
+
+docs: $(READY)
+	PYTHONPATH=scripts $(BIN)/python -m graft.config_docs
+
+# Deletes from the store what the config no longer names.
+clear-store: $(READY)
+	$(BIN)/python scripts/clear_store.py $(CONFIG)
+
+env: $(READY)
+
+$(READY):
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "graft needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	touch $@

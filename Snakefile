@@ -1,0 +1,47 @@
+"""graft: fine-tuned, few-shot, distilled and handed-over models from one YAML file. Start with README.md."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+pathvars:
+    results="results",
+    resources="resources",
+    logs="logs",
+    benchmarks="benchmarks",
+
+
+# The embedded default is loaded only when the user's config names no data set: Snakemake merges config files, so one
+# that is always loaded would train on top of the user's own.
+if not config.get("datasets"):
+
+    configfile: workflow.current_basedir.join("config/config.yaml").get_path_or_uri(secret_free=False)
+
+
+include: "rules/common.smk"
+include: "rules/fetch.smk"
+include: "rules/prepare.smk"
+include: "rules/embed.smk"
+include: "rules/finetune.smk"
+include: "rules/distill.smk"
+include: "rules/predict.smk"
+include: "rules/few_shot.smk"
+include: "rules/hand_off.smk"
+include: "rules/report.smk"
+
+
+report: "rules/captions/workflow.rst"
+
+
+localrules:
+    all,
+    fetch_dataset,
+    fetch_backbone,
+
+
+rule all:
+    """Everything that the config asks for."""
+    default_target: True
+    input:
+        all_results,

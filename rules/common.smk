@@ -1,0 +1,363 @@
+"""Functions that the rules share: the validated config, the plan of models, and inputs that go through the checkpoint.
+
+Needs: `config`. Makes: no file. Nothing here imports torch.
+"""
+
+import sys
+from functools import cache
+from pathlib import Path
+
+SCRIPTS = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"
+if SCRIPTS.is_dir():
+    sys.path.insert(0, str(SCRIPTS))
+
+from graft import codedigest, config as graft_config
+from graft.errors import UserError
+from graft.fingerprint import fingerprint
+from graft.outputs import read_json
+
+try:
+    config.update(graft_config.load(config, [Path(file) for file in workflow.configfiles]))
+    PLAN = graft_config.plan(config)
+except UserError as error:
+    raise WorkflowError(f"The config needs mending.\n{error}") from None
+
+NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
+
+
+wildcard_constraints:
+    dataset=NAME,
+    backbone=NAME,
+    target=NAME,
+    model=rf"{NAME}\.{NAME}\.{NAME}",
+    task=rf"{NAME}\.{NAME}\.{NAME}",
+    seed=r"\d+",
+    stage="finetune|distill",
+    part="labelled|pool",
+
+
+# What the config asks for
+
+
+def all_runs():
+    """(stage, model, seed) of every trained model."""
+    return [(model["stage"], name, seed) for name, model in PLAN.models.items() for seed in model["seeds"]]
+
+
+def all_tasks():
+    """The names of the few-shot tasks."""
+    return list(PLAN.tasks)
+
+
+def all_features():
+    """(dataset, backbone) of every pretrained backbone whose embeddings something uses."""
+    used = [(m["dataset"], m["backbone"]) for m in PLAN.models.values() if uses_features(m)]
+    used += [(task["dataset"], task["backbone"]) for task in PLAN.tasks.values() if task.get("backbone")]
+    return list(dict.fromkeys(used))
+
+
+def all_results(wildcards):
+    """The inputs of `all`; it asks every checkpoint, so that a rerun of one reaches only what really changed."""
+    ask_all_checkpoints()
+    return [
+        *(f"<results>/{stage}/{model}/seed{seed}/metrics.json" for stage, model, seed in all_runs()),
+        *(f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()),
+        "<results>/handoff/index.json",
+        "<results>/summary.csv",
+        *all_figures(),
+    ]
+
+
+def ask_all_checkpoints():
+    for dataset in used_datasets():
+        checkpoints.prepare_data.get(dataset=dataset)
+
+
+def used_datasets():
+    """The data sets that a model or a task needs."""
+    return list(dict.fromkeys(entry["dataset"] for entry in (*PLAN.models.values(), *PLAN.tasks.values())))
+
+
+def dataset_of(wildcards):
+    """The data set of a rule's wildcards, which name it, a model or a task."""
+    if hasattr(wildcards, "dataset"):
+        return wildcards.dataset
+    return (PLAN.tasks if hasattr(wildcards, "task") else PLAN.models)[
+        wildcards.get("task", wildcards.get("model"))
+    ]["dataset"]
+
+
+# Inputs: every rule below prepare_data gets them here, so that it asks the checkpoint
+
+
+def prepared(wildcards):
+    """The manifest (ancient) and the digest of what the rule depends on: the part it reads, else the labelled rows."""
+    dataset = dataset_of(wildcards)
+    checkpoints.prepare_data.get(dataset=dataset)
+    part = wildcards.get("part", "labelled")
+    return {
+        "samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
+        "digest": f"<results>/data/{dataset}/{part}.digest",
+    }
+
+
+def with_contents(wildcards):
+    """`prepared`, and where the data set's files are."""
+    return {
+        **prepared(wildcards),
+        "dataset": ancient(f"<resources>/datasets/{dataset_of(wildcards)}/dataset.json"),
+    }
+
+
+def training_inputs(wildcards):
+    """What a training reads: labelled rows, their files, the backbone, and its embeddings if the method starts there."""
+    model = PLAN.models[wildcards.model]
+    inputs = {**with_contents(wildcards), "backbone": f"<resources>/backbones/{model['backbone']}/backbone.json"}
+    if uses_features(model):
+        inputs["features"] = f"<results>/features/{model['dataset']}/{model['backbone']}/labelled.parquet"
+    return inputs
+
+
+def distill_inputs(wildcards):
+    """`training_inputs`, and the teacher with its embeddings."""
+    student = PLAN.models[wildcards.model]
+    return {
+        **training_inputs(wildcards),
+        "teacher": f"{run_folder(student['teacher'], student['teacher_seed'])}/ft_model.pt",
+        "teacher_features": f"{embeddings_of(student['teacher'], student['teacher_seed'])}/labelled.parquet",
+        "teacher_backbone": f"<resources>/backbones/{PLAN.models[student['teacher']]['backbone']}/backbone.json",
+    }
+
+
+def comparison_inputs(wildcards):
+    """Model, predictions and metrics of a student and of its teacher."""
+    student = PLAN.models[wildcards.model]
+    files = {"model": "ft_model.pt", "predictions": "predictions.parquet", "metrics": "metrics.json"}
+    teacher_folder = run_folder(student["teacher"], student["teacher_seed"])
+    student_folder = run_folder(wildcards.model, wildcards.seed)
+    checkpoints.prepare_data.get(dataset=student["dataset"])
+    return {
+        **{f"teacher_{key}": f"{teacher_folder}/{file}" for key, file in files.items()},
+        **{key: f"{student_folder}/{file}" for key, file in files.items()},
+    }
+
+
+def prediction_inputs(wildcards):
+    """A trained model, and the embeddings of every part of the data set by its backbone."""
+    dataset = dataset_of(wildcards)
+    folder = embeddings_of(wildcards.model, wildcards.seed)
+    return {
+        **prepared(wildcards),
+        "model": f"{run_folder(wildcards.model, wildcards.seed)}/ft_model.pt",
+        "features": [f"{folder}/{part}.parquet" for part in parts_of(dataset)],
+    }
+
+
+def few_shot_inputs(wildcards):
+    """The labelled embeddings that a task's episodes are drawn from."""
+    task = PLAN.tasks[wildcards.task]
+    if task.get("model"):
+        folder = embeddings_of(task["model"], task["model_seed"])
+    else:
+        folder = f"<results>/features/{task['dataset']}/{task['backbone']}"
+    return {**prepared(wildcards), "features": f"{folder}/labelled.parquet"}
+
+
+def figure_inputs(wildcards):
+    """What a trained model's figures are drawn from."""
+    checkpoints.prepare_data.get(dataset=dataset_of(wildcards))
+    folder = run_folder(wildcards.model, wildcards.seed)
+    return {
+        "model": f"{folder}/ft_model.pt",
+        "history": f"{folder}/ft_history.csv",
+        "predictions": f"{folder}/predictions.parquet",
+        "metrics": f"{folder}/metrics.json",
+    }
+
+
+def distillation_figure_inputs(wildcards):
+    """A student's comparison with its teacher."""
+    checkpoints.prepare_data.get(dataset=dataset_of(wildcards))
+    return {"agreement": f"{run_folder(wildcards.model, wildcards.seed)}/agreement.json"}
+
+
+def few_shot_figure_inputs(wildcards):
+    """The metrics of every few-shot task on a data set."""
+    checkpoints.prepare_data.get(dataset=wildcards.dataset)
+    tasks = [name for name, task in PLAN.tasks.items() if task["dataset"] == wildcards.dataset]
+    return {"metrics": [f"<results>/few_shot/{task}/metrics.json" for task in tasks]}
+
+
+def summary_inputs(wildcards):
+    """Every trained model with its metrics, and the metrics of every few-shot task."""
+    ask_all_checkpoints()
+    folders = [run_folder(model, seed) for _, model, seed in all_runs()]
+    return {
+        "models": [f"{folder}/ft_model.pt" for folder in folders],
+        "metrics": [f"{folder}/metrics.json" for folder in folders],
+        "few_shot": [f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()],
+    }
+
+
+def hand_off_inputs(wildcards):
+    """The predictions of every handed model on one target, all seeds."""
+    checkpoints.prepare_data.get(dataset=wildcards.dataset)
+    runs = [run for run in handed_runs() if handed_table(run) == (wildcards.dataset, wildcards.target)]
+    return {"predictions": [f"{run_folder(model, seed)}/predictions.parquet" for _, model, seed in runs]}
+
+
+def hand_off_embeddings_inputs(wildcards):
+    """The embeddings of every part of a data set."""
+    folder = f"<results>/features/{wildcards.dataset}/{wildcards.backbone}"
+    return {"features": [f"{folder}/{part}.parquet" for part in parts_of(wildcards.dataset)]}
+
+
+def export_inputs(wildcards):
+    """A trained model and what its card tells about it."""
+    dataset = dataset_of(wildcards)
+    checkpoints.prepare_data.get(dataset=dataset)
+    folder = run_folder(wildcards.model, wildcards.seed)
+    return {
+        "model": f"{folder}/ft_model.pt",
+        "metrics": f"{folder}/metrics.json",
+        "backbone": f"<resources>/backbones/{PLAN.models[wildcards.model]['backbone']}/backbone.json",
+        "card": ancient(f"<results>/data/{dataset}/data_card.json"),
+        "dataset": ancient(f"<resources>/datasets/{dataset}/dataset.json"),
+    }
+
+
+def index_inputs(wildcards):
+    """Every file of the hand-over, and where it comes from."""
+    ask_all_checkpoints()
+    runs, datasets = handed_runs(), used_datasets()
+    used = [backbone for _, backbone in all_features()] + [PLAN.models[model]["backbone"] for _, model, _ in runs]
+    return {
+        "predictions": [
+            f"<results>/handoff/{dataset}/{target}/predictions.parquet"
+            for dataset, target in dict.fromkeys(map(handed_table, runs))
+        ],
+        "embeddings": [
+            f"<results>/handoff/{dataset}/{backbone}.embeddings.parquet" for dataset, backbone in all_features()
+        ],
+        "exports": [f"<results>/handoff/models/{model}/seed{seed}/config.json" for _, model, seed in runs],
+        "metrics": [f"{run_folder(model, seed)}/metrics.json" for _, model, seed in runs],
+        "few_shot": [f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()],
+        "datasets": [ancient(f"<resources>/datasets/{dataset}/dataset.json") for dataset in datasets],
+        "labelled": [f"<results>/data/{dataset}/labelled.digest" for dataset in datasets],
+        "pool": [f"<results>/data/{dataset}/pool.digest" for dataset in datasets],
+        "backbones": [f"<resources>/backbones/{backbone}/backbone.json" for backbone in dict.fromkeys(used)],
+    }
+
+
+def handed_runs():
+    """(stage, model, seed) of the models that config's hand_off names."""
+    wanted = config["hand_off"]["models"]
+    return [run for run in all_runs() if wanted == "all" or run[1] in wanted]
+
+
+def handed_table(run):
+    """The data set and target whose table of predictions a run belongs to."""
+    return PLAN.models[run[1]]["dataset"], PLAN.models[run[1]]["target"]
+
+
+def all_figures():
+    """Every figure of the report."""
+    figures = [f"<results>/figures/data/{dataset}.svg" for dataset in used_datasets()]
+    for stage, model, seed in all_runs():
+        settings = PLAN.models[model]
+        kind = PLAN.datasets[settings["dataset"]]["targets"][settings["target"]]["kind"]
+        names = ["learning_curves", *(["regression"] if kind == "regression" else ["confusion", "reliability"])]
+        names += ["distillation"] if stage == "distill" else []
+        figures += [f"<results>/figures/{stage}/{model}/seed{seed}/{name}.svg" for name in names]
+    datasets = dict.fromkeys(task["dataset"] for task in PLAN.tasks.values())
+    return [*figures, *(f"<results>/figures/few_shot/{dataset}.svg" for dataset in datasets)]
+
+
+def run_folder(model, seed):
+    """Where a trained model lies."""
+    return f"<results>/{PLAN.models[model]['stage']}/{model}/seed{seed}"
+
+
+def embeddings_of(model, seed):
+    """The folder of a trained model's embeddings: those of its backbone if that was frozen."""
+    settings = PLAN.models[model]
+    name = settings["backbone"] if is_frozen(settings) else f"{model}.seed{seed}"
+    return f"<results>/features/{settings['dataset']}/{name}"
+
+
+def parts_of(dataset):
+    """'labelled', and 'pool' if the data set has unlabelled rows."""
+    card = checkpoints.prepare_data.get(dataset=dataset).output.card
+    return ["labelled", "pool"] if read_json(card)["counts"].get("pool") else ["labelled"]
+
+
+def uses_features(model):
+    """Whether a model's method starts from the stored embeddings of its backbone."""
+    return model["stage"] == "distill" or codedigest.constant_of(f"graft.methods.{model['method']}", "USES_FEATURES")
+
+
+def is_frozen(model):
+    """Whether a model keeps the weights of its pretrained backbone."""
+    return model["stage"] == "finetune" and codedigest.constant_of(f"graft.methods.{model['method']}", "FROZEN")
+
+
+# Params: functions, so that a job's own Snakemake does not compute those of every other job
+
+
+def data_fingerprint(wildcards):
+    """Digest of the names, sizes and times of a data set's files; Snakemake does not look inside folders."""
+    return fingerprint(PLAN.datasets[wildcards.dataset])
+
+
+def code_digest(script, plugins=lambda wildcards: ()):
+    """A params function: the digest of a script, of what it imports, and of the plug-ins that the config names."""
+    return lambda wildcards: codedigest.code_digest(script, tuple(plugins(wildcards)))
+
+
+def library_of(wildcards):
+    """The module of a backbone's library."""
+    name = wildcards.backbone if hasattr(wildcards, "backbone") else PLAN.models[wildcards.model]["backbone"]
+    return [f"graft.backbones.{PLAN.backbones[name]['library']}"]
+
+
+def method_of(wildcards):
+    """The modules that a model's config names: its method or objective, and its backbone's library."""
+    model = PLAN.models[wildcards.model]
+    methods = {
+        "finetune": [f"graft.methods.{model['method']}", "graft.objectives.cross_entropy", "graft.objectives.squared_error"],
+        "distill": [f"graft.objectives.{model['method']}"],
+    }[model["stage"]]
+    return [*methods, *library_of(wildcards)]
+
+
+def classifier_of(wildcards):
+    """The module of a few-shot task's classifier."""
+    return [f"graft.few_shot.{PLAN.tasks[wildcards.task]['method']}"]
+
+
+def handed_models(wildcards):
+    """Settings of the models that are handed over, by name."""
+    return {model: PLAN.models[model] for _, model, _ in handed_runs()}
+
+
+def task_settings(wildcards):
+    """Settings of the few-shot tasks, by name."""
+    return PLAN.tasks
+
+
+def model_settings(wildcards):
+    """A model's settings, without the list of its seeds: adding one must not retrain the others."""
+    return {key: value for key, value in PLAN.models[wildcards.model].items() if key != "seeds"}
+
+
+def precision(wildcards):
+    return config["device"]["precision"]
+
+
+def gpus_per_job(wildcards):
+    return config["device"]["gpus_per_job"]
+
+
+def scale(amount):
+    """A resource that grows with each attempt."""
+    return lambda wildcards, attempt: amount * attempt

@@ -1,0 +1,53 @@
+# Needs: a trained teacher and a student's backbone. Makes: a small model, and how it compares with its teacher.
+
+
+rule distill:
+    """Train a student on a teacher's probabilities and the labels."""
+    input:
+        unpack(distill_inputs),
+    output:
+        model="<results>/distill/{model}/seed{seed}/ft_model.pt",
+        history="<results>/distill/{model}/seed{seed}/ft_history.csv",
+    log:
+        "<logs>/distill/{model}.seed{seed}.log",
+    benchmark:
+        "<benchmarks>/distill/{model}.seed{seed}.tsv"
+    params:
+        settings=model_settings,
+        precision=precision,
+        code=code_digest("distill", method_of),
+    threads: 4
+    resources:
+        gpu=gpus_per_job,
+        mem_mb=scale(12000),
+        runtime=scale(240),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Distilling {wildcards.model}, seed {wildcards.seed}"
+    script:
+        "../scripts/distill.py"
+
+
+rule compare:
+    """Hold a student against its teacher."""
+    input:
+        unpack(comparison_inputs),
+    output:
+        agreement="<results>/distill/{model}/seed{seed}/agreement.json",
+    log:
+        "<logs>/compare/{model}.seed{seed}.log",
+    benchmark:
+        "<benchmarks>/compare/{model}.seed{seed}.tsv"
+    params:
+        code=code_digest("compare", library_of),
+    threads: 1
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(30),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Comparing {wildcards.model} with its teacher"
+    script:
+        "../scripts/compare.py"

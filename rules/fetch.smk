@@ -1,0 +1,49 @@
+# Needs: the config's sources. Makes: data sets and backbones under resources/, every byte checked.
+
+
+rule fetch_dataset:
+    """Bring a data set here, or note where it is."""
+    output:
+        "<resources>/datasets/{dataset}/dataset.json",
+    log:
+        "<logs>/fetch_dataset/{dataset}.log",
+    benchmark:
+        "<benchmarks>/fetch_dataset/{dataset}.tsv"
+    params:
+        entry=lambda wildcards: {"source": PLAN.datasets[wildcards.dataset]["source"]},
+        lock=lambda wildcards: config["lock"],
+        code=code_digest("fetch_dataset"),
+    threads: 1
+    resources:
+        mem_mb=scale(2000),
+        runtime=scale(120),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Fetching data set {wildcards.dataset}"
+    script:
+        "../scripts/fetch_dataset.py"
+
+
+rule fetch_backbone:
+    """Bring a pretrained backbone here and write it in one format."""
+    output:
+        "<resources>/backbones/{backbone}/backbone.json",
+    log:
+        "<logs>/fetch_backbone/{backbone}.log",
+    benchmark:
+        "<benchmarks>/fetch_backbone/{backbone}.tsv"
+    params:
+        entry=lambda wildcards: PLAN.backbones[wildcards.backbone],
+        lock=lambda wildcards: config["lock"],
+        code=code_digest("fetch_backbone", library_of),
+    threads: 1
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(120),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Fetching backbone {wildcards.backbone}"
+    script:
+        "../scripts/fetch_backbone.py"

@@ -1,0 +1,29 @@
+# Needs: labelled rows and a backbone. Makes: one trained model per model and seed.
+
+
+rule finetune:
+    """Fine-tune a backbone by the method that the model's name ends with."""
+    input:
+        unpack(training_inputs),
+    output:
+        model="<results>/finetune/{model}/seed{seed}/ft_model.pt",
+        history="<results>/finetune/{model}/seed{seed}/ft_history.csv",
+    log:
+        "<logs>/finetune/{model}.seed{seed}.log",
+    benchmark:
+        "<benchmarks>/finetune/{model}.seed{seed}.tsv"
+    params:
+        settings=model_settings,
+        precision=precision,
+        code=code_digest("finetune", method_of),
+    threads: 4
+    resources:
+        gpu=gpus_per_job,
+        mem_mb=scale(12000),
+        runtime=scale(240),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Fine-tuning {wildcards.model}, seed {wildcards.seed}"
+    script:
+        "../scripts/finetune.py"

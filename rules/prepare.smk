@@ -1,0 +1,31 @@
+# Needs: a fetched data set. Makes: its manifest, labels, card and digests; everything below asks this checkpoint.
+
+
+checkpoint prepare_data:
+    """Read a data set once: who its samples are, which split they are in, what is wrong with them."""
+    input:
+        dataset="<resources>/datasets/{dataset}/dataset.json",
+    output:
+        samples="<results>/data/{dataset}/samples.parquet",
+        labels="<results>/data/{dataset}/labels.json",
+        card="<results>/data/{dataset}/data_card.json",
+        labelled="<results>/data/{dataset}/labelled.digest",
+        pool="<results>/data/{dataset}/pool.digest",
+    log:
+        "<logs>/prepare_data/{dataset}.log",
+    benchmark:
+        "<benchmarks>/prepare_data/{dataset}.tsv"
+    params:
+        entry=lambda wildcards: PLAN.datasets[wildcards.dataset],
+        fingerprint=data_fingerprint,
+        code=code_digest("prepare_data"),
+    threads: 4
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(120),
+    conda:
+        "../envs/data.yaml"
+    message:
+        "Preparing data set {wildcards.dataset}"
+    script:
+        "../scripts/prepare_data.py"

@@ -1,0 +1,49 @@
+"""Delete from the store what the given configs no longer name: `python scripts/clear_store.py [CONFIG ...]`."""
+
+import argparse
+from pathlib import Path
+
+import yaml
+
+from graft import config as graft_config
+from graft import network
+from graft.outputs import read_json
+from graft.store import Store
+
+DEFAULT = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
+
+
+def main(configs, results, resources, store=None):
+    """Keep the tables of the backbones and trained models that `configs` (dicts after load) name; the bytes set free."""
+    plans = [graft_config.plan(config) for config in configs]
+    specs = [read_json(path) for plan in plans for path in _existing(resources, "backbones/{}/backbone.json", plan.backbones)]
+    models = [path for plan in plans for name, model in plan.models.items() for path in Path(results).glob(f"{model['stage']}/{name}/seed*/ft_model.pt")]
+    weights = {spec["weights_sha256"] for spec in specs if "weights_sha256" in spec}
+    weights |= {network.load(path)["digests"]["backbone"] for path in models}
+    fits = [_fit(spec["preprocessing"]) for spec in specs if spec["modality"] == "image"]
+
+    def wanted(kind, key):
+        return _fit(key) in fits if kind == "images" else key.get("weights") in weights
+
+    store = store or Store(configs[0]["store"]["path"])
+    return store.keep_only(wanted)
+
+
+def _existing(resources, pattern, names):
+    paths = (Path(resources) / pattern.format(name) for name in names)
+    return [path for path in paths if path.exists()]
+
+
+def _fit(key):
+    return [key.get(name) for name in ("size", "fit", "crop", "interpolation")]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("configs", nargs="*", type=Path, default=[DEFAULT])
+    parser.add_argument("--results", default="results")
+    parser.add_argument("--resources", default="resources")
+    arguments = parser.parse_args()
+    loaded = [graft_config.load(yaml.safe_load(path.read_text()), [path]) for path in arguments.configs]
+    freed = main(loaded, arguments.results, arguments.resources)
+    print(f"{freed / 1e9:.3f} GB set free")

@@ -1,0 +1,71 @@
+"""Hold a distilled student against its teacher: agreement, metrics, and what each costs."""
+
+import pandas as pd
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from graft import network
+from graft.job import job
+from graft.metrics import agreement
+from graft.outputs import read_json, write_json
+from graft.predictions import SPLITS
+
+
+def main(teacher, student, output):
+    """Write agreement.json; `teacher` and `student` are dicts with the paths model, predictions and metrics."""
+    ours, theirs = (pd.read_parquet(one["predictions"]).set_index("sample_id") for one in (student, teacher))
+    theirs = theirs.reindex(ours.index)
+    rows = {split: (ours["split"] == split).to_numpy() for split in SPLITS}
+    write_json(
+        output,
+        {
+            "teacher": facts_of(teacher),
+            "student": facts_of(student),
+            "agreement": {
+                split: agreement(ours["predicted"][chosen].to_numpy(), theirs["predicted"][chosen].to_numpy())
+                for split, chosen in rows.items()
+                if chosen.any()
+            },
+        },
+    )
+
+
+def facts_of(one):
+    """Name, cost of one forward (FLOPs counted by torch, a multiply-add as two) and test metrics of a trained model."""
+    content = network.load(one["model"])
+    model = network.from_dict(content)
+    preprocessing = content["transform"]
+    return {
+        "name": content["name"],
+        "seed": content["seed"],
+        "parameters": sum(value.numel() for value in model.parameters()),
+        "flops": count_flops(model, content["backbone"]),
+        "bytes": sum(value.numel() * value.element_size() for value in content["state_dict"].values()),
+        "input": preprocessing.get("size") or preprocessing.get("max_length") or content["backbone"]["width"],
+        "metrics": read_json(one["metrics"])["test"],
+    }
+
+
+@torch.inference_mode()
+def count_flops(model, spec):
+    """Floating point operations of one forward of one sample of full size."""
+    preprocessing = spec["preprocessing"]
+    if spec["modality"] == "image":
+        inputs = torch.zeros(1, 3, preprocessing["size"], preprocessing["size"])
+    elif spec["modality"] == "text":
+        ids = torch.zeros(1, preprocessing["max_length"], dtype=torch.int64)
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    else:
+        inputs = torch.zeros(1, spec["width"])
+    with FlopCounterMode(display=False) as counter:
+        model(inputs)
+    return counter.get_total_flops()
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        main(
+            teacher={name: snakemake.input[f"teacher_{name}"] for name in ("model", "predictions", "metrics")},
+            student={name: snakemake.input[name] for name in ("model", "predictions", "metrics")},
+            output=snakemake.output.agreement,
+        )

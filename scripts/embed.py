@@ -1,0 +1,50 @@
+"""Embed one part of a data set with a frozen backbone, pretrained or fine-tuned, forwarding only what the store lacks."""
+
+import logging
+from pathlib import Path
+
+import torch  # noqa: F401  (before `job`, which pins its threads)
+
+from graft import features, network
+from graft.device import choose_device
+from graft.feature_files import write_features
+from graft.inputs import open_source
+from graft.job import job
+from graft.outputs import write_json
+from graft.samples import read_manifest
+from graft.store import Store
+
+logger = logging.getLogger("graft")
+
+
+def main(samples, dataset, part, entry, backbone, store, output, counts, precision, gpus=0, threads=1):
+    """Write the embeddings of `part` ('labelled' or 'pool') to `output`, and what it cost to the file `counts`."""
+    manifest = read_manifest(samples)
+    rows = manifest.part(part)
+    source = open_source(dataset, entry, manifest.card)
+    embeddings, done = features.embed(rows, source, backbone, store, precision, choose_device(gpus), threads)
+    write_features(output, rows, embeddings)
+    logger.info("%d samples: %d decoded, %d forwarded", done["samples"], done["decodes"], done["forwards"])
+    write_json(counts, done)
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        folder = Path(snakemake.input.backbone).parent
+        if "model" in snakemake.input.keys():
+            backbone = features.trained(network.load(snakemake.input.model), folder)
+        else:
+            backbone = features.pretrained(folder)
+        main(
+            samples=snakemake.input.samples,
+            dataset=snakemake.input.dataset,
+            part=snakemake.wildcards.part,
+            entry=snakemake.config["datasets"][snakemake.wildcards.dataset],
+            backbone=backbone,
+            store=Store(snakemake.config["store"]["path"], snakemake.config["store"]["max_gb"]),
+            output=snakemake.output.features,
+            counts=snakemake.log.counts,
+            precision=snakemake.params.precision,
+            gpus=snakemake.resources.get("gpu", 0),
+            threads=snakemake.threads,
+        )

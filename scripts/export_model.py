@@ -1,0 +1,109 @@
+"""Export a trained model as files that any lab can read: weights, config, labels, model card, preprocessing."""
+
+from pathlib import Path
+
+import safetensors.torch
+
+from graft import __version__, network
+from graft.inputs import image_format
+from graft.job import job
+from graft.model_card import model_card
+from graft.outputs import read_json, write_bytes, write_json, write_text
+from graft.tables import portable
+
+RESAMPLE = {
+    "nearest": 0,
+    "lanczos": 1,
+    "bilinear": 2,
+    "bicubic": 3,
+    "box": 4,
+    "hamming": 5,
+}  # as PIL and the hub number them
+
+
+def main(model, metrics, backbone, card, dataset, folder):
+    """Write model.safetensors, config.json, labels.json, README.md and what the modality needs into `folder`.
+
+    Parameters
+    ----------
+    model : path of ft_model.pt
+    metrics : path of its metrics.json
+    backbone : path of the backbone's backbone.json, beside which its tokenizer lies
+    card, dataset : paths of data_card.json and dataset.json of the model's data set
+    folder : path of the folder to write
+    """
+    content, folder, card = network.load(model), Path(folder), read_json(card)
+    config = config_of(content, card)
+    for stale in folder.glob("*"):
+        stale.unlink()
+    write_bytes(folder / "model.safetensors", weights(content["state_dict"]))
+    write_json(folder / "config.json", config)
+    write_json(folder / "labels.json", {"targets": {name: label(facts) for name, facts in content["targets"].items()}})
+    if content["backbone"]["modality"] == "image":
+        write_json(folder / "preprocessor_config.json", preprocessor(content["transform"], config["image"]))
+    if content["backbone"]["modality"] == "text":
+        copy_tokenizer(Path(backbone).parent, folder)
+    write_text(folder / "README.md", model_card(config, read_json(metrics), card, read_json(dataset)))
+
+
+def config_of(content, card):
+    """Everything of ft_model.pt but its tensors, and the form of images that the training data had."""
+    config = {key: value for key, value in content.items() if key not in ("state_dict", "fold_heads")}
+    heads = sum(tensor.numel() for name, tensor in content["state_dict"].items() if name.startswith("heads."))
+    config["backbone"] = portable(config["backbone"])  # its source may be a folder of this machine
+    config["parameters"] = (content["backbone"].get("parameters") or 0) + heads
+    if content["backbone"]["modality"] == "image":
+        config["image"] = image_format(card)
+    return {**config, "graft": __version__}
+
+
+def weights(state):
+    """The tensors in the safetensors format; tied ones are written out twice, since the format shares none."""
+    tensors = {name: state[name].clone().contiguous() for name in sorted(state)}
+    return safetensors.torch.save(tensors, metadata={"format": "pt"})
+
+
+def label(facts):
+    """A target as labels.json has it."""
+    return {key: facts[key] for key in ("kind", "classes") if facts.get(key) is not None}
+
+
+def preprocessor(transform, image):
+    """Image preprocessing in the hub's words; what they cannot say (pad) stands under "fit"."""
+    size, (low, high) = transform["size"], image["range"]
+    square = {"height": size, "width": size}
+    crop = transform["fit"] == "crop"
+    return {
+        "do_resize": True,
+        "size": {"shortest_edge": round(size / transform["crop"])} if crop else square,
+        "resample": RESAMPLE[transform["interpolation"]],
+        "do_center_crop": crop,
+        "crop_size": square,
+        "do_rescale": True,
+        "rescale_factor": 1 / (high - low),
+        "rescale_offset": low,
+        "do_normalize": True,
+        "image_mean": transform["mean"],
+        "image_std": transform["std"],
+        "fit": transform["fit"],
+    }
+
+
+def copy_tokenizer(source, folder):
+    """Copy the tokenizer's files, so that the exported folder stands alone."""
+    from graft.backbones.transformers import tokenizer_files
+
+    for path in tokenizer_files(source):
+        write_bytes(folder / path.name, path.read_bytes())
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        main(
+            model=snakemake.input.model,
+            metrics=snakemake.input.metrics,
+            backbone=snakemake.input.backbone,
+            card=snakemake.input.card,
+            dataset=snakemake.input.dataset,
+            folder=Path(snakemake.output.weights).parent,
+        )

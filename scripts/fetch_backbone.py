@@ -1,0 +1,20 @@
+"""Fetch a pretrained network, checked against known sha256 sums, and store its weights in one safe form."""
+
+from graft.fetch import fetch_backbone
+from graft.job import job
+
+
+def main(name, entry, output_dir, lock):
+    fetch_backbone(name, entry, output_dir, lock)
+
+
+if "snakemake" in globals():
+    from pathlib import Path
+
+    with job(snakemake):
+        main(
+            name=snakemake.wildcards.backbone,
+            entry=snakemake.params.entry,
+            output_dir=Path(snakemake.output[0]).parent,
+            lock=snakemake.params.lock,
+        )

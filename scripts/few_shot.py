@@ -1,0 +1,189 @@
+"""Classify from a few examples: many episodes, support from the train split, queries from the test split."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+
+from graft import few_shot
+from graft.calibration import fit_temperature, log_loss, probabilities
+from graft.episodes import episode_labels, sample_episodes
+from graft.errors import UserError
+from graft.feature_files import features_of
+from graft.job import Progress, job
+from graft.metrics import episode_calibration_error, mean_interval
+from graft.outputs import write_csv, write_json, write_parquet
+from graft.samples import read_manifest
+
+logger = logging.getLogger("graft")
+PREDICTIONS = ["task", "ways", "shots", "episode", "sample_id", "label", "predicted", "confidence"]
+EPISODES = ["task", "ways", "shots", "episode", "accuracy", "log_loss"]
+CALIBRATION_EPISODES = 200  # enough for one temperature
+
+
+def main(samples, features, output_predictions, output_episodes, output_metrics, settings):
+    """Run the episodes of one task for every number of shots, and write predictions, episodes and metrics."""
+    data = open_data(samples, features, settings)
+    parts = [evaluate(data, shots, settings) for shots in settings["shots"]]
+    predictions, episodes, metrics = zip(*parts, strict=True)
+    predictions = pd.concat(predictions, ignore_index=True)
+    write_csv(output_predictions, predictions.assign(task=settings["name"])[PREDICTIONS])
+    episodes = pd.concat(episodes, ignore_index=True)
+    write_parquet(output_episodes, episodes.assign(task=settings["name"])[EPISODES])
+    write_json(output_metrics, {"settings": list(metrics)})
+
+
+def open_data(samples, features, settings):
+    """What every episode needs: embeddings as the classifier sees them, and the rows of each split.
+
+    Returns
+    -------
+    dict with "ids" (array of str), "classes" (list of str), "codes" (array of int), "rows" (split -> array of row
+    numbers), "features" (Tensor, shape (n, width))
+    """
+    manifest = read_manifest(samples)
+    target = manifest.targets[settings["target"]]
+    if target["kind"] != "classification":
+        raise UserError(
+            f"target '{settings['target']}' is a number, and few-shot learning needs classes",
+            where=f"few_shot.{settings['entry']}",
+            hint="name another `target`",
+        )
+    rows = manifest.part("labelled")
+    codes = manifest.codes(settings["target"], rows)
+    splits = rows["split"].to_numpy()
+    train = splits == "train"
+    if not train.any():
+        raise UserError("the data set has no train rows to take examples from", where=f"few_shot.{settings['entry']}")
+    embeddings = features_of(rows, features)
+    return {
+        "ids": rows["sample_id"].to_numpy(),
+        "classes": list(target["classes"]),
+        "codes": codes,
+        "rows": {split: np.flatnonzero((splits == split) & (codes >= 0)) for split in ("train", "validation", "test")},
+        "features": few_shot.prepare(embeddings, train, settings["centre"], settings["normalize"]),
+    }
+
+
+def evaluate(data, shots, settings):
+    """All episodes with one number of shots: the tables of predictions and episodes, and the summary."""
+    ways, queries = settings["ways"], settings["queries"]
+    try:
+        drawn = draw(data, "test", shots, queries, settings["episodes"], settings["seed"], settings)
+    except UserError as error:
+        raise UserError(str(error), where=f"few_shot.{settings['entry']}") from None
+    temperature = calibrate(data, shots, settings)
+    progress = Progress(f"{settings['name']}, {shots} shots", settings["episodes"], unit="episodes")
+    logits = run(data, drawn, settings, progress.add)
+    labels = np.broadcast_to(episode_labels(ways, queries), logits.shape[:2])
+    chances = probabilities(logits, temperature)
+    predicted, confidence = logits.argmax(-1), chances.max(-1)
+    right = predicted == labels
+    losses = log_loss(logits, labels, temperature).mean(1)
+    key = {"ways": ways, "shots": shots}
+    summary = {
+        **key,
+        "queries": queries,
+        "episodes": settings["episodes"],
+        "accuracy": mean_interval(right.mean(1)),
+        "log_loss": mean_interval(losses),
+        "ece": episode_calibration_error(right, confidence),
+        "temperature": temperature,
+    }
+    logger.info("%s, %d shots: accuracy %.3f", settings["name"], shots, summary["accuracy"]["value"])
+    classes, _, query = drawn
+    episode = np.arange(len(classes))
+    predictions = pd.DataFrame(
+        {
+            **key,
+            "episode": episode.repeat(query.shape[1]),
+            "sample_id": data["ids"][query.ravel()],
+            "label": _names(data, classes, labels),
+            "predicted": _names(data, classes, predicted),
+            "confidence": confidence.ravel().round(6),  # float32 sums carry no more
+        }
+    )
+    return (
+        predictions,
+        pd.DataFrame({**key, "episode": episode, "accuracy": right.mean(1), "log_loss": losses}),
+        summary,
+    )
+
+
+def calibrate(data, shots, settings):
+    """The temperature of the logits, from episodes whose queries are not in the test split.
+
+    The queries come from the validation split; if that lacks classes, from train rows outside the support. Fewer
+    queries per class than in the test episodes do.
+    """
+    for split in ("validation", "train"):
+        counts = np.bincount(data["codes"][data["rows"][split]], minlength=len(data["classes"]))
+        queries = min(settings["queries"], int(counts.min()) - (shots if split == "train" else 0))
+        if queries >= 1:
+            break
+        logger.info("calibration: not every class has enough %s rows for queries with %d shots", split, shots)
+    else:
+        logger.info("calibration: no rows to spare, the logits are only scaled to unit spread")
+    seed = [settings["seed"], 1]  # other episodes than the ones evaluated
+    if queries < 1:
+        logits = run(data, draw(data, "test", shots, 1, CALIBRATION_EPISODES, seed, settings), settings)
+        return _spread(logits)
+    logits = run(data, draw(data, split, shots, queries, CALIBRATION_EPISODES, seed, settings), settings)
+    labels = np.tile(episode_labels(settings["ways"], queries), len(logits))
+    # Distances have the unit of the embeddings: to unit spread first, so that the temperature's bounds fit.
+    spread = _spread(logits)
+    return spread * fit_temperature(logits.reshape(len(labels), -1) / spread, labels)
+
+
+def draw(data, split, shots, queries, episodes, seed, settings):
+    """Episodes with queries from `split` (train: outside the support), as rows of the embeddings."""
+    train, asked = data["rows"]["train"], data["rows"][split]
+    classes, support, query = sample_episodes(
+        data["codes"][train],
+        None if split == "train" else data["codes"][asked],
+        settings["ways"],
+        shots,
+        queries,
+        episodes,
+        seed,
+        names=data["classes"],
+        splits=("train", split),
+    )
+    return classes, train[support], asked[query]
+
+
+def run(data, drawn, settings, added=None):
+    """Logits of the queries, float64, shape (episodes, queries, ways)."""
+    _, support, query = drawn
+    logits = few_shot.classify(
+        settings["method"],
+        data["features"],
+        support,
+        query,
+        settings["ways"],
+        {"distance": settings["distance"]},
+        added,
+    )
+    return logits.double().numpy()
+
+
+def _spread(logits):
+    """Standard deviation of the logits within a query; 1 if they do not differ."""
+    return float(logits.std(axis=-1).mean()) or 1.0
+
+
+def _names(data, classes, labels):
+    names = np.array(data["classes"], dtype=object)
+    return names[np.take_along_axis(classes, labels, axis=1)].ravel()
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        main(
+            samples=snakemake.input.samples,
+            features=snakemake.input.features,
+            output_predictions=snakemake.output.predictions,
+            output_episodes=snakemake.output.episodes,
+            output_metrics=snakemake.output.metrics,
+            settings=snakemake.params.settings,
+        )

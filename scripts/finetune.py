@@ -1,0 +1,22 @@
+"""Fine-tune one backbone on one target of one data set, with one seed."""
+
+from graft import methods
+from graft.job import job
+from graft.outputs import write_torch
+from graft.runfiles import open_run, write_history
+from graft.runs import check_rows
+
+
+def main(run, output_model, output_history):
+    """Train `run` by its method; write the model and its history, then forget the state."""
+    check_rows(run.rows, run.settings["name"])
+    method = methods.load(run.settings["method"])
+    history, fold_heads = method.train(run)
+    write_torch(output_model, run.finished(fold_heads, frozen=method.FROZEN))
+    write_history(output_history, history)
+    run.state.clear()
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        main(open_run(snakemake), snakemake.output.model, snakemake.output.history)

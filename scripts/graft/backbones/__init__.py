@@ -1,0 +1,94 @@
+"""Frozen or trainable networks that turn an input into one embedding.
+
+One file per library, found by its name. Each has
+
+* `describe(entry, folder) -> dict`: what backbone.json says of a backbone (preprocessing from the library's own
+  metadata where the config is silent); `folder` holds the fetched files,
+* `build(spec, folder=None) -> Module`: the network without its classifier, untrained,
+* `take(state, spec, order) -> dict`: the tensors of a checkpoint that this network needs, strictly,
+* `example(spec) -> inputs`: one input, to try the network with.
+"""
+
+import importlib
+from pathlib import Path
+
+from graft.errors import UserError
+from graft.outputs import read_json, sha256_of_file
+from graft.weights import load_strictly
+
+
+def library(name):
+    """The module of a backbone library, such as graft/backbones/timm.py."""
+    return importlib.import_module(f"graft.backbones.{name}")
+
+
+def build(spec, folder=None):
+    """The architecture of a backbone, untrained, in eval mode.
+
+    Parameters
+    ----------
+    spec : dict, as in backbone.json
+    folder : path, optional, of the backbone's files
+
+    Returns
+    -------
+    Module with forward(inputs) -> Tensor of shape (n, width), `.width`, `.modality` and `.spec`. Inputs are
+    images: float32 (n, 3, size, size), normalised; text: dict of input_ids and attention_mask, int64 (n, tokens);
+    vectors: float32 (n, width).
+    """
+    module = library(spec["library"]).build(spec, folder)
+    module.width, module.modality, module.spec = spec.get("width"), spec["modality"], spec
+    return module.eval()
+
+
+def load(folder, device="cpu"):
+    """A fetched backbone with its weights.
+
+    Raises
+    ------
+    UserError
+        If the weights are truncated, changed, or not those of the architecture.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    spec = read_json(folder / "backbone.json")
+    module = build(spec, folder)
+    path = folder / spec["weights"]
+    hint = f"the file was cut off or changed: delete {folder} and run the workflow again"
+    if not path.is_file() or sha256_of_file(path) != spec["weights_sha256"]:
+        raise UserError("is not the file that was fetched", where=str(path), hint=hint)
+    try:
+        load_strictly(library_module(module), load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"does not fit {spec['architecture']} ({reason})", where=str(path), hint=hint) from error
+    return module.to(device)
+
+
+def tokenizer(folder):
+    """The tokenizer of a fetched text backbone, with a pad token."""
+    from graft.backbones import transformers
+
+    return transformers.tokenizer(folder)
+
+
+def library_module(module):
+    """The library's own module, whose state dict has the library's own names (a text backbone wraps it)."""
+    return getattr(module, "network", module) if module.modality == "text" else module
+
+
+def chosen(entry, defaults):
+    """`defaults` with what the config says put over them."""
+    return {key: default if entry.get(key) is None else entry[key] for key, default in defaults.items()}
+
+
+def image_preprocessing(entry, defaults):
+    """The preprocessing of an image backbone, from the config's entry and the library's metadata."""
+    size = entry.get("input_size") or defaults["size"]
+    result = {"size": size, **chosen(entry, {key: value for key, value in defaults.items() if key != "size"})}
+    for key in ("mean", "std"):
+        values = result[key] if isinstance(result[key], list | tuple) else [result[key]] * 3
+        result[key] = [float(value) for value in values]
+    return result

@@ -1,0 +1,91 @@
+"""What the data card says of a prepared data set."""
+
+from graft.errors import UserError
+from graft.readers.rows import listed
+
+
+def count(frame, targets):
+    """Rows per split, and per target, split and class."""
+    counts = frame["split"].value_counts()
+    order = [split for split in ("train", "validation", "test", "pool") if split in counts]
+    classes = {}
+    for name, target in targets.items():
+        if target["kind"] != "classification":
+            continue
+        classes[name] = {
+            split: {
+                c: int(n)
+                for c, n in frame.loc[frame["split"] == split, name]
+                .value_counts()
+                .reindex(target["classes"], fill_value=0)
+                .items()
+            }
+            for split in order
+            if split != "pool"
+        }
+    return {"counts": {split: int(counts[split]) for split in order}, "classes": classes}
+
+
+def describe(frame, modality, wanted_range):
+    """What the samples are like: {"image": ...}, {"text": ...} or {"vector": ...}.
+
+    Parameters
+    ----------
+    frame : DataFrame with the columns that checking.check_samples adds, and split
+    modality : "image", "text" or "vector"
+    wanted_range : "measured" (on the train rows) or [low, high]
+
+    Raises
+    ------
+    UserError
+        If images have several depths: no range of values would fit them all.
+    """
+    if modality == "image":
+        return {"image": _describe_images(frame, wanted_range)}
+    if modality == "text":
+        return {
+            "text": {
+                "words_median": float(frame["words"].median()),
+                "words_95_percent": float(frame["words"].quantile(0.95)),
+                "characters_longest": int(frame["characters"].max()),
+                "texts_with_replaced_characters": int((frame["replaced"] > 0).sum()),
+            }
+        }
+    return {"vector": {"width": int(frame["width"].iloc[0])}}
+
+
+def _describe_images(frame, wanted):
+    kinds = frame["dtype"].value_counts()
+    if len(kinds) > 1:
+        lines = [
+            f"{count} images of {kind}, such as {frame.loc[frame['dtype'] == kind, 'path'].min()}"
+            for kind, count in sorted(kinds.items())
+        ]
+        raise UserError(
+            f"the images have several depths:{listed(lines)}",
+            allowed="one of uint8, uint16 and float32 in a data set",
+            hint="save all images with the same number of bits",
+        )
+    dtype = kinds.index[0]
+    train = frame[frame["split"] == "train"]
+    if wanted != "measured":
+        low, high = (float(value) for value in wanted)
+        if low >= high:
+            raise UserError(f"[{low:g}, {high:g}]", "range", "[low, high] with low < high")
+    elif dtype == "uint8":
+        low, high = 0.0, 255.0
+    else:
+        low, high = float(train["low"].min()), float(train["high"].max())
+        high = high if high > low else low + 1.0
+    heights, widths = frame["height"].astype(int), frame["width"].astype(int)
+    sizes = (widths.astype(str) + "x" + heights.astype(str)).value_counts()
+    return {
+        "dtype": dtype,
+        "range": [low, high],
+        "channels": int(frame["channels"].max()),
+        "sizes": {
+            "width": [int(widths.min()), int(widths.max())],
+            "height": [int(heights.min()), int(heights.max())],
+            "different": len(sizes),
+        },
+    }

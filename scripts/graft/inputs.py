@@ -1,0 +1,186 @@
+"""From the manifest's rows to a network's input batches: images, texts and vectors behind one interface.
+
+An `Inputs` object has `lengths` (tokens per sample for texts, else ones), `batch(indices)` (compact tensors on the CPU)
+and `prepare(batch, device, views=None)` (what the network takes; `views` are augmentations, one per sample).
+"""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from graft import images, readers
+from graft.augment import apply_views
+from graft.backbones import tokenizer as load_tokenizer
+from graft.errors import raise_all, UserError
+from graft.job import Progress
+
+logger = logging.getLogger("graft")
+DECODE_BLOCK = 1024  # images per shard: an interruption loses at most these
+
+
+def open_inputs(rows, source, backbone, store, counts, threads=1):
+    """The inputs of `rows` for one backbone.
+
+    Parameters
+    ----------
+    rows : DataFrame with path, row, content_sha256
+    source : SimpleNamespace with entry, root (of the data set) and card (data_card.json)
+    backbone : SimpleNamespace with spec (backbone.json) and folder
+    store : Store, where decoded images are kept
+    counts : dict, to which "decodes" and "tokens" are added
+    """
+    modality = backbone.spec["modality"]
+    if source.card["modality"] != modality:
+        raise UserError(
+            f"data set '{source.card['dataset']}' holds {source.card['modality']}s, but the backbone takes {modality}s"
+        )
+    return {"image": ImageInputs, "text": TextInputs, "vector": VectorInputs}[modality](
+        rows, source, backbone, store, counts, threads
+    )
+
+
+def transform_key(spec, card):
+    """Everything between a sample's content and the network's input that changes the result."""
+    key = {"preprocessing": spec["preprocessing"]}
+    if spec["modality"] == "image":
+        key |= image_format(card)
+    return key
+
+
+def image_format(card):
+    """dtype, channels and, where 255 is not the top, the range of a data set's images."""
+    facts = card["image"]
+    return {
+        "dtype": facts["dtype"],
+        "channels": facts["channels"],
+        "range": [0, 255] if facts["dtype"] == "uint8" else facts["range"],
+    }
+
+
+class ImageInputs:
+    """Images decoded and fitted once per (content, size, dtype), kept in the store, augmented on the device."""
+
+    def __init__(self, rows, source, backbone, store, counts, threads):
+        self.preprocessing = backbone.spec["preprocessing"]
+        self.format = image_format(source.card)
+        fit = {key: self.preprocessing[key] for key in ("size", "fit", "crop", "interpolation")}
+        size, channels = fit["size"], self.format["channels"]
+        self.table = store.table("images", (size, size, channels), self.format["dtype"], **fit)
+        self._decode_missing(rows, source, fit, counts, threads)
+        self.positions = self.table.locate(list(rows["content_sha256"]))
+        self.lengths = np.ones(len(rows), np.int64)
+
+    def batch(self, indices):
+        return torch.from_numpy(self.table.gather(self.positions[indices]))
+
+    def prepare(self, batch, device, views=None):
+        low, high = self.format["range"]
+        pixels = batch.to(device, non_blocking=True).float().sub_(low).div_(high - low)
+        if pixels.shape[-1] == 1:
+            pixels = pixels.expand(-1, -1, -1, 3).contiguous()
+        pixels = pixels.permute(0, 3, 1, 2)  # a view: the memory stays NHWC, which is channels_last
+        if views is not None:
+            pixels = apply_views(pixels, views).contiguous(memory_format=torch.channels_last)
+        mean, std = (torch.tensor(self.preprocessing[key], device=device).view(1, 3, 1, 1) for key in ("mean", "std"))
+        return pixels.sub_(mean).div_(std)
+
+    def _decode_missing(self, rows, source, fit, counts, threads):
+        missing = set(self.table.missing(list(rows["content_sha256"])))
+        if not missing:
+            return
+        wanted = rows[rows["content_sha256"].isin(missing)].drop_duplicates("content_sha256")
+        load = readers.opener(source.entry, source.root)
+        progress = Progress("decoding", len(wanted), "images")
+
+        def decode(row):
+            array = images.fit(load(row.path, row.row, row.content_sha256), **_fit_arguments(fit))
+            return as_format(array, self.format, row.path)
+
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            for start in range(0, len(wanted), DECODE_BLOCK):
+                block = wanted.iloc[start : start + DECODE_BLOCK]
+                arrays = gather_errors(pool, decode, block.itertuples())
+                self.table.append(list(block["content_sha256"]), np.stack(arrays))
+                counts["decodes"] = counts.get("decodes", 0) + len(block)
+                progress.add(len(block))
+
+
+class TextInputs:
+    """Texts as token ids; a batch is padded to its longest text only."""
+
+    def __init__(self, rows, source, backbone, store, counts, threads):
+        self.tokenizer = load_tokenizer(backbone.folder)
+        self.max_length = backbone.spec["preprocessing"]["max_length"]
+        load = readers.opener(source.entry, source.root)
+        texts = [load(row.path, row.row, row.content_sha256) for row in rows.itertuples()]
+        self.ids = tokenize(self.tokenizer, texts, self.max_length)
+        self.lengths = np.array([len(ids) for ids in self.ids], np.int64)
+        counts["tokens"] = counts.get("tokens", 0) + int(self.lengths.sum())
+
+    def batch(self, indices):
+        ids = [self.ids[i] for i in indices]
+        longest = max(len(row) for row in ids)
+        padded = torch.full((len(ids), longest), self.tokenizer.pad_token_id or 0, dtype=torch.int64)
+        mask = torch.zeros((len(ids), longest), dtype=torch.int64)
+        for i, row in enumerate(ids):
+            padded[i, : len(row)] = torch.as_tensor(row)
+            mask[i, : len(row)] = 1
+        return {"input_ids": padded, "attention_mask": mask}
+
+    def prepare(self, batch, device, views=None):
+        return {key: value.to(device, non_blocking=True) for key, value in batch.items()}
+
+
+class VectorInputs:
+    """Feature vectors as they stand in the user's files."""
+
+    def __init__(self, rows, source, backbone, store, counts, threads):
+        load = readers.opener(source.entry, source.root)
+        self.vectors = np.stack([load(row.path, row.row, row.content_sha256) for row in rows.itertuples()])
+        self.lengths = np.ones(len(rows), np.int64)
+
+    def batch(self, indices):
+        return torch.from_numpy(self.vectors[indices])
+
+    def prepare(self, batch, device, views=None):
+        return batch.to(device, non_blocking=True)
+
+
+def tokenize(tokenizer, texts, max_length):
+    """Token ids per text, cut at `max_length`; texts that spell a special token are text, not that token."""
+    if not texts:
+        return []
+    return tokenizer(
+        texts, truncation=True, max_length=max_length, padding=False, split_special_tokens=True, return_attention_mask=False
+    )["input_ids"]
+
+
+def as_format(array, wanted, path):
+    """An image in the data set's channels and dtype."""
+    if array.shape[-1] != wanted["channels"]:
+        if array.shape[-1] != 1:
+            raise UserError(f"a colour image in a data set of grey ones: {path}", hint="run prepare_data again")
+        array = np.repeat(array, 3, axis=-1)
+    return array.astype(wanted["dtype"], copy=False)
+
+
+def gather_errors(pool, function, items):
+    """[function(item)] over a thread pool; the user errors of all items are raised together."""
+    futures = [pool.submit(function, item) for item in items]
+    errors = [error for future in futures if isinstance(error := future.exception(), UserError)]
+    raise_all(errors)
+    return [future.result() for future in futures]
+
+
+def _fit_arguments(fit):
+    return {"size": fit["size"], "mode": fit["fit"], "crop": fit["crop"], "interpolation": fit["interpolation"]}
+
+
+def open_source(dataset_json, entry, card):
+    """Where a data set's contents are: its config entry, the root that its dataset.json names, its card."""
+    from graft.readers import root_of
+
+    return SimpleNamespace(entry=entry, root=root_of(dataset_json), card=card)

@@ -1,0 +1,193 @@
+"""Labels: from the text of a table's cell to classes and numbers, with everything that is odd about them said."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+
+from graft.errors import UserError, raise_all
+from graft.readers.rows import listed, places
+
+
+def natural_sort(words):
+    """Words in the order a person puts them: 1, 2, 10; numbers by their value, "01" after "1".
+
+    Parameters
+    ----------
+    words : iterable of str
+
+    Returns
+    -------
+    list of str
+    """
+    words = list(words)
+    numbers = [_number(word) for word in words]
+    if all(number is not None for number in numbers):
+        return [word for _, word in sorted(zip(numbers, words, strict=True))]
+    return sorted(words, key=lambda word: (_pieces(word), word))
+
+
+def read_targets(frame, targets, missing):
+    """Understand the label columns of a listing.
+
+    Parameters
+    ----------
+    frame : DataFrame with one column "label:NAME" of text per target
+    targets : dict, the entry's targets: column, kind, threshold, classes
+    missing : words that mean "not labelled"
+
+    Returns
+    -------
+    columns : dict, target -> Series (str or float64, null where unlabelled)
+    described : dict, target -> {"kind", "classes"} as in labels.json; classes are still None where not given
+    notes : list of str for the data card
+
+    Raises
+    ------
+    UserError
+        For all values that are no number, not finite, or not among the classes.
+    """
+    columns, described, notes, errors = {}, {}, [], []
+    for name, target in targets.items():
+        text = frame[f"label:{name}"]
+        stripped = text.str.strip()
+        blanks = int((stripped != text).sum())
+        if blanks:
+            notes.append(f"target {name}: white space around {blanks} labels was taken off")
+        stripped = stripped.mask(stripped.isin([str(word).strip() for word in missing]))
+        kind, threshold = target.get("kind") or "classification", target.get("threshold")
+        classes = [str(c) for c in target["classes"]] if target.get("classes") else None
+        try:
+            if kind == "regression" or threshold is not None:
+                stripped = _numbers(frame, stripped, name)
+            if kind == "classification" and threshold is not None:
+                classes = classes or ["low", "high"]
+                stripped = _two_classes(stripped, threshold, classes, name)
+            if kind == "classification" and classes:
+                _check_known(frame, stripped, classes, name)
+        except UserError as error:
+            errors.append(error)
+            continue
+        columns[name] = stripped
+        described[name] = {"kind": kind} if kind == "regression" else {"kind": kind, "classes": classes}
+    raise_all(errors)
+    return columns, described, notes
+
+
+def check_classes(frame, described, how):
+    """Fill in the classes that were found, and refuse what cannot be trained or tested on.
+
+    Parameters
+    ----------
+    frame : DataFrame, the manifest with all splits
+    described : dict as `read_targets` gave it; its classes are filled in
+    how : str, how the split came about; "growth_stable" ones must have every class everywhere
+
+    Returns
+    -------
+    list of str, warnings for the data card
+    """
+    errors, notes = [], []
+    labelled = frame[frame["split"] != "pool"]
+    for part in ("train", "validation", "test"):
+        if not (labelled["split"] == part).any():
+            hint = "label more rows, or make this split larger" if part != "train" else "label more rows"
+            errors.append(
+                UserError(f"the {part} split is empty ({len(labelled)} labelled rows in all)", "split", hint=hint)
+            )
+    raise_all(errors)
+    for name, target in described.items():
+        values = labelled[name].dropna()
+        if target["kind"] == "regression":
+            if not (labelled.loc[labelled["split"] == "train", name]).notna().any():
+                errors.append(UserError("no row of the train split has a value", f"target {name}"))
+            continue
+        counts = pd.crosstab(values, labelled.loc[values.index, "split"])
+        found = natural_sort(counts.index)
+        if len(found) < 2:
+            seen = f"all {len(values)} labels are '{found[0]}'" if found else "no row is labelled"
+            hint = "if the classes' folders stand deeper, let the source start there" if found else None
+            errors.append(UserError(seen, f"target {name}", "at least two classes", hint))
+            continue
+        target["classes"] = target["classes"] or found
+        for part in ("train", "validation", "test"):
+            column = counts[part] if part in counts else pd.Series(0, counts.index)
+            absent = [c for c in target["classes"] if column.get(c, 0) == 0]
+            if not absent:
+                continue
+            words = ", ".join(
+                f"'{c}' ({counts.loc[c].sum() if c in counts.index else 0} rows in all)" for c in absent[:20]
+            )
+            if part == "train":
+                errors.append(
+                    UserError(
+                        f"the train split has no row of class {words}",
+                        f"target {name}",
+                        hint="label some, name only the classes that you have, or leave their rows out with `keep`",
+                    )
+                )
+            elif how == "growth_stable":
+                errors.append(
+                    UserError(
+                        f"the {part} split has no row of class {words}",
+                        f"target {name}",
+                        hint="a growth-stable split is only right on average: use another split_seed, a larger share, or "
+                        "growth_stable: false",
+                    )
+                )
+            else:
+                notes.append(f"target {name}: the {part} split has no row of class {words}")
+    raise_all(errors)
+    return notes
+
+
+def _numbers(frame, text, name):
+    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
+    wrong = text.notna() & numbers.isna() & (text.str.lower() != "nan")
+    infinite = np.isinf(numbers)
+    errors = []
+    for rows, what, hint in (
+        (wrong, "no number", "decimals take a point; a word that means 'not measured' belongs into `missing`"),
+        (infinite, "infinite", "a word that means 'not measured' belongs into `missing`"),
+    ):
+        if rows.any():
+            lines = [f"{place}: '{v}'" for place, v in zip(places(frame[rows]), text[rows], strict=True)]
+            errors.append(
+                UserError(f"{len(lines)} values are {what}:{listed(lines)}", f"target {name}", "numbers", hint)
+            )
+    raise_all(errors)
+    return numbers
+
+
+def _two_classes(numbers, threshold, classes, name):
+    if len(classes) != 2:
+        raise UserError(f"{len(classes)} classes with a threshold", f"target {name}", "two: [up to it, above it]")
+    out = pd.Series(np.where(numbers > threshold, classes[1], classes[0]), index=numbers.index, dtype="str")
+    return out.mask(numbers.isna())
+
+
+def _check_known(frame, text, classes, name):
+    unknown = text.notna() & ~text.isin(classes)
+    if unknown.any():
+        counts = text[unknown].value_counts()
+        first = dict(zip(text[unknown], places(frame[unknown]), strict=True))
+        lines = [f"'{value}' ({count} rows, such as {first[value]})" for value, count in counts.items()]
+        raise UserError(
+            f"{int(unknown.sum())} labels are not among the classes:{listed(lines)}",
+            f"target {name}",
+            ", ".join(classes[:30]),
+            "add them to `classes`, leave their rows out with `keep`, or name them under `missing`",
+        )
+
+
+def _number(word):
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _pieces(word):
+    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in re.split(r"(\d+)", word) if piece]

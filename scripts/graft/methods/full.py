@@ -1,0 +1,9 @@
+"""Everything is trained from the pretrained weights, with a new head (Yosinski et al. 2014)."""
+
+USES_FEATURES = False
+FROZEN = False
+
+
+def train(run):
+    """Train backbone and head together."""
+    return run.fit(), {}

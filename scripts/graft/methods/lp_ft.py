@@ -1,0 +1,10 @@
+"""A linear probe first, then everything: the head does not distort the features at the start (Kumar et al. 2022)."""
+
+USES_FEATURES = True
+FROZEN = False
+
+
+def train(run):
+    """Start from the solved head, then train backbone and head together."""
+    history, _ = run.probe()
+    return history + run.fit(), {}

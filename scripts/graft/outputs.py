@@ -1,0 +1,95 @@
+"""Atomic writers: a file is whole or it is not there.
+
+Everything is serialised in memory first and then written, synced and renamed, so that the bytes depend on
+the content alone (torch.save would put the file's name into them).
+"""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def write_bytes(path, data):
+    """Write `data` to `path` through a temporary file beside it and an atomic rename."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path, text):
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path, value):
+    """Write `value` as JSON: two blanks of indent, keys in the order given, NaN refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path):
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_csv(path, frame):
+    """Write a pandas DataFrame as UTF-8 CSV with floats that read back to the same number."""
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def write_parquet(path, table, metadata=None):
+    """Write a pyarrow Table (or pandas DataFrame); `metadata` (str -> str) goes into the schema."""
+    if not isinstance(table, pa.Table):
+        table = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **(metadata or {})})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    write_bytes(path, buffer.getbuffer())
+
+
+def write_torch(path, value):
+    """torch.save to memory, then to `path`: equal values give equal bytes whatever the file is called."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    write_bytes(path, buffer.getbuffer())
+
+
+def sha256_of(*parts):
+    """Hex sha256 over bytes and strings, each preceded by its length so that parts cannot run together."""
+    digest = hashlib.sha256()
+    for part in parts:
+        part = part.encode("utf-8") if isinstance(part, str) else bytes(part)
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def sha256_of_file(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(value):
+    """Hex sha256 of a JSON-like value, whatever the order of its keys."""
+    return sha256_of(json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

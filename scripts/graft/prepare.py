@@ -1,0 +1,247 @@
+"""From a data set's files to its manifest: list, label, check, split, look for duplicates, describe."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from graft import splits
+from graft.card import count, describe
+from graft.checking import check_samples, drop_duplicates, find_duplicates
+from graft.errors import UserError
+from graft.labels import check_classes, read_targets
+from graft.outputs import write_json, write_text
+from graft.readers import complete, list_samples
+from graft.readers.rows import listed, places
+from graft.samples import COLUMNS, digest_of_rows, write_manifest
+
+logger = logging.getLogger("graft")
+
+
+@dataclass
+class Prepared:
+    """A manifest's frame, its targets as in labels.json, and the data card."""
+
+    frame: pd.DataFrame
+    targets: dict
+    card: dict
+
+
+def prepare(name, entry, root, threads=1, cache=None):
+    """Prepare a data set.
+
+    Parameters
+    ----------
+    name : str, the data set's name in the config
+    entry : dict, its entry
+    root : folder of the data
+    threads : int, for reading and decoding
+    cache : path, optional; see checking.check_samples
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    UserError
+        For everything in the data that cannot be trained on.
+    """
+    entry = complete(entry)
+    _refuse_reserved(entry["targets"])
+    frame, facts = list_samples(entry, root)
+    modality = facts["modality"]
+    logger.info("%s: %d rows, reader %s, modality %s", name, len(frame), facts["reader"], modality)
+    columns, targets, notes = read_targets(frame, entry["targets"], entry["missing"])
+    frame = frame.drop(columns=[c for c in frame.columns if c.startswith("label:")]).assign(**columns)
+    frame, given = _labelled_or_pool(frame, targets, notes)
+    kept = splits.first_of(frame.loc[frame["labelled"], "sample_id"].to_numpy(object), entry["limit"])
+    if not kept.all():
+        frame = frame.drop(index=frame.index[frame["labelled"]][~kept]).reset_index(drop=True)
+        notes.append(f"limit: {int(kept.sum())} of {len(kept)} labelled rows were taken")
+    found = check_samples(frame, entry, root, modality, threads, cache)
+    frame, skipped = _without_bad(frame.join(found), entry["on_bad"])
+    frame, split_facts = _split(frame, targets, entry, given)
+    frame, duplicates = _without_duplicates(frame, targets, entry["duplicates"], notes)
+    notes += check_classes(frame, targets, split_facts["how"])
+    frame = _with_folds(frame, targets, entry)
+    for target in targets:  # a label of a row that is not learnt from must not make anything run again
+        frame[target] = frame[target].mask(frame["split"] == "pool")
+    frame = frame.sort_values("sample_id", kind="stable", key=lambda ids: ids.astype(object)).reset_index(drop=True)
+    card = {"dataset": name, **facts, **count(frame, targets)}
+    card |= describe(frame, modality, entry["range"])
+    card |= {"split": split_facts, "skipped": skipped, "duplicates": duplicates, "notes": notes}
+    for note in notes:
+        logger.info("%s: %s", name, note)
+    return Prepared(frame, targets, card)
+
+
+def write(prepared, outputs):
+    """Write samples, labels, card, labelled and pool (digests) to the paths of `outputs`."""
+    frame, targets = prepared.frame, prepared.targets
+    in_pool = frame["split"] == "pool"
+    # What the numbers of a picture mean belongs to both parts: another range is another embedding.
+    meaning = {"modality": prepared.card["modality"]}
+    if "image" in prepared.card:
+        meaning |= {key: prepared.card["image"][key] for key in ("dtype", "range", "channels")}
+    columns = ["sample_id", "content_sha256", "split", "fold", "group", *targets]
+    write_manifest(outputs["samples"], frame, targets)
+    write_json(outputs["labels"], {"targets": targets})
+    write_json(outputs["card"], prepared.card)
+    write_text(
+        outputs["labelled"], digest_of_rows(frame.loc[~in_pool, columns], {"targets": targets, **meaning}) + "\n"
+    )
+    write_text(outputs["pool"], digest_of_rows(frame.loc[in_pool, columns[:2]], meaning) + "\n")
+
+
+def _refuse_reserved(targets):
+    wrong = [name for name in targets if name in COLUMNS]
+    if wrong:
+        raise UserError(
+            f"targets called {', '.join(wrong)}",
+            "targets",
+            f"names other than {', '.join(COLUMNS)}",
+            "rename the target",
+        )
+
+
+def _labelled_or_pool(frame, targets, notes):
+    """Add `labelled`; give back the frame and the splits that the user made (None if none)."""
+    has_label = frame[list(targets)].notna().any(axis=1)
+    given = splits.given_splits(frame)
+    words = frame["split"].str.strip().str.lower().map(splits.SPLIT_OF)
+    hidden = has_label & (words == "pool")
+    if hidden.any():
+        notes.append(f"{int(hidden.sum())} rows of the pool have labels, which are not looked at")
+    lost = ~has_label & words.isin(["train", "validation", "test"])
+    if lost.any():
+        notes.append(f"{int(lost.sum())} rows have a split but no label: they are in the pool")
+    labelled = has_label & ~hidden
+    if given is not None:
+        silent = labelled & given.isna()
+        if silent.any():
+            raise UserError(
+                f"{int(silent.sum())} labelled rows have no split:{listed(places(frame[silent]))}",
+                "columns.split",
+                "train, validation, test, pool",
+            )
+    if not labelled.any():
+        raise UserError(
+            "no row is labelled", ", ".join(f"target {t}" for t in targets), hint="is the label's column right?"
+        )
+    frame = frame.assign(labelled=labelled, given=given if given is not None else None)
+    return frame, given is not None
+
+
+def _without_bad(frame, on_bad):
+    bad = frame["reason"].notna()
+    skipped = [
+        {"sample_id": i, "path": p, "row": int(r), "reason": reason}
+        for i, p, r, reason in zip(*(frame.loc[bad, c] for c in ("sample_id", "path", "row", "reason")), strict=True)
+    ]
+    skipped = [{key: _plain(value) for key, value in row.items()} for row in skipped]
+    if len(skipped) and on_bad != "skip":
+        lines = [
+            f"{place}: {reason}" for place, reason in zip(places(frame[bad]), frame.loc[bad, "reason"], strict=True)
+        ]
+        raise UserError(
+            f"{len(lines)} of {len(frame)} samples cannot be used:{listed(lines)}",
+            hint="mend or remove them; or leave them out with `on_bad: skip`, which lists them in the data card",
+        )
+    if bad.all():
+        raise UserError(f"none of {len(frame)} samples can be used: {skipped[0]['path']}: {skipped[0]['reason']}")
+    return frame[~bad].reset_index(drop=True), sorted(skipped, key=lambda row: str(row["sample_id"]))
+
+
+def _split(frame, targets, entry, given):
+    labelled = frame["labelled"].to_numpy(bool)
+    rows = frame[labelled]
+    parts, how, carved = splits.make_splits(
+        rows["sample_id"].to_numpy(object),
+        _strata(rows, targets),
+        _groups(rows),
+        _objects(rows["given"]) if given else None,
+        entry["split"],
+        entry["split_seed"],
+    )
+    out = np.full(len(frame), "pool", dtype=object)
+    out[labelled] = parts
+    return frame.drop(columns="split").assign(split=pd.Series(out, dtype="str")), {
+        "how": how,
+        "taken_from_train": carved,
+    }
+
+
+def _with_folds(frame, targets, entry):
+    train = (frame["split"] == "train").to_numpy(bool)
+    rows = frame[train]
+    if entry["columns"].get("fold"):
+        folds = splits.given_folds(rows, _groups(rows))
+    else:
+        growth_stable = bool(entry["split"].get("growth_stable"))
+        ids = rows["sample_id"].to_numpy(object)
+        folds = splits.make_folds(
+            ids, _strata(rows, targets), _groups(rows), entry["folds"], growth_stable, entry["split_seed"]
+        )
+    out = np.full(len(frame), -1, np.int16)
+    out[train] = folds
+    return frame.drop(columns="fold").assign(fold=out)
+
+
+def _strata(rows, targets):
+    """What to stratify by: the first target with classes, else the first target."""
+    name = next((n for n, t in targets.items() if t["kind"] == "classification"), next(iter(targets)))
+    return splits.strata(rows[name], targets[name]["kind"])
+
+
+def _groups(rows):
+    words = rows["group"].str.strip()
+    groups = _objects(words.mask(words == ""))
+    return None if all(group is None for group in groups) else groups
+
+
+def _objects(values):
+    return values.astype(object).where(values.notna(), None).to_numpy(object)
+
+
+def _without_duplicates(frame, targets, way, notes):
+    rows = find_duplicates(frame, targets)
+    serious = rows[rows["across"] | rows["contradicting"]]
+    facts = [
+        {
+            "content_sha256": content,
+            "samples": sorted(part["sample_id"]),
+            "across_splits": bool(part["across"].any()),
+            "two_labels": bool(part["contradicting"].any()),
+        }
+        for content, part in rows.groupby("content_sha256")
+    ]
+    if len(serious) and way == "error":
+        lines = [_duplicate_line(part) for _, part in serious.groupby("content_sha256")]
+        raise UserError(
+            f"{len(lines)} contents stand in several splits or have two labels:{listed(sorted(lines))}",
+            hint="`duplicates: drop` keeps one row (that of test) and none of contents with two labels; `allow` keeps all",
+        )
+    in_pool = frame["split"] == "pool"
+    known = int(frame.loc[in_pool, "content_sha256"].isin(frame.loc[~in_pool, "content_sha256"]).sum())
+    if known:
+        notes.append(f"{known} rows of the pool have the content of a labelled row")
+    if way == "drop" and len(rows):
+        stay = drop_duplicates(frame, rows)
+        gone = set(frame.loc[~stay, "sample_id"])
+        for fact in facts:
+            fact["dropped"] = [name for name in fact["samples"] if name in gone]
+        frame = frame[stay].reset_index(drop=True)
+    return frame, sorted(facts, key=lambda fact: fact["samples"])
+
+
+def _duplicate_line(part):
+    names = [f"{place} [{split}]" for place, split in zip(places(part)[:4], part["split"], strict=False)]
+    more = f" and {len(part) - 4} more" if len(part) > 4 else ""
+    what = "two labels" if part["contradicting"].any() else "several splits"
+    return f"{what}: {', '.join(names)}{more}"
+
+
+def _plain(value):
+    return None if isinstance(value, float) and np.isnan(value) else value

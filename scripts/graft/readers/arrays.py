@@ -1,0 +1,193 @@
+"""Samples in NumPy arrays: one .npz with arrays X and y, or X.npy beside y.npy or a table with as many rows.
+
+`columns: features` names the array of samples and a target's `column` the array of its labels; in a folder of
+.npy files these are the files' names. Arrays (n, width) are vectors, (n, height, width[, channels]) images.
+"""
+
+import functools
+import io
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+
+from graft.errors import UserError, did_you_mean, raise_all
+from graft.readers import columns, table
+from graft.readers.rows import inside, listing
+
+SAMPLES = ("X", "x", "features", "images", "data", "embeddings")
+LABELS = ("label", "y", "labels", "targets")
+LISTED = {"id": ("ids", "id"), "group": ("groups", "group"), "split": ("splits", "split"), "fold": ("folds", "fold")}
+
+
+def looks_right(root):
+    """Whether .npz or .npy files stand at the top of a data root."""
+    return any(name.endswith((".npz", ".npy")) for name in _names(root))
+
+
+def list_samples(entry, root):
+    """The rows of the arrays (rows.Listing)."""
+    frames, facts = [], {"tables": {}}
+    for name, split in _files(entry, root).items():
+        arrays = _arrays(str(root), name)
+        samples = _samples(arrays, entry, name)
+        facts["tables"][name] = {"rows": len(samples), "shape": list(samples.shape[1:])}
+        facts["modality"] = entry["modality"] or ("vector" if samples.ndim == 2 else "image")
+        frames.append(_frame(arrays, samples, entry, root, name, split))
+    return columns.join(frames, facts)
+
+
+def rows(entry, root, name):
+    """The modality, and a function that gives a row: a float32 vector, or an image as the bytes of a .npy file."""
+    samples = _samples(_arrays(str(root), name), entry, name)
+    if samples.ndim == 2:
+        return "vector", lambda row: samples[row]
+    return "image", lambda row: _npy(samples[row])
+
+
+def _npy(array):
+    file = io.BytesIO()
+    np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+    return file.getvalue()
+
+
+def _files(entry, root):
+    """{file: split or None}; a folder of .npy files goes by the file of its samples."""
+    given = entry["table"]
+    if isinstance(given, dict):
+        return {name: split for split, name in given.items()}
+    if given and given.endswith((".npz", ".npy")):
+        return {given: None}
+    names = _names(root)
+    packed = [name for name in names if name.endswith(".npz")]
+    wanted = [entry["columns"].get("features")] if entry["columns"].get("features") else SAMPLES
+    single = [name for name in names if name.endswith(".npy") and (name in wanted or name[:-4] in wanted)]
+    if len(packed) + len(single) == 1:
+        return {(packed + single)[0]: None}
+    raise UserError(
+        f"cannot tell which file holds the samples ({', '.join(names[:20])})",
+        "table",
+        "one .npz file; or one .npy file called X.npy or as `columns: features` says",
+        "name it: `table: data.npz`, or `table: {train: train.npz, test: test.npz}`",
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _arrays(root, name):
+    """{key: array} of an .npz file, or of the .npy files and tables that stand beside a .npy file."""
+    path = inside(root, name)
+    try:
+        if name.endswith(".npz"):
+            with np.load(path, allow_pickle=False) as file:
+                return {key: file[key] for key in file.files}
+        found = {}
+        folder = PurePosixPath(name).parent
+        for other in _names(Path(root) / folder):
+            if other.endswith(".npy"):
+                found[other[:-4]] = np.load(inside(root, str(folder / other)), mmap_mode="r", allow_pickle=False)
+        return found
+    except (ValueError, OSError, EOFError, KeyError) as error:
+        hint = "save arrays of numbers or text, not of Python objects" if "pickle" in str(error).lower() else None
+        raise UserError(f"not a readable NumPy file ({str(error).splitlines()[0][:160]})", name, hint=hint) from None
+    except Exception as error:  # zipfile raises its own kinds
+        raise UserError(f"not a readable NumPy file ({error})", name, hint="it may be cut short") from None
+
+
+def _samples(arrays, entry, name):
+    key = _key(entry["columns"].get("features"))
+    if name.endswith(".npy"):
+        key = key or PurePosixPath(name).stem
+    candidates = [key] if key else [word for word in SAMPLES if word in arrays]
+    if len(candidates) != 1 or candidates[0] not in arrays:
+        raise UserError(
+            f"cannot tell which array holds the samples ({', '.join(arrays)})",
+            name,
+            "columns: features: NAME",
+            did_you_mean(key, arrays) if key else None,
+        )
+    samples = arrays[candidates[0]]
+    if samples.dtype.kind not in "uifb" or samples.ndim < 2:
+        raise UserError(
+            f"array '{candidates[0]}' is {samples.dtype} of shape {samples.shape}",
+            name,
+            "numbers of shape (samples, width) or (samples, height, width[, channels])",
+        )
+    return samples
+
+
+def _frame(arrays, samples, entry, root, name, split):
+    beside = _table_beside(entry, root)
+    found, errors = {}, []
+    for key, words in LISTED.items():
+        wanted = entry["columns"].get(key)
+        values = _column(arrays, wanted, words, name, beside)
+        if values is None and wanted:
+            errors.append(UserError(f"there is no array '{wanted}' (named by columns.{key})", name, ", ".join(arrays)))
+        found[key] = values
+    labels = {}
+    for target, facts in entry["targets"].items():
+        wanted = facts.get("column") or (target if target != "label" else None)
+        labels[target] = _column(arrays, wanted, LABELS, name, beside)
+        if labels[target] is None:
+            said = facts.get("column") or target
+            errors.append(UserError(f"there is no array '{said}' (named by targets.{target})", name, ", ".join(arrays)))
+    for key, values in {**found, **{f"targets.{target}": values for target, values in labels.items()}}.items():
+        if values is not None and len(values) != len(samples):
+            errors.append(UserError(f"{len(samples)} samples, but {len(values)} values for {key}", name))
+    if entry["keep"]:
+        errors.append(UserError("`keep` chooses rows of a table; arrays have none", "keep"))
+    raise_all(errors)
+    number = np.arange(len(samples))
+    ids = found["id"] if found["id"] is not None else [f"{name}#{i}" for i in number]
+    return listing(
+        {
+            "sample_id": ids,
+            "path": name,
+            "row": number,
+            "table": name,
+            "table_row": number,
+            "split": split if found["split"] is None else found["split"],
+            "fold": found["fold"],
+            "group": found["group"],
+        },
+        labels,
+        {},
+    ).frame
+
+
+def _column(arrays, wanted, words, name, beside):
+    """An array as text values, or a column of the table beside it; None if there is no such thing."""
+    keys = [_key(wanted)] if wanted else [word for word in words if word in arrays][:1]
+    if keys and keys[0] in arrays:
+        return _texts(arrays[keys[0]], keys[0], name)
+    return beside(wanted or words[0]) if beside is not None else None
+
+
+def _texts(array, key, name):
+    array = np.asarray(array)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1 or array.dtype.kind not in "uifbUS":
+        raise UserError(f"array '{key}' is {array.dtype} of shape {array.shape}", name, "one number or text per sample")
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8", "replace")
+    if array.dtype.kind == "U":
+        return array.tolist()
+    return columns.strings({key: pa.array(array)}, key, name)
+
+
+def _table_beside(entry, root):
+    """A function that gives a column of the one table that stands beside .npy files; None if there is no table."""
+    found = [entry["table"]] if isinstance(entry["table"], str) else table.tables_of(root)
+    if len(found) != 1 or not found[0].endswith(table.SUFFIXES):
+        return None
+    schema, read = table.open_table(entry, root, found[0])
+    return lambda column: columns.strings(read([column])[0], column, found[0]) if column in schema.names else None
+
+
+def _names(folder):
+    return sorted(entry.name for entry in Path(folder).iterdir() if not entry.name.startswith("."))
+
+
+def _key(name):
+    return name[:-4] if isinstance(name, str) and name.endswith(".npy") else name

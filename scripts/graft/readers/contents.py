@@ -1,0 +1,84 @@
+"""One sample's content: from what stands in the file to an array or a text, and to the hash that names it."""
+
+import hashlib
+import io
+
+import numpy as np
+
+from graft import images
+from graft.errors import UserError
+from graft.readers.delimited import decode
+
+
+def understand(raw, modality, frames="error"):
+    """The content that a network gets.
+
+    Parameters
+    ----------
+    raw : bytes of an image, of a text or of a .npy file; or an array
+    modality : "image", "text" or "vector"
+    frames : see images.decode
+
+    Returns
+    -------
+    array (height, width, 1 or 3), str, or float32 array (width,)
+
+    Raises
+    ------
+    UserError
+        If the sample cannot be used: damaged, empty, not finite.
+    """
+    if modality == "image":
+        return images.decode(raw, frames)
+    if modality == "text":
+        text = _text(raw)
+        if not text.strip():
+            raise UserError("the text is empty")
+        return text
+    return _finite(_vector(raw))
+
+
+def digest_of_content(raw, modality):
+    """sha256 (hex): of an image file's bytes, of a text's UTF-8, of a vector's little-endian float32."""
+    if modality == "text":
+        raw = _text(raw).encode("utf-8")
+    elif modality == "vector":
+        raw = np.ascontiguousarray(_vector(raw), dtype="<f4").tobytes()
+    return hashlib.sha256(raw).hexdigest()
+
+
+def odd_characters(text):
+    """How many NUL bytes and lone surrogates a text holds instead of characters."""
+    return text.count("\ufffd")
+
+
+def _text(raw):
+    """Text without NUL bytes and lone surrogates, which no tokenizer takes: both become U+FFFD."""
+    text = raw if isinstance(raw, str) else decode(bytes(raw))[0]
+    text = text.replace("\0", "\ufffd")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _vector(raw):
+    if isinstance(raw, bytes):
+        try:
+            raw = np.load(io.BytesIO(raw), allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
+            raise UserError(f"not a readable .npy file ({str(error)[:120]})") from None
+    vector = np.asarray(raw)
+    if vector.ndim != 1 or vector.dtype.kind not in "uifb":
+        raise UserError(f"{vector.dtype} of shape {vector.shape}", allowed="a vector of numbers")
+    with np.errstate(over="ignore"):
+        return vector.astype(np.float32)
+
+
+def _finite(vector):
+    bad = np.flatnonzero(~np.isfinite(vector))
+    if len(bad) or not len(vector):
+        where = f"feature {bad[0] + 1}" if len(bad) else "a vector of width 0"
+        raise UserError(f"{where} is missing, NaN, infinite or not a number" if len(bad) else where)
+    return vector

@@ -1,0 +1,129 @@
+"""What every reader says of its rows: the columns of a listing, safe paths, and where a row stands for messages."""
+
+# A million files: pathlib is several times slower.
+# ruff: noqa: PTH114, PTH116, PTH118, PTH120, PTH123
+
+import functools
+import os
+import posixpath
+import stat
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from graft.errors import UserError
+
+COLUMNS = ("sample_id", "path", "row", "table", "table_row", "split", "fold", "group")
+SPLITS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing"),
+    "pool": ("pool", "unlabelled", "unlabeled", "unsupervised"),
+}
+SPLIT_OF = {word: split for split, words in SPLITS.items() for word in words}
+SHOWN = 20
+
+
+class Listing(NamedTuple):
+    """The samples of a data set before labels are understood and splits are made.
+
+    frame : DataFrame with COLUMNS (text or null; `row`, `table_row` int64, -1 for none) and one text column
+        "label:TARGET" per target
+    facts : dict for the data card
+    """
+
+    frame: pd.DataFrame
+    facts: dict
+
+
+def listing(columns, labels, facts):
+    """A Listing from columns (equal lengths; those that are left out are null) and labels by target."""
+    length = len(columns["sample_id"])
+    frame = pd.DataFrame(index=pd.RangeIndex(length))
+    for name in COLUMNS:
+        if name in ("row", "table_row"):
+            frame[name] = np.asarray(columns.get(name, np.full(length, -1)), dtype=np.int64)
+        else:
+            frame[name] = as_text(columns.get(name), length)
+    for target, values in labels.items():
+        frame[f"label:{target}"] = as_text(values, length)
+    return Listing(frame, facts)
+
+
+def as_text(values, length):
+    """A Series of str (null where there is none), backed by Arrow: a million rows are no Python objects."""
+    if values is None or isinstance(values, str):
+        values = [values] * length
+    return pd.Series(values, dtype="str")
+
+
+def inside(root, path, where=None):
+    """The file that a relative path means, refused if it leads out of the data's root by `..`, `/` or a link.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UserError
+        If the path leads out, or if there is no regular file at its end.
+    """
+    normal = posixpath.normpath(path)
+    if path.startswith(("/", "~")) or normal.split("/")[0] == ".." or "\0" in path:
+        raise UserError("a path that leads out of the data set's folder", where or path, "paths inside the source")
+    full = os.path.join(root, normal)
+    try:
+        mode = os.lstat(full).st_mode
+        real = os.path.realpath(full) if stat.S_ISLNK(mode) else _real_folder(os.path.dirname(full)) + "/"
+        if not real.startswith(_real_folder(os.fspath(root)).rstrip("/") + "/"):
+            raise UserError("a link that leads out of the data set's folder", where or path, "files inside the source")
+        mode = os.stat(full).st_mode
+    except FileNotFoundError:
+        reason = "a link to a file that does not exist" if os.path.islink(full) else "no such file"
+        hint = "folders are separated by /, not \\" if "\\" in path else None
+        raise UserError(reason, where or path, hint=hint) from None
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", where or path) from None
+    if not stat.S_ISREG(mode):
+        raise UserError("not a regular file", where or path)
+    return full
+
+
+@functools.lru_cache(maxsize=65536)
+def _real_folder(path):
+    """A million files stand in few folders."""
+    return os.path.realpath(path)
+
+
+def read_file(root, path):
+    """The bytes of a file below the root. UserError if it cannot be read."""
+    full = inside(root, path)
+    try:
+        with open(full, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", path) from None
+
+
+def places(frame):
+    """For each row, the words that tell a user where it stands: "labels.csv, row 3 (images/a.png)"."""
+    out = []
+    for path, row, table, table_row in zip(
+        frame["path"], frame["row"], frame["table"], frame["table_row"], strict=True
+    ):
+        if not isinstance(table, str):
+            out.append(path if row < 0 else f"{path}, row {row + 1}")
+        else:
+            out.append(f"{table}, row {table_row + 1}" + (f" ({path})" if row < 0 and isinstance(path, str) else ""))
+    return out
+
+
+def listed(lines):
+    """The first lines, indented one below the other, and how many more there are."""
+    lines = list(lines)
+    shown = [f"      {line}" for line in lines[:SHOWN]]
+    if len(lines) > SHOWN:
+        shown.append(f"      ... and {len(lines) - SHOWN} more")
+    return "\n" + "\n".join(shown)

@@ -1,0 +1,165 @@
+"""Samples in a table: CSV, TSV, text with blanks, or Parquet; with paths of files, texts, features or images' bytes."""
+
+import functools
+import threading
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graft.errors import UserError, did_you_mean
+from graft.readers import columns
+from graft.readers.delimited import read_delimited
+from graft.readers.rows import SPLIT_OF, inside
+
+SUFFIXES = (".csv", ".tsv", ".tab", ".parquet", ".pq")
+PARQUET = (".parquet", ".pq")
+
+
+def looks_right(root):
+    """Whether tables stand at the top of a data root."""
+    return bool(tables_of(root))
+
+
+def list_samples(entry, root):
+    """The rows of the user's tables (rows.Listing)."""
+    frames, facts, content = [], {"tables": {}}, None
+    for name, split in tables(entry, root).items():
+        schema, read = open_table(entry, root, name)
+        columns.check_columns(schema, entry, name)
+        content = columns.content_of(schema, entry, name)
+        wanted = listed_columns(schema, entry, content)
+        table, found = read(wanted)
+        if not table.num_rows:
+            raise UserError("the table has no rows of data", name, "a header row and at least one row of data")
+        facts["tables"][name] = {"rows": table.num_rows, **found}
+        frames.append(columns.frame_of(table, entry, name, content, split))
+    listing = columns.join(frames, facts)
+    modality = content[0] or columns.modality_of_paths(listing.frame["path"].dropna(), ", ".join(facts["tables"]))
+    listing.facts["modality"] = modality
+    return listing
+
+
+def rows(entry, root, name):
+    """The modality, and a function that gives the content of a row, of table `name`."""
+    schema, read = open_table(entry, root, name)
+    content = columns.content_of(schema, entry, name)
+    if content[1] == "path" and _is_parquet(root, name):
+        return content[0], rows_by_group(entry, root, name, content)
+    wanted = columns.feature_columns(schema, content[2], name) if content[1] == "features" else [content[2]]
+    return content[0], columns.contents(read(wanted)[0], content, name)
+
+
+def tables(entry, root):
+    """{table: split or None} of a data set."""
+    table = entry["table"]
+    if isinstance(table, dict):
+        return {name: split for split, name in table.items()}
+    if table:
+        return {table: None}
+    found = tables_of(root)
+    if len(found) == 1:
+        return {found[0]: None}
+    splits = [SPLIT_OF.get(PurePosixPath(name).stem.lower()) for name in found]
+    if found and None not in splits and len(set(splits)) == len(splits):
+        return dict(zip(found, splits, strict=True))
+    raise UserError(
+        f"cannot tell which table lists the samples ({', '.join(found) or 'there is none'})",
+        "table",
+        f"one file, or one per split; {', '.join(SUFFIXES)}",
+        "name it: `table: labels.csv` or `table: {train: a.csv, test: b.csv}`",
+    )
+
+
+def tables_of(root):
+    names = (entry.name for entry in Path(root).iterdir())
+    return sorted(name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+
+
+def open_table(entry, root, name):
+    """(schema, read): `read(columns)` gives the table with those columns, and facts."""
+    try:
+        path = Path(inside(root, name, f"table {name}"))
+    except UserError as error:
+        error.hint = error.hint or did_you_mean(name, tables_of(root))
+        raise UserError(error.what, error.where, error.allowed, error.hint) from None
+    status = path.stat()
+    if not status.st_size:
+        raise UserError("the table is empty", name, hint="a table needs a header row and at least one row of data")
+    if _is_parquet(root, name):
+        return open_parquet(entry, path, name)
+    table, facts = _parse(path, status.st_mtime_ns, status.st_size, name, _options(entry))
+    table = table.slice(entry["skip_rows"])
+    return table.schema, lambda wanted: (table.select(wanted), facts)
+
+
+def _is_parquet(root, name):
+    if name.lower().endswith(PARQUET):
+        return True
+    with (Path(root) / name).open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def open_parquet(entry, path, name):
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"not a readable Parquet file ({str(error).splitlines()[0][:160]})",
+            name,
+            hint="the file may be cut short; write or copy it again",
+        ) from None
+
+    def read(wanted):
+        try:
+            table = file.read(columns=list(wanted))
+        except (pa.ArrowException, OSError) as error:
+            raise UserError(f"a damaged Parquet file ({str(error).splitlines()[0][:160]})", name) from None
+        return table.select(wanted).slice(entry["skip_rows"]), {"encoding": "parquet"}
+
+    return file.schema_arrow, read
+
+
+def rows_by_group(entry, root, name, content):
+    """Images' bytes are read one row group at a time: the file may be larger than the memory."""
+    file = pq.ParquetFile(inside(root, name))
+    starts = np.cumsum([0] + [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
+
+    @functools.lru_cache(maxsize=4)
+    def group(number):
+        return columns.contents(file.read_row_group(number, columns=[content[2]]), content, name)
+
+    lock = threading.Lock()  # a ParquetFile is for one thread at a time
+
+    def row_of(row):
+        row += entry["skip_rows"]
+        number = int(np.searchsorted(starts, row, side="right")) - 1
+        with lock:
+            get = group(number)
+        return get(row - int(starts[number]))
+
+    return row_of
+
+
+def _options(entry):
+    named = [column for key, column in entry["columns"].items() if column and key != "features"]
+    wanted = [*named, *(columns.target_column(name, facts) for name, facts in entry["targets"].items()), *entry["keep"]]
+    return entry["separator"], entry["encoding"], tuple(entry["header"] or ()), tuple(dict.fromkeys(wanted))
+
+
+@functools.lru_cache(maxsize=4)
+def _parse(path, mtime_ns, size, name, options):
+    """One table is asked for its rows and later for their contents: it is parsed once."""
+    separator, encoding, header, wanted = options
+    return read_delimited(path.read_bytes(), name, separator, encoding, header or None, wanted)
+
+
+def listed_columns(schema, entry, content):
+    """The columns that a listing needs: everything but texts, features and images' bytes."""
+    wanted = [entry["columns"].get(key) for key in columns.LISTED]
+    wanted += [columns.target_column(name, facts) for name, facts in entry["targets"].items()]
+    wanted += entry["keep"]
+    if content[1] == "path" and not columns.holds_bytes(schema, content[2]):
+        wanted.append(content[2])
+    return list(dict.fromkeys(name for name in wanted if name))

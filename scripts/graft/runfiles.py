@@ -1,0 +1,60 @@
+"""From a rule's inputs to a training run, and from a history to its file."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from graft import features
+from graft.device import choose_device, choose_precision
+from graft.inputs import open_source
+from graft.outputs import digest_of, write_csv
+from graft.runs import Run
+from graft.samples import read_manifest
+from graft.state import State
+from graft.store import Store
+
+ALWAYS = ("epoch", "train_loss", "val_acc", "val_loss")
+COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best")
+
+
+def open_run(snakemake):
+    """The run that a rule describes; its state lies beside the outputs and belongs to exactly these inputs."""
+    settings, seed = snakemake.params.settings, int(snakemake.wildcards.seed)
+    device = choose_device(snakemake.resources.get("gpu", 0))
+    precision = choose_precision(snakemake.params.precision, device)
+    backbone = features.pretrained(Path(snakemake.input.backbone).parent)
+    fingerprint = digest_of(
+        {
+            "data": Path(snakemake.input.digest).read_text(),
+            "weights": backbone.weights,
+            "settings": settings,
+            "seed": seed,
+            "precision": precision,
+            "code": snakemake.params.code,
+            "versions": [version(package) for package in ("torch", "torchvision", "timm", "transformers")],
+        }
+    )
+    return Run(
+        settings=settings,
+        seed=seed,
+        samples=snakemake.input.samples,
+        features=snakemake.input.get("features"),
+        source=open_source(
+            snakemake.input.dataset,
+            snakemake.config["datasets"][settings["dataset"]],
+            read_manifest(snakemake.input.samples).card,
+        ),
+        backbone=backbone,
+        store=Store(snakemake.config["store"]["path"], snakemake.config["store"]["max_gb"]),
+        state=State(Path(snakemake.output.model).parent / ".state", fingerprint),
+        device=device,
+        precision=precision,
+        threads=snakemake.threads,
+    )
+
+
+def write_history(path, history):
+    """One row per epoch (or, for the probe, per L2 candidate); columns without any value are left out."""
+    frame = pd.DataFrame(history)
+    write_csv(path, frame.reindex(columns=[name for name in COLUMNS if name in ALWAYS or name in frame]))

@@ -1,0 +1,230 @@
+"""One training run: the rows, labels, inputs and network that a fine-tuning method works with."""
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from graft import heads, objectives, training
+from graft.augment import draw_views
+from graft.calibration import fit_temperature, log_loss, probabilities, residual_std
+from graft.errors import UserError
+from graft.feature_files import features_of
+from graft.features import forward
+from graft.inputs import open_inputs
+from graft.metrics import auroc
+from graft.network import Network, outputs_of, to_dict
+from graft.probe import solve_probe
+from graft.samples import read_manifest
+
+logger = logging.getLogger("graft")
+
+
+@dataclass
+class Run:
+    """What a method needs to train one network on one target.
+
+    `settings` are the model's settings from the config, `features` the path of the stored embeddings or None.
+    """
+
+    settings: dict
+    seed: int
+    samples: str
+    features: str | None
+    source: SimpleNamespace
+    backbone: SimpleNamespace
+    store: object
+    state: object
+    device: torch.device
+    precision: str
+    threads: int
+    teacher: object = None
+
+    @cached_property
+    def manifest(self):
+        return read_manifest(self.samples)
+
+    @property
+    def target(self):
+        return self.manifest.targets[self.settings["target"]]
+
+    @cached_property
+    def rows(self):
+        """The labelled rows that have this target, in the manifest's order."""
+        rows = self.manifest.part("labelled")
+        return rows[rows[self.settings["target"]].notna()].reset_index(drop=True)
+
+    @cached_property
+    def splits(self):
+        return self.rows["split"].to_numpy(dtype=object)
+
+    @cached_property
+    def scale(self):
+        """Mean and standard deviation of a regression target over the train rows; (0, 1) for classes."""
+        if self.target["kind"] == "classification":
+            return 0.0, 1.0
+        values = self.manifest.codes(self.settings["target"], self.rows)[self.splits == "train"]
+        return float(values.mean()), float(values.std()) or 1.0
+
+    @cached_property
+    def codes(self):
+        """Class indices (int64) or standardised values (float64) of the rows."""
+        codes = self.manifest.codes(self.settings["target"], self.rows)
+        if self.target["kind"] == "classification":
+            return codes
+        mean, std = self.scale
+        return (codes - mean) / std
+
+    @cached_property
+    def network(self):
+        torch.manual_seed(self.seed)
+        outputs = {self.settings["target"]: outputs_of(self.target)}
+        network = Network(self.backbone.network(), outputs, self.settings["dropout"])
+        return network.to(self.device, memory_format=torch.channels_last)
+
+    @cached_property
+    def inputs(self):
+        """Inputs of the train and validation rows; the others are never read here."""
+        counts = {}
+        seen = self.rows[self.splits != "test"]
+        return open_inputs(seen, self.source, self.backbone, self.store, counts, self.threads)
+
+    @cached_property
+    def embeddings(self):
+        return features_of(self.rows, self.features)
+
+    def probe(self):
+        """Set the head to the linear probe on the stored embeddings; the history and the heads of the folds."""
+        solved = solve_probe(
+            self.embeddings,
+            self.codes,
+            self.splits,
+            self.rows["fold"].to_numpy(),
+            self.target,
+            self.settings,
+            dead=0.0 if self.backbone.spec["library"] == "vectors" else heads.DEAD,
+        )
+        logger.info("linear probe: l2 %g", solved["l2"])
+        self.network.set_head(self.settings["target"], solved["weight"], solved["bias"])
+        if solved["fold_weight"] is None:
+            return solved["history"], {}
+        of_folds = {"weight": solved["fold_weight"].float(), "bias": solved["fold_bias"].float()}
+        return solved["history"], {self.settings["target"]: of_folds}
+
+    def fit(self, objective=None):
+        """Train the network with the loop; the history."""
+        objective = objective or ("cross_entropy" if self.target["kind"] == "classification" else "squared_error")
+        loss = objectives.load(objective).loss
+        kinds = self.splits[self.splits != "test"]
+        train, validation = np.flatnonzero(kinds == "train"), np.flatnonzero(kinds == "validation")
+        codes = torch.from_numpy(self.codes[self.splits != "test"]).to(self.device)
+        weights = self.class_weights()
+
+        def step(network, indices, epoch):
+            rows = train[indices]
+            views = draw_views(self.settings["augment"], rows, (self.seed, epoch))
+            inputs = self.inputs.prepare(self.inputs.batch(rows), self.device, views)
+            logits = network(inputs)[self.settings["target"]].float()
+            teacher = self.teacher.logits(rows, views) if self.teacher else None
+            return loss(logits, codes[rows], self.settings, weights, teacher)
+
+        return training.fit(
+            self.network,
+            training.shuffled_batches(self.inputs.lengths[train], self.settings["batch_size"], self.seed),
+            step,
+            lambda network: self.evaluate(self._logits(network, validation), self.codes[self.splits == "validation"]),
+            self.settings,
+            self.seed,
+            self.state,
+            self.device,
+            self.precision,
+        )
+
+    def class_weights(self):
+        """Weight of each class in the loss, inversely to its share of the train rows; None for equal weights."""
+        if self.target["kind"] != "classification" or self.settings["class_weights"] != "balanced":
+            return None
+        counts = np.bincount(self.codes[self.splits == "train"], minlength=outputs_of(self.target))
+        return torch.tensor(counts.sum() / (len(counts) * np.maximum(counts, 1)), dtype=torch.float32, device=self.device)
+
+    def evaluate(self, outputs, codes):
+        """Figures of the history from validation outputs, array of shape (n, outputs)."""
+        if self.target["kind"] == "regression":
+            residual = outputs[:, 0] - codes
+            return {"val_loss": float(np.mean(residual**2)), "val_r2": float(1 - np.mean(residual**2) / max(np.var(codes), 1e-12))}
+        return {
+            "val_acc": float(np.mean(outputs.argmax(1) == codes)),
+            "val_loss": float(log_loss(outputs, codes).mean()),
+            "val_auroc": _auroc(outputs, codes),
+        }
+
+    def finished(self, fold_heads, frozen):
+        """The content of ft_model.pt."""
+        target = self.settings["target"]
+        return to_dict(
+            self.network,
+            name=self.settings["name"],
+            seed=self.seed,
+            method=self.settings["method"],
+            dataset=self.settings["dataset"],
+            targets={target: {**self.target, **self._calibration(frozen)}},
+            fold_heads=fold_heads,
+            frozen=frozen,
+        )
+
+    def _calibration(self, frozen):
+        outputs, codes = self._validation_outputs(frozen), self.codes[self.splits == "validation"]
+        if self.target["kind"] == "classification":
+            return {"temperature": float(fit_temperature(outputs, codes))}
+        mean, std = self.scale
+        return {"mean": mean, "std": std, "residual_std": std * float(residual_std(codes, outputs[:, 0]))}
+
+    def _validation_outputs(self, frozen):
+        if not frozen:
+            return self._logits(self.network, np.flatnonzero(self.splits[self.splits != "test"] == "validation"))
+        head = self.network.heads[self.settings["target"]]
+        embeddings = self.embeddings[self.splits == "validation"].astype(np.float64)
+        return embeddings @ head.weight.detach().double().cpu().numpy().T + head.bias.detach().double().cpu().numpy()
+
+    def _logits(self, network, indices):
+        """Logits of some of the inputs, in eval mode and without augmentation."""
+        head = _OneHead(network, self.settings["target"])
+        chosen = _Chosen(self.inputs, indices)
+        return forward(head, chosen, self.device, self.precision, {"forwards": 0, "padded_tokens": 0}).astype(np.float64)
+
+
+class _OneHead(torch.nn.Module):
+    """A network that answers with one target's logits."""
+
+    def __init__(self, network, target):
+        super().__init__()
+        self.network, self.target = network, target
+
+    def forward(self, inputs):
+        return self.network(inputs)[self.target]
+
+
+class _Chosen:
+    """A subset of some inputs."""
+
+    def __init__(self, inputs, indices):
+        self.inputs, self.indices = inputs, np.asarray(indices)
+        self.lengths, self.prepare = inputs.lengths[self.indices], inputs.prepare
+
+    def batch(self, indices):
+        return self.inputs.batch(self.indices[indices])
+
+
+def _auroc(logits, codes):
+    value, _ = auroc(codes, probabilities(logits))
+    return float("nan") if value is None else float(value)
+
+
+def check_rows(rows, name):
+    """Refuse to train on nothing."""
+    for split in ("train", "validation"):
+        if not (rows["split"] == split).any():
+            raise UserError(f"the data set has no {split} row for this target", where=name)

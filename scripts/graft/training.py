@@ -1,0 +1,221 @@
+"""The one training loop: images, texts and vectors, from labels or from a teacher.
+
+It owns precision, devices, the order of samples, resume, best weights, early stopping and the finite check. What is
+trained comes from outside: a network, the batches of an epoch, an objective, an evaluation.
+
+Everything random is a function of (seed, epoch, step), so a run that was killed anywhere and continues from its last
+state does exactly what the undisturbed run would have done: on the same CPU it ends with the same bytes.
+"""
+
+import logging
+import math
+import signal
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from graft.depthwise import fast_depthwise
+from graft.errors import UserError
+from graft.job import Progress
+
+logger = logging.getLogger("graft")
+
+
+def fit(network, batches, objective, evaluate, settings, seed, state, device, precision):
+    """Train `network` and leave its best weights in it.
+
+    Parameters
+    ----------
+    network : Network
+    batches : callable, epoch -> list of index arrays, one per forward; every epoch has the same number
+    objective : callable, (network, indices, epoch) -> loss, a scalar Tensor
+    evaluate : callable, network -> dict with "val_loss" and whatever else the history should show
+    settings : dict with epochs, lr, head_lr, weight_decay, warmup, accumulate, clip_norm, patience,
+        freeze_batchnorm, save_every
+    seed : int
+    state : State
+    device, precision : where and in which number format
+
+    Returns
+    -------
+    list of dict, one per epoch: the history
+
+    Raises
+    ------
+    UserError
+        When the loss is not finite.
+    """
+    accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=device.type == "cpu")
+    optimizer = torch.optim.AdamW(parameter_groups(network, settings), fused=True)
+    steps = math.ceil(len(batches(0)) / settings["accumulate"])
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_and_cosine(steps * settings["epochs"], settings["warmup"]))
+    model, optimizer = accelerator.prepare(network, optimizer)
+    run = Run(network, optimizer, schedule)
+    run.restore(state.load())
+    saved = time.monotonic()
+    progress = Progress("training", steps * settings["epochs"], "steps")
+    progress.done = run.epoch * steps + run.step
+    with termination() as terminated:
+        while run.epoch < settings["epochs"] and run.waited <= (settings["patience"] or settings["epochs"]):
+            set_train(network, settings["freeze_batchnorm"])
+            groups = chunks(batches(run.epoch), settings["accumulate"])
+            for step in range(run.step, steps):
+                torch.manual_seed(_mix(seed, run.epoch, step))
+                for indices in groups[step]:
+                    with accelerator.autocast(), fast_depthwise(device, precision):
+                        loss = objective(model, indices, run.epoch) / len(groups[step])
+                    accelerator.backward(loss)
+                    run.loss_sum = run.loss_sum + loss.detach().double()
+                if settings["clip_norm"]:
+                    accelerator.clip_grad_norm_(network.parameters(), settings["clip_norm"])
+                optimizer.step()
+                schedule.step()
+                optimizer.zero_grad(set_to_none=True)
+                run.step = step + 1
+                progress.add(1)
+                if terminated() or time.monotonic() - saved >= settings["save_every"]:
+                    check_finite(run.loss_sum, run.epoch)
+                    state.save(run.capture())
+                    saved = time.monotonic()
+                if terminated():
+                    logger.info("stopped by a signal at epoch %d, step %d; the next run continues here", run.epoch + 1, run.step)
+                    raise SystemExit(128 + terminated())
+            check_finite(run.loss_sum, run.epoch)
+            network.eval()
+            run.end_epoch(evaluate(network), steps)
+            logger.info("epoch %d: %s", run.epoch, ", ".join(f"{k} {v:.4g}" for k, v in run.history[-1].items() if isinstance(v, float)))
+    network.load_state_dict(run.best)
+    network.eval()
+    return run.history
+
+
+class Run:
+    """Where a training stands: all that must be kept to continue it."""
+
+    def __init__(self, network, optimizer, schedule):
+        self.network, self.optimizer, self.schedule = network, optimizer, schedule
+        self.epoch, self.step, self.waited = 0, 0, 0
+        self.loss_sum = torch.zeros((), dtype=torch.float64)
+        self.history, self.best, self.best_loss = [], None, math.inf
+
+    def end_epoch(self, figures, steps):
+        """Note an epoch; keep its weights if it is the best so far by validation loss."""
+        self.history.append(
+            {"epoch": self.epoch + 1, "train_loss": float(self.loss_sum) / steps, **figures, "lr": self.schedule.get_last_lr()[0], "stage": "train"}
+        )
+        if figures["val_loss"] < self.best_loss or self.best is None:
+            self.best_loss, self.waited = figures["val_loss"], 0
+            self.best = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
+        else:
+            self.waited += 1
+        self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, torch.zeros((), dtype=torch.float64)
+
+    def capture(self):
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "counters": [self.epoch, self.step, self.waited],
+            "loss_sum": float(self.loss_sum),
+            "history": self.history,
+            "best": self.best,
+            "best_loss": self.best_loss,
+        }
+
+    def restore(self, captured):
+        if captured is None:
+            return
+        self.network.load_state_dict(captured["network"])
+        self.optimizer.load_state_dict(captured["optimizer"])
+        self.schedule.load_state_dict(captured["schedule"])
+        self.epoch, self.step, self.waited = captured["counters"]
+        self.loss_sum = torch.tensor(captured["loss_sum"], dtype=torch.float64)
+        self.history, self.best, self.best_loss = captured["history"], captured["best"], captured["best_loss"]
+        logger.info("continuing at epoch %d, step %d", self.epoch + 1, self.step)
+
+
+def parameter_groups(network, settings):
+    """Backbone and heads, each with and without weight decay: norms and biases have none."""
+    groups = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            lr = settings["head_lr"] if name.startswith("heads.") else settings["lr"]
+            decay = settings["weight_decay"] if parameter.ndim > 1 else 0.0
+            groups.setdefault((lr, decay), []).append(parameter)
+    return [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]
+
+
+def warmup_and_cosine(steps, warmup):
+    """Factor of the learning rate per step: linear up over the first `warmup` share, then half a cosine to zero."""
+    up = max(1, round(steps * warmup))
+
+    def factor(step):
+        if step < up:
+            return (step + 1) / up
+        return 0.5 * (1 + math.cos(math.pi * (step - up) / max(1, steps - up)))
+
+    return factor
+
+
+def set_train(network, freeze_batchnorm):
+    """Training mode, except for frozen parts and, if asked, BatchNorm, whose statistics small data would spoil."""
+    network.train()
+    for module in network.modules():
+        own = list(module.parameters(recurse=False))
+        frozen = own and not any(parameter.requires_grad for parameter in own)
+        if frozen or (freeze_batchnorm and isinstance(module, torch.nn.modules.batchnorm._BatchNorm)):
+            module.eval()
+
+
+def shuffled_batches(lengths, batch_size, seed):
+    """Batches of an epoch: shuffled, and of similar length so that texts hardly pad.
+
+    Samples are shuffled, sorted by length within blocks of 50 batches, cut into batches, and the batches shuffled.
+    """
+    lengths = np.asarray(lengths)
+    varied = len(lengths) and lengths.min() != lengths.max()
+
+    def batches(epoch):
+        draw = np.random.default_rng([seed, epoch])
+        order = draw.permutation(len(lengths))
+        if not varied:
+            return np.split(order, range(batch_size, len(order), batch_size))
+        blocks = np.split(order, range(50 * batch_size, len(order), 50 * batch_size))
+        order = np.concatenate([block[np.argsort(lengths[block], kind="stable")] for block in blocks])
+        parts = np.split(order, range(batch_size, len(order), batch_size))
+        return [parts[i] for i in draw.permutation(len(parts))]
+
+    return batches
+
+
+def chunks(items, size):
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def check_finite(loss, epoch):
+    if not math.isfinite(float(loss)):
+        raise UserError(
+            f"the training loss became {float(loss)} in epoch {epoch + 1}",
+            hint="lower lr and head_lr, or set device.precision: fp32; look for extreme values in the data",
+        )
+
+
+@contextmanager
+def termination():
+    """A function that says which of SIGTERM and SIGUSR1 has come (0: none); schedulers send them ahead of the end."""
+    received = []
+    signals = (signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.signal(number, lambda number, frame: received.append(number)) for number in signals]
+    try:
+        yield lambda: received[0] if received else 0
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _mix(*numbers):
+    """One seed for torch from several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

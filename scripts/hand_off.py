@@ -1,0 +1,66 @@
+"""Hand over the predictions of every model and seed for one target as one table."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from graft.errors import UserError, raise_all
+from graft.job import job
+from graft.outputs import write_parquet
+from graft.tables import prediction_metadata
+
+
+def main(predictions, output):
+    """Concatenate prediction tables: models sorted by name, seeds by number, samples in their own order.
+
+    The metadata keep "target" and "classes"; "model_digests" maps model.seedN to the digest of its weights.
+    """
+    parts = sorted((read(path) for path in predictions), key=lambda part: (part["model"], part["seed"]))
+    check(parts)
+    digests = {f"{part['model']}.seed{part['seed']}": part["facts"]["model_digest"] for part in parts}
+    facts = parts[0]["facts"]
+    metadata = {
+        "target": facts["target"],
+        "classes": json.dumps(facts["classes"], ensure_ascii=False),
+        "model_digests": json.dumps(digests),
+    }
+    tables = [part["table"].replace_schema_metadata(None) for part in parts]
+    write_parquet(output, pa.concat_tables(tables, promote_options="permissive"), metadata)
+
+
+def read(path):
+    """A prediction table and who made it."""
+    table = pq.read_table(path)
+    names = {column: pc.unique(table[column]).to_pylist() for column in ("model", "seed")}
+    if any(len(values) != 1 for values in names.values()):
+        raise UserError(f"holds predictions of {names}, not of one model and seed", where=str(path))
+    return {
+        "path": path,
+        "table": table,
+        "model": names["model"][0],
+        "seed": names["seed"][0],
+        "facts": prediction_metadata(table.schema, path),
+    }
+
+
+def check(parts):
+    """Refuse tables that do not speak of the same target and classes in the same order."""
+    first, errors = parts[0], []
+    for part in parts[1:]:
+        for key in ("target", "classes"):
+            if part["facts"][key] != first["facts"][key]:
+                errors.append(
+                    UserError(
+                        f"has the {key} {part['facts'][key]!r}, but {first['path']} has {first['facts'][key]!r}",
+                        where=str(part["path"]),
+                        hint="it is older than the labels: delete it and run the workflow again",
+                    )
+                )
+    raise_all(errors)
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        main(predictions=list(snakemake.input.predictions), output=snakemake.output.predictions)

@@ -1,0 +1,34 @@
+"""Predict every sample of a data set with one trained model: its head on embeddings that are already there."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from graft import network
+from graft.feature_files import features_of
+from graft.job import job
+from graft.outputs import write_json
+from graft.predictions import metrics_of, predict, write_predictions
+from graft.samples import read_manifest
+
+
+def main(samples, model, features, output_predictions, output_metrics):
+    """Write the prediction table over the parts that `features` (paths) covers, and the metrics of each split."""
+    manifest, content = read_manifest(samples), network.load(model)
+    rows = pd.concat([manifest.part(Path(path).stem) for path in features], ignore_index=True)
+    embeddings = features_of(rows, *features)
+    (target,) = content["targets"]
+    table = predict(content, target, manifest, rows, embeddings)
+    write_predictions(output_predictions, table, content, target)
+    write_json(output_metrics, metrics_of(table, content["targets"][target]))
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        main(
+            samples=snakemake.input.samples,
+            model=snakemake.input.model,
+            features=list(snakemake.input.features),
+            output_predictions=snakemake.output.predictions,
+            output_metrics=snakemake.output.metrics,
+        )

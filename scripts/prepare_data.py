@@ -1,0 +1,26 @@
+"""Read a data set once: who its samples are, which split they are in, what is wrong with them."""
+
+from graft.fingerprint import root_of
+from graft.job import job
+from graft.outputs import read_json
+from graft.prepare import prepare, write
+
+
+def main(name, dataset, entry, outputs, threads=1):
+    prepared = prepare(name, entry, root_of(dataset), threads, cache=outputs["samples"].with_name(".checked.parquet"))
+    facts = read_json(dataset)
+    prepared.card |= {"source": facts.get("source"), "licence": entry.get("licence") or facts.get("licence")}
+    write(prepared, outputs)
+
+
+if "snakemake" in globals():
+    from pathlib import Path
+
+    with job(snakemake):
+        main(
+            name=snakemake.wildcards.dataset,
+            dataset=snakemake.input.dataset,
+            entry=snakemake.params.entry,
+            outputs={key: Path(path) for key, path in snakemake.output.items()},
+            threads=snakemake.threads,
+        )

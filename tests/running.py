@@ -1,0 +1,63 @@
+"""Run graft as a user does, in a folder of the test's own, and see which jobs ran."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# What each rule says when it starts (its `message:`), so that a run's output tells which rules ran.
+MESSAGES = {
+    "fetch_dataset": "Fetching data set",
+    "fetch_backbone": "Fetching backbone",
+    "prepare_data": "Preparing data set",
+    "embed": "Embedding",
+    "finetune": "Fine-tuning",
+    "distill": "Distilling",
+    "compare": "Comparing",
+    "predict": "Predicting with",
+    "few_shot": "Few-shot episodes",
+}
+
+
+def graft(folder, config=None, *arguments, check=True, env=None, timeout=600):
+    """Run the workflow in `folder` with the YAML file `config`.
+
+    Returns
+    -------
+    SimpleNamespace with returncode, output (stdout and stderr) and jobs: dict, rule -> list of its messages
+    """
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    command += ["--cores", "2", "--rerun-incomplete", "--nocolor"]
+    command += ["--configfile", str(config)] if config else []
+    done = subprocess.run(
+        [*command, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
+    )
+    output = done.stdout + done.stderr
+    if check and done.returncode:
+        raise AssertionError(f"snakemake ended with {done.returncode}:\n{output[-6000:]}")
+    return SimpleNamespace(returncode=done.returncode, output=output, jobs=jobs_of(output))
+
+
+def jobs_of(output):
+    """Messages of the jobs that ran, by rule."""
+    said = re.findall(r"^Job \d+: (.*)$", output, re.MULTILINE)
+    return {
+        rule: [line for line in said if line.startswith(start)]
+        for rule, start in MESSAGES.items()
+        if any(line.startswith(start) for line in said)
+    }
+
+
+def bytes_of(folder):
+    """Content of every result file, by relative path, for comparing two runs."""
+    folder = Path(folder)
+    files = (path for path in folder.rglob("*") if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}

@@ -1,0 +1,50 @@
+"""Small data sets that tests make: real PNG, JPEG, TIFF, CSV, Parquet and NumPy files, written as users write them."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from graft.prepare import prepare
+from PIL import Image
+
+THREE_WAY = {"split": {"validation": 0.2, "test": 0.2}, "folds": 2}
+
+
+def pixels(seed, height=12, width=16, channels=3, dtype=np.uint8):
+    """Random pixels, different for every seed; shape (height, width[, channels])."""
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    values = np.random.default_rng(seed).random(shape)
+    return (values * np.iinfo(dtype).max).astype(dtype) if np.issubdtype(dtype, np.integer) else values.astype(dtype)
+
+
+def encoded(array, kind="PNG", **options):
+    """The bytes of an image file that Pillow writes."""
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, format=kind, **options)
+    return file.getvalue()
+
+
+def image_folder(root, per_class=6, classes=("cat", "dog"), **shape):
+    """One folder of PNG files per class; gives the folder back."""
+    for number, name in enumerate(classes):
+        (Path(root) / name).mkdir(parents=True, exist_ok=True)
+        for i in range(per_class):
+            (Path(root) / name / f"{i}.png").write_bytes(encoded(pixels(1000 * number + i, **shape)))
+    return Path(root)
+
+
+def text_table(root, rows=12, name="t.csv", classes=("a", "b")):
+    """A table of id, text and label, one row per sample; gives the entry that reads it."""
+    lines = [f"s{i},text number {i},{classes[i % len(classes)]}" for i in range(rows)]
+    Path(root).mkdir(parents=True, exist_ok=True)
+    (Path(root) / name).write_text("\n".join(["id,text,label", *lines]) + "\n")
+    return {"table": name, "columns": {"id": "id", "text": "text"}}
+
+
+def write_lines(root, *lines, name="t.csv", encoding="utf-8"):
+    (Path(root) / name).write_bytes("\n".join([*lines, ""]).encode(encoding))
+
+
+def prepared(root, **entry):
+    """What prepare_data makes of a folder."""
+    return prepare("tiny", {**THREE_WAY, **entry}, root)

@@ -1,0 +1,225 @@
+"""A backbone gives the embedding that its library's own network classifies."""
+
+import assets
+import pytest
+import timm
+import torch
+from graft import backbones
+from graft.backbones import torchvision as vision
+from graft.backbones.transformers import _longest, make_config, pool
+from graft.errors import UserError
+from graft.fetch import fetch_backbone
+from graft.outputs import read_json
+from safetensors.torch import load_file, save
+from torch import nn
+from torchvision import models
+from transformers import AutoConfig
+
+FAMILIES = [
+    "resnet18",
+    "densenet121",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "swin_t",
+    "squeezenet1_1",
+    "shufflenet_v2_x0_5",
+    "regnet_y_400mf",
+    "mnasnet0_5",
+    "googlenet",
+]
+
+
+def fetched(tmp_path, state=None, name="x", **entry):
+    """Fetch a backbone from a checkpoint of `state`, or with random weights; its folder."""
+    if state is not None:
+        (tmp_path / f"{name}.safetensors").write_bytes(save(state))
+        entry["source"] = {"path": str(tmp_path / f"{name}.safetensors")}
+    fetch_backbone(name, entry, tmp_path / "out" / name, tmp_path / "lock.json")
+    return tmp_path / "out" / name
+
+
+def image_of(module, n=2):
+    size = module.spec["preprocessing"]["size"]
+    return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+@torch.no_grad()
+def test_torchvisions_head_on_the_embedding_gives_its_logits(tmp_path, architecture):
+    torch.manual_seed(0)
+    spec = {"architecture": architecture}
+    full = vision.build(spec, head=True).eval()
+    folder = fetched(tmp_path, full.state_dict(), library="torchvision", architecture=architecture, input_size=64)
+    module = backbones.load(folder)
+    inputs = image_of(module)
+    embedding = module(inputs)
+    assert embedding.shape == (2, module.width)
+    head = full.get_submodule(vision._classifier(full))
+    if isinstance(
+        head, nn.Conv2d
+    ):  # SqueezeNet classifies every position, then averages; its embedding has no such head
+        assert module.width == head.in_channels
+    else:
+        assert torch.allclose(head(embedding), full(inputs), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "architecture", ["test_resnet", "test_vit", "test_convnext", "test_efficientnet", "test_byobnet"]
+)
+@torch.no_grad()
+def test_timms_head_on_the_embedding_gives_its_logits(tmp_path, architecture):
+    torch.manual_seed(0)
+    full = timm.create_model(architecture, pretrained=False).eval()
+    module = backbones.load(fetched(tmp_path, full.state_dict(), library="timm", architecture=architecture))
+    inputs = image_of(module)
+    assert torch.allclose(full.get_classifier()(module(inputs)), full(inputs), atol=1e-4)
+    assert module(inputs).shape == (2, module.width)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_prefixes_of_training_wrappers_are_taken_off(tmp_path, prefix):
+    state = timm.create_model("test_resnet", pretrained=False).state_dict()
+    plain = fetched(tmp_path, state, library="timm", architecture="test_resnet", name="plain")
+    wrapped = {f"{prefix}{key}": value for key, value in state.items()}
+    folder = fetched(tmp_path, wrapped, library="timm", architecture="test_resnet", name="wrapped")
+    assert (plain / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_weights_are_widened(tmp_path, dtype):
+    state = {
+        name: value.to(dtype) if value.is_floating_point() else value
+        for name, value in timm.create_model("test_resnet", pretrained=False).state_dict().items()
+    }
+    stored = load_file(fetched(tmp_path, state, library="timm", architecture="test_resnet") / "model.safetensors")
+    assert {value.dtype for value in stored.values() if value.is_floating_point()} == {torch.float32}
+    assert all(torch.equal(value, state[name].to(value.dtype)) for name, value in stored.items())
+
+
+def test_order_gives_the_same_weights_as_names(tmp_path):
+    state = timm.create_model("test_resnet", pretrained=False).state_dict()
+    entry = {"library": "timm", "architecture": "test_resnet"}
+    named = fetched(tmp_path, state, name="named", **entry)
+    torch.save({f"net.{i}": value for i, value in enumerate(state.values())}, tmp_path / "other.pth")
+    ordered = fetched(tmp_path, name="ordered", match="order", source={"path": str(tmp_path / "other.pth")}, **entry)
+    assert (named / "model.safetensors").read_bytes() == (ordered / "model.safetensors").read_bytes()
+
+
+def test_the_heads_tensors_are_not_kept(tmp_path):
+    state = timm.create_model("test_resnet", pretrained=False).state_dict()
+    stored = load_file(fetched(tmp_path, state, library="timm", architecture="test_resnet") / "model.safetensors")
+    assert state.keys() - stored.keys() == {"fc.weight", "fc.bias"}
+
+
+def test_a_vision_transformer_takes_another_input_size(tmp_path):
+    full = timm.create_model("test_vit", pretrained=False)
+    trained_at = full.patch_embed.img_size[0]
+    folder = fetched(tmp_path, full.state_dict(), library="timm", architecture="test_vit", input_size=trained_at // 2)
+    module = backbones.load(folder)
+    assert module.pos_embed.shape[1] < full.pos_embed.shape[1]
+    assert module(image_of(module)).shape == (2, module.width)
+
+
+def test_random_weights_follow_their_seed(tmp_path):
+    bytes_of = {
+        name: (
+            fetched(
+                tmp_path, library="timm", architecture="test_resnet", source={"random": True, "seed": seed}, name=name
+            )
+            / "model.safetensors"
+        ).read_bytes()
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    }
+    assert bytes_of["a"] == bytes_of["b"] != bytes_of["c"]
+
+
+def test_random_weights_leave_the_global_generator_alone(tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    fetched(tmp_path, library="timm", architecture="test_resnet", source={"random": True, "seed": 1})
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_config_goes_before_the_librarys_preprocessing(tmp_path):
+    entry = {"library": "torchvision", "architecture": "resnet18", "source": {"random": True}}
+    default = read_json(fetched(tmp_path, name="a", **entry) / "backbone.json")["preprocessing"]
+    transforms = models.ResNet18_Weights.DEFAULT.transforms()
+    assert default["mean"] == transforms.mean and default["std"] == transforms.std
+    assert (default["size"], default["interpolation"], default["fit"]) == (224, "bilinear", "crop")
+    own = {"input_size": 64, "mean": 0.5, "std": [0.1, 0.2, 0.3], "interpolation": "bicubic", "fit": "pad", "crop": 1.0}
+    changed = read_json(fetched(tmp_path, name="b", **entry, **own) / "backbone.json")["preprocessing"]
+    wanted = {"size": 64, **{key: value for key, value in own.items() if key != "input_size"}, "mean": [0.5] * 3}
+    assert changed == wanted
+
+
+def test_vectors_are_their_own_embedding(tmp_path):
+    module = backbones.load(fetched(tmp_path, library="vectors"))
+    inputs = torch.randn(3, 5)
+    assert torch.equal(module(inputs), inputs)
+    assert module.modality == "vector"
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "cls"])
+def test_padding_never_reaches_the_embedding(pooling):
+    hidden = torch.randn(2, 6, 4)
+    mask = torch.tensor([[1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 1]])
+    pooled = pool(hidden, mask, pooling)
+    assert torch.equal(pooled[:1], pool(hidden[:1, :3], mask[:1, :3], pooling))
+    hidden[0, 3:] = 100.0
+    assert torch.equal(pooled, pool(hidden, mask, pooling))
+
+
+def test_pooling_is_the_named_one():
+    hidden, mask = torch.tensor([[[1.0], [5.0], [3.0]]]), torch.ones(1, 3, dtype=torch.int64)
+    assert [pool(hidden, mask, name).item() for name in ("cls", "max", "mean")] == [1, 5, 3]
+
+
+@torch.no_grad()
+def test_minilm_puts_like_sentences_together():
+    folder = assets.backbone("minilm")
+    module, words = backbones.load(folder), backbones.tokenizer(folder)
+    assert (module.width, module.spec["preprocessing"]["pooling"]) == (384, "mean")
+    texts = ["the solar cell has a crack", "a fissure runs through the photovoltaic module", "we ate soup for dinner"]
+    inputs = words(texts, padding=True, return_tensors="pt")
+    embedding = module({key: inputs[key] for key in ("input_ids", "attention_mask")})
+    assert torch.allclose(embedding.norm(dim=1), torch.ones(3), atol=1e-5)
+    like, unlike, other = embedding[0] @ embedding[1], embedding[0] @ embedding[2], embedding[1] @ embedding[2]
+    assert like > 0.4 > 0.2 > max(unlike, other)
+
+
+@torch.no_grad()
+def test_a_text_backbone_is_rebuilt_from_its_description_alone():
+    folder = assets.backbone("minilm")
+    module = backbones.load(folder)
+    rebuilt = backbones.build(read_json(folder / "backbone.json"))
+    rebuilt.load_state_dict(module.state_dict())
+    inputs = {"input_ids": torch.tensor([[101, 7592, 102]]), "attention_mask": torch.ones(1, 3, dtype=torch.int64)}
+    assert torch.equal(module(inputs), rebuilt(inputs))
+    stored = load_file(folder / "model.safetensors")
+    assert backbones.library_module(module).state_dict().keys() == stored.keys()
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("effnet-lite0", 3_370_000), ("effnet-lite2", 4_810_000)])
+@torch.no_grad()
+def test_the_real_efficientnets_load_by_order(name, parameters):
+    module = backbones.load(assets.backbone(name))
+    assert module.width == 1280
+    assert abs(module.spec["parameters"] / parameters - 1) < 0.05
+    assert module.spec["preprocessing"]["mean"] == [0.5] * 3
+    noise, flat = image_of(module, 1), torch.zeros_like(image_of(module, 1))
+    assert torch.isfinite(module(noise)).all()
+    assert not torch.allclose(module(noise), module(flat), atol=0.1)
+
+
+@pytest.mark.parametrize(("kind", "longest"), [("bert", 32), ("roberta", 30), ("gpt2", 32), ("t5", None)])
+def test_the_longest_input_is_what_the_network_has_positions_for(kind, longest):
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    config = AutoConfig.for_model(kind, vocab_size=9, max_position_embeddings=32, **sizes)
+    if kind == "t5":
+        with pytest.raises(UserError, match="encoder with a decoder"):
+            make_config(config.to_dict())
+    else:
+        assert _longest(config) == longest

@@ -1,0 +1,58 @@
+"""The code digest: what a rule's result depends on, and only that."""
+
+import pytest
+
+from graft import codedigest
+
+
+@pytest.fixture
+def scripts(tmp_path, monkeypatch):
+    files = {
+        "run.py": "from graft.a import f\n",
+        "graft/__init__.py": "",
+        "graft/a.py": "from graft import b\n\n\ndef f():\n    return b.X\n",
+        "graft/b.py": "X = 1\n",
+        "graft/unused.py": "Y = 1\n",
+        "graft/methods/__init__.py": "",
+        "graft/methods/linear.py": "USES_FEATURES = True\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(codedigest, "SCRIPTS", tmp_path)
+    codedigest.code_digest.cache_clear()
+    yield tmp_path
+    codedigest.code_digest.cache_clear()
+
+
+def digest(*arguments):
+    codedigest.code_digest.cache_clear()
+    return codedigest.code_digest(*arguments)
+
+
+@pytest.mark.parametrize("file", ["run.py", "graft/a.py", "graft/b.py", "graft/__init__.py"])
+def test_an_edited_line_in_what_a_script_imports_changes_its_digest(scripts, file):
+    before = digest("run")
+    (scripts / file).write_text((scripts / file).read_text() + "Z = 2\n")
+    assert digest("run") != before
+
+
+@pytest.mark.parametrize("addition", ["# a comment\n", "\n\n\n"])
+def test_comments_and_layout_do_not_change_it(scripts, addition):
+    before = digest("run")
+    path = scripts / "graft/b.py"
+    path.write_text('"""A docstring."""\n' + path.read_text() + addition)
+    assert digest("run") == before
+
+
+def test_a_module_that_is_not_imported_does_not_change_it(scripts):
+    before = digest("run")
+    (scripts / "graft/unused.py").write_text("Y = 2\n")
+    assert digest("run") == before
+
+
+def test_a_plug_in_found_by_name_belongs_to_it(scripts):
+    before = digest("run", ("graft.methods.linear",))
+    (scripts / "graft/methods/linear.py").write_text("USES_FEATURES = False\n")
+    assert digest("run", ("graft.methods.linear",)) != before
+    assert codedigest.constant_of("graft.methods.linear", "USES_FEATURES") is False

@@ -1,0 +1,273 @@
+"""The config: defaults, coercion, expansion into models and tasks, and the documentation made from the schema."""
+
+import ast
+import json
+import re
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import yaml
+from graft import config_docs, config_schema
+from graft.config import load, plan
+from graft.config_schema import branches, plugins, read_schema
+from graft.errors import UserError
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = [path for path in (ROOT / "config").rglob("*.yaml") if path.name != "schema.yaml"]
+
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True)
+
+
+def minimal(**finetune):
+    return {
+        "datasets": {"d": {"source": {"path": "x"}, "targets": {"y": {}, "z": {"kind": "regression"}}}},
+        "backbones": {
+            "a": {"library": "timm", "architecture": "vit", "source": {"random": True}},
+            "b": {"library": "timm", "architecture": "vit", "source": {"random": True}},
+        },
+        "finetune": {"e": {"dataset": "d", "backbone": "a", **finetune}},
+    }
+
+
+def all_properties(schema, path=()):
+    for branch in branches(schema):
+        for key, inner in branch.get("properties", {}).items():
+            required = key in branch.get("required", ())
+            chosen = any(key in option.get("required", ()) for option in branch.get("oneOf", ()))
+            yield (*path, key), inner, required or chosen
+            yield from all_properties(inner, (*path, key))
+        if isinstance(branch.get("additionalProperties"), dict):
+            yield from all_properties(branch["additionalProperties"], (*path, "NAME"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_config_is_valid_and_asks_for_something(path):
+    config = load(yaml.safe_load(path.read_text(encoding="utf-8")), [path])
+    assert plan(config).models
+
+
+def test_there_is_an_example_for_every_kind_of_science():
+    names = {path.stem for path in (ROOT / "config" / "examples").glob("*.yaml")}
+    assert names >= {"microscopy", "abstracts", "notes", "vectors", "spectra", "molecules"}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_loading_twice_changes_nothing_and_the_users_dict_is_never_touched(path):
+    given_config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    before = deepcopy(given_config)
+    once = load(given_config, [path])
+    assert given_config == before
+    assert load(once, [path]) == load(once) == once
+
+
+def test_the_schema_is_valid_json_schema_2020_12():
+    Draft202012Validator.check_schema(read_schema())
+
+
+def test_every_key_is_described_and_is_required_or_has_a_default():
+    for path, schema, required in all_properties(read_schema()):
+        assert schema.get("description"), path
+        assert required or "default" in schema or path[-1] in ("version", "files", "source"), path
+
+
+def test_every_default_is_allowed_by_its_own_schema():
+    for path, schema, _ in all_properties(read_schema()):
+        if "default" in schema:
+            assert not list(Draft202012Validator(schema).iter_errors(schema["default"])), path
+
+
+def test_no_object_of_the_schema_lets_unknown_keys_through():
+    for path, schema, _ in all_properties({"properties": {"top": read_schema()}}):
+        for branch in branches(schema):
+            if branch.get("type") == "object":
+                extra = branch.get("additionalProperties")
+                assert extra is False or isinstance(extra, dict), path
+
+
+def test_defaults_are_filled_in_also_where_the_parent_is_absent():
+    config = load(minimal())
+    assert config["store"] == {"path": "resources/store", "max_gb": 100}
+    assert config["datasets"]["d"]["split"]["validation"] == 0.15
+    assert config["datasets"]["d"]["columns"]["path"] is None
+    assert config["finetune"]["e"]["seeds"] == [0]
+    assert config["datasets"]["d"]["targets"]["y"]["column"] == "y"
+    assert config["hand_off"]["models"] == "all"
+
+
+def test_defaults_are_not_shared_between_entries():
+    config = minimal()
+    config["finetune"]["f"] = {"dataset": "d", "backbone": "b"}
+    loaded = load(config)
+    loaded["finetune"]["e"]["seeds"].append(1)
+    assert loaded["finetune"]["f"]["seeds"] == load(minimal())["finetune"]["e"]["seeds"] == [0]
+
+
+def test_a_section_without_entries_counts_as_absent():
+    assert load({**minimal(), "distill": None, "few_shot": None})["distill"] == {}
+
+
+def test_the_lock_file_lies_beside_the_users_config_or_in_the_working_directory(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(minimal()))
+    assert load(minimal(), [file])["lock"] == str(tmp_path / "graft.lock.json")
+    assert load(minimal())["lock"] == "graft.lock.json"
+    assert load({**minimal(), "lock": "my.json"}, [file])["lock"] == "my.json"
+    assert load(minimal(), [ROOT / "config" / "config.yaml"])["lock"] == "graft.lock.json", "not into the checkout"
+
+
+def test_a_config_file_that_only_snakemake_can_reach_is_no_mistake():
+    assert load(minimal(), ["https://example.org/config.yaml"]) == load(minimal())
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.sampled_from("eE"), st.sampled_from(["", ".0", "."]))
+def test_a_float_with_an_exponent_is_a_number_however_yaml_read_it(digit, exponent, letter, point):
+    text = f"{digit}{point}{letter}-{exponent}"
+    assert load(minimal(lr=text))["finetune"]["e"]["lr"] == float(text)
+
+
+def test_exponents_work_inside_lists_and_make_whole_numbers_where_those_are_wanted():
+    config = load(minimal(l2=["1e-3", 1], batch_size="1e2", epochs=3.0))["finetune"]["e"]
+    assert config["l2"] == [0.001, 1]
+    assert config["batch_size"] == 100 and isinstance(config["batch_size"], int)
+    assert isinstance(config["epochs"], int)
+
+
+def test_text_that_looks_like_a_number_stays_text_where_text_is_wanted():
+    config = minimal()
+    config["datasets"]["d"]["targets"]["y"]["classes"] = ["1e5", "2e5"]
+    assert load(config)["datasets"]["d"]["targets"]["y"]["classes"] == ["1e5", "2e5"]
+
+
+@given(
+    st.lists(st.sampled_from("ab"), min_size=1, unique=True),
+    st.lists(st.sampled_from(sorted(plugins("methods"))), min_size=1, unique=True),
+    NAMES,
+)
+def test_every_combination_of_backbone_and_method_is_one_model(backbones, methods, entry):
+    config = minimal()
+    config["finetune"] = {entry: {"dataset": "d", "backbone": backbones, "method": methods}}
+    models = plan(load(config)).models
+    assert list(models) == [f"{entry}.{backbone}.{method}" for backbone in backbones for method in methods]
+    assert all(name == model["name"] for name, model in models.items())
+
+
+def test_a_models_name_does_not_depend_on_whether_the_entry_gave_a_list():
+    one, many = plan(load(minimal())), plan(load(minimal(backbone=["a"], method=["linear"])))
+    assert one == many
+
+
+def test_a_list_of_data_sets_makes_one_entry_per_data_set():
+    config = minimal(dataset=["d", "d2"])
+    config["datasets"]["d2"] = deepcopy(config["datasets"]["d"])
+    models = plan(load(config)).models
+    assert {name: model["dataset"] for name, model in models.items()} == {
+        "e-d.a.linear": "d",
+        "e-d2.a.linear": "d2",
+    }
+
+
+def test_the_target_is_the_data_sets_first_unless_the_entry_names_one():
+    assert plan(load(minimal())).models["e.a.linear"]["target"] == "y"
+    assert plan(load(minimal(target="z"))).models["e.a.linear"]["target"] == "z"
+
+
+def test_a_student_takes_data_set_and_target_from_its_teacher_also_through_a_chain():
+    config = minimal(target="y", backbone="a", method="full")
+    config["backbones"]["c"] = deepcopy(config["backbones"]["b"])
+    config["distill"] = {
+        "second": {"teacher": "first.b.kd", "backbone": "c"},
+        "first": {"teacher": "e.a.full", "backbone": "b"},
+    }
+    models = plan(load(config)).models
+    student = models["second.c.kd"]
+    assert (student["stage"], student["dataset"], student["target"]) == ("distill", "d", "y")
+    assert (student["teacher"], student["teacher_seed"]) == ("first.b.kd", 0)
+    assert student["temperature"] == 4 and student["epochs"] == 5
+
+
+def test_few_shot_tasks_are_named_by_entry_network_and_method():
+    config = minimal()
+    config["few_shot"] = {
+        "k": {"dataset": "d", "backbone": ["a", "b"]},
+        "m": {"dataset": "d", "model": "e.a.linear", "method": "ridge"},
+    }
+    tasks = plan(load(config)).tasks
+    assert list(tasks) == ["k.a.prototypes", "k.b.prototypes", "m.e-a-linear.ridge"]
+    assert tasks["k.a.prototypes"]["model"] is None
+    assert (
+        tasks["m.e-a-linear.ridge"] | {"backbone": None, "model": "e.a.linear", "model_seed": 0}
+        == tasks["m.e-a-linear.ridge"]
+    )
+
+
+def test_the_plan_is_plain_data_and_always_knows_the_vectors_backbone():
+    made = plan(load(minimal()))
+    for part in (made.datasets, made.backbones, made.models, made.tasks):
+        assert json.loads(json.dumps(part)) == part
+    assert made.backbones["vectors"]["library"] == "vectors"
+    assert set(made.backbones["vectors"]) == set(made.backbones["a"])
+
+
+def test_changing_the_plan_does_not_change_the_config():
+    config = load(minimal())
+    plan(config).models["e.a.linear"]["seeds"].append(7)
+    assert config["finetune"]["e"]["seeds"] == [0]
+
+
+def test_the_tables_of_the_readme_are_those_of_the_schema():
+    text = config_docs.readme_path().read_text(encoding="utf-8")
+    assert config_docs.render(text) == text, "run: cd scripts && python -m graft.config_docs"
+
+
+def test_the_readme_has_a_table_for_every_section_and_plugin_folder():
+    text = config_docs.readme_path().read_text(encoding="utf-8")
+    places = set(re.findall(r"<!-- schema (\S+) -->", text))
+    sections = {key for key, inner in read_schema()["properties"].items() if inner.get("type") == "object"}
+    assert places >= sections - {"report"} | {"training", "top"}
+    assert set(re.findall(r"<!-- plugins (\S+) -->", text)) == set(config_schema.SHIPPED)
+
+
+def test_a_key_of_the_schema_that_is_new_makes_the_readme_drift(monkeypatch):
+    changed = deepcopy(read_schema())
+    changed["properties"]["device"]["properties"]["new"] = {"type": "integer", "default": 0, "description": "New."}
+    monkeypatch.setattr(config_docs, "read_schema", lambda: changed)
+    text = config_docs.readme_path().read_text(encoding="utf-8")
+    assert "| `new` | whole number | `0` | a whole number | New. |" in config_docs.render(text)
+
+
+def test_a_new_plugin_file_is_a_new_method_without_being_imported(tmp_path, monkeypatch):
+    folder = tmp_path / "methods"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "mine.py").write_text('"""My way.\n\nMore."""\nraise SystemExit("imported")\n')
+    monkeypatch.setattr(config_schema, "LIBRARY", tmp_path)
+    plugins.cache_clear()
+    try:
+        assert plugins("methods") == {"mine": "My way."}
+        assert list(plugins("few_shot")) == list(config_schema.SHIPPED["few_shot"])
+        with pytest.raises(UserError, match="linear"):
+            load(minimal(method="linear"))
+    finally:
+        plugins.cache_clear()
+
+
+def test_plain_losses_are_no_distillation_methods():
+    assert "kd" in plugins("objectives")
+    assert not {"cross_entropy", "squared_error"} & set(plugins("objectives"))
+
+
+def test_reading_the_config_imports_no_torch():
+    seen, todo = set(), ["config", "config_docs"]
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        tree = ast.parse((ROOT / "scripts" / "graft" / f"{name}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            modules = [node.module] if isinstance(node, ast.ImportFrom) else []
+            modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not {"torch", "torchvision", "timm", "transformers"} & {module.split(".")[0] for module in modules}
+            todo += [m.split(".")[1] for m in modules if m.startswith("graft.") and m.split(".")[1] not in seen]

@@ -1,0 +1,188 @@
+"""The solvers of linear heads agree with scikit-learn, and solve many problems as they solve one."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.preprocessing import StandardScaler
+
+from graft import heads, lbfgs
+from graft.errors import UserError
+
+
+def problem(rows, width, classes, seed=0):
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(rows, width)) * rng.uniform(0.1, 5, width) + 3 * rng.normal(size=width)
+    scaled = (features - features.mean(0)) / features.std(0)
+    labels = (scaled[:, :classes] + rng.normal(size=(rows, classes))).argmax(1)
+    return features, labels
+
+
+def sklearn_chances(features, labels, l2, weight, two):
+    scaler = StandardScaler().fit(features)
+    model = LogisticRegression(C=(2 if two else 1) / (l2 * weight.sum()), tol=1e-10, max_iter=20000)
+    return model.fit(scaler.transform(features), labels, weight).predict_proba(scaler.transform(features))
+
+
+@pytest.mark.parametrize(("rows", "width", "classes"), [(200, 30, 3), (50, 80, 4), (200, 10, 2)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_logistic_heads_agree_with_scikit_learn(rows, width, classes, weighted):
+    features, labels = problem(rows, width, classes)
+    weight = np.random.default_rng(1).uniform(0.1, 2, rows) if weighted else np.ones(rows)
+    l2s = [1e-3, 1e-1, 10.0]
+    weights, biases = heads.fit_logistic(features, labels, classes, l2s, sample_weight=weight if weighted else None)
+    ours = torch.softmax(heads.scores(features, weights, biases), -1).numpy()
+    assert weights.shape == (3, classes, width) and biases.shape == (3, classes)
+    for one, l2 in zip(ours, l2s, strict=True):
+        np.testing.assert_allclose(one, sklearn_chances(features, labels, l2, weight, classes == 2), atol=1e-4)
+
+
+def test_ridge_heads_agree_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    for rows, width in ((60, 20), (20, 60)):
+        features, _ = problem(rows, width, 2)
+        targets, weight = rng.normal(size=(rows, 2)), rng.uniform(0.1, 2, rows)
+        mean = np.average(features, axis=0, weights=weight)
+        scaled = (features - mean) / np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weight))
+        predicted = heads.scores(features, *heads.fit_ridge(features, targets, heads.L2S, sample_weight=weight))
+        for one, l2 in zip(predicted.numpy(), heads.L2S, strict=True):
+            model = Ridge(alpha=l2 * weight.sum()).fit(scaled, targets, sample_weight=weight)
+            np.testing.assert_allclose(one, model.predict(scaled), atol=1e-8)
+
+
+def test_folds_solved_together_equal_folds_solved_alone():
+    features, labels = problem(90, 12, 3)
+    folds = np.arange(90) % 3
+    masks = np.stack([folds != fold for fold in range(3)] + [np.ones(90)]).astype(float)
+    weights, biases = heads.fit_logistic(features, labels, 3, [0.1] * 4, sample_weight=masks)
+    for fold in range(3):
+        # The second problem uses all rows, so that the shared standardisation is the same.
+        alone = heads.fit_logistic(features, labels, 3, [0.1] * 2, sample_weight=masks[[fold, 3]])
+        torch.testing.assert_close(weights[fold], alone[0][0], atol=1e-4, rtol=0)
+        torch.testing.assert_close(biases[fold], alone[1][0], atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_in_blocks_give_the_same_head_as_rows_at_once(monkeypatch, weighted):
+    features, labels = problem(60, 8, 3)
+    weight = np.random.default_rng(0).uniform(0, 1, (2, 60)) if weighted else None
+    together = heads.fit_logistic(features, labels, 3, [0.1, 1.0], sample_weight=weight)
+    ridge = heads.fit_ridge(features, labels)
+    monkeypatch.setattr(lbfgs, "ROWS", 7)
+    monkeypatch.setattr(heads, "ROWS", 7)
+    blocks = heads.fit_logistic(features, labels, 3, [0.1, 1.0], sample_weight=weight)
+    torch.testing.assert_close(together[0], blocks[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(ridge[0], heads.fit_ridge(features, labels)[0])
+
+
+def test_a_fold_learns_nothing_from_the_labels_it_leaves_out():
+    features, labels = problem(60, 8, 3)
+    masks = np.stack([np.arange(60) % 2 == 0, np.arange(60) % 2 == 1]).astype(float)
+    changed = np.where(np.arange(60) % 2 == 1, (labels + 1) % 3, labels)
+    first = heads.fit_logistic(features, labels, 3, [0.1, 0.1], sample_weight=masks)
+    second = heads.fit_logistic(features, changed, 3, [0.1, 0.1], sample_weight=masks)
+    torch.testing.assert_close(first[0][0], second[0][0], atol=1e-6, rtol=0)
+    assert (first[0][1] - second[0][1]).abs().max() > 0.01
+
+
+def test_problems_in_small_batches_equal_one_batch(monkeypatch):
+    features, labels = problem(60, 8, 3)
+    together = heads.fit_logistic(features, labels, 3)
+    monkeypatch.setattr(heads, "NUMBERS", 1)
+    apart = heads.fit_logistic(features, labels, 3)
+    torch.testing.assert_close(together[0], apart[0], atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("fit", ["logistic", "ridge"])
+def test_rows_of_weight_0_count_as_if_they_were_not_there(fit):
+    features, labels = problem(60, 6, 3)
+    weight = (np.arange(60) < 40).astype(float)
+    wild = np.where(weight[:, None] > 0, features, 100.0)
+    if fit == "logistic":
+        with_, without = (
+            heads.fit_logistic(wild, labels, 3, [0.1], weight),
+            heads.fit_logistic(features[:40], labels[:40], 3, [0.1]),
+        )
+    else:
+        with_, without = (
+            heads.fit_ridge(wild, labels, [0.1], weight),
+            heads.fit_ridge(features[:40], labels[:40], [0.1]),
+        )
+    torch.testing.assert_close(with_[0], without[0], atol=1e-5, rtol=0)
+
+
+def test_a_penalty_of_almost_nothing_still_gives_finite_heads():
+    features = np.concatenate([np.zeros((10, 4)), np.ones((10, 4))])
+    weights, biases = heads.fit_logistic(features, np.repeat([0, 1], 10), 2, [1e-14, 1e-300])
+    assert torch.isfinite(weights).all() and torch.isfinite(biases).all()
+    flat = lbfgs._inverse(torch.zeros(1, 3), torch.tensor([0.0]), torch.ones(3))  # all rows certain
+    assert torch.isfinite(flat).all()
+
+
+def test_row_weights_stand_for_repeated_rows():
+    features, labels = problem(40, 6, 3)
+    times = np.random.default_rng(0).integers(1, 4, 40)
+    weight = np.concatenate([times, times]).astype(float)
+    twice, twice_labels = np.concatenate([features, features]), np.concatenate([labels, labels])
+    weights, biases = heads.fit_logistic(twice, twice_labels, 3, [0.05], sample_weight=weight)
+    plain, plain_biases = heads.fit_logistic(features, labels, 3, [0.05], sample_weight=times.astype(float))
+    torch.testing.assert_close(weights, plain, atol=1e-5, rtol=0)
+    torch.testing.assert_close(biases, plain_biases, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("fit", [heads.fit_logistic, heads.fit_ridge])
+def test_constant_and_dead_columns_get_no_weight(fit):
+    features, labels = problem(50, 6, 3)
+    features = np.column_stack(
+        [features, np.full(50, 7.0), 1e-33 * features[:, 0], np.full(50, 1e4) + 1e-6 * features[:, 0]]
+    )
+    arguments = (features, labels, 3) if fit is heads.fit_logistic else (features, labels)
+    weights, biases = fit(*arguments)
+    assert weights[..., 6:].abs().max() == 0
+    assert weights[..., :6].abs().max() > 0.01
+    assert torch.isfinite(weights).all() and torch.isfinite(biases).all()
+
+
+def test_columns_with_tiny_units_count_when_asked_to():
+    features, labels = problem(50, 6, 3)
+    small = features * np.array([1e-9, 1, 1, 1, 1, 1])
+    plain = heads.scores(features, *heads.fit_logistic(features, labels, 3, [0.1]))
+    scaled = heads.scores(small, *heads.fit_logistic(small, labels, 3, [0.1], dead=0))
+    torch.testing.assert_close(plain, scaled, atol=1e-4, rtol=0)
+
+
+def test_separable_data_and_absent_classes_give_finite_heads():
+    features = np.concatenate([np.zeros((10, 4)), np.ones((10, 4))])
+    labels = np.repeat([0, 2], 10)
+    weights, biases = heads.fit_logistic(features, labels, 4)
+    assert torch.isfinite(weights).all() and torch.isfinite(biases).all()
+    assert (heads.scores(features, weights, biases).argmax(-1) == torch.tensor(labels)).all()
+
+
+def test_the_same_input_gives_the_same_bits():
+    features, labels = problem(60, 8, 3)
+    first, second = (heads.fit_logistic(features, labels, 3) for _ in range(2))
+    assert torch.equal(first[0], second[0]) and torch.equal(first[1], second[1])
+
+
+def test_balanced_weights_give_each_class_the_same_total():
+    labels = torch.tensor([0, 0, 0, 2])
+    weight = heads.balanced_weights(labels, 4)
+    assert weight[:3].sum() == pytest.approx(weight[3].item())
+    assert weight.mean() == pytest.approx(1)
+
+
+def test_unusable_input_is_refused_with_a_message():
+    features, labels = problem(20, 4, 2)
+    broken = features.copy()
+    broken[7, 2] = np.nan
+    with pytest.raises(UserError, match="row 7 are not finite"):
+        heads.fit_logistic(broken, labels, 2)
+    with pytest.raises(UserError, match="an L2 value is 0"):
+        heads.fit_logistic(features, labels, 2, [0.0, 1.0])
+    with pytest.raises(UserError, match="without labelled train rows"):
+        heads.fit_logistic(features[:0], labels[:0], 2)
+    with pytest.raises(UserError, match="positive weight"):
+        heads.fit_logistic(features, labels, 2, [1.0], sample_weight=np.zeros(20))
+    with pytest.raises(UserError, match="a target value is not a finite number"):
+        heads.fit_ridge(features, np.where(labels == 0, np.nan, 1.0))

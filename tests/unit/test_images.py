@@ -1,0 +1,228 @@
+"""Decoding keeps what a file holds; fitting keeps the dtype and costs no memory for odd shapes."""
+
+import io
+import struct
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from graft.images import decode, facts, fit
+from PIL import Image
+from tiny_data import encoded, pixels
+
+
+def png16(array):
+    """A 16-bit colour PNG, which Pillow cannot write."""
+    height, width, channels = array.shape
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in array)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+def tiff(array, **options):
+    file = io.BytesIO()
+    tifffile.imwrite(file, array, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
+def test_eight_bit_images_come_back_bit_for_bit(kind, channels):
+    array = pixels(0, channels=channels)
+    out = decode(encoded(array, kind))
+    assert out.dtype == np.uint8
+    assert out.shape == (12, 16, channels)
+    assert (out.squeeze() == array).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bit_images_keep_all_their_bits(channels):
+    array = pixels(0, channels=3, dtype=np.uint16)[:, :, :channels]
+    photometric = "rgb" if channels == 3 else "minisblack"
+    for data in (png16(array), tiff(array.squeeze(), photometric=photometric)):
+        out = decode(data)
+        assert out.dtype == np.uint16
+        assert (out == array).all()
+    deflated = tiff(array.squeeze(), photometric=photometric, compression="zlib", predictor=True)
+    assert (decode(deflated) == array).all()
+
+
+def test_sixteen_bit_colour_png_is_read_the_same_when_the_file_holds_other_chunks():
+    array = pixels(1, channels=3, dtype=np.uint16)
+    data = png16(array)
+    text = b"tEXtkey\0value"
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    assert (decode(data[:33] + chunk + data[33:]) == array).all()
+
+
+def test_planar_and_big_endian_tiff_are_read():
+    array = pixels(2, channels=3, dtype=np.uint16)
+    planar = tiff(np.moveaxis(array, -1, 0), photometric="rgb", planarconfig="separate")
+    assert (decode(planar) == array).all()
+    assert (decode(tiff(array, photometric="rgb", byteorder=">")) == array).all()
+
+
+def test_white_is_zero_tiff_is_turned_round():
+    array = pixels(3, channels=1, dtype=np.uint16)
+    assert (decode(tiff(array, photometric="miniswhite")).squeeze() == 65535 - array).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int16])
+def test_floats_and_signed_integers_become_float32(dtype):
+    array = (pixels(4, channels=1, dtype=np.float32) * 100 - 50).astype(dtype)
+    out = decode(tiff(array))
+    assert out.dtype == np.float32
+    assert (out.squeeze() == array.astype(np.float32)).all()
+
+
+def test_32_bit_integers_stay_exact_where_16_bits_hold_them():
+    small, large = np.full((4, 4), 60_000, np.uint32), np.full((4, 4), 1_000_000, np.uint32)
+    assert decode(tiff(small)).dtype == np.uint16
+    assert decode(tiff(large)).dtype == np.float32
+    assert decode(encoded(small.astype(np.int32), "TIFF")).dtype == np.uint16
+
+
+def test_lzw_grey_tiff_of_16_bits_is_read():
+    array = pixels(5, channels=1, dtype=np.uint16)
+    out = decode(encoded(array, "TIFF", compression="tiff_lzw"))
+    assert out.dtype == np.uint16
+    assert (out.squeeze() == array).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels"), [("1", 1), ("L", 1), ("LA", 1), ("P", 3), ("RGB", 3), ("RGBA", 3), ("CMYK", 3), ("YCbCr", 3)]
+)
+def test_every_mode_becomes_grey_or_rgb(mode, channels):
+    file = io.BytesIO()
+    Image.fromarray(pixels(6)).convert(mode).save(file, format="JPEG" if mode == "YCbCr" else "TIFF")
+    out = decode(file.getvalue())
+    assert out.dtype == np.uint8
+    assert out.shape == (12, 16, channels)
+
+
+def test_transparent_pixels_are_white_and_half_transparent_ones_mixed():
+    array = np.zeros((1, 3, 4), np.uint8)
+    array[0, :, 3] = [0, 128, 255]
+    assert decode(encoded(array))[0, :, 0].tolist() == [255, 127, 0]
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    palette.putpixel((1, 0), 1)
+    file = io.BytesIO()
+    palette.save(file, format="PNG", transparency=0)
+    assert decode(file.getvalue())[0].tolist() == [[255, 255, 255], [40, 50, 60]]
+    deep = np.zeros((1, 2, 4), np.uint16)
+    deep[0, :, 3] = [0, 65535]
+    assert decode(png16(deep))[0, :, 0].tolist() == [65535, 0]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_exif_orientation_is_applied(orientation):
+    upright = Image.fromarray(pixels(7, channels=1))
+    back = {
+        1: None,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }[orientation]
+    stored = upright if back is None else upright.transpose(back)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    stored.save(file, format="PNG", exif=exif)
+    assert (decode(file.getvalue()).squeeze() == np.asarray(upright)).all()
+    deep = np.asarray(stored).astype(np.uint16) * 257
+    tagged = tiff(deep, extratags=[(274, 3, 1, orientation, True)])
+    assert (decode(tagged).squeeze() == np.asarray(upright).astype(np.uint16) * 257).all()
+
+
+def test_a_numpy_file_is_an_image_too():
+    file = io.BytesIO()
+    np.save(file, pixels(8, channels=1, dtype=np.float32))
+    assert (decode(file.getvalue()).squeeze() == pixels(8, channels=1, dtype=np.float32)).all()
+
+
+def test_the_first_frame_is_taken_where_asked():
+    frames = [Image.fromarray(pixels(i)) for i in range(3)]
+    for kind in ("GIF", "TIFF", "PNG", "WEBP"):
+        file = io.BytesIO()
+        frames[0].save(file, format=kind, save_all=True, append_images=frames[1:], lossless=True)
+        assert decode(file.getvalue(), frames="first").shape == (12, 16, 3)
+    stack = np.stack([pixels(i, channels=1, dtype=np.uint16) for i in range(3)])
+    for options in ({}, {"imagej": True}):
+        first = decode(tiff(stack, photometric="minisblack", **options), frames="first")
+        assert (first.squeeze() == stack[0]).all()
+
+
+def test_a_photograph_with_a_preview_is_one_image():
+    file = io.BytesIO()
+    Image.fromarray(pixels(0)).save(file, format="MPO", save_all=True, append_images=[Image.fromarray(pixels(1))])
+    assert decode(file.getvalue()).shape == (12, 16, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 10_000), (10_000, 1), (7, 3), (3, 500)])
+@pytest.mark.parametrize("mode", ["crop", "squash", "pad"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_every_shape_fits_in_little_memory(shape, mode, dtype):
+    array = pixels(9, *shape, channels=3, dtype=dtype)
+    tracemalloc.start()
+    out = fit(array, 32, mode)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert out.shape == (32, 32, 3)
+    assert out.dtype == dtype
+    assert peak < 2_000_000
+
+
+def test_fitting_keeps_a_constant_image_constant_in_every_dtype():
+    for dtype, value in ((np.uint8, 200), (np.uint16, 40_000), (np.float32, -3.25)):
+        array = np.full((50, 31, 1), value, dtype)
+        for mode in ("crop", "squash"):
+            assert np.allclose(fit(array, 20, mode, crop=0.9), value, atol=1e-4)
+
+
+def test_sixteen_bit_edges_do_not_wrap_round():
+    array = np.zeros((64, 64, 1), np.uint16)
+    array[:, 32:] = 65535
+    out = fit(array, 24)
+    assert out[:, :8].max() < 3000
+    assert out[:, -8:].min() > 62_000
+
+
+def test_crop_takes_the_middle_and_pad_keeps_everything():
+    array = np.zeros((20, 60, 1), np.uint8)
+    array[:, 20:40] = 255
+    assert fit(array, 20, "crop").min() == 255
+    padded = fit(array, 60, "pad", interpolation="nearest")
+    assert (padded[20:40] == array).all()
+    assert padded[:20].max() == padded[40:].max() == 0
+
+
+def test_fit_agrees_with_the_libraries_own_resize_and_centre_crop():
+    from torchvision.transforms import functional as T
+
+    image = Image.fromarray(pixels(10, 90, 120))
+    theirs = T.center_crop(T.resize(image, 48, T.InterpolationMode.BICUBIC), [40, 40])
+    ours = fit(np.asarray(image), 40, "crop", crop=40 / 48)
+    assert np.abs(ours.astype(int) - np.asarray(theirs).astype(int)).mean() < 2
+
+
+def test_facts_tell_size_depth_and_range():
+    array = pixels(11, channels=3, dtype=np.uint16)
+    assert facts(array) == {
+        "height": 12,
+        "width": 16,
+        "channels": 3,
+        "dtype": "uint16",
+        "low": float(array.min()),
+        "high": float(array.max()),
+    }

@@ -1,0 +1,98 @@
+"""The store: values come back by content, whole shards, several writers, a size limit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graft.errors import UserError
+from graft.outputs import sha256_of
+from graft.store import Store
+
+
+def contents(*names):
+    return [sha256_of(str(name)) for name in names]
+
+
+def values(n, width=3, start=0):
+    return np.arange(start, start + n * width, dtype=np.float32).reshape(n, width)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=8, unique=True), min_size=1, max_size=4))
+def test_a_value_comes_back_by_its_content_however_the_shards_were_cut(tmp_path_factory, shards):
+    store = Store(tmp_path_factory.mktemp("store"))
+    table = store.table("embeddings", (2,), np.float32, weights="w")
+    for shard in shards:
+        table.append(contents(*shard), np.float32([[n, n * n] for n in shard]))
+    again = store.table("embeddings", (2,), np.float32, weights="w")
+    wanted = [n for shard in shards for n in shard]
+    assert again.read(contents(*wanted)).tolist() == [[n, n * n] for n in wanted]
+
+
+def test_only_missing_contents_are_missing_and_each_once(tmp_path):
+    table = Store(tmp_path).table("embeddings", (3,), np.float32)
+    table.append(contents(1, 2), values(2))
+    assert table.missing(contents(3, 1, 3, 4)) == contents(3, 4)
+
+
+def test_another_key_is_another_table(tmp_path):
+    store = Store(tmp_path)
+    store.table("embeddings", (3,), np.float32, weights="a").append(contents(1), values(1))
+    assert store.table("embeddings", (3,), np.float32, weights="b").missing(contents(1)) == contents(1)
+
+
+def test_an_open_table_sees_what_another_job_appended_after_refresh(tmp_path):
+    store = Store(tmp_path)
+    first, second = (store.table("embeddings", (3,), np.float32) for _ in range(2))
+    second.append(contents(1), values(1))
+    first.refresh()
+    assert first.missing(contents(1)) == []
+
+
+def test_a_shard_that_was_cut_off_is_dropped_and_its_values_are_missing(tmp_path):
+    store = Store(tmp_path)
+    store.table("embeddings", (3,), np.float32).append(contents(1), values(1))
+    (shard,) = tmp_path.rglob("*.arrow")
+    shard.write_bytes(shard.read_bytes()[:100])
+    table = store.table("embeddings", (3,), np.float32)
+    assert table.missing(contents(1)) == contents(1)
+    assert not shard.exists()
+
+
+def test_a_leftover_temporary_file_is_no_shard(tmp_path):
+    store = Store(tmp_path)
+    table = store.table("embeddings", (3,), np.float32)
+    (table.folder / ".half.arrow.x.tmp").write_bytes(b"half")
+    assert store.table("embeddings", (3,), np.float32).missing(contents(1)) == contents(1)
+
+
+def test_the_table_unused_for_longest_gives_way_when_the_limit_is_reached(tmp_path):
+    import os
+
+    store = Store(tmp_path, max_gb=1e-5)
+    old = store.table("embeddings", (100,), np.float32, weights="old")
+    old.append(contents(1), values(1, 100))
+    os.utime(old.folder / "used", (1, 1))
+    middle = store.table("embeddings", (100,), np.float32, weights="middle")
+    middle.append(contents(*range(8)), values(8, 100))
+    new = store.table("embeddings", (100,), np.float32, weights="new")
+    new.append(contents(*range(10)), values(10, 100))
+    assert not old.folder.exists()
+    assert new.missing(contents(1)) == []
+    assert store.size() <= 1e4
+
+
+def test_a_limit_that_one_table_alone_breaks_is_an_error_that_says_how_much_is_needed(tmp_path):
+    table = Store(tmp_path, max_gb=1e-6).table("embeddings", (1000,), np.float32)
+    with pytest.raises(UserError, match="store.max_gb"):
+        table.append(contents(1), values(1, 1000))
+
+
+def test_keep_only_deletes_what_no_config_names(tmp_path):
+    store = Store(tmp_path)
+    for weights in ("a", "b"):
+        store.table("embeddings", (3,), np.float32, weights=weights).append(contents(1), values(1))
+    assert store.keep_only(lambda kind, key: key["weights"] == "a") > 0
+    assert store.table("embeddings", (3,), np.float32, weights="a").missing(contents(1)) == []
+    assert store.table("embeddings", (3,), np.float32, weights="b").missing(contents(1)) == contents(1)
