@@ -82,16 +82,16 @@ def dataset_of(wildcards):
     """The data set of a rule's wildcards, which name it, a model or a task."""
     if hasattr(wildcards, "dataset"):
         return wildcards.dataset
-    return (PLAN.tasks if hasattr(wildcards, "task") else PLAN.models)[
-        wildcards.get("task", wildcards.get("model"))
-    ]["dataset"]
+    return (PLAN.tasks if hasattr(wildcards, "task") else PLAN.models)[wildcards.get("task", wildcards.get("model"))][
+        "dataset"
+    ]
 
 
-# Inputs: every rule below prepare_data gets them here, so that it asks the checkpoint
+# Inputs. Everything below prepare_data gets them here, and so asks the checkpoint
 
 
 def prepared(wildcards):
-    """The manifest (ancient) and the digest of what the rule depends on: the part it reads, else the labelled rows."""
+    """The manifest (ancient) and the digest of the part that is read, or of the labelled rows."""
     dataset = dataset_of(wildcards)
     checkpoints.prepare_data.get(dataset=dataset)
     part = wildcards.get("part", "labelled")
@@ -324,7 +324,11 @@ def method_of(wildcards):
     """The modules that a model's config names: its method or objective, and its backbone's library."""
     model = PLAN.models[wildcards.model]
     methods = {
-        "finetune": [f"graft.methods.{model['method']}", "graft.objectives.cross_entropy", "graft.objectives.squared_error"],
+        "finetune": [
+            f"graft.methods.{model['method']}",
+            "graft.objectives.cross_entropy",
+            "graft.objectives.squared_error",
+        ],
         "distill": [f"graft.objectives.{model['method']}"],
     }[model["stage"]]
     return [*methods, *library_of(wildcards)]

@@ -16,8 +16,15 @@ DEFAULT = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
 def main(configs, results, resources, store=None):
     """Keep the tables of the backbones and trained models that `configs` (dicts after load) name; the bytes set free."""
     plans = [graft_config.plan(config) for config in configs]
-    specs = [read_json(path) for plan in plans for path in _existing(resources, "backbones/{}/backbone.json", plan.backbones)]
-    models = [path for plan in plans for name, model in plan.models.items() for path in Path(results).glob(f"{model['stage']}/{name}/seed*/ft_model.pt")]
+    specs = [
+        read_json(path) for plan in plans for path in _existing(resources, "backbones/{}/backbone.json", plan.backbones)
+    ]
+    models = [
+        path
+        for plan in plans
+        for name, model in plan.models.items()
+        for path in Path(results).glob(f"{model['stage']}/{name}/seed*/ft_model.pt")
+    ]
     weights = {spec["weights_sha256"] for spec in specs if "weights_sha256" in spec}
     weights |= {network.load(path)["digests"]["backbone"] for path in models}
     fits = [_fit(spec["preprocessing"]) for spec in specs if spec["modality"] == "image"]

@@ -17,11 +17,15 @@ from graft.store import Store
 logger = logging.getLogger("graft")
 
 
-def main(samples, dataset, part, entry, backbone, store, output, counts, precision, gpus=0, threads=1):
-    """Write the embeddings of `part` ('labelled' or 'pool') to `output`, and what it cost to the file `counts`."""
+def main(samples, dataset, part, entry, folder, model, store, output, counts, precision, gpus=0, threads=1):
+    """Embed `part` ('labelled' or 'pool'); write the embeddings to `output` and what they cost to `counts`.
+
+    The backbone is the fetched one in `folder`, or that of the trained `model` (path of an ft_model.pt).
+    """
     manifest = read_manifest(samples)
     rows = manifest.part(part)
     source = open_source(dataset, entry, manifest.card)
+    backbone = features.trained(network.load(model), folder) if model else features.pretrained(folder, manifest.card)
     embeddings, done = features.embed(rows, source, backbone, store, precision, choose_device(gpus), threads)
     write_features(output, rows, embeddings)
     logger.info("%d samples: %d decoded, %d forwarded", done["samples"], done["decodes"], done["forwards"])
@@ -30,17 +34,13 @@ def main(samples, dataset, part, entry, backbone, store, output, counts, precisi
 
 if "snakemake" in globals():
     with job(snakemake):
-        folder = Path(snakemake.input.backbone).parent
-        if "model" in snakemake.input.keys():
-            backbone = features.trained(network.load(snakemake.input.model), folder)
-        else:
-            backbone = features.pretrained(folder)
         main(
             samples=snakemake.input.samples,
             dataset=snakemake.input.dataset,
             part=snakemake.wildcards.part,
             entry=snakemake.config["datasets"][snakemake.wildcards.dataset],
-            backbone=backbone,
+            folder=Path(snakemake.input.backbone).parent,
+            model=snakemake.input.get("model"),
             store=Store(snakemake.config["store"]["path"], snakemake.config["store"]["max_gb"]),
             output=snakemake.output.features,
             counts=snakemake.log.counts,

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from graft.errors import UserError
 from graft.fetch import fetch_backbone, fetch_dataset
 from graft.outputs import sha256_of

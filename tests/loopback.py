@@ -20,7 +20,7 @@ def serve(files=None):
     * files: path -> bytes
     * headers: path -> dict of headers, laid over the usual ones
     * faults: path -> list, one of which is used up per GET: ("status", code, headers), ("drop", bytes sent),
-      ("creep", seconds between bytes), "ignore range"
+      ("creep", seconds between bytes), ("pause", seconds), "ignore range", "ignore if-range"
     * seen: list of (method, path, headers)
     """
     state = SimpleNamespace(files=dict(files or {}), headers={}, faults={}, seen=[])
@@ -41,6 +41,8 @@ def serve(files=None):
             path = self.path.partition("?")[0]
             state.seen.append((self.command, path, dict(self.headers)))
             fault = state.faults[path].pop(0) if body and state.faults.get(path) else None
+            if isinstance(fault, tuple) and fault[0] == "pause":
+                time.sleep(fault[1])
             if isinstance(fault, tuple) and fault[0] == "status":
                 return self._send(fault[1], b"", fault[2] if len(fault) > 2 else {})
             if path not in state.files:
@@ -48,6 +50,8 @@ def serve(files=None):
             content = state.files[path]
             headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:40]}"', **state.headers.get(path, {})}
             status, start = headers.pop("status", 200), self._start(headers, fault)
+            if start >= len(content) > 0:
+                return self._send(416, b"", {})
             if start:
                 status = 206
                 headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
@@ -55,7 +59,8 @@ def serve(files=None):
 
         def _start(self, headers, fault):
             asked = self.headers.get("Range")
-            if not asked or fault == "ignore range" or self.headers.get("If-Range") not in (None, headers["ETag"]):
+            stale = self.headers.get("If-Range") not in (None, headers["ETag"]) and fault != "ignore if-range"
+            if not asked or fault == "ignore range" or stale:
                 return 0
             return int(asked.removeprefix("bytes=").partition("-")[0])
 

@@ -23,21 +23,22 @@ MESSAGES = {
 }
 
 
-def graft(folder, config=None, *arguments, check=True, env=None, timeout=600):
+def graft(folder, config=None, *arguments, check=True, env=None, timeout=600, snakefile=ROOT / "Snakefile", cwd=None):
     """Run the workflow in `folder` with the YAML file `config`.
 
     Returns
     -------
     SimpleNamespace with returncode, output (stdout and stderr) and jobs: dict, rule -> list of its messages
     """
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    command += ["--cores", "2", "--rerun-incomplete", "--nocolor"]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory", str(folder)]
     command += ["--configfile", str(config)] if config else []
+    command += ["--cores", "2", "--rerun-incomplete", "--nocolor"]
     done = subprocess.run(
         [*command, *arguments],
         capture_output=True,
         text=True,
         timeout=timeout,
+        cwd=cwd,
         env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
     )
     output = done.stdout + done.stderr
@@ -59,5 +60,9 @@ def jobs_of(output):
 def bytes_of(folder):
     """Content of every result file, by relative path, for comparing two runs."""
     folder = Path(folder)
-    files = (path for path in folder.rglob("*") if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    files = (
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}

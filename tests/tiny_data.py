@@ -4,8 +4,9 @@ import io
 from pathlib import Path
 
 import numpy as np
-from graft.prepare import prepare
 from PIL import Image
+
+from graft.prepare import prepare
 
 THREE_WAY = {"split": {"validation": 0.2, "test": 0.2}, "folds": 2}
 

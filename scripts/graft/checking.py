@@ -5,7 +5,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
@@ -105,6 +104,8 @@ def _check_one(raw, path, row, modality, frames, memory):
             return memory.by_content[record["content_sha256"]]
         record |= _facts(understand(value, modality, frames), modality)
     except UserError as error:
+        if row >= 0 and error.where:  # the whole table cannot be read
+            raise
         record["reason"] = error.what + (f"; allowed: {error.allowed}" if error.allowed else "")
         if error.hint:
             record["reason"] += f" ({error.hint})"
@@ -169,17 +170,17 @@ class _Memory:
         return known
 
     def keep(self, frame, out, root):
-        """Write what is known now; files that could not be read, or changed just now, are looked at again."""
+        """Write what is known now. A file that changed just now will be read again, though not decoded."""
         if self.cache is None:
             return
         table = out.reindex(columns=["content_sha256", "reason", *IMAGE_FACTS])
         table.insert(0, "path", frame["path"])
         table.insert(1, "row", frame["row"])
         newest = time.time_ns() - RACY_NS
-        good = [s is not None and s[1] < newest for s in self.stamps]
-        table.insert(2, "size", [s[0] if s else -1 for s in self.stamps])
-        table.insert(3, "mtime_ns", [s[1] if s else -1 for s in self.stamps])
-        table = table[np.array(good, bool) & table["content_sha256"].notna().to_numpy(bool)]
+        stamps = [s if s is not None and s[1] < newest else (-1, -1) for s in self.stamps]
+        table.insert(2, "size", [size for size, _ in stamps])
+        table.insert(3, "mtime_ns", [time for _, time in stamps])
+        table = table[table["content_sha256"].notna()]
         for name in ("content_sha256", "reason", "dtype", "path"):
             table[name] = table[name].astype("str")
         write_parquet(self.cache, table, {"key": self.key})

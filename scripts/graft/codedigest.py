@@ -5,7 +5,7 @@ as a parameter. Nothing is imported here: the files are read as text.
 """
 
 import ast
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from graft.outputs import sha256_of
@@ -13,7 +13,7 @@ from graft.outputs import sha256_of
 SCRIPTS = Path(__file__).resolve().parent.parent
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_digest(script, plugins=()):
     """Digest of scripts/{script}.py, the graft modules it imports (and they import), and the `plugins`.
 

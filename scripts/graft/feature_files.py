@@ -37,4 +37,6 @@ def features_of(rows, *paths):
     try:
         return embeddings[[place[sample_id] for sample_id in rows["sample_id"]]]
     except KeyError as error:
-        raise UserError(f"has no embedding of sample {error}", where=", ".join(map(str, paths)), hint="run the workflow again") from None
+        raise UserError(
+            f"has no embedding of sample {error}", where=", ".join(map(str, paths)), hint="run the workflow again"
+        ) from None

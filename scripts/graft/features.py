@@ -1,15 +1,19 @@
 """Embeddings of a data set, forwarding only the samples that the store lacks."""
 
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 
+from graft import backbones
 from graft.device import autocast, choose_precision
 from graft.errors import UserError
 from graft.inputs import open_inputs, transform_key
 from graft.job import Progress
+from graft.network import from_dict
+from graft.outputs import read_json
 
 logger = logging.getLogger("graft")
 SHARD = 2048  # embeddings per shard: an interruption loses at most these
@@ -79,15 +83,15 @@ def forward(network, inputs, device, precision, counts, progress=None):
     return outputs
 
 
-def pretrained(folder):
-    """A fetched backbone, ready for `embed`; its weights are read only if something must be forwarded."""
-    from pathlib import Path
+def pretrained(folder, card):
+    """A fetched backbone, ready for `embed`; its weights are read only if something must be forwarded.
 
-    from graft import backbones
-    from graft.outputs import read_json
-
-    folder = Path(folder)
-    spec = read_json(folder / "backbone.json")
+    Vectors have no backbone: they are their own embedding, as wide as the data set's card says.
+    """
+    spec = read_json(Path(folder) / "backbone.json")
+    if spec["library"] == "vectors":
+        spec |= {"width": card["vector"]["width"], "weights_sha256": "identity"}
+        return SimpleNamespace(spec=spec, folder=folder, weights="identity", network=lambda: backbones.build(spec))
     return SimpleNamespace(
         spec=spec, folder=folder, weights=spec["weights_sha256"], network=lambda: backbones.load(folder)
     )
@@ -95,8 +99,6 @@ def pretrained(folder):
 
 def trained(content, folder):
     """The backbone of a trained model (what network.load returned); `folder` holds its tokenizer."""
-    from graft.network import from_dict
-
     return SimpleNamespace(
         spec=content["backbone"],
         folder=folder,

@@ -14,7 +14,7 @@ import torch
 from graft import images, readers
 from graft.augment import apply_views
 from graft.backbones import tokenizer as load_tokenizer
-from graft.errors import raise_all, UserError
+from graft.errors import UserError, raise_all
 from graft.job import Progress
 
 logger = logging.getLogger("graft")
@@ -139,7 +139,9 @@ class VectorInputs:
 
     def __init__(self, rows, source, backbone, store, counts, threads):
         load = readers.opener(source.entry, source.root)
-        self.vectors = np.stack([load(row.path, row.row, row.content_sha256) for row in rows.itertuples()])
+        self.vectors = np.empty((len(rows), source.card["vector"]["width"]), np.float32)
+        for i, row in enumerate(rows.itertuples()):
+            self.vectors[i] = load(row.path, row.row, row.content_sha256)
         self.lengths = np.ones(len(rows), np.int64)
 
     def batch(self, indices):
@@ -154,7 +156,12 @@ def tokenize(tokenizer, texts, max_length):
     if not texts:
         return []
     return tokenizer(
-        texts, truncation=True, max_length=max_length, padding=False, split_special_tokens=True, return_attention_mask=False
+        texts,
+        truncation=True,
+        max_length=max_length,
+        padding=False,
+        split_special_tokens=True,
+        return_attention_mask=False,
     )["input_ids"]
 
 

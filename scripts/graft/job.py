@@ -25,7 +25,17 @@ def job(snakemake):
         handlers=[logging.FileHandler(path, mode="w", encoding="utf-8"), logging.StreamHandler(sys.stderr)],
         force=True,
     )
-    for chatty in ("httpx", "httpcore", "urllib3", "filelock", "datasets", "huggingface_hub", "timm", "PIL", "matplotlib"):
+    for chatty in (
+        "httpx",
+        "httpcore",
+        "urllib3",
+        "filelock",
+        "datasets",
+        "huggingface_hub",
+        "timm",
+        "PIL",
+        "matplotlib",
+    ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     pin_threads(snakemake.threads)
     keep_freed_memory()

@@ -6,6 +6,7 @@ from torch import nn
 from graft import backbones
 from graft.errors import UserError
 from graft.outputs import digest_of, sha256_of
+from graft.weights import load_strictly
 
 FORMAT = 1
 
@@ -74,10 +75,12 @@ def from_dict(content):
     """The network of a dict that `load` returned, in eval mode."""
     backbone = backbones.build(content["backbone"])
     heads = {
-        key.split(".")[1]: value.shape[0] for key, value in content["state_dict"].items() if key.startswith("heads.") and key.endswith(".weight")
+        key.split(".")[1]: value.shape[0]
+        for key, value in content["state_dict"].items()
+        if key.startswith("heads.") and key.endswith(".weight")
     }
     network = Network(backbone, heads)
-    network.load_state_dict(content["state_dict"])
+    load_strictly(network, content["state_dict"])
     return network.eval()
 
 

@@ -151,6 +151,10 @@ def _without_bad(frame, on_bad):
         )
     if bad.all():
         raise UserError(f"none of {len(frame)} samples can be used: {skipped[0]['path']}: {skipped[0]['reason']}")
+    if len(skipped):
+        logger.warning(
+            "%d of %d samples cannot be used and are left out; the data card lists them", len(skipped), len(frame)
+        )
     return frame[~bad].reset_index(drop=True), sorted(skipped, key=lambda row: str(row["sample_id"]))
 
 
@@ -237,6 +241,7 @@ def _without_duplicates(frame, targets, way, notes):
 
 
 def _duplicate_line(part):
+    part = part.sort_values("sample_id")
     names = [f"{place} [{split}]" for place, split in zip(places(part)[:4], part["split"], strict=False)]
     more = f" and {len(part) - 4} more" if len(part) > 4 else ""
     what = "two labels" if part["contradicting"].any() else "several splits"

@@ -36,7 +36,14 @@ def solve_probe(features, codes, splits, folds, target, settings, dead=heads.DEA
     best = int(np.argmin(losses[1]))
     fold_weight, fold_bias = _fold_heads(fit, features[train], codes[train], folds[train], l2s[best])
     history = [
-        {"epoch": i + 1, "train_loss": losses[0][i], "val_loss": losses[1][i], "stage": "probe", "l2": l2, "best": i == best}
+        {
+            "epoch": i + 1,
+            "train_loss": losses[0][i],
+            "val_loss": losses[1][i],
+            "stage": "probe",
+            "l2": l2,
+            "best": i == best,
+        }
         for i, l2 in enumerate(l2s)
     ]
     return {

@@ -23,7 +23,8 @@ def open_run(snakemake):
     settings, seed = snakemake.params.settings, int(snakemake.wildcards.seed)
     device = choose_device(snakemake.resources.get("gpu", 0))
     precision = choose_precision(snakemake.params.precision, device)
-    backbone = features.pretrained(Path(snakemake.input.backbone).parent)
+    card = read_manifest(snakemake.input.samples).card
+    backbone = features.pretrained(Path(snakemake.input.backbone).parent, card)
     fingerprint = digest_of(
         {
             "data": Path(snakemake.input.digest).read_text(),
@@ -43,7 +44,7 @@ def open_run(snakemake):
         source=open_source(
             snakemake.input.dataset,
             snakemake.config["datasets"][settings["dataset"]],
-            read_manifest(snakemake.input.samples).card,
+            card,
         ),
         backbone=backbone,
         store=Store(snakemake.config["store"]["path"], snakemake.config["store"]["max_gb"]),

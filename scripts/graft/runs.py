@@ -148,13 +148,18 @@ class Run:
         if self.target["kind"] != "classification" or self.settings["class_weights"] != "balanced":
             return None
         counts = np.bincount(self.codes[self.splits == "train"], minlength=outputs_of(self.target))
-        return torch.tensor(counts.sum() / (len(counts) * np.maximum(counts, 1)), dtype=torch.float32, device=self.device)
+        return torch.tensor(
+            counts.sum() / (len(counts) * np.maximum(counts, 1)), dtype=torch.float32, device=self.device
+        )
 
     def evaluate(self, outputs, codes):
         """Figures of the history from validation outputs, array of shape (n, outputs)."""
         if self.target["kind"] == "regression":
             residual = outputs[:, 0] - codes
-            return {"val_loss": float(np.mean(residual**2)), "val_r2": float(1 - np.mean(residual**2) / max(np.var(codes), 1e-12))}
+            return {
+                "val_loss": float(np.mean(residual**2)),
+                "val_r2": float(1 - np.mean(residual**2) / max(np.var(codes), 1e-12)),
+            }
         return {
             "val_acc": float(np.mean(outputs.argmax(1) == codes)),
             "val_loss": float(log_loss(outputs, codes).mean()),
@@ -193,7 +198,9 @@ class Run:
         """Logits of some of the inputs, in eval mode and without augmentation."""
         head = _OneHead(network, self.settings["target"])
         chosen = _Chosen(self.inputs, indices)
-        return forward(head, chosen, self.device, self.precision, {"forwards": 0, "padded_tokens": 0}).astype(np.float64)
+        return forward(head, chosen, self.device, self.precision, {"forwards": 0, "padded_tokens": 0}).astype(
+            np.float64
+        )
 
 
 class _OneHead(torch.nn.Module):

@@ -51,7 +51,9 @@ def fit(network, batches, objective, evaluate, settings, seed, state, device, pr
     accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=device.type == "cpu")
     optimizer = torch.optim.AdamW(parameter_groups(network, settings), fused=True)
     steps = math.ceil(len(batches(0)) / settings["accumulate"])
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_and_cosine(steps * settings["epochs"], settings["warmup"]))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, warmup_and_cosine(steps * settings["epochs"], settings["warmup"])
+    )
     model, optimizer = accelerator.prepare(network, optimizer)
     run = Run(network, optimizer, schedule)
     run.restore(state.load())
@@ -81,12 +83,18 @@ def fit(network, batches, objective, evaluate, settings, seed, state, device, pr
                     state.save(run.capture())
                     saved = time.monotonic()
                 if terminated():
-                    logger.info("stopped by a signal at epoch %d, step %d; the next run continues here", run.epoch + 1, run.step)
+                    logger.info(
+                        "stopped by a signal at epoch %d, step %d; the next run continues here", run.epoch + 1, run.step
+                    )
                     raise SystemExit(128 + terminated())
             check_finite(run.loss_sum, run.epoch)
             network.eval()
             run.end_epoch(evaluate(network), steps)
-            logger.info("epoch %d: %s", run.epoch, ", ".join(f"{k} {v:.4g}" for k, v in run.history[-1].items() if isinstance(v, float)))
+            logger.info(
+                "epoch %d: %s",
+                run.epoch,
+                ", ".join(f"{k} {v:.4g}" for k, v in run.history[-1].items() if isinstance(v, float)),
+            )
     network.load_state_dict(run.best)
     network.eval()
     return run.history
@@ -104,7 +112,13 @@ class Run:
     def end_epoch(self, figures, steps):
         """Note an epoch; keep its weights if it is the best so far by validation loss."""
         self.history.append(
-            {"epoch": self.epoch + 1, "train_loss": float(self.loss_sum) / steps, **figures, "lr": self.schedule.get_last_lr()[0], "stage": "train"}
+            {
+                "epoch": self.epoch + 1,
+                "train_loss": float(self.loss_sum) / steps,
+                **figures,
+                "lr": self.schedule.get_last_lr()[0],
+                "stage": "train",
+            }
         )
         if figures["val_loss"] < self.best_loss or self.best is None:
             self.best_loss, self.waited = figures["val_loss"], 0

@@ -56,7 +56,7 @@ def _shards(index):
 
 
 def read_checkpoint(paths):
-    """Tensors of one or several checkpoint files, in the order of the files, 16-bit floats widened to 32.
+    """Tensors of one or several checkpoint files, in the order of the files.
 
     Wrappers (`{"state_dict": ...}`) and the prefixes `module.` and `_orig_mod.` are taken off.
 
@@ -75,7 +75,7 @@ def read_checkpoint(paths):
     for prefix in PREFIXES * 2:
         if state and all(key.startswith(prefix) for key in state):
             state = {key[len(prefix) :]: tensor for key, tensor in state.items()}
-    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+    return state
 
 
 def _read_safetensors(path):
@@ -164,7 +164,10 @@ def take(state, full, head, order=False):
 
 
 def load_strictly(network, state):
-    """network.load_state_dict, telling the network that the state has its own layout's version (MNASNet asks)."""
+    """network.load_state_dict, telling the network that the state has its own layout's version (MNASNet asks).
+
+    Floats of 16 bits are widened to the network's 32.
+    """
     state = OrderedDict(state)
     state._metadata = network.state_dict()._metadata
     network.load_state_dict(state, strict=True)

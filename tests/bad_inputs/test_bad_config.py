@@ -2,10 +2,11 @@
 
 import pytest
 import yaml
-from graft.config import load
-from graft.errors import UserErrors
 from hypothesis import given
 from hypothesis import strategies as st
+
+from graft.config import load
+from graft.errors import UserErrors
 
 GOOD = """
 datasets:

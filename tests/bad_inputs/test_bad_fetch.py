@@ -1,12 +1,14 @@
 """Sources that are missing, refused, damaged or hostile end in one message, and nothing of them is kept."""
 
 import io
+import os
 import stat
 import tarfile
 import zipfile
 
 import huggingface_hub
 import pytest
+
 from graft.errors import UserError
 from graft.fetch import archives, fetch_backbone, fetch_dataset
 from graft.fetch import download as downloads
@@ -90,6 +92,15 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, kind):
     with pytest.raises(UserError, match="bomb"):
         extract(path, tmp_path / "into")
     assert list((tmp_path / "into").iterdir()) == []
+
+
+def test_a_tar_bomb_is_refused_at_its_header(tmp_path):
+    info = tarfile.TarInfo("x")
+    info.size = 2**40
+    with tarfile.open(tmp_path / "x.tgz", "w:gz") as archive:
+        archive.addfile(info)
+    with pytest.raises(UserError, match="bomb"):
+        extract(tmp_path / "x.tgz", tmp_path)
 
 
 def test_an_encrypted_zip_is_refused(tmp_path):
@@ -198,6 +209,14 @@ def test_an_empty_folder_is_refused(tmp_path):
 def test_a_package_that_the_registry_lacks_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     refused(tmp_path, "graft-no-such-data==1.0", package="graft-no-such-data", version="1.0", files=["*"])
+
+
+def test_a_registry_that_cannot_be_reached_is_not_blamed_on_the_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    refused(tmp_path, ": the registry cannot be reached", package="datamol", version="0.13.0", files=["*"])
 
 
 @pytest.mark.parametrize(("name", "version"), [("--index-url=x", "1.0"), ("x", "1.0 --pre"), ("x @ file:///etc", "1")])

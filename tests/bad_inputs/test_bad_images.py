@@ -1,18 +1,21 @@
 """Bad image files: each is refused with its name and a reason, all at once, and never hangs or exhausts the memory."""
 
+import builtins
 import io
 import os
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
 import pytest
 import tifffile
+from PIL import EpsImagePlugin, Image
+
 from graft.errors import UserError
 from graft.images import decode
 from graft.prepare import prepare
 from graft.readers import opener
-from PIL import Image
 from tiny_data import encoded, image_folder, pixels, prepared
 
 
@@ -30,8 +33,14 @@ def test_text_with_an_images_name_is_refused():
     assert "not a readable image" in refusal(b"<html>not found</html>")
 
 
-def test_postscript_is_not_started():
-    assert "not a readable image" in refusal(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
+def test_postscript_is_not_started(monkeypatch):
+    def started(*args, **kwargs):
+        pytest.fail("PostScript was started")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", started)
+    data = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    assert Image.open(io.BytesIO(data)).format == "EPS"
+    assert "not a readable image" in refusal(data)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP"])
@@ -81,7 +90,12 @@ def test_a_tiff_bomb_is_refused_before_it_is_decoded():
             tag = tiff.pages[0].tags[name]
             size = 2 if tag.dtype == 3 else 4
             data[tag.valueoffset : tag.valueoffset + size] = (60_000).to_bytes(size, "little")
-    assert "too large to decode safely" in refusal(bytes(data))
+    tracemalloc.start()
+    message = refusal(bytes(data))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "too large to decode safely" in message
+    assert peak < 10_000_000
 
 
 def test_animations_and_stacks_are_refused_with_the_way_out():
@@ -92,7 +106,7 @@ def test_animations_and_stacks_are_refused_with_the_way_out():
         message = refusal(file.getvalue())
         assert "3 pages or frames" in message
         assert "frames: first" in message
-    for options in ({}, {"imagej": True}):
+    for options in ({}, {"imagej": True}, {"truncate": True}):
         file = io.BytesIO()
         tifffile.imwrite(file, np.zeros((3, 8, 8), np.uint16), photometric="minisblack", **options)
         assert "3 pages or frames" in refusal(file.getvalue())
@@ -157,6 +171,14 @@ def test_skipped_files_are_listed_in_the_data_card(tmp_path):
     assert "cat/empty.png" not in set(found.frame["path"])
 
 
+def test_skipping_everything_is_refused(tmp_path):
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "1.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match="none of 2 samples can be used: a/1.png"):
+        prepared(tmp_path, on_bad="skip")
+
+
 def test_pipes_links_and_loops_neither_hang_nor_lead_out(tmp_path):
     root = image_folder(tmp_path / "d")
     outside = tmp_path / "outside.png"
@@ -179,8 +201,6 @@ def test_pipes_links_and_loops_neither_hang_nor_lead_out(tmp_path):
 
 
 def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
-    import builtins
-
     root = image_folder(tmp_path / "d")
     real = builtins.open
 
@@ -194,15 +214,18 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
         prepared(root)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
-def test_an_unreadable_folder_is_named(tmp_path):
+def test_an_unreadable_folder_is_named(tmp_path, monkeypatch):
     root = image_folder(tmp_path / "d")
-    (root / "cat").chmod(0)
-    try:
-        with pytest.raises(UserError, match="cat/"):
-            prepared(root)
-    finally:
-        (root / "cat").chmod(0o755)
+    real = os.scandir
+
+    def locked(folder):
+        if str(folder).endswith("/cat"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    with pytest.raises(UserError, match="cat/: cannot be read .Permission denied"):
+        prepared(root)
 
 
 def test_litter_is_no_class_and_no_sample(tmp_path):
@@ -242,7 +265,7 @@ def test_one_folder_only_is_one_class_and_refused(tmp_path):
     assert "stand deeper" in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["ü ñ 猫.png", "it's \"1\".png", " lead.png", "a;b&c$d.png", "x" * 240 + ".png"])
+@pytest.mark.parametrize("name", ["ü ñ 猫.png", 'it\'s "1".png', " lead.png", "a;b&c$d.png", "x" * 240 + ".png"])
 def test_odd_file_names_work(tmp_path, name):
     root = image_folder(tmp_path / "d")
     (root / "cat" / name).write_bytes(encoded(pixels(55)))
@@ -253,9 +276,7 @@ def test_odd_file_names_work(tmp_path, name):
 
 def test_file_names_that_are_no_unicode_are_named(tmp_path):
     root = image_folder(tmp_path / "d")
-    bad = os.fsencode(root / "cat") + b"/\xff\xfe.png"
-    with open(bad, "wb") as file:
-        file.write(encoded(pixels(56)))
+    (root / "cat" / os.fsdecode(b"\xff\xfe.png")).write_bytes(encoded(pixels(56)))
     with pytest.raises(UserError, match="no UTF-8"):
         prepared(root)
 

@@ -7,12 +7,13 @@ import pickle
 import pytest
 import timm
 import torch
+from safetensors.torch import save
+from transformers import BertConfig, BertModel
+
 from graft import backbones
 from graft.errors import UserError
 from graft.fetch import fetch_backbone
-from graft.outputs import read_json
-from safetensors.torch import save
-from transformers import BertConfig, BertModel
+from graft.outputs import read_json, write_json
 
 ENTRY = {"library": "timm", "architecture": "test_resnet"}
 
@@ -131,13 +132,21 @@ def test_several_weight_files_are_not_guessed_between(tmp_path, state):
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda data: data[:-10], lambda data: data[:5], lambda data: save({"x": torch.zeros(1)})]
+    "damage", [lambda data: data[:-10], lambda data: data[:5], lambda data: data[:-1] + bytes([data[-1] ^ 1])]
 )
 def test_weights_damaged_after_the_fetch_are_refused(tmp_path, state, damage):
     folder = fetched(tmp_path, save(state))
     path = folder / "model.safetensors"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(UserError, match="cut off or changed"):
+    with pytest.raises(UserError, match="not the file that was fetched.*\n.*cut off or changed"):
+        backbones.load(folder)
+
+
+def test_weights_that_do_not_fit_the_description_are_refused(tmp_path, state):
+    folder = fetched(tmp_path, save(state))
+    spec = read_json(folder / "backbone.json")
+    write_json(folder / "backbone.json", {**spec, "architecture": "test_vit"})
+    with pytest.raises(UserError, match="does not fit test_vit"):
         backbones.load(folder)
 
 

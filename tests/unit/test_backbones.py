@@ -1,19 +1,20 @@
 """A backbone gives the embedding that its library's own network classifies."""
 
-import assets
 import pytest
 import timm
 import torch
+from safetensors.torch import load_file, save
+from torch import nn
+from torchvision import models
+from transformers import AutoConfig
+
+import assets
 from graft import backbones
 from graft.backbones import torchvision as vision
 from graft.backbones.transformers import _longest, make_config, pool
 from graft.errors import UserError
 from graft.fetch import fetch_backbone
 from graft.outputs import read_json
-from safetensors.torch import load_file, save
-from torch import nn
-from torchvision import models
-from transformers import AutoConfig
 
 FAMILIES = [
     "resnet18",
@@ -133,6 +134,12 @@ def test_random_weights_follow_their_seed(tmp_path):
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     }
     assert bytes_of["a"] == bytes_of["b"] != bytes_of["c"]
+
+
+def test_a_network_whose_layers_share_weights_can_be_stored(tmp_path):
+    folder = fetched(tmp_path, library="timm", architecture="coat_tiny", source={"random": True})
+    module = backbones.load(folder)
+    assert module.cpe1.proj.weight is module.serial_blocks1[0].cpe.proj.weight
 
 
 def test_random_weights_leave_the_global_generator_alone(tmp_path):

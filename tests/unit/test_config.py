@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
 from graft import config_docs, config_schema
 from graft.config import load, plan
 from graft.config_schema import branches, plugins, read_schema
 from graft.errors import UserError
-from hypothesis import given
-from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [path for path in (ROOT / "config").rglob("*.yaml") if path.name != "schema.yaml"]

@@ -127,7 +127,7 @@ def test_the_look_does_not_depend_on_the_settings_of_the_process(figure, tmp_pat
 
     figure(tmp_path)
     before = (tmp_path / "figure.svg").read_bytes()
-    with matplotlib.rc_context({"font.size": 20, "svg.fonttype": "path", "axes.grid": True, "text.parse_math": True}):
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "svg.fonttype": "path"}):
         figure(tmp_path)
     assert (tmp_path / "figure.svg").read_bytes() == before
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from graft.errors import UserError
-from graft.splits import first_of, given_folds, given_splits, hash_units, make_folds, make_splits, strata
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from graft.errors import UserError
+from graft.splits import first_of, given_folds, given_splits, hash_units, make_folds, make_splits, strata
 
 SHARES = {"validation": 0.15, "test": 0.2}
 labels_of = st.lists(st.integers(0, 4), min_size=8, max_size=120)
@@ -113,6 +114,10 @@ def test_growth_stable_shares_are_right_on_average():
 def test_another_seed_makes_another_split_and_folds_do_not_follow_splits():
     ids, labels = ids_for(range(400)), np.zeros(400, int)
     assert (split(ids, labels, seed=0) != split(ids, labels, seed=1)).any()
+    assert (make_folds(ids, labels, None, 5, False, 0) != make_folds(ids, labels, None, 5, False, 1)).any()
+    groups = np.array([f"g{i // 4}" for i in range(400)], dtype=object)
+    assert (split(ids, labels, groups, seed=0) != split(ids, labels, groups, seed=1)).any()
+    assert (make_folds(ids, labels, groups, 5, False, 0) != make_folds(ids, labels, groups, 5, False, 1)).any()
     units = hash_units(ids, 0, "splits"), hash_units(ids, 0, "folds")
     assert abs(np.corrcoef(*units)[0, 1]) < 0.15
 
@@ -151,7 +156,9 @@ def test_a_group_in_two_given_splits_is_refused_by_name():
 
 def frame_with(**columns):
     length = len(next(iter(columns.values())))
-    frame = pd.DataFrame({"path": ["t.csv"] * length, "row": range(length), "table": "t.csv", "table_row": range(length)})
+    frame = pd.DataFrame(
+        {"path": ["t.csv"] * length, "row": range(length), "table": "t.csv", "table_row": range(length)}
+    )
     return frame.assign(**{name: pd.Series(values, dtype="str") for name, values in columns.items()})
 
 

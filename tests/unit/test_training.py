@@ -64,7 +64,15 @@ def run(folder, stop_after=None, stop=None, loss_of=None, evaluate=None, **setti
     model = network()
     batches = training.shuffled_batches(np.ones(40), 8, seed=1)
     history = training.fit(
-        model, batches, objective, evaluate or validation, SETTINGS | settings, 1, State(folder, "f"), torch.device("cpu"), "fp32"
+        model,
+        batches,
+        objective,
+        evaluate or validation,
+        SETTINGS | settings,
+        1,
+        State(folder, "f"),
+        torch.device("cpu"),
+        "fp32",
     )
     return weights_digest(model.state_dict()), history, forwards[0]
 
@@ -144,7 +152,11 @@ def test_frozen_parts_stay_in_eval_mode():
 def test_frozen_batchnorm_keeps_its_statistics(tmp_path):
     before = network().backbone[1].running_mean.clone()
     kept = []
-    run(tmp_path, freeze_batchnorm=True, evaluate=lambda m: kept.append(m.backbone[1].running_mean.clone()) or {"val_loss": 1.0})
+    run(
+        tmp_path,
+        freeze_batchnorm=True,
+        evaluate=lambda m: kept.append(m.backbone[1].running_mean.clone()) or {"val_loss": 1.0},
+    )
     assert all(torch.equal(before, mean) for mean in kept)
 
 

@@ -8,7 +8,6 @@ from graft.backbones import image_preprocessing
 from graft.errors import UserError, did_you_mean
 from graft.weights import take as take_strictly
 
-CLASSES = 1000
 AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # second classifiers that only training uses
 WITH_AUXILIARY = {"googlenet", "inception_v3"}
 DEFAULTS = {
@@ -66,20 +65,16 @@ def build(spec, folder=None, head=False):
     if name in WITH_AUXILIARY:
         # As torchvision builds them for its own weights, which expect another normalisation than the other networks.
         options = {"aux_logits": False, "init_weights": False, "transform_input": True}
-    network = models.get_model(name, weights=None, num_classes=CLASSES, **options)
+    network = models.get_model(name, weights=None, **options)
     if not head:
         _replace(network, _classifier(network), nn.Identity())
     return network
 
 
 def _classifier(network):
-    """Name of the last layer: the last linear one (or convolution, in SqueezeNet) with one output per class."""
-    for kind, outputs in ((nn.Linear, "out_features"), (nn.Conv2d, "out_channels")):
-        found = [
-            name
-            for name, layer in network.named_modules()
-            if isinstance(layer, kind) and getattr(layer, outputs) == CLASSES
-        ]
+    """Name of the last layer: the last linear one, or the last convolution (SqueezeNet)."""
+    for kind in (nn.Linear, nn.Conv2d):
+        found = [name for name, layer in network.named_modules() if isinstance(layer, kind)]
         if found:
             return found[-1]
     raise UserError("has no layer that gives classes", where="architecture")

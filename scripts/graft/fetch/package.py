@@ -12,16 +12,12 @@ from graft.fetch import archives
 PROBLEMS = (
     ("No module named pip", "Python has no pip here", "install pip into graft's environment"),
     (
-        "No matching distribution",
-        "the registry has no such package and version as a wheel",
-        "check package and version",
-    ),
-    ("from versions: none", "the registry has no such package", "check the package's name"),
-    (
-        "NewConnectionError",
+        "connection broken by",
         "the registry cannot be reached",
-        "check the network, and pip's own settings (pip config list)",
+        "check the network, and pip's settings (pip config list)",
     ),
+    ("from versions: none", "no such package, or the registry cannot be reached", "check its name, and the network"),
+    ("No matching distribution", "the registry has no such version as a wheel", "check the version"),
     ("No space left", "the disk is full", "make room, then rerun"),
 )
 

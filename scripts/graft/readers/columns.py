@@ -41,7 +41,7 @@ def frame_of(table, entry, name, content, split=None):
         if column:
             columns["sample_id" if key == "id" else key] = strings(table, column, name)
     _, key, column = content
-    if key == "path" and not holds_bytes(table.schema, column):
+    if key == "path":
         columns["path"] = _normal(strings(table, column, name))
         columns.setdefault("sample_id", columns["path"])
     else:
@@ -67,7 +67,7 @@ def target_column(name, facts):
     return facts.get("column") or name
 
 
-def check_columns(schema, entry, where, content=None):
+def check_columns(schema, entry, where):
     """Raise if columns that the entry names are missing, all at once."""
     names = schema.names
     wanted = {f"columns.{key}": entry["columns"].get(key) for key in (*LISTED, "path", "text")}
@@ -94,7 +94,7 @@ def content_of(schema, entry, where):
     Returns
     -------
     (modality or None, key, column)
-        key is "path", "text" or "features"; the modality is None for paths whose kind only the files tell.
+        key is "path", "bytes" (of images), "text" or "features"; the modality is None for paths whose kind only the files tell.
     """
     named = {key: entry["columns"].get(key) for key in GUESSES if entry["columns"].get(key)}
     if not named:
@@ -117,7 +117,7 @@ def content_of(schema, entry, where):
     ((key, column),) = named.items()
     modality = {"text": "text", "features": "vector"}.get(key)
     if key == "path" and holds_bytes(schema, column):
-        modality = "image"
+        key, modality = "bytes", "image"
     return entry["modality"] or modality, key, column
 
 
@@ -238,7 +238,7 @@ def _numbers(values, name, where):
     if not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
         values = pa.array(pd.to_numeric(as_text(strings({name: values}, name, where), 0), errors="coerce"))
     with np.errstate(over="ignore"):
-        return np.asarray(values.to_numpy(), dtype=np.float64).astype(np.float32)
+        return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64).astype(np.float32)
 
 
 def _kept(table, entry, where):

@@ -117,19 +117,23 @@ def _wide_without_mark(data):
 
 def _guess_separator(text, where, wanted, named):
     """The separator that gives every one of the first lines the same number of fields, and the most of them."""
-    lines = [line for line in _lines(text[:SNIFFED])[:40] if line.strip()]
+    lines = _lines(text[:SNIFFED])
+    cut = len(text) > SNIFFED or len(lines) > 40  # the last row may be a part of one
+    lines = [line for line in lines[:40] if line.strip()]
+    one_column = True
     best, best_score = None, (0, 0, 0)
     for name, character in SEPARATORS.items():
         rows = list(_rows(lines, character))
-        rows = rows[:-1] if len(rows) > 2 and len(text) > sum(map(len, lines)) + 2 * len(lines) else rows  # perhaps cut
+        rows = rows[:-1] if cut and len(rows) > 2 else rows
         counts = {len(row) for row in rows}
+        one_column &= max(counts) == 1
         found = 0 if named else len(set(wanted) & {field.strip() for field in rows[0]})
         # White space also splits every sentence: it is the last resort, when it fits all lines.
         score = (found, len(counts) == 1, max(counts) if name != "whitespace" else min(max(counts), 2) - 0.5)
         if max(counts) > 1 and score[0:2] > (0, False) and score > best_score:
             best, best_score = name, score
     if best is None:
-        if all(len(row) == 1 for row in _rows(lines, None)) or set(wanted) & {lines[0].strip()}:
+        if one_column or set(wanted) & {lines[0].strip()}:
             return "comma"  # a table with one column
         raise UserError(
             "cannot tell what separates the columns: no separator gives all rows the same number of fields",
@@ -196,7 +200,7 @@ def _block_size(data):
 
 def _first_row(data, character):
     text = data[: 2**24].decode("utf-8", errors="ignore").lstrip("\r\n")
-    return [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=character))]
+    return [name.strip() for name in next(csv.reader(io.StringIO(text, newline=None), delimiter=character))]
 
 
 def _ragged(rows, where, separator, expected, header):

@@ -71,14 +71,16 @@ def inside(root, path, where=None):
         If the path leads out, or if there is no regular file at its end.
     """
     normal = posixpath.normpath(path)
-    if path.startswith(("/", "~")) or normal.split("/")[0] == ".." or "\0" in path:
-        raise UserError("a path that leads out of the data set's folder", where or path, "paths inside the source")
+    if "\0" in path:
+        raise UserError("a path with a NUL character", where or path)
     full = os.path.join(root, normal)
     try:
         mode = os.lstat(full).st_mode
         real = os.path.realpath(full) if stat.S_ISLNK(mode) else _real_folder(os.path.dirname(full)) + "/"
         if not real.startswith(_real_folder(os.fspath(root)).rstrip("/") + "/"):
-            raise UserError("a link that leads out of the data set's folder", where or path, "files inside the source")
+            raise UserError(
+                "a path or link that leads out of the data set's folder", where or path, "files inside the source"
+            )
         mode = os.stat(full).st_mode
     except FileNotFoundError:
         reason = "a link to a file that does not exist" if os.path.islink(full) else "no such file"

@@ -45,7 +45,7 @@ def rows(entry, root, name):
     """The modality, and a function that gives the content of a row, of table `name`."""
     schema, read = open_table(entry, root, name)
     content = columns.content_of(schema, entry, name)
-    if content[1] == "path" and _is_parquet(root, name):
+    if content[1] == "bytes" and _is_parquet(root, name):
         return content[0], rows_by_group(entry, root, name, content)
     wanted = columns.feature_columns(schema, content[2], name) if content[1] == "features" else [content[2]]
     return content[0], columns.contents(read(wanted)[0], content, name)
@@ -128,7 +128,11 @@ def rows_by_group(entry, root, name, content):
 
     @functools.lru_cache(maxsize=4)
     def group(number):
-        return columns.contents(file.read_row_group(number, columns=[content[2]]), content, name)
+        try:
+            table = file.read_row_group(number, columns=[content[2]])
+        except (pa.ArrowException, OSError) as error:
+            raise UserError(f"a damaged Parquet file ({str(error).splitlines()[0][:160]})", name) from None
+        return columns.contents(table, content, name)
 
     lock = threading.Lock()  # a ParquetFile is for one thread at a time
 
@@ -160,6 +164,6 @@ def listed_columns(schema, entry, content):
     wanted = [entry["columns"].get(key) for key in columns.LISTED]
     wanted += [columns.target_column(name, facts) for name, facts in entry["targets"].items()]
     wanted += entry["keep"]
-    if content[1] == "path" and not columns.holds_bytes(schema, content[2]):
+    if content[1] == "path":
         wanted.append(content[2])
     return list(dict.fromkeys(name for name in wanted if name))

@@ -1,0 +1,178 @@
+"""What a change in the data or the code reruns, and what it does not: counted in jobs, decodes and forwards."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from running import ROOT, graft
+
+RUNS = ("solar.tiny.linear", "solar.tiny.lp_ft")
+TARGETS = [f"results/finetune/{run}/seed0/metrics.json" for run in RUNS]
+OTHER = ["results/finetune/other.tiny.linear/seed0/metrics.json"]
+CONFIG = {
+    "datasets": {
+        "cells": {"source": {"path": "cells"}, "split": {"growth_stable": True, "validation": 0.25, "test": 0.25}},
+        "twins": {"source": {"path": "twins"}, "split": {"validation": 0.25, "test": 0.25}},
+    },
+    "backbones": {
+        "tiny": {
+            "library": "timm",
+            "architecture": "tf_efficientnet_lite0",
+            "input_size": 32,
+            "source": {"random": True, "seed": 0},
+        }
+    },
+    "finetune": {
+        "solar": {"dataset": "cells", "backbone": "tiny", "method": ["linear", "lp_ft"], "epochs": 1},
+        "other": {"dataset": "twins", "backbone": "tiny", "method": "linear"},
+    },
+}
+
+
+def draw(path, seed):
+    """A small grey picture, no two alike; bright ones in class b."""
+    pixels = np.random.default_rng(seed).integers(0, 128, (40, 40)) + (100 if path.parent.name == "b" else 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A finished run on two small folders of pictures; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("first")
+    for i in range(40):
+        draw(folder / "cells" / "ab"[i % 2] / f"{i}.png", i)
+        draw(folder / "twins" / "ab"[i % 2] / f"{i}.png", 1000 + i)
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    graft(folder, folder / "config.yaml", *TARGETS, *OTHER)
+    return folder
+
+
+@pytest.fixture
+def lab(first, tmp_path):
+    """A copy of the finished run, times of the files included, where a test may change the data."""
+    folder = tmp_path / "lab"
+    shutil.copytree(first, folder, symlinks=True)
+    return folder
+
+
+def rerun(folder, *targets):
+    return graft(folder, folder / "config.yaml", *(targets or (*TARGETS, *OTHER)))
+
+
+def counts(folder, backbone="tiny", part="labelled"):
+    return json.loads((folder / f"logs/embed/cells.{backbone}.{part}.json").read_text())
+
+
+def touched(run):
+    """The rules that ran, and whether any job of another data set than `cells` was among them."""
+    assert not any("twins" in line or "other." in line for lines in run.jobs.values() for line in lines)
+    return set(run.jobs)
+
+
+def test_nothing_changed_reruns_nothing(lab):
+    assert rerun(lab).jobs == {}
+
+
+def test_one_image_added_is_one_decode_and_one_forward_of_its_data_set(lab):
+    draw(lab / "cells" / "a" / "new.png", 99)
+    assert {"prepare_data", "embed", "finetune", "predict"} <= touched(rerun(lab))
+    assert (counts(lab)["decodes"], counts(lab)["forwards"]) == (1, 1)
+
+
+def test_one_image_replaced_by_an_older_file_is_one_forward(lab):
+    path = lab / "cells" / "a" / "0.png"
+    draw(path, 99)
+    os.utime(path, (10**9, 10**9))
+    assert "finetune" in touched(rerun(lab))
+    assert (counts(lab)["decodes"], counts(lab)["forwards"]) == (1, 1)
+
+
+def test_one_image_deleted_is_no_forward(lab):
+    (lab / "cells" / "a" / "2.png").unlink()
+    assert "finetune" in touched(rerun(lab))
+    assert (counts(lab)["decodes"], counts(lab)["forwards"]) == (0, 0)
+
+
+def test_touched_files_rerun_prepare_data_alone(lab):
+    for path in (lab / "cells").rglob("*.png"):
+        path.touch()
+    assert touched(rerun(lab)) == {"prepare_data"}
+
+
+def test_a_copy_without_times_reruns_prepare_data_alone(lab):
+    shutil.copytree(lab / "cells", lab / "copy", copy_function=shutil.copyfile)
+    shutil.rmtree(lab / "cells")
+    (lab / "copy").rename(lab / "cells")
+    assert touched(rerun(lab)) == {"prepare_data"}
+
+
+def test_unlabelled_images_cost_their_own_forwards_and_no_training(lab):
+    before = {path: path.stat().st_mtime_ns for path in (lab / "results").rglob("ft_model.pt")}
+    for i in range(20):
+        draw(lab / "cells" / "pool" / f"p{i}.png", 5000 + i)
+    assert touched(rerun(lab)) == {"prepare_data", "embed", "predict"}
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    for backbone in ("tiny", "solar.tiny.lp_ft.seed0"):
+        assert counts(lab, backbone, "pool")["forwards"] == 20
+        assert (lab / f"results/features/cells/{backbone}/labelled.parquet").stat().st_mtime_ns < max(
+            (lab / f"results/features/cells/{backbone}/pool.parquet").stat().st_mtime_ns, 1
+        )
+    for run in RUNS:
+        table = pd.read_parquet(lab / f"results/finetune/{run}/seed0/predictions.parquet")
+        pool = table[table["split"] == "pool"]
+        assert len(pool) == 20 and pool["label"].isna().all() and pool["confidence"].between(0.5, 1).all()
+
+
+def test_a_corrected_label_retrains_and_embeds_nothing(lab):
+    path = lab / "cells" / "a" / "4.png"
+    path.rename(lab / "cells" / "b" / "4.png")
+    assert {"prepare_data", "finetune"} <= touched(rerun(lab))
+    assert counts(lab)["forwards"] == 0
+
+
+def edited(lab, file, text):
+    """A copy of the checkout with `text` added to one file; the rules that would run with it."""
+    checkout = lab / "checkout"
+    for name in ("Snakefile", "rules", "scripts", "config", "envs"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, checkout / name if source.is_dir() else checkout)
+    path = checkout / file
+    path.write_text(path.read_text() + text)
+    run = graft(lab, lab / "config.yaml", *TARGETS, "-n", snakefile=checkout / "Snakefile")
+    return set(run.jobs)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "rules"),
+    [
+        ("scripts/graft/heads.py", "# a comment\n", set()),
+        ("scripts/graft/few_shot/ridge.py", "EDITED = 1\n", set()),
+        ("scripts/graft/methods/full.py", "EDITED = 1\n", set()),
+        ("scripts/graft/lbfgs.py", "EDITED = 1\n", {"finetune"}),
+        ("scripts/graft/splits.py", "EDITED = 1\n", {"prepare_data"}),
+    ],
+)
+def test_an_edited_module_reruns_the_rules_that_use_it(lab, file, text, rules):
+    (lab / "checkout").mkdir()
+    found = edited(lab, file, text)
+    assert found & {"prepare_data", "embed", "finetune"} >= rules
+    assert bool(found) == bool(rules)
+
+
+def test_the_result_does_not_depend_on_the_folder_it_runs_in(first, tmp_path):
+    folder = tmp_path / "elsewhere with a space"
+    folder.mkdir()
+    for name in ("cells", "twins"):
+        shutil.copytree(first / name, folder / name)
+    shutil.copy(first / "config.yaml", folder)
+    graft(folder, Path("config.yaml"), *OTHER, cwd=folder)
+    model = "results/finetune/other.tiny.linear/seed0/ft_model.pt"
+    assert (folder / model).read_bytes() == (first / model).read_bytes()
