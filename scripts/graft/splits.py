@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import UserError, raise_all
+from graft.labels import natural_sort
 from graft.readers.rows import SPLIT_OF, listed, places
 
 ORDER = ("train", "test", "validation")
@@ -126,8 +127,6 @@ def make_folds(ids, labels, groups, count, growth_stable, seed):
 
 def given_folds(frame, groups):
     """The user's folds of the train rows, numbered from 0 in natural order."""
-    from graft.labels import natural_sort
-
     words = frame["fold"].str.strip()
     empty = words.isna() | (words == "")
     if empty.any():

@@ -253,6 +253,11 @@ def test_an_empty_class_folder_is_said_and_a_root_without_classes_refused(tmp_pa
         (flat / f"{i}.png").write_bytes(encoded(pixels(i)))
     with pytest.raises(UserError, match="no folder of a class"):
         prepared(flat, reader="folder")
+    for split in ("train", "test"):
+        (tmp_path / "splits" / split).mkdir(parents=True)
+        (tmp_path / "splits" / split / "1.png").write_bytes(encoded(pixels(0)))
+    with pytest.raises(UserError, match="no folder of a class"):
+        prepared(tmp_path / "splits")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no image file"):
         prepared(tmp_path / "empty", reader="folder", modality="image")

@@ -84,3 +84,12 @@ def test_a_text_in_two_splits_and_with_two_labels_is_refused(tmp_path):
     kept = set(prepared(tmp_path, duplicates="drop", **entry).frame["sample_id"])
     assert "test.csv#0" in kept
     assert not {"train.csv#0", "train.csv#1", "train.csv#2"} & kept
+
+
+def test_of_a_text_in_several_splits_the_test_row_stays_then_that_of_validation(tmp_path):
+    lines = [f"s{i},text {i},{'ab'[i % 2]},{['train', 'validation', 'test'][i // 2 % 3]}" for i in range(24)]
+    copies = ["a1,same,a,train", "a2,same,a,validation", "z1,same,a,test", "b1,other,b,train", "y1,other,b,validation"]
+    write_lines(tmp_path, "id,text,label,part", *lines, *copies)
+    entry = {"table": "t.csv", "columns": {**ENTRY["columns"], "split": "part"}}
+    kept = set(prepared(tmp_path, duplicates="drop", **entry).frame["sample_id"])
+    assert kept & {"a1", "a2", "z1", "b1", "y1"} == {"z1", "y1"}

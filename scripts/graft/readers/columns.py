@@ -176,7 +176,7 @@ def feature_columns(schema, wanted, where):
     return names
 
 
-def contents(table, content, where, schema=None):
+def contents(table, content, where):
     """A function that gives the content of a row: bytes, str or a float32 vector; None where there is none.
 
     Parameters
@@ -242,7 +242,7 @@ def _numbers(values, name, where):
 
 
 def _kept(table, entry, where):
-    """Which rows `skip_rows` and `keep` leave (bool array)."""
+    """Which rows `keep` leaves (bool array)."""
     kept = np.ones(table.num_rows, bool)
     for column, patterns in entry["keep"].items():
         values = as_text(strings(table, column, where), table.num_rows).str.strip()

@@ -47,11 +47,6 @@ def digest_of_content(raw, modality):
     return hashlib.sha256(raw).hexdigest()
 
 
-def odd_characters(text):
-    """How many NUL bytes and lone surrogates a text holds instead of characters."""
-    return text.count("\ufffd")
-
-
 def _text(raw):
     """Text without NUL bytes and lone surrogates, which no tokenizer takes: both become U+FFFD."""
     text = raw if isinstance(raw, str) else decode(bytes(raw))[0]

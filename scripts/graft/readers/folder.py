@@ -43,7 +43,7 @@ def list_samples(entry, root):
         )
     if all(label is None for label in labels):
         raise UserError(
-            "no folder of a class: all files stand at the top of the source",
+            "no folder of a class: all files stand at the top of the source, or right below train/, test/",
             "source",
             "one folder per class, or train/ and test/ with the classes' folders in them",
             "if a table names the files' labels, use `reader: table`",
@@ -91,7 +91,7 @@ def _splits_and_labels(paths):
     """Split and class of each file. The first folder is the class, below train/, test/ if all folders are such."""
     parts = [path.split("/") for path in paths]
     tops = {part[0] for part in parts if len(part) > 1}
-    by_split = bool(tops) and all(top.lower() in SPLIT_OF for top in tops) and any(len(p) > 2 for p in parts)
+    by_split = bool(tops) and all(top.lower() in SPLIT_OF for top in tops)
     splits, labels = [], []
     for part in parts:
         split = SPLIT_OF.get(part[0].lower()) if len(part) > 1 else "pool"

@@ -1,0 +1,101 @@
+"""Write the README's results table from the summary of config/results.yaml: `make results`."""
+
+import argparse
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from graft.metrics import mean_interval
+from graft.outputs import write_text
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+SOLAR = "ELPV, 2,624 cells, defect; mean of five splits"
+TOPICS = "20 Newsgroups sci.*, official test part; mean of three seeds"
+
+
+def main(summary, readme):
+    """Replace what stands between the markers of `readme` by the table of `summary` (CSV)."""
+    text = Path(readme).read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    write_text(readme, f"{before}{BEGIN}\n{table(pd.read_csv(summary))}\n{END}{after}")
+
+
+def table(summary):
+    """The results as Markdown."""
+    linear, lp_ft = scores(summary, "solar-", "linear"), scores(summary, "solar-", "lp_ft")
+    teacher, alone, student = (
+        scores(summary, "teacher-", "lp_ft"),
+        scores(summary, "alone-", "lp_ft"),
+        scores(summary, "small-", "kd"),
+    )
+    rows = [
+        (SOLAR, "EfficientNet-Lite0, 224 px, `linear`", "AUROC", mean(linear), ">= 0.885"),
+        ("", "the same, `lp_ft`", "AUROC", mean(lp_ft), ""),
+        ("", "`lp_ft` over `linear`, paired", "AUROC", difference(lp_ft, linear), "interval above 0"),
+        ("", "teacher: EfficientNet-Lite2, 260 px, `lp_ft`", "AUROC", mean(teacher), ""),
+        ("", "student: EfficientNet-Lite0, 160 px, alone (`lp_ft`)", "AUROC", mean(alone), ""),
+        ("", "the same student, distilled (`kd`)", "AUROC", mean(student), ""),
+        ("", "distilled over alone, paired", "AUROC", difference(student, alone), "interval above 0"),
+        (
+            TOPICS,
+            "MiniLM, 128 tokens, `linear`",
+            "accuracy",
+            mean(scores(summary, "topics.", "linear", "accuracy")),
+            ">= 0.935",
+        ),
+        ("", "the same, `full`", "accuracy", mean(scores(summary, "topics.", "full", "accuracy")), ">= 0.955"),
+    ]
+    few_shot = summary[summary["stage"] == "few_shot"].set_index("shots")
+    for shots, goal in ((1, 0.58), (5, 0.74), (10, 0.77)):
+        row = few_shot.loc[shots]
+        figure = interval(row["test_accuracy"], row["test_accuracy_low"], row["test_accuracy_high"])
+        rows.append(("", f"MiniLM, prototypes, 4-way {shots}-shot, 600 episodes", "accuracy", figure, f">= {goal}"))
+    lines = ["| data | model | metric on test | value [95 % interval] | goal |", "|---|---|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([*lines, "", machine()])
+
+
+def scores(summary, start, method, metric="auroc"):
+    """Test scores of the models whose name begins with `start`, in the order of their split or seed."""
+    chosen = summary[summary["model"].str.startswith(start) & (summary["method"] == method)]
+    return chosen.sort_values(["dataset", "seed"])[f"test_{metric}"].to_numpy(np.float64)
+
+
+def mean(values):
+    return interval(*mean_interval(values).values())
+
+
+def difference(ours, theirs):
+    """Mean of the paired differences."""
+    found = mean_interval(ours - theirs)
+    return f"{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+
+
+def interval(value, low, high):
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def machine():
+    """One line about what this was measured with."""
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.machine(),
+    )
+    versions = ", ".join(
+        f"{package} {version(package)}" for package in ("torch", "torchvision", "timm", "transformers")
+    )
+    return f"Measured with `make results` on {os.cpu_count()} cores of {model}, {versions}."
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("summary", type=Path)
+    parser.add_argument("--readme", type=Path, default=README)
+    arguments = parser.parse_args()
+    main(arguments.summary, arguments.readme)

