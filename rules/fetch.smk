@@ -11,7 +11,6 @@ rule fetch_dataset:
         "<benchmarks>/fetch_dataset/{dataset}.tsv"
     params:
         entry=lambda wildcards: {"source": PLAN.datasets[wildcards.dataset]["source"]},
-        lock=lambda wildcards: config["lock"],
         code=code_digest("fetch_dataset"),
     threads: 1
     resources:
@@ -35,7 +34,6 @@ rule fetch_backbone:
         "<benchmarks>/fetch_backbone/{backbone}.tsv"
     params:
         entry=lambda wildcards: PLAN.backbones[wildcards.backbone],
-        lock=lambda wildcards: config["lock"],
         code=code_digest("fetch_backbone", library_of),
     threads: 1
     resources:

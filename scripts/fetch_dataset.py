@@ -16,5 +16,5 @@ if "snakemake" in globals():
             name=snakemake.wildcards.dataset,
             entry=snakemake.params.entry,
             output_dir=Path(snakemake.output[0]).parent,
-            lock=snakemake.params.lock,
+            lock=snakemake.config["lock"],
         )

@@ -12,6 +12,7 @@ One file per kind of source, found by its name. Each has
 import errno
 import importlib
 import logging
+import os
 import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -57,9 +58,16 @@ def fetch_dataset(name, entry, output_dir, lock_path):
             "source": _said(want.source),
             "revision": known.get("revision"),
             "licence": entry.get("licence") or known.get("licence"),
-            "root": known.get("root", "root"),
+            "root": _root_as_written(known["root"], want.source["path"], output_dir) if "root" in known else "root",
         }
         write_json(folder / "dataset.json", content | ({} if "root" in known else {"files": files}) | _stamp(entry))
+
+
+def _root_as_written(root, written, output_dir):
+    """A relative path stays relative, so that a project that is moved or copied finds its own data."""
+    if Path(written).expanduser().is_absolute():
+        return root
+    return Path(os.path.relpath(os.path.realpath(root), os.path.realpath(output_dir))).as_posix()
 
 
 def fetch_backbone(name, entry, output_dir, lock_path):
