@@ -1,5 +1,10 @@
-"""Depthwise convolutions on CPUs: forward in bfloat16, backward in float32.
+"""Convolutions that bfloat16 serves badly, and in what they run instead.
 
+Depthwise ones are thin: each output sums a handful of products, so that rounding does not average out. Embeddings of
+EfficientNet-Lite0 come within cosine 0.995 of float32 when everything is rounded, within 0.9993 when thin convolutions
+(the stem too) stay in float32 (20 ELPV images at 224 px). So they do, whenever a network is only run forward.
+
+For training the noise does no harm, and their forward is in bfloat16, but not their backward.
 The bfloat16 backward of strided and 5 x 5 depthwise convolutions takes up to ten times as long as the float32 one on a
 CPU (torch 2.15: 331 against 32 ms for 144 channels at 56 x 56, batch 32). All other layers gain from bfloat16, so
 training EfficientNet-Lite0 at 224 px goes at 45-50 instead of 18-20 images per second on two cores.
@@ -9,6 +14,8 @@ from contextlib import nullcontext
 
 import torch
 from torch.overrides import TorchFunctionMode
+
+THIN = 4  # input channels per group: 1 in a depthwise convolution, 3 in the stem of a colour network
 
 
 class _Conv(torch.autograd.Function):
@@ -32,6 +39,22 @@ class _Conv(torch.autograd.Function):
         )
         to_inputs = gradients[0].to(inputs.dtype) if wanted[0] else None
         return to_inputs, gradients[1], gradients[2], None, None, None, None
+
+
+class ForwardInFp32(TorchFunctionMode):
+    """While this is on, thin convolutions run in float32 though autocast is on."""
+
+    def __init__(self, device_type):
+        super().__init__()
+        self.device_type = device_type
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.conv2d and torch.is_autocast_enabled(self.device_type):
+            inputs, weight, bias, *geometry = _conv2d(*args, **(kwargs or {}))
+            if weight.shape[1] <= THIN:
+                with torch.autocast(self.device_type, enabled=False):
+                    return func(*_to(torch.float32, inputs, weight, bias), *geometry)
+        return func(*args, **(kwargs or {}))
 
 
 class BackwardInFp32(TorchFunctionMode):

@@ -1,0 +1,109 @@
+"""Embeddings with real weights: bfloat16 stays close to float32, order and batching change nothing that matters."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from assets import backbone
+from graft import features
+from graft.device import autocast
+from graft.feature_files import features_of, read_features, write_features
+from graft.inputs import open_source
+from graft.outputs import sha256_of_file, write_json
+from graft.store import Store
+
+CARD = {"dataset": "d", "modality": "image", "image": {"dtype": "uint8", "channels": 1, "range": [0, 255]}}
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Twelve smooth grey pictures, their rows, and where they are."""
+    (tmp_path / "root").mkdir()
+    rows = []
+    for i in range(12):
+        coarse = np.random.default_rng(i).integers(0, 255, (6, 6), dtype=np.uint8)
+        path = tmp_path / "root" / f"{i}.png"
+        Image.fromarray(coarse).resize((64, 64), Image.Resampling.BICUBIC).save(path)
+        rows.append({"sample_id": path.name, "path": path.name, "row": -1, "content_sha256": sha256_of_file(path)})
+    write_json(tmp_path / "dataset.json", {"root": "root"})
+    return pd.DataFrame(rows), open_source(tmp_path / "dataset.json", {}, CARD)
+
+
+def lite0():
+    """The real EfficientNet-Lite0, at a small input size so that the test is fast."""
+    one = features.pretrained(backbone("effnet-lite0"), CARD)
+    one.spec["preprocessing"] |= {"size": 64}
+    return one
+
+
+def embed(pictures, store, precision="fp32", rows=None):
+    rows_, source = pictures
+    return features.embed(rows_ if rows is None else rows, source, lite0(), store, precision)
+
+
+def cosine(first, second):
+    return (first * second).sum(1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
+
+
+def test_bfloat16_embeddings_of_images_are_within_cosine_0_999_of_float32(pictures, tmp_path):
+    exact, _ = embed(pictures, Store(tmp_path / "store"))
+    rounded, counts = embed(pictures, Store(tmp_path / "store"), "bf16")
+    assert counts["forwards"] == 12  # another precision is another table
+    assert cosine(exact, rounded).min() > 0.999 and not np.array_equal(exact, rounded)
+
+
+def test_bfloat16_embeddings_of_texts_are_within_cosine_0_999_of_float32():
+    one = features.pretrained(backbone("minilm"), {})
+    network = one.network()
+    ids = torch.randint(1000, 20000, (8, 24), generator=torch.Generator().manual_seed(0))
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    with torch.inference_mode():
+        exact = network(inputs).float().numpy()
+        with autocast(torch.device("cpu"), "bf16"):
+            rounded = network(inputs).float().numpy()
+    assert cosine(exact, rounded).min() > 0.999
+
+
+def test_only_new_samples_are_decoded_and_forwarded(pictures, tmp_path):
+    rows, _ = pictures
+    store = Store(tmp_path / "store")
+    _, first = embed(pictures, store, rows=rows.iloc[:10])
+    embeddings, second = embed(pictures, store)
+    assert (first["decodes"], first["forwards"]) == (10, 10)
+    assert (second["decodes"], second["forwards"]) == (2, 2)
+    assert embeddings.shape == (12, 1280)
+
+
+def test_the_same_content_under_two_names_is_forwarded_once(pictures, tmp_path):
+    rows, _ = pictures
+    twice = pd.concat([rows, rows.assign(sample_id=rows["sample_id"] + ".copy")], ignore_index=True)
+    embeddings, counts = embed(pictures, Store(tmp_path / "store"), rows=twice)
+    assert counts["forwards"] == 12 and np.array_equal(embeddings[:12], embeddings[12:])
+
+
+def test_a_file_that_changed_after_prepare_data_is_named(pictures, tmp_path):
+    rows, source = pictures
+    Image.new("L", (64, 64)).save(source.root / "3.png")
+    with pytest.raises(
+        Exception, match="3.png(.|\n)*changed since prepare_data|changed since prepare_data(.|\n)*3.png"
+    ):
+        embed(pictures, Store(tmp_path / "store"))
+
+
+def test_features_files_are_read_in_the_order_that_is_asked_for(pictures, tmp_path):
+    rows, _ = pictures
+    values = np.arange(24, dtype=np.float32).reshape(12, 2)
+    write_features(tmp_path / "a.parquet", rows.iloc[:5], values[:5])
+    write_features(tmp_path / "b.parquet", rows.iloc[5:], values[5:])
+    wanted = rows.iloc[::-1]
+    assert np.array_equal(features_of(wanted, tmp_path / "a.parquet", tmp_path / "b.parquet"), values[::-1])
+    assert read_features(tmp_path / "a.parquet")[0] == list(rows["sample_id"][:5])
+
+
+def test_a_sample_without_an_embedding_is_named(pictures, tmp_path):
+    rows, _ = pictures
+    write_features(tmp_path / "a.parquet", rows.iloc[:5], np.zeros((5, 2), np.float32))
+    with pytest.raises(Exception, match="5.png"):
+        features_of(rows, tmp_path / "a.parquet")

@@ -1,0 +1,90 @@
+"""ft_model.pt: what is written is what is read, and nothing in it is executed."""
+
+import pickle
+
+import pytest
+import torch
+
+from graft import network
+from graft.backbones import build
+from graft.errors import UserError
+from graft.outputs import write_torch
+
+SPEC = {
+    "library": "timm",
+    "architecture": "tf_efficientnet_lite0",
+    "modality": "image",
+    "width": 1280,
+    "weights_sha256": "0" * 64,
+    "preprocessing": {"size": 32},
+}
+FACTS = {
+    "name": "a.b.full",
+    "seed": 0,
+    "method": "full",
+    "dataset": "d",
+    "targets": {"t": {"kind": "classification", "classes": ["x", "y", "z"], "temperature": 1.5}},
+    "fold_heads": {},
+}
+
+
+def model():
+    torch.manual_seed(0)
+    return network.Network(build(SPEC), {"t": 3}).eval()
+
+
+def test_a_model_that_was_written_and_read_gives_the_same_logits(tmp_path):
+    original = model()
+    write_torch(tmp_path / "ft_model.pt", network.to_dict(original, **FACTS, frozen=False))
+    again = network.from_dict(network.load(tmp_path / "ft_model.pt"))
+    inputs = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(original(inputs)["t"], again(inputs)["t"])
+
+
+def test_equal_models_are_equal_bytes_whatever_the_file_is_called(tmp_path):
+    for name in ("one.pt", "another.pt"):
+        write_torch(tmp_path / name, network.to_dict(model(), **FACTS, frozen=False))
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "another.pt").read_bytes()
+
+
+def test_a_frozen_model_keeps_the_digest_of_its_pretrained_weights_and_a_trained_one_has_its_own():
+    assert network.to_dict(model(), **FACTS, frozen=True)["digests"]["backbone"] == SPEC["weights_sha256"]
+    assert network.to_dict(model(), **FACTS, frozen=False)["digests"]["backbone"] != SPEC["weights_sha256"]
+
+
+def test_one_changed_weight_is_another_model():
+    first, second = model(), model()
+    with torch.no_grad():
+        second.heads["t"].bias[0] += 1e-6
+    digests = [network.to_dict(one, **FACTS, frozen=False)["digests"] for one in (first, second)]
+    assert digests[0]["model"] != digests[1]["model"] and digests[0]["backbone"] == digests[1]["backbone"]
+
+
+class Bomb:
+    def __reduce__(self):
+        return (exec, ("import pathlib; pathlib.Path('executed').touch()",))
+
+
+def test_a_file_that_carries_code_is_refused_and_not_executed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"format": 1, "bomb": Bomb()}, tmp_path / "model.pt")
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Bomb()))
+    for name in ("model.pt", "plain.pt"):
+        with pytest.raises(UserError, match="cannot be read"):
+            network.load(tmp_path / name)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_another_format_is_refused(tmp_path):
+    torch.save({"format": 99}, tmp_path / "model.pt")
+    with pytest.raises(UserError, match="format"):
+        network.load(tmp_path / "model.pt")
+
+
+def test_the_head_that_was_solved_is_the_head_that_answers():
+    one = model()
+    one.set_head("t", torch.ones(3, 1280), torch.arange(3.0))
+    with torch.no_grad():
+        embedding = one.backbone(torch.zeros(1, 3, 32, 32))
+        assert torch.allclose(one(torch.zeros(1, 3, 32, 32))["t"], embedding.sum() + torch.arange(3.0), atol=1e-3)

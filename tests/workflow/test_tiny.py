@@ -1,0 +1,123 @@
+"""The whole workflow on a handful of real samples with real weights: every stage, every file, and nothing twice."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from graft.outputs import sha256_of_file
+from running import ROOT, graft
+
+CONFIG = ROOT / "config" / "test" / "tiny.yaml"
+MODELS = {
+    "finetune": [
+        "solar.effnet-lite0-64.linear",
+        "solar.effnet-lite0-64.lp_ft",
+        "topics.minilm.linear",
+        "topics.minilm.full",
+    ],
+    "distill": ["small.effnet-lite0-48.kd"],
+}
+FOLDERS = [f"{stage}/{model}/seed0" for stage, models in MODELS.items() for model in models]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    graft(folder, CONFIG, timeout=900)
+    return folder / "results"
+
+
+def counts(results, dataset, backbone):
+    return json.loads((results.parent / f"logs/embed/{dataset}.{backbone}.labelled.json").read_text())
+
+
+@pytest.mark.parametrize("run", FOLDERS)
+def test_a_trained_model_is_complete_and_loads_without_pickle(results, run):
+    content = torch.load(results / run / "ft_model.pt", weights_only=True)
+    assert any(key.startswith("backbone.") for key in content["state_dict"])
+    (target,) = content["targets"].values()
+    assert len(target["classes"]) in (2, 4) and target["temperature"] > 0
+    history = pd.read_csv(results / run / "ft_history.csv")
+    assert list(history.columns[:3]) == ["epoch", "train_loss", "val_acc"] and len(history)
+
+
+@pytest.mark.parametrize("run", FOLDERS)
+def test_the_prediction_table_has_one_row_per_sample_and_calibrated_probabilities(results, run):
+    path = results / run / "predictions.parquet"
+    table, classes = pd.read_parquet(path), json.loads(pq.read_schema(path).metadata[b"classes"])
+    assert table["sample_id"].is_unique
+    probabilities = table[[f"prob_{name}" for name in classes]].to_numpy()
+    assert np.allclose(probabilities.sum(1), 1)
+    logits = table[[f"logit_{name}" for name in classes]].to_numpy() / table["temperature"].to_numpy()[:, None]
+    soft = np.exp(logits - logits.max(1, keepdims=True))
+    assert np.allclose(soft / soft.sum(1, keepdims=True), probabilities)
+    assert (table["predicted"] == np.array(classes)[probabilities.argmax(1)]).all()
+
+
+def test_linear_models_give_train_rows_out_of_fold_probabilities_and_trained_networks_none(results):
+    linear = pd.read_parquet(results / "finetune/solar.effnet-lite0-64.linear/seed0/predictions.parquet")
+    trained = pd.read_parquet(results / "finetune/solar.effnet-lite0-64.lp_ft/seed0/predictions.parquet")
+    assert (linear.loc[linear["split"] == "train", "fold"] >= 0).all()
+    assert (linear.loc[linear["split"] != "train", "fold"] < 0).all()
+    assert (trained["fold"] < 0).all()
+
+
+def test_no_backbone_forwards_a_sample_twice(results):
+    for dataset, backbone in (("elpv", "effnet-lite0-64"), ("elpv", "effnet-lite0-48"), ("news", "minilm")):
+        found = counts(results, dataset, backbone)
+        assert found["forwards"] == found["samples"] == 120
+    teacher = counts(results, "elpv", "solar.effnet-lite0-64.lp_ft.seed0")
+    assert teacher["forwards"] == 120 and teacher["decodes"] == 0  # the pictures were decoded for the first network
+
+
+def test_short_texts_are_not_padded_to_the_longest(results):
+    found = counts(results, "news", "minilm")
+    assert found["padded_tokens"] <= 1.05 * found["tokens"]
+
+
+def test_teacher_and_student_are_both_measured(results):
+    found = json.loads((results / "distill/small.effnet-lite0-48.kd/seed0/agreement.json").read_text())
+    assert found["student"]["flops"] < found["teacher"]["flops"]
+    assert found["student"]["parameters"] > 3e6 and found["student"]["bytes"] > 1e7
+    assert 0 <= found["agreement"]["test"]["value"] <= 1
+    assert found["teacher"]["metrics"]["auroc"]["value"] > 0
+
+
+def test_the_index_names_every_file_of_the_hand_over_with_its_digest(results):
+    index = json.loads((results / "handoff/index.json").read_text())
+    named = {}
+
+    def collect(value):
+        if isinstance(value, dict):
+            if "sha256" in value and "path" in value:
+                named[value["path"]] = value["sha256"]
+            for one in value.values():
+                collect(one)
+        elif isinstance(value, list):
+            for one in value:
+                collect(one)
+
+    collect(index)
+    files = {path for path in (results / "handoff").rglob("*") if path.is_file() and path.name != "index.json"}
+    assert {results / path for path in named} >= files
+    assert all(sha256_of_file(results / path) == digest for path, digest in named.items())
+
+
+def test_results_name_no_place_of_this_machine(results):
+    for path in results.rglob("*"):
+        if path.suffix in (".json", ".csv", ".md") and ".checked" not in path.name:
+            assert str(results.parent) not in path.read_text(encoding="utf-8"), path
+
+
+def test_a_second_run_has_nothing_to_do_and_the_report_is_one_file(results):
+    second = graft(results.parent, CONFIG)
+    assert second.jobs == {} and "Nothing to be done" in second.output, second.output[-2000:]
+    graft(results.parent, CONFIG, "--report", "report.html")
+    page = Path(results.parent / "report.html").read_text(encoding="utf-8")
+    for caption in ("learning_curves.svg", "confusion.svg", "reliability.svg", "distillation.svg", "few_shot"):
+        assert caption in page
