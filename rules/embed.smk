@@ -16,7 +16,7 @@ rule embed:
     params:
         precision=precision,
         code=code_digest("embed", library_of),
-    threads: 4
+    threads: half_of_the_cores
     resources:
         gpu=gpus_per_job,
         mem_mb=scale(8000),

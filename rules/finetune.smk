@@ -16,7 +16,7 @@ rule finetune:
         settings=model_settings,
         precision=precision,
         code=code_digest("finetune", method_of),
-    threads: 4
+    threads: half_of_the_cores
     resources:
         gpu=gpus_per_job,
         mem_mb=scale(12000),
