@@ -14,6 +14,7 @@ from graft.outputs import write_text
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+MISSING = "not measured"
 SOLAR = "ELPV, 2,624 cells, defect; mean of five splits"
 TOPICS = "20 Newsgroups sci.*, official test part; mean of three seeds"
 
@@ -53,8 +54,8 @@ def table(summary):
     ]
     few_shot = summary[summary["stage"] == "few_shot"].set_index("shots")
     for shots, goal in ((1, 0.58), (5, 0.74), (10, 0.77)):
-        row = few_shot.loc[shots]
-        figure = interval(row["test_accuracy"], row["test_accuracy_low"], row["test_accuracy_high"])
+        found = [few_shot[f"test_accuracy{end}"].get(shots) for end in ("", "_low", "_high")]
+        figure = MISSING if found[0] is None else interval(*found)
         rows.append(("", f"MiniLM, prototypes, 4-way {shots}-shot, 600 episodes", "accuracy", figure, f">= {goal}"))
     lines = ["| data | model | metric on test | value [95 % interval] | goal |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
@@ -68,17 +69,20 @@ def scores(summary, start, method, metric="auroc"):
 
 
 def mean(values):
-    return interval(*mean_interval(values).values())
+    """Mean over splits or seeds with its interval; a model that has not run is said so."""
+    return interval(*mean_interval(values).values()) if len(values) else MISSING
 
 
 def difference(ours, theirs):
     """Mean of the paired differences."""
+    if not len(ours) or len(ours) != len(theirs):
+        return MISSING
     found = mean_interval(ours - theirs)
     return f"{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
 
 
 def interval(value, low, high):
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{value:.3f} (one run)" if low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def machine():
