@@ -17,6 +17,7 @@ rule distill:
         precision=precision,
         code=code_digest("distill", method_of),
     threads: half_of_the_cores
+    priority: 10
     resources:
         gpu=gpus_per_job,
         mem_mb=scale(12000),

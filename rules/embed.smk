@@ -17,6 +17,7 @@ rule embed:
         precision=precision,
         code=code_digest("embed", library_of),
     threads: half_of_the_cores
+    priority: 10
     resources:
         gpu=gpus_per_job,
         mem_mb=scale(8000),
