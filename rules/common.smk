@@ -167,12 +167,7 @@ def figure_inputs(wildcards):
     """What a trained model's figures are drawn from."""
     checkpoints.prepare_data.get(dataset=dataset_of(wildcards))
     folder = run_folder(wildcards.model, wildcards.seed)
-    return {
-        "model": f"{folder}/ft_model.pt",
-        "history": f"{folder}/ft_history.csv",
-        "predictions": f"{folder}/predictions.parquet",
-        "metrics": f"{folder}/metrics.json",
-    }
+    return {"history": f"{folder}/ft_history.csv", "predictions": f"{folder}/predictions.parquet"}
 
 
 def distillation_figure_inputs(wildcards):
