@@ -10,12 +10,13 @@ from pathlib import Path
 from graft.config_checks import check
 from graft.config_errors import Problem, schema_problems, show, to_user_error
 from graft.config_files import read_strict
-from graft.config_plan import Plan, modality_of, plan
+from graft.config_plan import Plan, complete_backbones, modality_of, plan
 from graft.config_schema import branches, child, read_schema, schema_path, types_of
 from graft.errors import raise_all
 
 __all__ = ["Plan", "load", "plan"]
 
+QUICK_ROWS = 150  # labelled ones; the limit lets through a third as many of the pool
 # A number with an exponent but without a point is a number in YAML 1.2 and in every user's eyes; YAML 1.1 reads text.
 EXPONENT = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
 
@@ -50,6 +51,9 @@ def load(config, files=()):
     problems = []
     config = plain(config, (), problems)
     config = {key: value for key, value in config.items() if value is not None or key == "lock"}
+    if config.get("quick") in ("true", "false"):  # what Snakemake makes of --config quick=true
+        config["quick"] = config["quick"] == "true"
+    complete_backbones(config)
     config = coerce(config, read_schema())
     problems += schema_problems(config)
     prune(config, problems)
@@ -57,7 +61,16 @@ def load(config, files=()):
     derive(config, files)
     problems += check(config)
     raise_all(errors + [to_user_error(problem, lines) for problem in problems])
-    return config
+    return shrink(config) if config["quick"] else config
+
+
+def shrink(config):
+    """The config of a quick look: does everything hang together? Few samples, one seed, no network trained."""
+    for entry in config["datasets"].values():
+        entry["limit"] = min(entry["limit"] or QUICK_ROWS, QUICK_ROWS)
+    for entry in config["finetune"].values():
+        entry |= {"method": "linear", "seeds": entry["seeds"][:1]}
+    return config | {"few_shot": {}, "distill": {}, "predict": {}, "hand_off": {**config["hand_off"], "models": "all"}}
 
 
 def plain(value, path, problems):

@@ -6,7 +6,7 @@ Every check takes a config in which what the schema refused is None (unknown: sa
 import codecs
 
 from graft.config_errors import Problem, show
-from graft.config_plan import MODALITIES, VECTORS, as_list, entries, modality_of, models, tasks
+from graft.config_plan import MODALITIES, VECTORS, as_list, entries, known_backbones, modality_of, models, tasks
 from graft.config_schema import child, read_schema
 from graft.errors import did_you_mean
 
@@ -24,6 +24,7 @@ def check(config):
         check_distill,
         check_few_shot,
         check_names,
+        check_predict,
         check_hand_off,
     )
     return list(dict.fromkeys(problem for one in checks for problem in one(config)))
@@ -45,6 +46,16 @@ def check_datasets(config):
         if entry.get("reader") == "folder" and entry.get("table") is not None:
             hint = "use `reader: table`, with the column of file names in `columns: {path: ..}`"
             yield Problem((*path, "table"), "reader folder reads no table", None, hint)
+        levels = [level for level in entry.get("folders") or [] if level not in (None, "skip")]
+        if levels and ("label" not in levels or len(levels) > len(set(levels))):
+            what = f"{show(entry['folders'])} does not say once which level is the label, and nothing twice"
+            yield Problem((*path, "folders"), what, "label once; group and split at most once; skip as often as needed")
+        if levels and entry.get("reader") not in (None, "auto", "folder"):
+            yield Problem((*path, "folders"), f"reader {entry['reader']} does not look at folders", "reader: folder")
+        if len(entry.get("bands") or ()) == 2:
+            yield Problem(
+                (*path, "bands"), "two bands are neither grey nor colours", "one band, [4], or three, [4, 3, 2]"
+            )
         low_high = entry.get("range")
         if isinstance(low_high, list) and None not in low_high and low_high[0] >= low_high[1]:
             yield Problem((*path, "range"), f"{low_high[0]} is not below {low_high[1]}", "[low, high] with low < high")
@@ -83,6 +94,14 @@ def check_backbones(config):
             yield Problem(
                 path, "'vectors' is the name of the built-in backbone for vectors", None, "choose another name"
             )
+        if entry.get("like") is not None:
+            known = [other for other in (*(config.get("backbones") or {}), *known_backbones()) if other != name]
+            if entry["like"] in known:
+                yield Problem((*path, "like"), f"'{name}' would be like itself", "a backbone that is not like this one")
+            else:
+                yield from _unknown((*path, "like"), entry["like"], known, "backbone")
+        elif "library" not in entry:
+            yield Problem(path, "the key 'library' is missing", "timm, torchvision, transformers; or `like: BACKBONE`")
         if library is None or source is None:
             continue
         if library != "vectors" and not source:
@@ -114,7 +133,7 @@ def _unset(entry, key):
 def check_references(config):
     """Every name of a data set, target or backbone stands for something."""
     datasets = list(config.get("datasets") or {})
-    backbones = [VECTORS, *(config.get("backbones") or {})]
+    backbones = list(dict.fromkeys([VECTORS, *(config.get("backbones") or {}), *known_backbones()]))
     for section in ("finetune", "few_shot", "distill"):
         for name, entry in entries(config, section):
             path = (section, name)
@@ -283,6 +302,7 @@ def check_names(config):
         yield from _twice(names, "name")
     yield from _twice([(path, model["name"]) for path, model in models(config)], "model")
     yield from _twice([(path, task["name"]) for path, task in tasks(config)], "few-shot task")
+    yield from _twice([(("predict", name), name) for name, _ in entries(config, "predict")], "name")
 
 
 def _twice(named, kind):
@@ -293,6 +313,16 @@ def _twice(named, kind):
             also = "stands" if same == name else f"(like '{same}', apart from capitals) stands"
             what = f"the {kind} '{name}' {also} in {'.'.join(other)} as well; their files would be the same"
             yield Problem(path, what, None, "rename one entry")
+
+
+def check_predict(config):
+    by_name = {model["name"]: model for _, model in models(config)}
+    for name, entry in entries(config, "predict"):
+        model = by_name.get(entry.get("model"))
+        if model is not None:
+            yield from _unknown_seed(("predict", name, "seed"), entry.get("seed"), entry["model"], model)
+        elif entry.get("model") is not None:
+            yield from _unknown_model(("predict", name, "model"), entry["model"], by_name, config)
 
 
 def check_hand_off(config):

@@ -2,8 +2,11 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 
-from graft.config_schema import child, read_schema
+import yaml
+
+from graft.config_schema import child, read_schema, schema_path
 
 VECTORS = "vectors"
 MODALITIES = {"timm": "image", "torchvision": "image", "transformers": "text", "vectors": "vector"}
@@ -44,9 +47,41 @@ def vectors_backbone():
     return {"library": "vectors", **defaults}
 
 
+@cache
+def known_backbones():
+    """The backbones of config/backbones.yaml, which need no entry in the user's config; name -> entry."""
+    return yaml.safe_load(schema_path().with_name("backbones.yaml").read_text(encoding="utf-8"))
+
+
+def complete_backbones(config):
+    """Fill in the backbones that are `like` others, and add the known ones that the config names without an entry."""
+    given = config.setdefault("backbones", {})
+    if not isinstance(given, dict):
+        return
+    own = {name: _whole(name, {**known_backbones(), **given}, ()) or entry for name, entry in given.items()}
+    config["backbones"] = own
+    for section in ("finetune", "few_shot", "distill"):
+        for _, entry in entries(config, section):
+            for name in as_list(entry.get("backbone")):
+                if isinstance(name, str) and name in known_backbones() and name not in own:
+                    own[name] = deepcopy(known_backbones()[name])
+
+
+def _whole(name, known, seen):
+    """An entry with what it does not say itself taken from the one it is like; None if there is no such one."""
+    entry = known.get(name) if name not in seen else None
+    if not isinstance(entry, dict) or "like" not in entry:
+        return entry
+    base = _whole(entry["like"], known, (*seen, name)) if isinstance(entry["like"], str) else None
+    return base and {**deepcopy(base), **{key: value for key, value in entry.items() if key != "like"}}
+
+
 def entries(config, section):
     """The entries of a section that are whole enough to look at, as (name, settings)."""
-    return [(name, entry) for name, entry in (config.get(section) or {}).items() if isinstance(entry, dict)]
+    found = config.get(section)
+    return (
+        [(name, entry) for name, entry in found.items() if isinstance(entry, dict)] if isinstance(found, dict) else []
+    )
 
 
 def models(config):

@@ -29,6 +29,8 @@ few_shot:
   deep: {dataset: cells, model: solar.net.full, ways: 2}
 distill:
   tiny: {teacher: solar.net.full, backbone: small}
+predict:
+  plate: {model: solar.net.full, seed: 1, data: incoming/plate}
 hand_off: {models: [solar.net.full]}
 """
 
@@ -281,6 +283,15 @@ def test_13_two_models_tasks_or_data_sets_of_one_name_are_refused():
     assert only({"few_shot/Few": task}, "few_shot.Few")
 
 
+def test_new_data_need_a_model_and_a_seed_that_are_trained_and_a_name_of_their_own():
+    error = only({"predict/plate/model": "solar.net.ful"}, "predict.plate.model")
+    assert "no trained model" in error.what and error.hint == "did you mean 'solar.net.full'?"
+    assert "0, 1" in only({"predict/plate/seed": 7}, "predict.plate.seed").allowed
+    twin = {"model": "solar.net.full", "data": "other"}
+    assert "apart from capitals" in only({"predict/Plate": twin}, "predict.Plate").what
+    assert set(problems({"predict/plate": {"model": "solar.net.full"}})) == {"predict.plate"}
+
+
 def test_14_teachers_must_be_trained_models_other_than_the_student():
     assert "no trained model" in only({"distill/tiny/teacher": "moon.net.full"}, "distill.tiny.teacher").what
     assert "own teacher" in only({"distill/tiny/teacher": "tiny.small.kd"}, "distill.tiny.teacher").what
@@ -393,10 +404,37 @@ PLACES = [
     "datasets/news/targets/topic/classes", "datasets/news/split", "datasets/news/range", "datasets/news/columns", "backbones",
     "backbones/net", "backbones/net/source", "backbones/net/mean", "finetune", "finetune/solar", "finetune/solar/backbone",
     "finetune/solar/dataset", "finetune/solar/method", "finetune/solar/seeds", "few_shot/few/shots", "few_shot/deep/model",
-    "distill", "distill/tiny/teacher", "hand_off", "hand_off/models", "store", "lock",
+    "distill", "distill/tiny/teacher", "predict", "predict/plate", "predict/plate/model", "hand_off", "hand_off/models", "store", "lock",
 ]  # fmt: skip
 
 
 @given(st.sampled_from(PLACES), JUNK)
 def test_no_value_anywhere_ends_in_a_traceback(path, value):
     problems({path: value})
+
+
+@pytest.mark.parametrize("levels", [["group"], ["label", "label"], ["group", "label", "group"]])
+def test_folders_that_name_no_label_or_one_thing_twice(levels):
+    error = only({"datasets/cells/folders": levels}, "datasets.cells.folders")
+    assert "label once" in error.allowed
+
+
+def test_folders_of_a_table():
+    assert only({"datasets/news/reader": "table", "datasets/news/folders": ["label"]}, "datasets.news.folders")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [({"like": "minilmm"}, "there is no backbone 'minilmm'"), ({"like": "net2"}, "there is no backbone")],
+)
+def test_a_backbone_like_one_that_does_not_exist_or_like_itself(entry, said):
+    assert said in only({"backbones/net2": entry}, "backbones.net2.like").what
+
+
+def test_backbones_that_are_like_each_other():
+    found = problems({"backbones/a": {"like": "b"}, "backbones/b": {"like": "a"}})
+    assert found and all("like itself" in error.what for error in found.values())
+
+
+def test_a_backbone_without_library():
+    assert only({"backbones/net2": {"source": {"path": "x"}}}, "backbones.net2").what == "the key 'library' is missing"

@@ -14,11 +14,12 @@ from jsonschema import Draft202012Validator
 
 from graft import config_docs, config_schema
 from graft.config import load, plan
+from graft.config_plan import known_backbones
 from graft.config_schema import branches, plugins, read_schema
 from graft.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = [path for path in (ROOT / "config").rglob("*.yaml") if path.name != "schema.yaml"]
+SHIPPED = [path for path in (ROOT / "config").rglob("*.yaml") if path.name not in ("schema.yaml", "backbones.yaml")]
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True)
 
@@ -53,7 +54,7 @@ def test_every_shipped_config_is_valid_and_asks_for_something(path):
 
 def test_there_is_an_example_for_every_kind_of_science():
     names = {path.stem for path in (ROOT / "config" / "examples").glob("*.yaml")}
-    assert names >= {"microscopy", "abstracts", "notes", "vectors", "spectra", "molecules"}
+    assert names >= {"microscopy", "pathology", "spectra", "molecules", "abstracts", "remote_sensing", "notes"}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -72,7 +73,7 @@ def test_the_schema_is_valid_json_schema_2020_12():
 def test_every_key_is_described_and_is_required_or_has_a_default():
     for path, schema, required in all_properties(read_schema()):
         assert schema.get("description"), path
-        assert required or "default" in schema or path[-1] in ("version", "files", "source"), path
+        assert required or "default" in schema or path[-1] in ("version", "files", "source", "like", "library"), path
 
 
 def test_every_default_is_allowed_by_its_own_schema():
@@ -272,3 +273,48 @@ def test_reading_the_config_imports_no_torch():
             modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             assert not {"torch", "torchvision", "timm", "transformers"} & {module.split(".")[0] for module in modules}
             todo += [m.split(".")[1] for m in modules if m.startswith("graft.") and m.split(".")[1] not in seen]
+
+
+def test_a_known_backbone_needs_no_entry_and_an_own_entry_wins():
+    config = {
+        "datasets": {"cells": {"source": {"path": "cells"}, "reader": "folder"}},
+        "finetune": {"solar": {"dataset": "cells", "backbone": ["effnet-lite0", "resnet50"]}},
+    }
+    loaded = load(config)
+    assert list(loaded["backbones"]) == ["effnet-lite0", "resnet50"]
+    assert loaded["backbones"]["resnet50"]["architecture"] == "resnet50" and load(loaded) == loaded
+    own = {"resnet50": {"library": "timm", "architecture": "resnet50", "source": {"timm": "a1_in1k"}}}
+    assert load(config | {"backbones": own})["backbones"]["resnet50"]["library"] == "timm"
+
+
+def test_every_known_backbone_is_a_valid_entry():
+    names = list(known_backbones())
+    images = [name for name in names if known_backbones()[name]["library"] != "transformers"]
+    load(
+        {
+            "datasets": {
+                "cells": {"source": {"path": "c"}, "reader": "folder"},
+                "words": {"source": {"path": "w"}, "columns": {"text": "t"}},
+            },
+            "finetune": {
+                "a": {"dataset": "cells", "backbone": images},
+                "b": {"dataset": "words", "backbone": [name for name in names if name not in images]},
+            },
+        }
+    )
+
+
+def test_a_backbone_like_another_says_only_what_differs():
+    entry = {"small": {"like": "effnet-lite0", "input_size": 160}, "tiny": {"like": "small", "input_size": 64}}
+    config = {
+        "datasets": {"cells": {"source": {"path": "cells"}, "reader": "folder"}},
+        "backbones": entry,
+        "finetune": {"solar": {"dataset": "cells", "backbone": ["tiny", "small"]}},
+    }
+    loaded = load(config)
+    original = known_backbones()["effnet-lite0"]
+    for name, size in (("small", 160), ("tiny", 64)):
+        made = loaded["backbones"][name]
+        assert made["input_size"] == size and made["crop"] == original["crop"] and "like" not in made
+        assert made["source"]["sha256"] == original["source"]["sha256"]
+    assert load(loaded) == loaded and config["backbones"] == entry
