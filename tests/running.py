@@ -19,6 +19,7 @@ MESSAGES = {
     "distill": "Distilling",
     "compare": "Comparing",
     "predict": "Predicting with",
+    "predict_files": "Predicting new data",
     "few_shot": "Few-shot episodes",
 }
 

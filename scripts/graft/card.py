@@ -4,8 +4,29 @@ from graft.errors import UserError
 from graft.readers.rows import listed
 
 
+def in_words(card):
+    """One line: how many samples there are and what they are like."""
+    total = sum(card["counts"].values())
+    if "image" in card:
+        image = card["image"]
+        width, height = (_span(*image["sizes"][side]) for side in ("width", "height"))
+        depth = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit"}[image["dtype"]]
+        colour = "colour" if image["channels"] == 3 else "grey"
+        low, high = image["range"]
+        return f"{total:,} images, {depth} {colour}, {width} x {height} pixels, values {low:g} to {high:g}"
+    if "text" in card:
+        text = card["text"]
+        usual, long = text["words_median"], text["words_95_percent"]
+        return f"{total:,} texts, usually of {usual:.0f} words, 95 % of them of at most {long:.0f}"
+    return f"{total:,} vectors of {card['vector']['width']} numbers"
+
+
+def _span(low, high):
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
 def count(frame, targets):
-    """Rows per split, and per target, split and class."""
+    """Rows per split, and per target, split and class; and to how many groups the labelled rows belong."""
     counts = frame["split"].value_counts()
     order = [split for split in ("train", "validation", "test", "pool") if split in counts]
     classes = {}
@@ -23,17 +44,22 @@ def count(frame, targets):
             for split in order
             if split != "pool"
         }
-    return {"counts": {split: int(counts[split]) for split in order}, "classes": classes}
+    groups = frame.loc[frame["split"] != "pool", "group"].str.strip()
+    return {
+        "counts": {split: int(counts[split]) for split in order},
+        "classes": classes,
+        "groups": int(groups[groups != ""].nunique()),
+    }
 
 
-def describe(frame, modality, wanted_range):
+def describe(frame, modality, entry):
     """What the samples are like: {"image": ...}, {"text": ...} or {"vector": ...}.
 
     Parameters
     ----------
     frame : DataFrame with the columns that checking.check_samples adds, and split
     modality : "image", "text" or "vector"
-    wanted_range : "measured" (on the train rows) or [low, high]
+    entry : dict, the data set's entry; its `range` is "measured" (on the train rows) or [low, high]
 
     Raises
     ------
@@ -41,7 +67,9 @@ def describe(frame, modality, wanted_range):
         If images have several depths: no range of values would fit them all.
     """
     if modality == "image":
-        return {"image": _describe_images(frame, wanted_range)}
+        return {
+            "image": _describe_images(frame, entry["range"]) | ({"bands": entry["bands"]} if entry["bands"] else {})
+        }
     if modality == "text":
         return {
             "text": {

@@ -19,7 +19,7 @@ from graft.readers.rows import inside
 CHUNK = 256
 IMAGE_FACTS = ("height", "width", "channels", "dtype", "low", "high")
 RACY_NS = 2_000_000_000  # a file changed so shortly before it was read may change again without a new time
-DECODER = 1  # raised when images.decode refuses or gives something else than before
+DECODER = 2  # raised when images.decode refuses or gives something else than before
 
 
 def check_samples(frame, entry, root, modality, threads=1, cache=None):
@@ -46,7 +46,7 @@ def check_samples(frame, entry, root, modality, threads=1, cache=None):
     progress = Progress("checking", len(todo), f"{modality}s")
 
     def check(numbers):
-        return [(i, _check_one(raw, paths[i], rows[i], modality, entry["frames"], memory)) for i in numbers]
+        return [(i, _check_one(raw, paths[i], rows[i], modality, entry, memory)) for i in numbers]
 
     chunks = [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]
     with ThreadPoolExecutor(max(1, threads)) as pool:
@@ -93,7 +93,7 @@ def drop_duplicates(frame, duplicates):
     return ~frame.index.isin(gone)
 
 
-def _check_one(raw, path, row, modality, frames, memory):
+def _check_one(raw, path, row, modality, entry, memory):
     record = {"content_sha256": None, "reason": None}
     try:
         if not isinstance(path, str) or not path:
@@ -102,7 +102,7 @@ def _check_one(raw, path, row, modality, frames, memory):
         record["content_sha256"] = digest_of_content(value, modality)
         if memory and record["content_sha256"] in memory.by_content:
             return memory.by_content[record["content_sha256"]]
-        record |= _facts(understand(value, modality, frames), modality)
+        record |= _facts(understand(value, modality, entry["frames"], entry["bands"]), modality)
     except UserError as error:
         if row >= 0 and error.where:  # the whole table cannot be read
             raise
@@ -139,7 +139,7 @@ class _Memory:
 
     def __init__(self, cache, entry):
         self.cache, self.by_file, self.by_content = cache, {}, {}
-        self.key = digest_of({"decoder": DECODER, "frames": entry["frames"]})
+        self.key = digest_of({"decoder": DECODER, "frames": entry["frames"], "bands": entry["bands"]})
         try:
             table = pq.read_table(cache) if cache is not None else None
         except (OSError, ValueError):  # none yet, or cut short: everything is read again

@@ -38,7 +38,7 @@ def decode_deep_png(image, file):
     return oriented(_without_alpha(high << 8 | np.asarray(again)), orientation)
 
 
-def decode_deep_tiff(data, frames):
+def decode_deep_tiff(data, frames, bands=None):
     """A TIFF of more than 8 bits through tifffile; None for the others, which Pillow reads with more codecs."""
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         page = tiff.pages.first
@@ -47,9 +47,10 @@ def decode_deep_tiff(data, frames):
         stacked = tiff.series[0].size // max(page.size, 1) if tiff.series else 1  # ImageJ: one page, many images
         if max(pages, stacked) > 1:
             refuse_frames(max(pages, stacked), frames)
-        if page.dtype is None or page.dtype.itemsize == 1 and page.dtype.kind == "u" or page.bitspersample < 8:
-            if page.samplesperpixel > 4:
-                raise UserError(f"{page.samplesperpixel} channels", allowed="1 (grey) or 3 (RGB)")
+        shallow = page.dtype is None or page.dtype.itemsize == 1 and page.dtype.kind == "u" or page.bitspersample < 8
+        if page.samplesperpixel > 4 and not bands:
+            raise many_channels(page.samplesperpixel)
+        if shallow and page.samplesperpixel <= 4:
             return None
         try:
             array = page.asarray()
@@ -67,10 +68,10 @@ def decode_deep_tiff(data, frames):
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype == np.uint16:
             array = 65535 - array
         orientation = page.tags.get("Orientation")
-    return oriented(from_array(array), orientation.value if orientation else 1)
+    return oriented(from_array(array, bands), orientation.value if orientation else 1)
 
 
-def from_array(array):
+def from_array(array, bands=None):
     """Shape (height, width, channels) and one of the three dtypes, for arrays from TIFF and .npy."""
     if array.ndim == 2:
         array = array[:, :, None]
@@ -87,7 +88,21 @@ def from_array(array):
         array = array.astype(np.float32)
     else:
         array = array.astype(array.dtype.newbyteorder("="))
-    return _without_alpha(array)
+    return take_bands(array, bands) if bands else _without_alpha(array)
+
+
+def take_bands(array, bands):
+    """Some of the channels, counted from 1 as in remote sensing."""
+    if max(bands) > array.shape[2]:
+        raise UserError(
+            f"{array.shape[2]} bands, but `bands` names band {max(bands)}", allowed=f"1 to {array.shape[2]}"
+        )
+    return array[:, :, [band - 1 for band in bands]]
+
+
+def many_channels(count):
+    """The error for images that are neither grey nor RGB."""
+    return UserError(f"{count} channels", allowed="1 (grey) or 3 (RGB)", hint="`bands: [4, 3, 2]` takes three of them")
 
 
 def narrow(array):

@@ -41,14 +41,7 @@ def embed(rows, source, backbone, store, precision="auto", device=None, threads=
     if backbone.spec["library"] == "vectors":
         inputs = open_inputs(rows, source, backbone, store, counts, threads)
         return inputs.vectors.astype(np.float32), counts
-    table = store.table(
-        "embeddings",
-        (backbone.spec["width"],),
-        np.float32,
-        weights=backbone.weights,
-        transform=transform_key(backbone.spec, source.card),
-        precision=precision,
-    )
+    table = table_of(source, backbone, store, precision)
     missing = set(table.missing(list(rows["content_sha256"])))
     if missing:
         wanted = rows[rows["content_sha256"].isin(missing)].drop_duplicates("content_sha256")
@@ -59,6 +52,18 @@ def embed(rows, source, backbone, store, precision="auto", device=None, threads=
             inputs = open_inputs(block, source, backbone, store, counts, threads)
             table.append(list(block["content_sha256"]), forward(network, inputs, device, precision, counts, progress))
     return table.read(list(rows["content_sha256"])), counts
+
+
+def table_of(source, backbone, store, precision):
+    """The store's table of the embeddings of a data set by a backbone; `precision` is 'fp32' or 'bf16'."""
+    return store.table(
+        "embeddings",
+        (backbone.spec["width"],),
+        np.float32,
+        weights=backbone.weights,
+        transform=transform_key(backbone.spec, source.card),
+        precision=precision,
+    )
 
 
 @torch.inference_mode()

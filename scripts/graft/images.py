@@ -8,17 +8,19 @@ import contextlib
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from graft.deep_images import (
     check_png,
     decode_deep_png,
     decode_deep_tiff,
     from_array,
+    many_channels,
     narrow,
     refuse_bomb,
     refuse_frames,
     short,
+    take_bands,
 )
 from graft.errors import UserError
 
@@ -50,7 +52,7 @@ Image.MAX_IMAGE_PIXELS = None  # `refuse_bomb` counts; Pillow's warning cannot b
 Image.init()
 
 
-def decode(data, frames="error"):
+def decode(data, frames="error", bands=None):
     """Decode an image file that is given as bytes.
 
     Grey and RGB keep their depth: 8 bits as uint8, 16 bits as uint16, all else (float, 32-bit and signed integers) as
@@ -61,6 +63,7 @@ def decode(data, frames="error"):
     ----------
     data : bytes
     frames : "error" refuses animations and multi-page files, "first" takes their first image
+    bands : list of int, optional, one or three bands to take, counted from 1; for images of more than three channels
 
     Returns
     -------
@@ -74,9 +77,12 @@ def decode(data, frames="error"):
     if not data:
         raise UserError("the file is empty")
     try:
-        return np.ascontiguousarray(_checked(_decode(bytes(data), frames)))
+        return np.ascontiguousarray(_checked(_decode(bytes(data), frames, bands)))
     except UserError:
         raise
+    except UnidentifiedImageError:
+        start = ascii(bytes(data[:24]).decode("latin-1"))
+        raise UserError(f"not an image of a kind that is read; the file begins with {start}") from None
     except Exception as error:  # Pillow and tifffile raise a dozen kinds of exceptions for damaged files
         raise UserError(f"not a readable image ({short(error)})") from None
 
@@ -147,17 +153,18 @@ def _resize(array, size, box, resample):
     return out.astype(array.dtype)
 
 
-def _decode(data, frames):
+def _decode(data, frames, bands):
     if data.startswith(b"\x93NUMPY"):
-        return from_array(np.load(io.BytesIO(data), allow_pickle=False))
+        return from_array(np.load(io.BytesIO(data), allow_pickle=False), bands)
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         check_png(data)
     if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        deep = decode_deep_tiff(data, frames)
+        deep = decode_deep_tiff(data, frames, bands)
         if deep is not None:
             return deep
     with io.BytesIO(data) as file:
-        return _decode_pillow(file, frames)
+        array = _decode_pillow(file, frames)
+    return take_bands(array, bands) if bands else array
 
 
 def _decode_pillow(file, frames):
@@ -195,7 +202,7 @@ def _pixels(image):
 
 def _checked(array):
     if array.shape[2] not in (1, 3):
-        raise UserError(f"{array.shape[2]} channels", allowed="1 (grey) or 3 (RGB)")
+        raise many_channels(array.shape[2])
     if array.dtype == np.float32 and not np.isfinite(array).all():
         raise UserError("pixels that are NaN or infinite")
     return array

@@ -51,12 +51,13 @@ def transform_key(spec, card):
 
 
 def image_format(card):
-    """dtype, channels and, where 255 is not the top, the range of a data set's images."""
+    """dtype, channels, chosen bands and, where 255 is not the top, the range of a data set's images."""
     facts = card["image"]
     return {
         "dtype": facts["dtype"],
         "channels": facts["channels"],
         "range": [0, 255] if facts["dtype"] == "uint8" else facts["range"],
+        **({"bands": facts["bands"]} if "bands" in facts else {}),
     }
 
 
@@ -67,8 +68,9 @@ class ImageInputs:
         self.preprocessing = backbone.spec["preprocessing"]
         self.format = image_format(source.card)
         fit = {key: self.preprocessing[key] for key in ("size", "fit", "crop", "interpolation")}
+        bands = {"bands": self.format["bands"]} if "bands" in self.format else {}
         size, channels = fit["size"], self.format["channels"]
-        self.table = store.table("images", (size, size, channels), self.format["dtype"], **fit)
+        self.table = store.table("images", (size, size, channels), self.format["dtype"], **fit, **bands)
         self._decode_missing(rows, source, fit, counts, threads)
         self.positions = self.table.locate(list(rows["content_sha256"]))
         self.lengths = np.ones(len(rows), np.int64)

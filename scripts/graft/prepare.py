@@ -56,21 +56,20 @@ def prepare(name, entry, root, threads=1, cache=None):
     columns, targets, notes = read_targets(frame, entry["targets"], entry["missing"])
     frame = frame.drop(columns=[c for c in frame.columns if c.startswith("label:")]).assign(**columns)
     frame, given = _labelled_or_pool(frame, targets, notes)
-    kept = splits.first_of(frame.loc[frame["labelled"], "sample_id"].to_numpy(object), entry["limit"])
-    if not kept.all():
-        frame = frame.drop(index=frame.index[frame["labelled"]][~kept]).reset_index(drop=True)
-        notes.append(f"limit: {int(kept.sum())} of {len(kept)} labelled rows were taken")
+    frame = _limited(frame, targets, entry["limit"], notes)
     found = check_samples(frame, entry, root, modality, threads, cache)
     frame, skipped = _without_bad(frame.join(found), entry["on_bad"])
     frame, split_facts = _split(frame, targets, entry, given)
     frame, duplicates = _without_duplicates(frame, targets, entry["duplicates"], notes)
     notes += check_classes(frame, targets, split_facts["how"])
-    frame = _with_folds(frame, targets, entry)
+    frame = _with_folds(frame, targets, entry, notes)
     for target in targets:  # a label of a row that is not learnt from must not make anything run again
         frame[target] = frame[target].mask(frame["split"] == "pool")
     frame = frame.sort_values("sample_id", kind="stable", key=lambda ids: ids.astype(object)).reset_index(drop=True)
     card = {"dataset": name, **facts, **count(frame, targets)}
-    card |= describe(frame, modality, entry["range"])
+    card |= describe(frame, modality, entry)
+    if modality == "image":
+        card["image"]["frames"] = entry["frames"]
     card |= {"split": split_facts, "skipped": skipped, "duplicates": duplicates, "notes": notes}
     for note in notes:
         logger.info("%s: %s", name, note)
@@ -84,7 +83,8 @@ def write(prepared, outputs):
     # What the numbers of a picture mean belongs to both parts: another range is another embedding.
     meaning = {"modality": prepared.card["modality"]}
     if "image" in prepared.card:
-        meaning |= {key: prepared.card["image"][key] for key in ("dtype", "range", "channels")}
+        image = prepared.card["image"]
+        meaning |= {key: image[key] for key in ("dtype", "range", "channels", "bands") if key in image}
     columns = ["sample_id", "content_sha256", "split", "fold", "group", *targets]
     write_manifest(outputs["samples"], frame, targets)
     write_json(outputs["labels"], {"targets": targets})
@@ -134,6 +134,20 @@ def _labelled_or_pool(frame, targets, notes):
     return frame, given is not None
 
 
+def _limited(frame, targets, limit, notes):
+    """At most `limit` labelled rows, and at most a third as many of the pool."""
+    labelled = frame["labelled"].to_numpy(bool)
+    keep = np.zeros(len(frame), bool)
+    for part, most in ((labelled, limit), (~labelled, limit and limit // 3)):
+        rows = frame[part]
+        keep[part] = splits.first_of(rows["sample_id"].to_numpy(object), most, _strata(rows, targets))
+        if not keep[part].all():
+            notes.append(
+                f"limit: {keep[part].sum()} of {len(rows)} {'' if part is labelled else 'un'}labelled rows were taken"
+            )
+    return frame[keep].reset_index(drop=True)
+
+
 def _without_bad(frame, on_bad):
     bad = frame["reason"].notna()
     skipped = [
@@ -177,17 +191,21 @@ def _split(frame, targets, entry, given):
     }
 
 
-def _with_folds(frame, targets, entry):
+def _with_folds(frame, targets, entry, notes):
     train = (frame["split"] == "train").to_numpy(bool)
-    rows = frame[train]
+    rows, groups = frame[train], _groups(frame[train])
+    count = min(entry["folds"], len(rows) if groups is None else len(set(groups)))
     if entry["columns"].get("fold"):
-        folds = splits.given_folds(rows, _groups(rows))
+        folds = splits.given_folds(rows, groups)
+    elif count < 2:
+        folds = -1
+        notes.append("the train split is a single group: no fold can be held out, its probabilities are not honest")
     else:
         growth_stable = bool(entry["split"].get("growth_stable"))
         ids = rows["sample_id"].to_numpy(object)
-        folds = splits.make_folds(
-            ids, _strata(rows, targets), _groups(rows), entry["folds"], growth_stable, entry["split_seed"]
-        )
+        folds = splits.make_folds(ids, _strata(rows, targets), groups, count, growth_stable, entry["split_seed"])
+        if count < entry["folds"]:
+            notes.append(f"folds: {count} instead of {entry['folds']}, as many as the train split has groups")
     out = np.full(len(frame), -1, np.int16)
     out[train] = folds
     return frame.drop(columns="fold").assign(fold=out)

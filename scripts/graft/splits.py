@@ -149,12 +149,19 @@ def strata(values, kind):
     return np.where(values.isna(), -1, np.ceil(ranks.fillna(0) * bins)).astype(np.int64)
 
 
-def first_of(ids, count):
-    """Which `count` rows a limit keeps: those with the smallest hashes, so that growing data keep most of them."""
+def first_of(ids, count, classes=None):
+    """Which `count` rows a limit keeps: those with the smallest hashes, so that growing data keep most of them.
+
+    `classes` (array of int, -1 for none): the first three rows of every class come before all others.
+    """
     if count is None or len(ids) <= count:
         return np.ones(len(ids), bool)
+    order = np.lexsort((ids.astype(str), hash_units(ids, 0, "limit")))
+    if classes is not None:
+        rank = pd.Series(classes[order]).groupby(classes[order]).cumcount().to_numpy()
+        order = order[np.argsort((rank >= 3) | (classes[order] < 0), kind="stable")]
     kept = np.zeros(len(ids), bool)
-    kept[np.lexsort((ids.astype(str), hash_units(ids, 0, "limit")))[:count]] = True
+    kept[order[:count]] = True
     return kept
 
 

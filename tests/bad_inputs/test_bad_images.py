@@ -30,7 +30,7 @@ def test_an_empty_file_is_refused():
 
 
 def test_text_with_an_images_name_is_refused():
-    assert "not a readable image" in refusal(b"<html>not found</html>")
+    assert "not an image of a kind that is read" in refusal(b"<html>not found</html>")
 
 
 def test_postscript_is_not_started(monkeypatch):
@@ -40,7 +40,7 @@ def test_postscript_is_not_started(monkeypatch):
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", started)
     data = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
     assert Image.open(io.BytesIO(data)).format == "EPS"
-    assert "not a readable image" in refusal(data)
+    assert "not an image of a kind that is read" in refusal(data)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP"])
@@ -147,7 +147,7 @@ def test_all_bad_files_of_a_folder_are_named_at_once(tmp_path):
     message = str(error.value)
     assert "3 of 15 samples cannot be used" in message
     assert "cat/empty.png: the file is empty" in message
-    assert "cat/text.JPG: not a readable image" in message
+    assert "cat/text.JPG: not an image of a kind that is read" in message
     assert "dog/cut.jpg: " in message
     assert "on_bad: skip" in message
 

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from graft.errors import UserError
 from graft.images import decode, facts, fit
 from tiny_data import encoded, pixels
 
@@ -227,3 +228,27 @@ def test_facts_tell_size_depth_and_range():
         "low": float(array.min()),
         "high": float(array.max()),
     }
+
+
+@pytest.mark.parametrize("layout", ["contig", "separate", "npy", "8-bit"])
+def test_some_of_many_bands_are_taken_in_the_order_given(layout):
+    bands = np.random.default_rng(0).integers(0, 256, (9, 11, 7)).astype(np.uint8 if layout == "8-bit" else np.uint16)
+    file = io.BytesIO()
+    if layout == "npy":
+        np.save(file, bands)
+    else:
+        values = np.moveaxis(bands, -1, 0) if layout == "separate" else bands
+        planar = "separate" if layout == "separate" else "contig"
+        tifffile.imwrite(file, values, planarconfig=planar, photometric="minisblack")
+    assert (decode(file.getvalue(), bands=[4, 3, 2]) == bands[:, :, [3, 2, 1]]).all()
+    assert (decode(file.getvalue(), bands=[7]) == bands[:, :, [6]]).all()
+    with pytest.raises(UserError, match="7 bands, but `bands` names band 8"):
+        decode(file.getvalue(), bands=[8])
+    with pytest.raises(UserError, match="7 channels") as error:
+        decode(file.getvalue())
+    assert "bands" in error.value.hint
+
+
+def test_the_reason_of_a_file_that_is_no_image_shows_how_it_begins():
+    with pytest.raises(UserError, match="begins with '<html>404</html>'"):
+        decode(b"<html>404</html>")

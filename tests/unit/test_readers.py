@@ -272,6 +272,27 @@ def test_nested_folders_belong_to_the_first_one(tmp_path):
     assert frame.loc[frame["path"] == "cat/indoor/day/n.png", "label"].tolist() == ["cat"]
 
 
+def test_folders_say_which_level_is_group_label_and_split(tmp_path):
+    for number, place in enumerate(
+        ("site-1/cat", "site-1/dog", "site-2/cat", "site-2/dog", "site-3/cat", "site-3/dog")
+    ):
+        for i in range(3):
+            (tmp_path / place).mkdir(parents=True, exist_ok=True)
+            (tmp_path / place / f"{i}.png").write_bytes(encoded(pixels(10 * number + i)))
+    (tmp_path / "site-2" / "loose.png").write_bytes(encoded(pixels(99)))
+    frame = prepared(tmp_path, folders=["group", "label"]).frame.set_index("path")
+    assert frame.loc["site-2/dog/0.png", ["group", "label"]].tolist() == ["site-2", "dog"]
+    assert frame.loc["site-2/loose.png", "split"] == "pool"
+    assert (frame[frame["split"] != "pool"].groupby("group")["split"].nunique() == 1).all()
+    splits = {"site-1": "train", "site-2": "val", "site-3": "Test"}
+    for site, split in splits.items():
+        (tmp_path / site).rename(tmp_path / split)
+    frame = prepared(tmp_path, folders=["split", "label"]).frame.set_index("path")
+    assert frame.loc["val/dog/0.png", "split"] == "validation" and frame.loc["Test/cat/1.png", "split"] == "test"
+    with pytest.raises(UserError, match="name no split"):
+        prepared(tmp_path, folders=["label", "split"])
+
+
 def test_text_files_and_vector_files_in_folders_are_read(tmp_path):
     for label in ("a", "b"):
         (tmp_path / "t" / label).mkdir(parents=True)

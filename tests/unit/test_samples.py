@@ -249,14 +249,33 @@ def test_the_range_of_deep_images_is_measured_on_the_train_rows_or_given(tmp_pat
         prepared(tmp_path, range=[5, 5])
 
 
-def test_a_limit_keeps_that_many_labelled_rows_and_the_whole_pool(tmp_path):
-    entry = text_table(tmp_path, rows=100)
-    (tmp_path / "t.csv").write_text(
-        (tmp_path / "t.csv").read_text() + "".join(f"p{i},pool text {i},\n" for i in range(7))
-    )
-    found = prepared(tmp_path, limit=30, **entry)
-    assert sum(n for split, n in found.card["counts"].items() if split != "pool") == 30
-    assert found.card["counts"]["pool"] == 7
+def test_a_limit_keeps_that_many_labelled_rows_a_third_as_many_of_the_pool_and_every_class(tmp_path):
+    entry = text_table(tmp_path, rows=300)
+    rare = [f"r{i},rare text {i},rare" for i in range(3)]
+    pool = [f"p{i},pool text {i}," for i in range(40)]
+    (tmp_path / "t.csv").write_text((tmp_path / "t.csv").read_text() + "\n".join([*rare, *pool]) + "\n")
+    counts = prepared(tmp_path, limit=30, **entry).card
+    assert sum(n for split, n in counts["counts"].items() if split != "pool") == 30
+    assert counts["counts"]["pool"] == 10
+    assert sum(part["rare"] for part in counts["classes"]["label"].values()) == 3
+
+
+@pytest.mark.parametrize(("sites", "folds"), [(3, {-1}), (4, {0, 1})])
+def test_there_are_never_more_folds_than_groups(tmp_path, sites, folds):
+    lines = [f"{i},text {i},{'ab'[i // sites % 2]},site-{i % sites}" for i in range(12 * sites)]
+    write_lines(tmp_path, "id,text,label,site", *lines)
+    made = prepared(tmp_path, columns={"id": "id", "text": "text", "group": "site"}, folds=5)
+    assert set(made.frame.loc[made.frame["split"] == "train", "fold"]) == folds
+    assert any("fold" in note for note in made.card["notes"])
+
+
+def test_the_card_counts_the_groups_of_labelled_rows_and_blanks_are_none(tmp_path):
+    sites = ["north", " north ", "south", " ", ""]
+    lines = [f"{i},text {i},{'ab'[i % 2]},{sites[i % 5]}" for i in range(60)]
+    write_lines(tmp_path, "id,text,label,site", *lines, "99,text 99,,of the pool")
+    columns = {"id": "id", "text": "text"}
+    assert prepared(tmp_path, columns={**columns, "group": "site"}).card["groups"] == 2
+    assert prepared(tmp_path, columns=columns).card["groups"] == 0
 
 
 def test_target_names_of_the_manifests_own_columns_are_refused(tmp_path):

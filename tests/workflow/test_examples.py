@@ -16,10 +16,11 @@ from running import ROOT, graft
 WORDS = {"a": "the cell wall of bacteria", "b": "orbit of a satellite", "c": "public key encryption"}
 MODELS = {  # the least that a model that learned something reaches on the test split
     "cells.resnet50.linear": ("auroc", 0.8),
+    "land.resnet50.linear": ("auroc", 0.8),
     "relevance.biobert.linear": ("auroc", 0.8),
-    "triage.minilm.linear": ("auroc", 0.8),
+    "triage.minilm-256.linear": ("auroc", 0.8),
     "protein.vectors.linear": ("r2", 0.5),
-    "phases.vectors.linear": ("auroc", 0.8),
+    "tissue.vectors.linear": ("auroc", 0.8),
     "solubility.chemberta.linear": ("r2", 0.1),
 }
 
@@ -65,11 +66,24 @@ def write_spectra(folder):
     frame.to_parquet(folder / "spectra" / "spectra.parquet")
 
 
-def write_vectors(folder):
-    (folder / "descriptors").mkdir()
-    y = np.array(["alpha", "beta"])[np.arange(200) % 2]
-    x = np.random.default_rng(0).normal(size=(200, 512)) + (y == "beta")[:, None] * 0.3
-    np.savez(folder / "descriptors" / "descriptors.npz", x=x.astype(np.float32), y=y)
+def write_tiles(folder):
+    (folder / "tiles").mkdir()
+    label = np.array(["stroma", "tumour"])[np.arange(200) % 2]
+    features = np.random.default_rng(0).normal(size=(200, 512)) + (label == "tumour")[:, None] * 0.3
+    slides = np.array([f"slide {i // 10}" for i in range(200)])
+    np.savez(folder / "tiles" / "tiles.npz", features=features.astype(np.float32), label=label, slide=slides)
+
+
+def write_land(folder):
+    """13 bands, each plane for itself as GeoTIFFs mostly are; the class shows in the near red (band 4) alone."""
+    draw = np.random.default_rng(0)
+    for i in range(90):
+        region, kind = f"region-{i % 10}", ("forest", "water")[i // 10 % 2]
+        bands = draw.integers(0, 1500, (13, 20, 20)).astype(np.uint16)
+        bands[3] += 1500 * (kind == "forest")
+        (folder / "land" / region / kind).mkdir(parents=True, exist_ok=True)
+        path = folder / "land" / region / kind / f"{i:04}.tif"
+        tifffile.imwrite(path, bands, planarconfig="separate", photometric="minisblack")
 
 
 def write_molecules(folder):
@@ -88,7 +102,7 @@ def write_molecules(folder):
 def run(tmp_path_factory):
     """All examples in one run; backbones from hubs are replaced by local ones, all else is as it stands there."""
     folder = tmp_path_factory.mktemp("examples")
-    for write in (write_cells, write_abstracts, write_notes, write_spectra, write_vectors, write_molecules):
+    for write in (write_cells, write_abstracts, write_notes, write_spectra, write_tiles, write_molecules, write_land):
         (folder / "data").mkdir(exist_ok=True)
         write(folder / "data")
     config = {}
@@ -97,10 +111,10 @@ def run(tmp_path_factory):
             config.setdefault(section, {}).update(entries)
     small = {"library": "torchvision", "architecture": "resnet18", "input_size": 48, "source": {"random": True}}
     text = {"library": "transformers", "max_length": 24, "source": {"path": str(Path(backbone("minilm")).resolve())}}
-    config["backbones"] = {name: small if name == "resnet50" else text for name in config["backbones"]}
+    config["backbones"] = {"resnet50": small, **dict.fromkeys(("biobert", "minilm-256", "chemberta"), text)}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     targets = [f"results/finetune/{model}/seed0/metrics.json" for model in MODELS]
-    graft(folder, folder / "config.yaml", *targets, "results/few_shot/phases-few.vectors.ridge/metrics.json")
+    graft(folder, folder / "config.yaml", *targets, "results/few_shot/tissue-few.vectors.ridge/metrics.json")
     return folder
 
 
@@ -116,6 +130,11 @@ def test_sixteen_bit_pictures_keep_their_range(run):
     assert image["dtype"] == "uint16" and image["range"][1] > 3000
 
 
+def test_three_of_thirteen_bands_are_the_colours(run):
+    image = json.loads((run / "results/data/land/data_card.json").read_text())["image"]
+    assert image["bands"] == [4, 3, 2] and image["channels"] == 3 and image["range"] == [0, 4000]
+
+
 def test_rows_without_a_label_are_the_pool_and_are_predicted(run):
     table = pd.read_parquet(run / "results/finetune/relevance.biobert.linear/seed0/predictions.parquet")
     pool = table[table["split"] == "pool"]
@@ -128,6 +147,6 @@ def test_a_group_never_stands_in_two_splits(run):
 
 
 def test_the_few_shot_table_has_the_columns_that_downstream_rules_read(run):
-    table = pd.read_csv(run / "results/few_shot/phases-few.vectors.ridge/few_shot_predictions.csv")
+    table = pd.read_csv(run / "results/few_shot/tissue-few.vectors.ridge/few_shot_predictions.csv")
     assert {"episode", "sample_id", "label", "predicted", "confidence"} <= set(table.columns)
     assert table["confidence"].between(0.5, 1).all()

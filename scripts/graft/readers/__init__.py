@@ -22,6 +22,7 @@ DEFAULTS = {
     "reader": "auto",
     "modality": None,
     "table": None,
+    "folders": None,
     "separator": "auto",
     "encoding": "auto",
     "header": None,
@@ -34,6 +35,7 @@ DEFAULTS = {
     "on_bad": "error",
     "duplicates": "error",
     "frames": "error",
+    "bands": None,
     "range": "measured",
     "split": {},
     "split_seed": 0,
@@ -131,7 +133,7 @@ def opener(entry, root):
                 raise UserError(
                     "changed since prepare_data read it", hint="run the workflow again: it reads the data anew"
                 )
-            return understand(value, modality, entry["frames"])
+            return understand(value, modality, entry["frames"], entry["bands"])
         except IndexError:
             raise UserError("there is no such row any more", where, hint="run the workflow again") from None
         except UserError as error:

@@ -29,9 +29,10 @@ def list_samples(entry, root):
     """The rows of the arrays (rows.Listing)."""
     frames, facts = [], {"tables": {}}
     for name, split in _files(entry, root).items():
-        arrays = _arrays(str(root), name)
+        arrays = open_arrays(str(root), name)
         samples = _samples(arrays, entry, name)
         facts["tables"][name] = {"rows": len(samples), "shape": list(samples.shape[1:])}
+        facts.setdefault("columns", {"features": _name_of_samples(arrays, entry, name)})
         facts["modality"] = entry["modality"] or ("vector" if samples.ndim == 2 else "image")
         frames.append(_frame(arrays, samples, entry, root, name, split))
     return columns.join(frames, facts)
@@ -39,7 +40,7 @@ def list_samples(entry, root):
 
 def rows(entry, root, name):
     """The modality, and a function that gives a row: a float32 vector, or an image as the bytes of a .npy file."""
-    samples = _samples(_arrays(str(root), name), entry, name)
+    samples = _samples(open_arrays(str(root), name), entry, name)
     if samples.ndim == 2:
         return "vector", lambda row: samples[row]
     return "image", lambda row: _npy(samples[row])
@@ -73,7 +74,7 @@ def _files(entry, root):
 
 
 @functools.lru_cache(maxsize=8)
-def _arrays(root, name):
+def open_arrays(root, name):
     """{key: array} of an .npz file, or of the .npy files and tables that stand beside a .npy file."""
     path = inside(root, name)
     try:
@@ -94,6 +95,18 @@ def _arrays(root, name):
 
 
 def _samples(arrays, entry, name):
+    key = _name_of_samples(arrays, entry, name)
+    samples = arrays[key]
+    if samples.dtype.kind not in "uifb" or samples.ndim < 2:
+        raise UserError(
+            f"array '{key}' is {samples.dtype} of shape {samples.shape}",
+            name,
+            "numbers of shape (samples, width) or (samples, height, width[, channels])",
+        )
+    return samples
+
+
+def _name_of_samples(arrays, entry, name):
     key = _key(entry["columns"].get("features"))
     if name.endswith(".npy"):
         key = key or PurePosixPath(name).stem
@@ -105,14 +118,7 @@ def _samples(arrays, entry, name):
             "columns: features: NAME",
             did_you_mean(key, arrays) if key else None,
         )
-    samples = arrays[candidates[0]]
-    if samples.dtype.kind not in "uifb" or samples.ndim < 2:
-        raise UserError(
-            f"array '{candidates[0]}' is {samples.dtype} of shape {samples.shape}",
-            name,
-            "numbers of shape (samples, width) or (samples, height, width[, channels])",
-        )
-    return samples
+    return candidates[0]
 
 
 def _frame(arrays, samples, entry, root, name, split):

@@ -121,6 +121,16 @@ def content_of(schema, entry, where):
     return entry["modality"] or modality, key, column
 
 
+def used_columns(schema, entry, content, where):
+    """Which columns the samples and their ids stand in, in order: new data are read alike (see new_data.py)."""
+    _, key, column = content
+    if key == "features":
+        used = {"features": feature_columns(schema, column, where)}
+    else:
+        used = {"path" if key == "bytes" else key: column}
+    return used | ({"id": entry["columns"]["id"]} if entry["columns"].get("id") else {})
+
+
 def modality_of_paths(paths, where):
     """The modality that the files' suffixes tell."""
     suffixes = {posixpath.splitext(path)[1].lower() for path in paths}

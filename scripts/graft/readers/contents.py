@@ -10,14 +10,14 @@ from graft.errors import UserError
 from graft.readers.delimited import decode
 
 
-def understand(raw, modality, frames="error"):
+def understand(raw, modality, frames="error", bands=None):
     """The content that a network gets.
 
     Parameters
     ----------
     raw : bytes of an image, of a text or of a .npy file; or an array
     modality : "image", "text" or "vector"
-    frames : see images.decode
+    frames, bands : see images.decode
 
     Returns
     -------
@@ -29,7 +29,7 @@ def understand(raw, modality, frames="error"):
         If the sample cannot be used: damaged, empty, not finite.
     """
     if modality == "image":
-        return images.decode(raw, frames)
+        return images.decode(raw, frames, bands)
     if modality == "text":
         text = _text(raw)
         if not text.strip():

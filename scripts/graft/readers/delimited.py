@@ -120,6 +120,8 @@ def _guess_separator(text, where, wanted, named):
     lines = _lines(text[:SNIFFED])
     cut = len(text) > SNIFFED or len(lines) > 40  # the last row may be a part of one
     lines = [line for line in lines[:40] if line.strip()]
+    if not named and re.fullmatch(r"[^\s,;|]+", lines[0].strip()):
+        return _separator_that_is_nowhere(text)
     one_column = True
     best, best_score = None, (0, 0, 0)
     for name, character in SEPARATORS.items():
@@ -142,6 +144,13 @@ def _guess_separator(text, where, wanted, named):
             "name the separator in the data set's entry; a row may also have a field too many or too few",
         )
     return best
+
+
+def _separator_that_is_nowhere(text):
+    """For a table of one column, such as texts: they may hold commas, or else semicolons."""
+    lines = _lines(text)
+    free = (name for name, mark in SEPARATORS.items() if mark and all(len(row) < 2 for row in _rows(lines, mark)))
+    return next(free, "comma")
 
 
 def _rows(lines, character):

@@ -1,4 +1,4 @@
-"""Samples as files, one folder per class: cats/1.png, or train/cats/1.png; loose files are unlabelled."""
+"""Samples as files, one folder per class: cats/1.png, train/cats/1.png, or as `folders` says; loose files are unlabelled."""
 
 import os
 import posixpath
@@ -36,16 +36,17 @@ def list_samples(entry, root):
             f"no {modality} file below the source ({kinds})", "source", " ".join(sorted(SUFFIXES_OF[modality]))
         )
     _refuse_odd_names(wanted)
-    splits, labels = _splits_and_labels(wanted)
+    columns = _levels(wanted, entry["folders"]) if entry["folders"] else _splits_and_labels(wanted)
     if entry["keep"]:
         raise UserError(
             "`keep` chooses rows of a table; a folder has none", "keep", hint="leave folders out by `files`"
         )
+    labels = columns.pop("label")
     if all(label is None for label in labels):
         raise UserError(
             "no folder of a class: all files stand at the top of the source, or right below train/, test/",
             "source",
-            "one folder per class, or train/ and test/ with the classes' folders in them",
+            "one folder per class, or train/ and test/ with the classes' folders in them; or `folders`",
             "if a table names the files' labels, use `reader: table`",
         )
     facts = {
@@ -53,7 +54,7 @@ def list_samples(entry, root):
         "other_files": dict(sorted(others.items())),
         "empty_folders": [path for path, _ in found if path.endswith("/")],
     }
-    return listing({"sample_id": wanted, "path": wanted, "split": splits}, {target: labels}, facts)
+    return listing({"sample_id": wanted, "path": wanted, **columns}, {target: labels}, facts)
 
 
 def _only_target(entry):
@@ -88,7 +89,7 @@ def _modality(paths):
 
 
 def _splits_and_labels(paths):
-    """Split and class of each file. The first folder is the class, below train/, test/ if all folders are such."""
+    """Split and label of each file. The first folder is the class, below train/, test/ if all folders are such."""
     parts = [path.split("/") for path in paths]
     tops = {part[0] for part in parts if len(part) > 1}
     by_split = bool(tops) and all(top.lower() in SPLIT_OF for top in tops)
@@ -102,7 +103,27 @@ def _splits_and_labels(paths):
             label = None if split == "pool" else part[0]
             splits.append("pool" if split == "pool" else None)
         labels.append(label)
-    return splits, labels
+    return {"split": splits, "label": labels}
+
+
+def _levels(paths, levels):
+    """Label, group and split of each file as `levels` says; a file above its label's level is unlabelled."""
+    folders = [path.split("/")[:-1] for path in paths]
+    columns = {
+        what: [names[depth] if len(names) > depth else None for names in folders]
+        for depth, what in enumerate(levels)
+        if what != "skip"
+    }
+    wrong = sorted({str(word) for word in columns.get("split", ()) if word and word.lower() not in SPLIT_OF})
+    if wrong:
+        raise UserError(
+            f"folders that name no split: {', '.join(wrong[:20])}", "folders", ", ".join(sorted(SPLIT_OF)), None
+        )
+    columns["split"] = [
+        "pool" if label is None else SPLIT_OF[word.lower()] if word else None
+        for label, word in zip(columns["label"], columns.get("split", [None] * len(paths)), strict=True)
+    ]
+    return columns
 
 
 def _refuse_odd_names(paths):

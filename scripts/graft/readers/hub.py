@@ -31,18 +31,19 @@ def looks_right(root):
 def list_samples(entry, root):
     """The rows of all shards (rows.Listing). A shard's split is told by its folder or name, as on the hub."""
     frames, facts, content = [], {"tables": {}}, None
-    shards = _shards(root)
-    if not shards:
+    names = shards(root)
+    if not names:
         raise UserError("no .parquet or .arrow file below the source", "source", hint="is it a data set of the hub?")
-    for name in shards:
-        schema, read = _open(root, name)
+    for name in names:
+        schema, read = open_shard(root, name)
         columns.check_columns(schema, entry, name)
         content = columns.content_of(schema, entry, name)
         table = read(table_reader.listed_columns(schema, entry, content))
         facts["tables"][name] = {"rows": table.num_rows}
+        facts.setdefault("columns", columns.used_columns(schema, entry, content, name))
         # A split column of the user's is more than what the shard is called.
-        split = None if entry["columns"].get("split") else _split_of(name)
-        frames.append(columns.frame_of(_named_classes(table), entry, name, content, split))
+        split = None if entry["columns"].get("split") else split_of(name)
+        frames.append(columns.frame_of(named_classes(table), entry, name, content, split))
     listing = columns.join(frames, facts)
     listing.facts["modality"] = content[0] or columns.modality_of_paths(listing.frame["path"].dropna(), "columns.path")
     return listing
@@ -50,7 +51,7 @@ def list_samples(entry, root):
 
 def rows(entry, root, name):
     """The modality, and a function that gives the content of a row, of shard `name`."""
-    schema, read = _open(root, name)
+    schema, read = open_shard(root, name)
     content = columns.content_of(schema, entry, name)
     if content[1] == "bytes" and name.endswith(".parquet"):
         return content[0], table_reader.rows_by_group({"skip_rows": 0}, root, name, content)
@@ -58,12 +59,12 @@ def rows(entry, root, name):
     return content[0], columns.contents(read(wanted), content, name)
 
 
-def _shards(root):
+def shards(root):
     files = [path for path, entry in walk(root) if path.endswith((".parquet", ".arrow")) and entry is not None]
     return sorted(path for path in files if not posixpath.basename(path).startswith("cache-"))
 
 
-def _split_of(name):
+def split_of(name):
     """train of data/train-00000-of-00001.parquet, of plain_text/train/0000.parquet and of train/data-00000.arrow."""
     hit = SHARD.search(posixpath.basename(name))
     for word in (hit.group(1) if hit else "", *reversed(posixpath.dirname(name).split("/"))):
@@ -72,7 +73,7 @@ def _split_of(name):
     return None
 
 
-def _open(root, name):
+def open_shard(root, name):
     """(schema, read): `read(columns)` gives a shard's table with those columns."""
     path = inside(root, name)
     if name.endswith(".parquet"):
@@ -96,7 +97,7 @@ def _mapped(path, name):
         ) from None
 
 
-def _named_classes(table):
+def named_classes(table):
     """Class numbers replaced by the names that the hub's metadata give them; -1 is unlabelled there."""
     try:
         features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]

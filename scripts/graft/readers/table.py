@@ -34,6 +34,7 @@ def list_samples(entry, root):
         if not table.num_rows:
             raise UserError("the table has no rows of data", name, "a header row and at least one row of data")
         facts["tables"][name] = {"rows": table.num_rows, **found}
+        facts.setdefault("columns", columns.used_columns(schema, entry, content, name))
         frames.append(columns.frame_of(table, entry, name, content, split))
     listing = columns.join(frames, facts)
     modality = content[0] or columns.modality_of_paths(listing.frame["path"].dropna(), ", ".join(facts["tables"]))
