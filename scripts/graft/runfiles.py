@@ -15,7 +15,7 @@ from graft.state import State
 from graft.store import Store
 
 ALWAYS = ("epoch", "train_loss", "val_acc", "val_loss")
-COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best")
+COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best", "val_loss_calibrated")
 
 
 def open_run(snakemake):

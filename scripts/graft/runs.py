@@ -14,7 +14,7 @@ from graft.calibration import fit_temperature, log_loss, probabilities, residual
 from graft.errors import UserError
 from graft.feature_files import features_of
 from graft.features import forward
-from graft.inputs import open_inputs
+from graft.inputs import image_format, open_inputs
 from graft.metrics import auroc
 from graft.network import Network, outputs_of, to_dict
 from graft.probe import solve_probe
@@ -164,6 +164,9 @@ class Run:
             "val_acc": float(np.mean(outputs.argmax(1) == codes)),
             "val_loss": float(log_loss(outputs, codes).mean()),
             "val_auroc": _auroc(outputs, codes),
+            # As the model will be delivered. The plain loss of a network that trains on rises with its confidence, which
+            # the temperature takes off again, and would choose an epoch too early.
+            "val_loss_calibrated": float(log_loss(outputs, codes, fit_temperature(outputs, codes)).mean()),
         }
 
     def finished(self, fold_heads, frozen):
@@ -178,7 +181,13 @@ class Run:
             targets={target: {**self.target, **self._calibration(frozen)}},
             fold_heads=fold_heads,
             frozen=frozen,
+            **self._image_format(),
         )
+
+    def _image_format(self):
+        """What the numbers of a pixel mean: without it, a model alone could not be run on 16-bit images."""
+        card = self.source.card
+        return {"image": image_format(card)} if card["modality"] == "image" else {}
 
     def _calibration(self, frozen):
         outputs, codes = self._validation_outputs(frozen), self.codes[self.splits == "validation"]

@@ -32,7 +32,8 @@ def fit(network, batches, objective, evaluate, settings, seed, state, device, pr
     network : Network
     batches : callable, epoch -> list of index arrays, one per forward; every epoch has the same number
     objective : callable, (network, indices, epoch) -> loss, a scalar Tensor
-    evaluate : callable, network -> dict with "val_loss" and whatever else the history should show
+    evaluate : callable, network -> dict with "val_loss", "val_loss_calibrated" if that shall decide which epoch is the
+        best, and whatever else the history should show
     settings : dict with epochs, lr, head_lr, weight_decay, warmup, accumulate, clip_norm, patience,
         freeze_batchnorm, save_every
     seed : int
@@ -110,7 +111,7 @@ class Run:
         self.history, self.best, self.best_loss = [], None, math.inf
 
     def end_epoch(self, figures, steps):
-        """Note an epoch; keep its weights if it is the best so far by validation loss."""
+        """Note an epoch; keep its weights if it is the best so far by (calibrated) validation loss."""
         self.history.append(
             {
                 "epoch": self.epoch + 1,
@@ -120,8 +121,9 @@ class Run:
                 "stage": "train",
             }
         )
-        if figures["val_loss"] < self.best_loss or self.best is None:
-            self.best_loss, self.waited = figures["val_loss"], 0
+        loss = figures.get("val_loss_calibrated", figures["val_loss"])
+        if loss < self.best_loss or self.best is None:
+            self.best_loss, self.waited = loss, 0
             self.best = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
         else:
             self.waited += 1

@@ -120,6 +120,17 @@ def test_the_best_weights_are_the_ones_kept_not_the_last(tmp_path):
     assert digest == seen[1] and len(set(seen)) == 3
 
 
+def test_the_loss_after_calibration_decides_where_there_is_one(tmp_path):
+    seen = []
+
+    def evaluate(model):
+        seen.append(weights_digest(model.state_dict()))
+        place = len(seen) - 1
+        return {"val_loss": [0.1, 0.5, 0.9][place], "val_loss_calibrated": [0.3, 0.2, 0.1][place]}
+
+    assert run(tmp_path, evaluate=evaluate)[0] == seen[2]
+
+
 def test_training_stops_when_validation_gets_no_better_for_longer_than_its_patience(tmp_path):
     losses = iter([0.5, 0.6, 0.7, 0.8, 0.9])
     _, history, _ = run(tmp_path, evaluate=lambda model: {"val_loss": next(losses)}, epochs=10, patience=2)
