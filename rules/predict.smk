@@ -1,4 +1,4 @@
-# Needs: a trained model of any stage and the embeddings by its backbone. Makes: the prediction table and metrics.
+# Needs: a trained model of any stage and the embeddings by its backbone; new data. Makes: prediction tables and metrics.
 
 
 rule predict:
@@ -24,3 +24,36 @@ rule predict:
         "Predicting with {wildcards.model}, seed {wildcards.seed}"
     script:
         "../scripts/predict.py"
+
+
+rule predict_files:
+    """Predict new data without labels, and say which are unlike the training data.
+
+    A lab's own rule takes other data, or a model that another run trained: `use rule predict_files from graft as
+    predict_plate with:` input `data` and `model` (an ft_model.pt in its results folder; `samples`, `features` and
+    `backbone` are looked for beside it), output `table` (.csv or .parquet), log and benchmark.
+    """
+    input:
+        unpack(new_data_inputs),
+    output:
+        table="<results>/predict/{new}.csv",
+    log:
+        "<logs>/predict_files/{new}.log",
+    benchmark:
+        "<benchmarks>/predict_files/{new}.tsv"
+    params:
+        column=column_of_new,
+        data=new_data_fingerprint,
+        precision=precision,
+        code=code_digest("predict_files", libraries_of_new),
+    threads: half_of_the_cores
+    resources:
+        gpu=gpus_per_job,
+        mem_mb=scale(8000),
+        runtime=scale(120),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Predicting new data: {input.data}"
+    script:
+        "../scripts/predict_files.py"

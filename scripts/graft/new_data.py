@@ -1,0 +1,268 @@
+"""New samples for a trained model: what a folder, a file, a table or an array file holds. Labels are not looked for.
+
+They are read as the data that the model learned from were read: data_card.json remembers the columns.
+"""
+
+import os
+import posixpath
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graft.checking import check_samples
+from graft.errors import UserError, did_you_mean
+from graft.fingerprint import walk
+from graft.images import SUFFIXES as IMAGES
+from graft.readers import arrays, columns, complete, table
+from graft.readers.folder import SUFFIXES_OF
+
+ARRAYS = (".npz", ".npy")
+KEYS = {"image": "path", "text": "text", "vector": "features"}  # as under `columns` of a data set
+DEPTHS = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float"}
+NAME_IT = {
+    "image": "COLUMN=NAME names the column of file names",
+    "text": "COLUMN=NAME names the column of texts",
+    "vector": "COLUMN=NAME, COLUMN='wave_*' or COLUMN=a,b,c names the columns of numbers",
+}
+
+
+def list_new(data, card, column=None):
+    """The samples of `data`.
+
+    Parameters
+    ----------
+    data : path of a folder (with all its sub-folders), of one sample, of a table or of an array file
+    card : dict, what new_predictions.card_of says of the data that the model learned from
+    column : str, optional, the column (or array) of the samples; for vectors also a pattern, or several with commas
+
+    Returns
+    -------
+    SimpleNamespace
+        rows : DataFrame with sample_id (the path relative to `data`, or the row's id), path and row as in a manifest,
+        and reason, null but for samples that cannot even be looked at; entry and root, for the readers
+
+    Raises
+    ------
+    UserError
+        If nothing in `data` is a sample, or if it cannot be told which column holds the samples.
+    """
+    path, modality, known = Path(data), card["modality"], card["columns"]
+    if not str(data):
+        raise UserError("no data are named", "DATA", "a folder, a file, a table or an array file")
+    if not path.exists():
+        raise UserError("there is no such file or folder", str(data))
+    images = {key: card["image"].get(key) for key in ("bands", "frames")} if modality == "image" else {}
+    entry = {"modality": modality, "targets": {}, **images}
+    if path.is_dir():
+        return _new(_files_below(path, modality), entry, path)
+    if path.name.lower().endswith(table.SUFFIXES):
+        return _rows_of_table(path, entry, known, column)
+    if modality != "text" and path.name.endswith(ARRAYS) and not _is_one_sample(path, modality):
+        return _rows_of_arrays(path, entry, known, column)
+    if path.suffix.lower() not in SUFFIXES_OF[modality]:
+        raise UserError(f"this is no {modality} file, and the model takes {modality}s", str(data), _kinds(modality))
+    return _new([path.name], entry, path.parent)
+
+
+def check_new(new, card, threads=1):
+    """Read every sample once, and say which ones the model cannot take.
+
+    Parameters
+    ----------
+    new : what `list_new` gave
+    card : as for `list_new`
+
+    Returns
+    -------
+    DataFrame, new.rows with content_sha256, and reason: null, or why a sample cannot be used
+    """
+    modality = card["modality"]
+    found = check_samples(new.rows, new.entry, new.root, modality, threads)
+    reason = found["reason"].astype(object)
+    if modality == "image":
+        unlike = [_image_unlike(*facts, card["image"]) for facts in zip(found["dtype"], found["channels"], strict=True)]
+    elif modality == "vector" and "width" in found:
+        reason = reason.mask(found["width"].notna(), None)  # what the other new vectors are like says nothing
+        unlike = [_vector_unlike(width, card["vector"]["width"]) for width in found["width"]]
+    else:
+        unlike = [None] * len(found)
+    reasons = zip(new.rows["reason"], reason, unlike, strict=True)
+    first = [next((why for why in row if isinstance(why, str)), None) for row in reasons]
+    return new.rows.assign(content_sha256=found["content_sha256"], reason=pd.Series(first, found.index, dtype=object))
+
+
+def _new(paths, entry, root):
+    """Files as samples. A name that is no UTF-8 has no place in a table: it is written with backslashes."""
+    names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in paths]
+    odd = [name != path for name, path in zip(names, paths, strict=True)]
+    rows = {
+        "sample_id": names,
+        "path": [None if wrong else path for wrong, path in zip(odd, paths, strict=True)],
+        "row": -1,
+        "reason": ["its name is no UTF-8: rename the file" if wrong else None for wrong in odd],
+    }
+    return SimpleNamespace(rows=pd.DataFrame(rows), entry=complete(entry), root=root)
+
+
+def _files_below(root, modality):
+    """Files that are named like samples, without litter; a folder that cannot be read counts as one that is bad."""
+    found = [(path, entry) for path, entry in walk(root) if not (path.endswith("/") and entry is None)]
+    wanted = [path for path, entry in found if isinstance(entry, OSError) or _suffix(path) in SUFFIXES_OF[modality]]
+    if wanted:
+        return wanted
+    counts = Counter(_suffix(path) or "without a suffix" for path, _ in found)
+    seen = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(10)) or "it is empty"
+    named = [path for path, _ in found if path.lower().endswith((*table.SUFFIXES, *ARRAYS))]
+    hint = f"a table or an array file is named itself: DATA={Path(root) / named[0]}" if named else None
+    raise UserError(f"there is no {modality} file in this folder ({seen})", str(root), _kinds(modality), hint)
+
+
+def _kinds(modality):
+    also = "" if modality == "text" else f", or arrays ({' '.join(ARRAYS)})"
+    return f"{' '.join(sorted(SUFFIXES_OF[modality]))}; or a table ({' '.join(table.SUFFIXES)}){also}"
+
+
+def _rows_of_table(path, entry, known, column):
+    root, name, modality = path.parent, path.name, entry["modality"]
+    # Names that may be there help to see what separates the columns: a single column of texts is full of blanks.
+    likely = {"path": known.get("path"), "text": known.get("text", "text"), "id": known.get("id")}
+    if column and modality != "vector":
+        likely[KEYS[modality]] = column
+    entry = complete(entry | {"reader": "table", "table": name, "columns": likely})
+    schema, read = table.open_table(entry, root, name)
+    entry["columns"] = _content_columns(schema, read, modality, known, column, path)
+    entry["columns"] |= _id_column(schema, read, known.get("id"), name)
+    content = columns.content_of(schema, entry, name)
+    rows, _ = read(table.listed_columns(schema, entry, content) or schema.names[:1])
+    if not rows.num_rows:
+        raise UserError("the table has no rows of data", str(path), "a header row and at least one row of data")
+    frame = columns.frame_of(rows, entry, name, content)
+    frame["sample_id"] = frame["sample_id"].fillna(name + "#" + frame["table_row"].astype(str))
+    frame["reason"] = None
+    if modality == "text" and content[1] == "path":  # as text, a picture would be read as nonsense
+        pictures = frame["path"].map(lambda file: isinstance(file, str) and _suffix(file) in IMAGES)
+        frame.loc[pictures, "reason"] = "an image file, and the model takes texts"
+    return SimpleNamespace(rows=frame[["sample_id", "path", "row", "reason"]], entry=entry, root=root)
+
+
+def _content_columns(schema, read, modality, known, column, where):
+    """`columns` of a data set's entry: what the user says, else as in the data that the model learned from, else a guess."""
+    key = KEYS[modality]
+    if column:
+        found = _named(schema, modality, column, str(where))
+    elif modality == "vector" and isinstance(known.get("features"), list):
+        found = {"features": _same_columns(schema, known["features"], str(where))}
+    else:
+        found = {k: known[k] for k in (key, "path") if isinstance(known.get(k), str) and known[k] in schema.names}
+        found = dict(list(found.items())[:1]) or _guessed(schema, modality, str(where))
+    if isinstance(found.get(key), str) and key != "path" and _are_files(read, found[key], SUFFIXES_OF[modality]):
+        return {"path": found[key]}
+    return found
+
+
+def _named(schema, modality, column, where):
+    if modality == "vector":
+        names = [column] if column in schema.names else [part.strip() for part in column.split(",")]
+        names = columns.feature_columns(schema, names, where)
+        return {"features": names[0] if len(names) == 1 else names}
+    if column not in schema.names:
+        shown = ", ".join(schema.names[:30])
+        raise UserError(f"there is no column '{column}'", where, shown, did_you_mean(column, schema.names))
+    return {KEYS[modality]: column}
+
+
+def _same_columns(schema, names, where):
+    missing = [name for name in names if name not in schema.names]
+    if missing:
+        what = f"{len(missing)} of the {len(names)} columns that the model learned from are missing"
+        shown = ", ".join(missing[:10]) + (", .." if len(missing) > 10 else "")
+        raise UserError(f"{what}: {shown}", where, None, f"if they are called otherwise here, {NAME_IT['vector']}")
+    return names
+
+
+def _guessed(schema, modality, where):
+    try:
+        _, key, column = columns.content_of(schema, complete({"modality": modality, "targets": {}}), where)
+    except UserError:
+        what = f"cannot tell which column holds the {modality}s ({', '.join(schema.names[:30])})"
+        raise UserError(what, where, None, NAME_IT[modality]) from None
+    return {"path" if key == "bytes" else key: column}
+
+
+def _are_files(read, column, suffixes):
+    """Whether a column holds names of files instead of the samples themselves."""
+    values = read([column])[0][column]
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return False
+    names = [name for name in pc.unique(values).to_pylist() if name]
+    return bool(names) and all(_suffix(name.strip()) in suffixes for name in names)
+
+
+def _id_column(schema, read, column, where):
+    """The column of ids that the training data had, if it is here and tells all rows apart."""
+    if column not in schema.names:
+        return {}
+    ids = columns.strings(read([column])[0], column, where)
+    return {"id": column} if pc.count_distinct(ids, mode="all").as_py() == len(ids) and not ids.null_count else {}
+
+
+def _rows_of_arrays(path, entry, known, column):
+    root, name, modality = path.parent, path.name, entry["modality"]
+    held = arrays.open_arrays(str(root), name)
+    key = path.stem if name.endswith(".npy") else _array(held, known.get("features"), column, str(path))
+    shape, dimensions = held[key].shape, {"image": (3, 4), "vector": (2,)}[modality]
+    if len(shape) not in dimensions or not shape[0]:
+        allowed = {"image": "(samples, height, width[, channels])", "vector": "(samples, width)"}[modality]
+        raise UserError(f"array '{key}' has the shape {shape}", str(path), allowed)
+    entry = complete(entry | {"reader": "arrays", "table": name, "columns": {"features": key}})
+    frame = arrays.list_samples(entry, root).frame
+    return SimpleNamespace(rows=frame[["sample_id", "path", "row"]].assign(reason=None), entry=entry, root=root)
+
+
+def _array(held, known, column, where):
+    """The array of the samples in an .npz file."""
+    usual = [name for name in (known, *arrays.SAMPLES) if isinstance(name, str) and name in held][:1]
+    large = [name for name, array in held.items() if array.ndim > 1]
+    likely = [column] if column else usual or large
+    if len(likely) != 1 or likely[0] not in held:
+        what = f"there is no array '{column}'" if column else "cannot tell which array holds the samples"
+        raise UserError(what, where, ", ".join(held), did_you_mean(column, held) or "COLUMN=NAME names it")
+    return likely[0]
+
+
+def _is_one_sample(path, modality):
+    """Whether a .npy file is one image, (height, width[, 1 or 3]), or one vector; not many of them."""
+    if path.suffix == ".npz":
+        return False
+    try:
+        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+    except (ValueError, OSError, EOFError):
+        return True  # what is wrong with it is said where it is read
+    if modality == "vector":
+        return len(shape) == 1
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
+
+
+def _image_unlike(dtype, channels, image):
+    if not isinstance(dtype, str):
+        return None
+    if dtype != image["dtype"]:
+        return f"{DEPTHS[dtype]} pixels, and the model learned from {DEPTHS[image['dtype']]} ones"
+    if channels > image["channels"]:
+        return "a colour image, and the model learned from grey ones"
+    return None
+
+
+def _vector_unlike(width, learned):
+    if np.isnan(width) or width == learned:
+        return None
+    return f"{width:.0f} features, and the model learned from {learned}"
+
+
+def _suffix(path):
+    return posixpath.splitext(path)[1].lower()

@@ -1,0 +1,146 @@
+"""Predict new files with a trained model, without labels and without retraining.
+
+MODEL is a model's name, such as solar.effnet-lite0.lp_ft, or the path of an ft_model.pt. DATA is a folder (with all its
+sub-folders), one image or text, a table or an array file. The table has one row per sample: the prediction, the distance
+to the data that the model learned from, and whether that is unusual.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from graft.errors import UserError
+from graft.job import job, keep_freed_memory, pin_threads
+from graft.trained_model import beside, find_model
+
+STARTED = time.monotonic()
+SUFFIXES = (".csv", ".parquet")
+OWN = {"sample_id", "predicted", "distance", "unusual"}  # columns of the tables that are written here
+logger = logging.getLogger("graft")
+
+
+def main(model, data, out, given=None, resources=None, column=None, precision="auto", gpus=0, threads=None):
+    """Predict the samples of `data`, write the table to `out`, and return what to tell the user.
+
+    `given` are paths (samples, features, backbone) that are known; the others are looked for beside the model.
+    """
+    check_out(Path(out))
+    # Here and not above: a wrong name or path is told before torch is loaded, which takes seconds.
+    import torch
+
+    from graft import network
+    from graft.device import choose_device
+    from graft.new_predictions import predict_new
+
+    threads = threads or torch.get_num_threads()
+    pin_threads(threads)
+    keep_freed_memory()
+    content = network.load(model)
+    around = replace(beside(model, content, resources), **(given or {}))
+    table, novelty = predict_new(content, around, data, column, precision, choose_device(gpus), threads)
+    write(Path(out), table, content)
+    return "\n".join(summary(table, content, out, novelty))
+
+
+def check_out(path):
+    """Refuse to write over anything but a table of new predictions."""
+    if path.suffix not in SUFFIXES:
+        raise UserError("a table is written as CSV or Parquet", str(path), f"OUT=NAME{' or OUT=NAME'.join(SUFFIXES)}")
+    if path.exists() and not columns_of(path) >= OWN:
+        hint = "name another file: OUT=other.csv"
+        raise UserError("stands there, is no table of new predictions, and is not overwritten", str(path), None, hint)
+
+
+def columns_of(path):
+    """The names of a table's columns; none if it is no table."""
+    import pyarrow.parquet as pq
+
+    try:
+        if path.suffix == ".parquet":
+            return set(pq.read_schema(path).names)
+        with path.open(encoding="utf-8") as file:
+            return set(file.readline().rstrip("\n").split(","))
+    except (OSError, ValueError):  # a folder, or other bytes
+        return set()
+
+
+def write(path, table, content):
+    from graft.outputs import write_csv
+    from graft.predictions import write_predictions
+
+    try:
+        if path.suffix == ".csv":
+            write_csv(path, table)
+        else:
+            write_predictions(path, table, content, next(iter(content["targets"])))
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", str(path)) from None
+
+
+def summary(table, content, out, novelty):
+    """Lines that tell where the table is and what is in it; `novelty` as predict_new gave it."""
+    from graft.readers.rows import listed
+
+    bad = table[table["problem"].notna()]
+    yield f"Table: {out} ({len(table):,} samples, by {content['name']}, seed {content['seed']})"
+    (target,) = content["targets"]
+    if content["targets"][target]["kind"] == "classification":
+        counts = table["predicted"].value_counts()
+        yield f"  {target}: " + ", ".join(f"{name} {n:,}" for name, n in counts.items())
+    else:
+        values = table["predicted"].dropna().astype(float)
+        yield f"  {target}: {values.min():.4g} to {values.max():.4g}, median {values.median():.4g}"
+    if isinstance(novelty, str):
+        yield f"  distance and unusual are empty: {novelty}"
+    else:
+        like = "farther from the training data than 99 % of the held-out samples"
+        yield f"  unusual: {int(table['unusual'].sum()):,} ({like}: distance over {novelty.limit:.3g})"
+    if len(bad):
+        lines = [f"{name}: {why}" for name, why in zip(bad["sample_id"], bad["problem"], strict=True)]
+        yield f"  not predicted: {len(bad):,}; their rows are empty, the column `problem` says why{listed(lines)}"
+    yield f"  {time.monotonic() - STARTED:.1f} s"
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="name of a trained model, or path of an ft_model.pt")
+    parser.add_argument("data", help="folder, image, text, table (.csv .tsv .parquet) or array file (.npy .npz)")
+    parser.add_argument("--out", default="predictions.csv", help="the table, .csv or .parquet (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="which seed of the model (default: %(default)s)")
+    parser.add_argument("--column", help="the table's column of file names, texts or numbers ('wave_*'), or the array")
+    parser.add_argument("--results", default="results", help="where models are found (default: %(default)s)")
+    parser.add_argument("--resources", help="where tokenizers are found (default: resources beside the results)")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
+    parser.add_argument("--gpus", type=int, default=0, help="0 runs on the CPU (default)")
+    parser.add_argument("--threads", type=int, help="default: all cores")
+    return parser.parse_args()
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        known = {key: Path(path) for key, path in snakemake.input.items() if key in ("samples", "features")}
+        if snakemake.input.get("backbone"):
+            known["backbone"] = Path(snakemake.input.backbone).parent
+        told = main(
+            model=snakemake.input.model,
+            data=snakemake.input.data,
+            out=snakemake.output.table,
+            given=known,
+            column=snakemake.params.column,
+            precision=snakemake.params.precision,
+            gpus=snakemake.resources.get("gpu", 0),
+            threads=snakemake.threads,
+        )
+        logger.info("%s", told)
+elif __name__ == "__main__":
+    asked = vars(arguments())
+    logging.basicConfig(format="%(message)s")
+    logger.setLevel(logging.INFO)
+    try:
+        path = find_model(asked.pop("model"), asked.pop("seed"), asked.pop("results"))
+        print(main(path, **asked))
+    except UserError as error:
+        sys.exit(f"graft cannot go on:\n{error}")

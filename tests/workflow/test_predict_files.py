@@ -1,0 +1,119 @@
+"""New data as part of a workflow: named in the config, made by a lab's own rule, or taken by a rule of the lab's own."""
+
+import shutil
+
+import pandas as pd
+import pytest
+import yaml
+
+from running import ROOT, bytes_of, graft
+from tiny_data import encoded, image_folder, pixels
+
+MODEL = "cells.tiny.linear"
+LAB = f"""
+configfile: "config.yaml"
+
+module graft:
+    snakefile: "{ROOT}/Snakefile"
+    config: config
+
+use rule * from graft as graft_*
+
+use rule predict_files from graft as graft_predict_new with:
+    input:
+        data="incoming/{{plate}}",
+        model="results/finetune/{MODEL}/seed0/ft_model.pt",
+    output:
+        table="tables/{{plate}}.parquet",
+    log:
+        "tables/{{plate}}.log",
+    benchmark:
+        "tables/{{plate}}.tsv"
+
+rule export_from_microscope:
+    output:
+        directory("made/plate2"),
+    shell:
+        "mkdir -p {{output}} && cp incoming/plate1/*.png {{output}}"
+"""
+CONFIG = {
+    "datasets": {"cells": {"source": {"path": "cells"}, "split": {"validation": 0.25, "test": 0.25}, "folds": 2}},
+    "backbones": {
+        "tiny": {
+            "library": "timm",
+            "architecture": "tf_efficientnet_lite0",
+            "input_size": 32,
+            "source": {"random": True},
+        }
+    },
+    "finetune": {"cells": {"dataset": "cells", "backbone": "tiny"}},
+    "predict": {
+        "plate1": {"model": MODEL, "data": "incoming/plate1"},
+        "plate2": {"model": MODEL, "data": "made/plate2"},
+    },
+}
+TABLES = ["results/predict/plate1.csv", "results/predict/plate2.csv", "tables/plate1.parquet"]
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("first")
+    image_folder(folder / "cells", per_class=20)
+    (folder / "incoming/plate1/deeper").mkdir(parents=True)
+    for i in range(4):
+        (folder / f"incoming/plate1/{i}.png").write_bytes(encoded(pixels(900 + i)))
+    (folder / "incoming/plate1/deeper/broken.png").write_bytes(b"no image")
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    (folder / "Snakefile").write_text(LAB)
+    run(folder)
+    return folder
+
+
+@pytest.fixture
+def lab(first, tmp_path):
+    shutil.copytree(first, tmp_path / "lab", symlinks=True)
+    return tmp_path / "lab"
+
+
+def run(folder, *targets):
+    return graft(folder, None, *(targets or TABLES), snakefile=folder / "Snakefile")
+
+
+def test_the_rule_and_the_labs_own_rule_give_the_same_table(first):
+    tables = [pd.read_csv(first / TABLES[0]), pd.read_parquet(first / TABLES[2])]
+    assert tables[0]["sample_id"].tolist() == ["0.png", "1.png", "2.png", "3.png", "deeper/broken.png"]
+    kept = [table.drop(columns=["label", "unusual", "problem"]) for table in tables]
+    pd.testing.assert_frame_equal(*kept, check_dtype=False)
+    assert tables[1]["distance"].notna().sum() == 4  # what lies beside the model was found
+
+
+def test_data_may_be_made_by_another_rule(first):
+    assert pd.read_csv(first / TABLES[1])["predicted"].notna().sum() == 4
+
+
+def test_the_log_says_what_was_not_predicted(first):
+    log = (first / "logs/predict_files/plate1.log").read_text()
+    assert "not predicted: 1" in log and "deeper/broken.png: not an image" in log
+
+
+def test_nothing_changed_reruns_nothing(lab):
+    assert run(lab).jobs == {}
+
+
+def test_a_new_file_in_a_sub_folder_is_seen_and_retrains_nothing(lab):
+    before = bytes_of(lab / "results/finetune")
+    (lab / "incoming/plate1/deeper/new.png").write_bytes(encoded(pixels(1000)))
+    assert set(run(lab, TABLES[0]).jobs) == {"predict_files"}
+    assert "deeper/new.png" in pd.read_csv(lab / TABLES[0])["sample_id"].tolist()
+    assert bytes_of(lab / "results/finetune") == before
+
+
+def test_the_tables_of_the_config_are_part_of_all(lab):
+    (lab / TABLES[0]).unlink()
+    found = graft(lab, None, "-n", "graft_all", snakefile=lab / "Snakefile").jobs
+    assert found["predict_files"] == ["Predicting new data: incoming/plate1"]
+
+
+def test_a_quick_look_predicts_no_new_data(lab):
+    found = graft(lab, lab / "config.yaml", "-n", "--config", "quick=true")
+    assert "predict_files" not in found.jobs
