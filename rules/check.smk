@@ -1,0 +1,57 @@
+# Needs: a prepared data set and the backbones that it is to meet. Makes: a page about the data, before any training.
+
+
+rule check:
+    """Fetch and prepare everything that the config names, and show it: `make check`."""
+    input:
+        [f"<results>/data/{dataset}/data_card.html" for dataset in used_datasets()],
+
+
+rule measure_speed:
+    """Run a backbone on a few samples of a data set, to tell what all of them will cost."""
+    input:
+        unpack(with_contents),
+        backbone="<resources>/backbones/{backbone}/backbone.json",
+    output:
+        measured="<benchmarks>/speed/{dataset}.{backbone}.json",
+    log:
+        "<logs>/measure_speed/{dataset}.{backbone}.log",
+    params:
+        precision=precision,
+        code=code_digest("measure_speed", library_of),
+    threads: half_of_the_cores
+    resources:
+        gpu=gpus_per_job,
+        mem_mb=scale(8000),
+        runtime=scale(30),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Measuring {wildcards.backbone} on a few samples of {wildcards.dataset}"
+    script:
+        "../scripts/measure_speed.py"
+
+
+rule check_data:
+    """Show a data set before anything is trained on it: samples, splits, trouble, and what the models will cost."""
+    input:
+        unpack(check_inputs),
+    output:
+        page="<results>/data/{dataset}/data_card.html",
+    log:
+        "<logs>/check_data/{dataset}.log",
+    benchmark:
+        "<benchmarks>/check_data/{dataset}.tsv"
+    params:
+        models=models_on,
+        code=code_digest("check_data"),
+    threads: 2
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(30),
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Looking at data set {wildcards.dataset}"
+    script:
+        "../scripts/check_data.py"

@@ -1,0 +1,313 @@
+"""Show a data set before anything is trained on it: samples, splits, duplicates, trouble, and what the models cost."""
+
+import contextlib
+
+import numpy as np
+from markupsafe import Markup
+
+from graft import codedigest, data_figures, pages
+from graft.card import in_words
+from graft.costs import estimate
+from graft.errors import UserError
+from graft.inputs import open_source
+from graft.job import job
+from graft.outputs import read_json, write_text
+from graft.readers import opener
+from graft.samples import read_manifest
+from graft.trouble import troubles
+
+CLASSES, PER_SPLIT, PAIRS, FILES = 16, 3, 20, 200  # the most that the page shows of each
+LOOKED_AT = 240  # samples that the histograms are made of
+PLACE = ["path", "row", "content_sha256"]
+SPLITS = ("train", "validation", "test", "pool")
+WORDS_PER_TOKEN = 0.75  # English, WordPiece
+
+BODY = pages.environment().from_string("""
+<h1>{{ name }}</h1>
+<p class="soft">{{ words }}{% if licence %}; licence {{ licence }}{% endif %}. Nothing has been trained yet.</p>
+
+<h2>Worth a look</h2>
+{% if notes %}<ul>{% for note in notes %}<li>{{ note | printable }}</li>{% endfor %}</ul>
+{% else %}<p>Nothing stands out.</p>{% endif %}
+
+<h2>What the models will cost</h2>
+{% if costs %}
+<div class="wide"><table>
+<tr><th>model</th><th class="number">forwards</th><th class="number">trained on</th><th class="number">time here</th>
+<th class="number">time on one GPU</th><th class="number">memory</th><th class="number">disk</th></tr>
+{% for row in costs %}<tr><td>{{ row.name }}</td><td class="number">{{ row.forwards }}</td>
+<td class="number">{{ row.trained }}</td><td class="number">{{ row.seconds }}</td><td class="number">{{ row.gpu_seconds }}</td>
+<td class="number">{{ row.memory }}</td><td class="number">{{ row.disk }}</td></tr>{% endfor %}
+</table></div>
+<p class="soft">Told from {{ measured }} samples that were run here just now, so right within a factor of two. One job with
+{{ threads }} thread(s) on this machine; several run side by side. The GPU is one of the A100 class at a sixth of its
+peak. Forwards that the store already holds are not counted. Distilled models also need their teacher.</p>
+{% else %}<p>No model is trained on this data set.</p>{% endif %}
+
+{% for target in targets %}
+<h2>Target {{ target.name }}: samples per split</h2>
+<div class="wide"><table>
+<tr><th>{{ "class" if target.classes else "values" }}</th>{% for split in splits %}<th class="number">{{ split }}</th>{% endfor %}
+<th class="number">all</th></tr>
+{% for row in target.rows %}<tr><td>{{ row[0] | printable }}</td>
+{% for cell in row[1:] %}<td class="number">{{ cell }}</td>{% endfor %}</tr>{% endfor %}
+</table></div>
+{% endfor %}
+
+<h2>Samples</h2>
+<p class="soft">Chosen evenly over the table. Are they what their class says? {{ more }}</p>
+<div class="wide"><table>
+<tr><th>{{ targets[0].name }}</th>{% for split in splits %}<th>{{ split }}</th>{% endfor %}</tr>
+{% for row in samples %}<tr><th>{{ row.name | printable }}</th>{% for cell in row.cells %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}
+</table></div>
+
+<h2>What they are like</h2>
+<div class="figures">{% for figure in figures %}<div>{{ figure }}</div>{% endfor %}</div>
+
+<h2>What the splits share, and what not</h2>
+<div class="wide"><table>
+{% for what, said in shared %}<tr><td>{{ what }}</td><td>{{ said | printable }}</td></tr>{% endfor %}
+</table></div>
+
+<h2>The same content more than once</h2>
+{% if duplicates %}<ul class="cards">{% for pair in duplicates %}<li class="card">{{ pair.shown }}
+{% for line in pair.lines %}<div>{{ line | printable }}</div>{% endfor %}</li>{% endfor %}</ul>{{ more_duplicates }}
+{% else %}<p>No content stands in two rows.</p>{% endif %}
+
+<h2>Left out</h2>
+{% if skipped %}<div class="wide"><table><tr><th>file</th><th>row</th><th>reason</th></tr>
+{% for one in skipped %}<tr><td>{{ one.path | printable }}</td><td>{{ "" if one.row < 0 else one.row + 1 }}</td>
+<td>{{ one.reason | printable }}</td></tr>{% endfor %}</table></div><p class="soft">{{ more_skipped }}</p>
+{% else %}<p>Every sample can be read.</p>{% endif %}
+""")
+SHOWN = pages.environment().from_string("""
+{% for one in some %}{% if one.image %}<img src="{{ one.image }}" alt="{{ one.path | printable }}"
+title="{{ one.path | printable }}" loading="lazy">{% else %}<div class="text" title="{{ one.path | printable }}">{{ one.text | printable }}</div>
+{% endif %}{% endfor %}
+""")
+CSS = """
+td img { margin: 1px; } .text { min-width: 12rem; max-width: 22rem; margin-bottom: 0.5rem; font-size: 0.85rem; }
+.figures { display: flex; flex-wrap: wrap; gap: 1rem; } .figures > div { min-width: 0; background: #fff; border-radius: 6px; }
+.card img { display: block; margin-bottom: 0.4rem; }
+"""
+
+
+def main(samples, dataset, entry, models, speed, output):
+    """Write the page.
+
+    Parameters
+    ----------
+    samples, dataset : paths of the manifest and of dataset.json
+    entry : dict, the data set's entry of the config
+    models : dict, name -> settings of the models that will be trained on it
+    speed : dict, backbone -> what measure_speed wrote
+    output : path of the page
+    """
+    manifest = read_manifest(samples)
+    card, frame = manifest.card, manifest.frame
+    source = open_source(dataset, entry, card)
+    look = Look(opener(entry, source.root), card)
+    splits = [split for split in SPLITS if card["counts"].get(split)]
+    body = BODY.render(
+        name=card["dataset"],
+        words=in_words(card),
+        licence=card.get("licence"),
+        notes=[*troubles(frame, manifest.targets, card), *card["notes"]],
+        costs=[cost_row(model, card["counts"], speed[model["backbone"]]) for model in models.values()],
+        measured="up to 64",
+        threads=max((one.get("threads", 1) for one in speed.values()), default=1),
+        targets=[target_table(name, manifest, splits) for name in manifest.targets],
+        splits=splits,
+        samples=sample_table(manifest, splits, look),
+        more=f"The first {CLASSES} classes." if len(classes_of(manifest)) > CLASSES else "",
+        figures=[Markup(figure) for figure in figures_of(manifest, look, speed)],
+        shared=shared_by_splits(manifest, splits),
+        duplicates=[duplicate_of(fact, manifest, look) for fact in card["duplicates"][:PAIRS]],
+        more_duplicates=f"and {len(card['duplicates']) - PAIRS} more" if len(card["duplicates"]) > PAIRS else "",
+        skipped=card["skipped"][:FILES],
+        more_skipped=f"{len(card['skipped'])} in all",
+    )
+    write_text(output, pages.page(f"Data set {card['dataset']}", body, CSS))
+
+
+class Look:
+    """Shows samples: images as thumbnails, texts by their beginning, vectors by their first numbers."""
+
+    def __init__(self, load, card):
+        self.load, self.card = load, card
+
+    def show(self, rows):
+        """HTML of some rows of the manifest."""
+        return Markup(SHOWN.render(some=[self._one(row) for row in rows[PLACE].itertuples()]))
+
+    def _one(self, row):
+        place = row.path if row.row < 0 else f"{row.path}, row {row.row + 1}"
+        try:
+            value = self.load(row.path, row.row, row.content_sha256)
+        except UserError as error:  # deleted since
+            return {"path": place, "image": None, "text": error.what}
+        if "image" in self.card:
+            return {"path": place, "image": pages.thumbnail(value, *self.card["image"]["range"], size=96)}
+        text = value[:240] + (" .." if len(value) > 240 else "") if isinstance(value, str) else _numbers(value)
+        return {"path": place, "image": None, "text": text}
+
+
+def _numbers(vector):
+    return ", ".join(f"{number:.3g}" for number in vector[:12]) + (", .." if len(vector) > 12 else "")
+
+
+def classes_of(manifest):
+    """The classes of the first target, or no class at all (None) for a number."""
+    target = next(iter(manifest.targets.values()))
+    return target.get("classes") or [None]
+
+
+def evenly(rows, count):
+    """At most `count` rows, evenly over the table."""
+    places = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)) if len(rows) else []
+    return rows.iloc[places]
+
+
+def sample_table(manifest, splits, look):
+    """For each class the samples of each split; the pool has no classes and stands in a row of its own."""
+    first, rows = next(iter(manifest.targets)), []
+    frame = manifest.frame
+    for name in classes_of(manifest)[:CLASSES]:
+        of_class = frame if name is None else frame[frame[first] == name]
+        cells = [
+            look.show(evenly(of_class[of_class["split"] == split], PER_SPLIT)) if split != "pool" else ""
+            for split in splits
+        ]
+        rows.append({"name": "any value" if name is None else name, "cells": cells})
+    if "pool" in splits:
+        pool = look.show(evenly(frame[frame["split"] == "pool"], 2 * PER_SPLIT))
+        rows.append({"name": "not labelled", "cells": [""] * (len(splits) - 1) + [pool]})
+    return rows
+
+
+def target_table(name, manifest, splits):
+    """Rows of a table: samples per class and split; for a number its quantiles."""
+    frame, target = manifest.frame, manifest.targets[name]
+    parts = [frame.loc[frame["split"] == split, name].dropna() for split in splits]
+    everything = frame[name].dropna()
+    if target["kind"] == "classification":
+        rows = [
+            [c, *(int((part == c).sum()) for part in parts), int((everything == c).sum())] for c in target["classes"]
+        ]
+        return {"name": name, "classes": True, "rows": rows}
+    figures = {
+        "lowest": "min",
+        "median": "median",
+        "mean": "mean",
+        "standard deviation": "std",
+        "highest": "max",
+        "samples": "count",
+    }
+    rows = [
+        [said, *(f"{getattr(part, what)():.4g}" for part in (*parts, everything))] for said, what in figures.items()
+    ]
+    return {"name": name, "classes": False, "rows": rows}
+
+
+def figures_of(manifest, look, speed):
+    """The histograms that suit the modality."""
+    frame, card = manifest.frame, manifest.card
+    first = next(iter(manifest.targets))
+    some, values = evenly(frame, LOOKED_AT), {}
+    for row in some[PLACE].itertuples():
+        with contextlib.suppress(UserError):  # deleted since
+            values[row.Index] = look.load(row.path, row.row, row.content_sha256)
+    some, values = some.loc[list(values)], list(values.values())
+    labels = some[first].to_numpy(object)
+    classes = [name for name in classes_of(manifest) if name is not None]
+    if "image" in card:
+        found = np.array([(value.shape[1], value.shape[0]) for value in values])
+        size = some.assign(width=found[:, 0], height=found[:, 1])
+        return [data_figures.sizes(size), data_figures.intensities(values, labels, classes, *card["image"]["range"])]
+    if "text" in card:
+        words = np.array([len(value.split()) for value in values])
+        return [data_figures.lengths(words, some["split"].to_numpy(object))]
+    return [data_figures.profiles(np.stack(values), labels, classes)]
+
+
+def shared_by_splits(manifest, splits):
+    """(what, in words) for all that two splits may have in common."""
+    frame = manifest.frame
+    labelled = [split for split in splits if split != "pool"]
+    said = [("how the splits were made", manifest.card["split"]["how"].replace("_", " "))]
+    for column, what in (("group", "groups"), ("content_sha256", "contents")):
+        sets = {split: set(frame.loc[frame["split"] == split, column].dropna()) for split in labelled}
+        if not any(sets.values()):
+            said.append((what, "no group is known: samples of one patient, plate or site may stand in several splits"))
+            continue
+        counts = ", ".join(f"{split} {len(found)}" for split, found in sets.items())
+        common = sum(len(sets[a] & sets[b]) for i, a in enumerate(labelled) for b in labelled[i + 1 :])
+        said.append((what, f"{counts}; {common or 'none'} in two splits"))
+    for name, target in manifest.targets.items():
+        if target["kind"] == "classification":
+            shares = {s: frame.loc[frame["split"] == s, name].value_counts(normalize=True) for s in labelled}
+            gaps = {
+                c: max(p.get(c, 0) for p in shares.values()) - min(p.get(c, 0) for p in shares.values())
+                for c in target["classes"]
+            }
+            worst = max(gaps, key=gaps.get)
+            said.append((f"shares of {name}", f"alike within {gaps[worst]:.1%} (largest difference: {worst})"))
+    if "pool" in splits:
+        known = set(frame.loc[frame["split"] != "pool", "content_sha256"])
+        both = int(frame.loc[frame["split"] == "pool", "content_sha256"].isin(known).sum())
+        said.append(("pool and labelled", f"{both or 'no'} contents in both"))
+    return said
+
+
+def duplicate_of(fact, manifest, look):
+    """One content that stands in several rows: what it is, and where."""
+    rows = manifest.frame[manifest.frame["sample_id"].isin(fact["samples"])].set_index("sample_id", drop=False)
+    first = next(iter(manifest.targets))
+    lines = [
+        f"{name}: {rows.loc[name, 'split']}, {rows.loc[name, first]}" if name in rows.index else f"{name}: left out"
+        for name in fact["samples"]
+    ]
+    wrong = [
+        said for key, said in (("across_splits", "in several splits"), ("two_labels", "with two labels")) if fact[key]
+    ]
+    return {"shown": look.show(rows.head(1)), "lines": [*lines, *wrong]}
+
+
+def cost_row(model, counts, measured):
+    """A model's estimate as words."""
+    trains = model["stage"] == "distill" or not codedigest.constant_of(f"graft.methods.{model['method']}", "FROZEN")
+    told = estimate(model, counts, measured, trains)
+    return {
+        "name": model["name"] + (f", {len(model['seeds'])} seeds" if len(model["seeds"]) > 1 else ""),
+        "forwards": f"{told['forwards']:,}",
+        "trained": f"{told['trained']:,}" if told["trained"] else "",
+        "seconds": _time(told["seconds"]),
+        "gpu_seconds": _time(told["gpu_seconds"]),
+        "memory": _bytes(told["memory_bytes"]),
+        "disk": _bytes(told["disk_bytes"]),
+    }
+
+
+def _time(seconds):
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _bytes(count):
+    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
+if "snakemake" in globals():
+    from pathlib import Path
+
+    with job(snakemake):
+        main(
+            samples=snakemake.input.samples,
+            dataset=snakemake.input.dataset,
+            entry=snakemake.config["datasets"][snakemake.wildcards.dataset],
+            models=snakemake.params.models,
+            speed={Path(path).name.split(".")[-2]: read_json(path) for path in snakemake.input.get("speed", [])},
+            output=snakemake.output.page,
+        )

@@ -1,0 +1,60 @@
+"""What a model will cost, told from a few measured samples, before anything is trained."""
+
+# A GPU of the A100 class: a sixth of its bf16 peak, and no more samples than its host decodes and hands over.
+GPU_OPERATIONS_PER_S = 50e12
+GPU_SAMPLES_PER_S = 2000
+PARAMETER_BYTES = 16  # weight, gradient and AdamW's two moments, 4 bytes each
+
+
+def estimate(model, counts, measured, trains):
+    """Forwards, time, memory and disk of one model.
+
+    Parameters
+    ----------
+    model : dict, its settings in the config
+    counts : dict, split -> rows of the data set
+    measured : dict, what measure_speed wrote for its data set and backbone
+    trains : bool, whether the backbone's weights are trained
+
+    Returns
+    -------
+    dict with forwards, trained (samples that go forward and backward), seconds, gpu_seconds, memory_bytes (of the
+    network while training, without the program itself), disk_bytes
+    """
+    total, seeds = sum(counts.values()), len(model["seeds"])
+    if measured["library"] == "vectors":
+        return {
+            "forwards": 0,
+            "trained": 0,
+            "seconds": 5 * seeds,
+            "gpu_seconds": 5 * seeds,
+            "memory_bytes": 0,
+            "disk_bytes": 0,
+        }
+    # A trained network has embeddings of its own, of every sample; a frozen one shares those of its backbone.
+    forwards = (
+        measured["forwards"]
+        if not trains
+        else measured["forwards"] + seeds * (total + model["epochs"] * counts.get("validation", 0))
+    )
+    trained = seeds * model["epochs"] * counts["train"] if trains else 0
+    seconds = (
+        measured["forwards"] / measured["decoded_per_s"]
+        + forwards / measured["embedded_per_s"]
+        + trained / measured["trained_per_s"]
+    )
+    on_gpu = max(
+        (forwards + 3 * trained) * measured["operations"] / GPU_OPERATIONS_PER_S,
+        (forwards + trained) / GPU_SAMPLES_PER_S,
+    )
+    bytes_per_sample = measured["bytes_decoded"] + 4 * measured["width"] * (1 + (seeds if trains else 0))
+    batch = model["batch_size"] if trains else 0
+    return {
+        "forwards": forwards,
+        "trained": trained,
+        "seconds": seconds,
+        "gpu_seconds": on_gpu,
+        "memory_bytes": measured["parameters"] * (PARAMETER_BYTES if trains else 4)
+        + batch * measured["activation_bytes"],
+        "disk_bytes": total * bytes_per_sample + seeds * 4 * measured["parameters"],
+    }

@@ -1,0 +1,101 @@
+"""Figures of a data card: what the samples of a data set are like, as SVG text."""
+
+import numpy as np
+
+from graft.plots import GREY, PALETTE, legend_beside, shorten, svg
+
+MOST_CLASSES = len(PALETTE)
+BINS = 40
+
+
+def sizes(frame):
+    """Width against height of the images, larger dots where many have the same size.
+
+    Parameters
+    ----------
+    frame : DataFrame with height and width
+    """
+    counts = frame.groupby(["width", "height"]).size()
+    widths, heights = (np.array([size[i] for size in counts.index]) for i in (0, 1))
+
+    def paint(figure):
+        axes = figure.add_subplot()
+        axes.scatter(widths, heights, s=12 + 180 * counts.to_numpy() / counts.max(), color=PALETTE[0], alpha=0.6, lw=0)
+        top = 1.15 * max(widths.max(), heights.max())
+        axes.plot([0, top], [0, top], color=GREY, linestyle=":", label="square")
+        axes.set(xlabel="width, pixels", ylabel="height, pixels", xlim=(0, top), ylim=(0, top))
+        axes.legend()
+
+    words = f"{len(counts)} different sizes; the commonest is {counts.idxmax()[0]} x {counts.idxmax()[1]}."
+    return svg((4.6, 3.6), "sizes of the images", words, paint)
+
+
+def intensities(pixels, labels, classes, low, high):
+    """Histogram of the pixel values of a few images per class.
+
+    Parameters
+    ----------
+    pixels : list of arrays, any shape
+    labels : list of str, one per array
+    classes : list of str, in their order; the commonest few are drawn
+    low, high : float, the values that become black and white
+    """
+    shown = [name for name in classes if name in labels][:MOST_CLASSES] or [None]
+    edges = np.linspace(min(low, *(p.min() for p in pixels)), max(high, *(p.max() for p in pixels)), BINS + 1)
+
+    def paint(figure):
+        axes = figure.add_subplot()
+        for name, colour in zip(shown, PALETTE, strict=False):
+            chosen = [p.ravel() for p, label in zip(pixels, labels, strict=True) if name in (None, label)]
+            heights, _ = np.histogram(np.concatenate(chosen), edges)
+            label = "all images" if name is None else shorten([name])[0]
+            axes.stairs(heights / max(1, heights.sum()), edges, color=colour, label=label)
+        for border in (low, high):
+            axes.axvline(border, color=GREY, linestyle=":")
+        axes.set(xlabel="pixel value (dotted: black and white for the network)", ylabel="share of pixels")
+        legend_beside(axes)
+
+    return svg((6.4, 3.2), "intensities", f"Pixel values of {len(pixels)} images.", paint)
+
+
+def lengths(words, splits, limit=None):
+    """Histogram of the words per text, by split; `limit` marks where texts are cut, in words."""
+    top = float(np.quantile(words, 0.99)) or 1.0
+    edges = np.linspace(0, max(top, limit or 0), BINS + 1)
+
+    def paint(figure):
+        axes = figure.add_subplot()
+        names = [name for name in ("train", "validation", "test", "pool") if (splits == name).any()]
+        values = [np.minimum(words[splits == name], edges[-1]) for name in names]
+        axes.hist(values, edges, stacked=True, color=PALETTE[: len(names)], label=names)
+        if limit:
+            axes.axvline(limit, color=GREY, linestyle=":", label="cut about here")
+        axes.set(xlabel="words per text (the longest 1 % stand at the end)", ylabel="texts")
+        legend_beside(axes)
+
+    return svg((6.4, 3.0), "lengths of the texts", f"The median is {np.median(words):.0f} words.", paint)
+
+
+def profiles(vectors, labels, classes):
+    """Mean and spread of the vectors of each class, feature by feature.
+
+    Parameters
+    ----------
+    vectors : array, shape (n, width)
+    labels : array of str, shape (n,)
+    classes : list of str, in their order
+    """
+    shown = [name for name in classes if (labels == name).any()][:MOST_CLASSES] or [None]
+
+    def paint(figure):
+        axes = figure.add_subplot()
+        places = np.arange(vectors.shape[1])
+        for name, colour in zip(shown, PALETTE, strict=False):
+            rows = vectors if name is None else vectors[labels == name]
+            mean, spread = rows.mean(0), rows.std(0)
+            axes.fill_between(places, mean - spread, mean + spread, color=colour, alpha=0.15, lw=0)
+            axes.plot(places, mean, color=colour, lw=1.1, label="all" if name is None else shorten([name])[0])
+        axes.set(xlabel="feature", ylabel="mean and one standard deviation")
+        legend_beside(axes)
+
+    return svg((7.2, 3.2), "features", f"{vectors.shape[0]} vectors of {vectors.shape[1]} features.", paint)
