@@ -10,10 +10,12 @@ rule summarize:
             "<results>/summary.csv",
             caption="captions/summary.rst",
             category="Summary",
-            labels={"table": "all results"},
+            labels={"result": "all results"},
         ),
+        index="<results>/index.html",
     log:
         "<logs>/summarize.log",
+        words="<benchmarks>/last_words.txt",  # as the run ends on the terminal, with what it cost
     benchmark:
         "<benchmarks>/summarize.tsv"
     params:
@@ -29,6 +31,37 @@ rule summarize:
         "Summarising all results"
     script:
         "../scripts/summarize.py"
+
+
+rule plot_costs:
+    """Draw what each trained model cost beside how good it is."""
+    input:
+        unpack(costs_inputs),
+    output:
+        figure=report(
+            "<results>/figures/costs.svg",
+            caption="captions/costs.rst",
+            category="Summary",
+            labels={"result": "cost and quality"},
+        ),
+    log:
+        "<logs>/plot_costs.log",
+        costs="<benchmarks>/costs.csv",  # durations belong beside the benchmark files that they are read from
+    benchmark:
+        "<benchmarks>/plot_costs.tsv"
+    params:
+        runs=jobs_of_runs,
+        code=code_digest("plot_costs"),
+    threads: 1
+    resources:
+        mem_mb=scale(2000),
+        runtime=scale(30),
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Drawing what the models cost"
+    script:
+        "../scripts/plot_costs.py"
 
 
 rule plot_classes:
@@ -60,114 +93,132 @@ rule plot_classes:
         "../scripts/plot_classes.py"
 
 
-rule plot_learning_curves:
-    """Draw how a training went."""
+rule plot_classifier:
+    """Draw what a trained classifier has learnt: its training, confusions, classes, calibration, mistakes."""
     input:
         unpack(figure_inputs),
     output:
-        figure=report(
+        learning_curves=report(
             "<results>/figures/{stage}/{model}/seed{seed}/learning_curves.svg",
             caption="captions/learning_curves.rst",
             category="Models",
             subcategory="{model}",
             labels={"seed": "{seed}", "figure": "training history"},
         ),
-    log:
-        "<logs>/plot_learning_curves/{stage}.{model}.seed{seed}.log",
-    benchmark:
-        "<benchmarks>/plot_learning_curves/{stage}.{model}.seed{seed}.tsv"
-    params:
-        code=code_digest("plot_learning_curves"),
-    threads: 1
-    resources:
-        mem_mb=scale(2000),
-        runtime=scale(30),
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Drawing the training history of {wildcards.model}, seed {wildcards.seed}"
-    script:
-        "../scripts/plot_learning_curves.py"
-
-
-rule plot_confusion:
-    """Draw which classes a model takes for which."""
-    input:
-        unpack(figure_inputs),
-    output:
-        figure=report(
+        confusion=report(
             "<results>/figures/{stage}/{model}/seed{seed}/confusion.svg",
             caption="captions/confusion.rst",
             category="Models",
             subcategory="{model}",
             labels={"seed": "{seed}", "figure": "confusion of classes"},
         ),
-    log:
-        "<logs>/plot_confusion/{stage}.{model}.seed{seed}.log",
-    benchmark:
-        "<benchmarks>/plot_confusion/{stage}.{model}.seed{seed}.tsv"
-    params:
-        code=code_digest("plot_confusion"),
-    threads: 1
-    resources:
-        mem_mb=scale(2000),
-        runtime=scale(30),
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Drawing the confusion matrix of {wildcards.model}, seed {wildcards.seed}"
-    script:
-        "../scripts/plot_confusion.py"
-
-
-rule plot_reliability:
-    """Draw how far a model's confidence can be trusted."""
-    input:
-        unpack(figure_inputs),
-    output:
-        figure=report(
+        per_class=report(
+            "<results>/figures/{stage}/{model}/seed{seed}/per_class.svg",
+            caption="captions/per_class.rst",
+            category="Models",
+            subcategory="{model}",
+            labels={"seed": "{seed}", "figure": "quality per class"},
+        ),
+        reliability=report(
             "<results>/figures/{stage}/{model}/seed{seed}/reliability.svg",
             caption="captions/reliability.rst",
             category="Models",
             subcategory="{model}",
             labels={"seed": "{seed}", "figure": "reliability of confidence"},
         ),
+        mistakes=report(
+            "<results>/figures/{stage}/{model}/seed{seed}/mistakes.html",
+            caption="captions/mistakes.rst",
+            category="Models",
+            subcategory="{model}",
+            labels={"seed": "{seed}", "figure": "most confident mistakes"},
+        ),
     log:
-        "<logs>/plot_reliability/{stage}.{model}.seed{seed}.log",
+        "<logs>/plot_classifier/{stage}.{model}.seed{seed}.log",
     benchmark:
-        "<benchmarks>/plot_reliability/{stage}.{model}.seed{seed}.tsv"
+        "<benchmarks>/plot_classifier/{stage}.{model}.seed{seed}.tsv"
     params:
-        code=code_digest("plot_reliability"),
+        data_set=dataset_of,
+        code=code_digest("plot_classifier"),
+    wildcard_constraints:
+        model=one_of(models_that_predict("classification")),
     threads: 1
     resources:
-        mem_mb=scale(2000),
+        mem_mb=scale(4000),
         runtime=scale(30),
     conda:
         "../envs/report.yaml"
     message:
-        "Drawing the reliability of {wildcards.model}, seed {wildcards.seed}"
+        "Drawing {wildcards.model}, seed {wildcards.seed}"
     script:
-        "../scripts/plot_reliability.py"
+        "../scripts/plot_classifier.py"
 
 
-rule plot_regression:
-    """Draw predicted against measured values."""
+rule plot_regressor:
+    """Draw what a model of a measured value has learnt: its training, predictions, error bars, largest errors."""
     input:
         unpack(figure_inputs),
     output:
-        figure=report(
+        learning_curves=report(
+            "<results>/figures/{stage}/{model}/seed{seed}/learning_curves.svg",
+            caption="captions/learning_curves.rst",
+            category="Models",
+            subcategory="{model}",
+            labels={"seed": "{seed}", "figure": "training history"},
+        ),
+        regression=report(
             "<results>/figures/{stage}/{model}/seed{seed}/regression.svg",
             caption="captions/regression.rst",
             category="Models",
             subcategory="{model}",
             labels={"seed": "{seed}", "figure": "predicted and measured"},
         ),
+        mistakes=report(
+            "<results>/figures/{stage}/{model}/seed{seed}/mistakes.html",
+            caption="captions/errors.rst",
+            category="Models",
+            subcategory="{model}",
+            labels={"seed": "{seed}", "figure": "largest errors"},
+        ),
     log:
-        "<logs>/plot_regression/{stage}.{model}.seed{seed}.log",
+        "<logs>/plot_regressor/{stage}.{model}.seed{seed}.log",
     benchmark:
-        "<benchmarks>/plot_regression/{stage}.{model}.seed{seed}.tsv"
+        "<benchmarks>/plot_regressor/{stage}.{model}.seed{seed}.tsv"
     params:
-        code=code_digest("plot_regression"),
+        data_set=dataset_of,
+        code=code_digest("plot_regressor"),
+    wildcard_constraints:
+        model=one_of(models_that_predict("regression")),
+    threads: 1
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(30),
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Drawing {wildcards.model}, seed {wildcards.seed}"
+    script:
+        "../scripts/plot_regressor.py"
+
+
+rule plot_groups:
+    """Draw how a model does on each group of its data set."""
+    input:
+        unpack(figure_inputs),
+    output:
+        figure=report(
+            "<results>/figures/{stage}/{model}/seed{seed}/groups.svg",
+            caption="captions/groups.rst",
+            category="Models",
+            subcategory="{model}",
+            labels={"seed": "{seed}", "figure": "quality per group"},
+        ),
+    log:
+        "<logs>/plot_groups/{stage}.{model}.seed{seed}.log",
+    benchmark:
+        "<benchmarks>/plot_groups/{stage}.{model}.seed{seed}.tsv"
+    params:
+        code=code_digest("plot_groups"),
     threads: 1
     resources:
         mem_mb=scale(2000),
@@ -175,9 +226,9 @@ rule plot_regression:
     conda:
         "../envs/report.yaml"
     message:
-        "Drawing the predictions of {wildcards.model}, seed {wildcards.seed}"
+        "Drawing the groups of {wildcards.model}, seed {wildcards.seed}"
     script:
-        "../scripts/plot_regression.py"
+        "../scripts/plot_groups.py"
 
 
 rule plot_distillation:

@@ -156,3 +156,22 @@ def agreement(
         path,
         {"teacher": side(teacher, 4_870_000, 0.85), "student": side(student, 3_380_000, 0.82), "agreement": shares},
     )
+
+
+def manifest(folder, frame, modality, group=None, paths=None, rows=None, content=None, card=None):
+    """samples.parquet, labels.json and data_card.json that a prediction table belongs to."""
+    count = len(frame)
+    samples = pd.DataFrame(
+        {
+            "sample_id": frame["sample_id"],
+            "path": "x.csv" if paths is None else paths,
+            "row": np.arange(count) if rows is None else rows,
+            "content_sha256": [f"{i:064x}" for i in range(count)] if content is None else content,
+            "split": frame["split"],
+            "fold": np.int16(-1),
+            "group": pd.Series([None] * count if group is None else group, dtype=object),
+        }
+    )
+    write_parquet(folder / "samples.parquet", samples)
+    write_json(folder / "labels.json", {"targets": {}})
+    write_json(folder / "data_card.json", {"dataset": "tiny", "modality": modality, "counts": {}, **(card or {})})

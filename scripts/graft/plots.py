@@ -6,14 +6,16 @@ every figure has a title and a description for those who cannot see it, and noth
 
 import io
 import warnings
+from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from graft.outputs import write_text
-from graft.tables import printable
+from graft.tables import printable, read_predictions
 
 # Okabe & Ito (2008), "Color universal design": told apart with every common colour blindness and in grey print.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -41,17 +43,25 @@ STYLE = {
 
 
 def draw(path, size, title, description, paint):
-    """Make a figure in graft's style and write it as SVG.
+    """Make a figure in graft's style and write it as SVG; the rest as `svg`."""
+    write_text(path, svg(size, title, description, paint))
+
+
+def svg(size, title, description, paint):
+    """Make a figure in graft's style.
 
     Parameters
     ----------
-    path : path-like
     size : (float, float)
         Width and height in inches.
     title, description : str
         What the figure shows and what its numbers say, for screen readers and search.
     paint : callable
         Gets the empty matplotlib Figure (constrained layout) and draws on it.
+
+    Returns
+    -------
+    str, the SVG file's text
     """
     # rc_context also covers saving: fonts and ids are chosen then, not when the artists are made.
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}), warnings.catch_warnings():
@@ -60,7 +70,7 @@ def draw(path, size, title, description, paint):
         )  # the viewer has the font, as text stays text
         figure = Figure(figsize=size, layout="constrained")
         paint(figure)
-        write_text(path, svg_text(figure, title, description))
+        return svg_text(figure, title, description)
 
 
 def svg_text(figure, title, description):
@@ -103,6 +113,30 @@ def head(figure, title, *lines):
 def legend_beside(axes, **settings):
     """A legend to the right of the axes, where it hides no data."""
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **settings)
+
+
+def beside(axes, x, y, text, **settings):
+    """A text a little to the right of a bar's end (a leading blank would be lost in SVG)."""
+    axes.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center", color=GREY, **settings)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a trained model is judged by: the labelled rows of one split of its prediction table, in their order."""
+
+    rows: pd.DataFrame
+    split: str
+    target: str
+    classes: list | None  # None: regression
+    name: str  # model and seed, for a subtitle
+
+
+def read_judged(predictions):
+    """The judged rows of a prediction table (path) of one model, seed and target; see `judged_rows`."""
+    table, facts = read_predictions(predictions)
+    rows, split = judged_rows(table)
+    name = f"{table['model'].iloc[0]}, seed {table['seed'].iloc[0]}" if len(table) else "no model"
+    return Judged(rows.reset_index(drop=True), split, facts["target"], facts["classes"], name)
 
 
 def judged_rows(table):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss, r2_score, roc_auc_score
 
 from graft import metrics
@@ -175,3 +176,12 @@ def test_calibration_error_over_episodes_equals_that_of_all_queries():
     one = metrics.episode_calibration_error(right.reshape(12, 10), confidence.reshape(12, 10))
     assert one["value"] == pytest.approx(metrics.classification_metrics(labels, chances, 3)["ece"]["value"])
     assert one["low"] <= one["value"] <= one["high"]
+
+
+def test_wilson_intervals_are_those_of_scipy_and_of_nothing_there_is_none():
+    hits, counts = np.array([0, 1, 3, 10, 7, 0]), np.array([1, 1, 7, 10, 900, 0])
+    low, high = metrics.wilson(hits, counts)
+    for i in range(5):
+        expected = stats.binomtest(int(hits[i]), int(counts[i])).proportion_ci(0.95, method="wilson")
+        assert (low[i], high[i]) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert np.isnan(low[5]) and np.isnan(high[5]) and low[0] == 0 and high[3] == 1

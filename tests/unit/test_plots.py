@@ -9,16 +9,19 @@ import pandas as pd
 import pytest
 
 import plot_classes
-import plot_confusion
+import plot_costs
 import plot_distillation
 import plot_few_shot
-import plot_learning_curves
-import plot_regression
-import plot_reliability
+import plot_groups
 import report_tables
-from graft.outputs import write_json, write_parquet
-from graft.plots import judged_rows, shorten
+from graft.figures import confusion as confusion_figure
+from graft.figures import learning_curves, per_class
+from graft.figures import regression as regression_figure
+from graft.figures import reliability as reliability_figure
+from graft.outputs import write_csv, write_json, write_parquet
+from graft.plots import judged_rows, read_judged, shorten
 from graft.tables import printable
+from running import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
 TWO = ["intact", "defective"]
@@ -27,22 +30,73 @@ AWKWARD = ["$x_1$ & <b>", "_hidden", "細胞", "a\nb\x00c", "x" * 90 + "1", "x" 
 
 def confusion(folder, classes=TWO, **settings):
     report_tables.predictions(folder / "p.parquet", classes, rows=max(60, 8 * len(classes)), **settings)
-    plot_confusion.main(folder / "p.parquet", folder / "figure.svg")
+    confusion_figure.plot(read_judged(folder / "p.parquet"), folder / "figure.svg")
 
 
 def reliability(folder, classes=TWO, **settings):
     report_tables.predictions(folder / "p.parquet", classes, **settings)
-    plot_reliability.main(folder / "p.parquet", folder / "figure.svg")
+    reliability_figure.plot(read_judged(folder / "p.parquet"), folder / "figure.svg")
+
+
+def quality(folder, classes=TWO, **settings):
+    report_tables.predictions(folder / "p.parquet", classes, rows=max(60, 8 * len(classes)), **settings)
+    per_class.plot(read_judged(folder / "p.parquet"), folder / "figure.svg")
+
+
+def groups(folder, classes=("a", "b", "c"), names=("plate 1", "plate 2", " ", None), **settings):
+    """Rows belong to the groups in turn; `classes` None: a regression."""
+    table = folder / "p.parquet"
+    if classes is None:
+        frame = report_tables.regression(table, **settings)
+    else:
+        frame = report_tables.predictions(table, list(classes), rows=240, **settings)
+    group = [names[i % len(names)] for i in range(len(frame))]
+    report_tables.manifest(folder, frame, "vector", group=group)
+    plot_groups.main(table, folder / "samples.parquet", folder / "figure.svg")
+    return frame
+
+
+RUNS = [("solar.b0.linear", 40.0), ("solar.b0.lp_ft", 4000.0), ("solar.b0.kd", None)]
+
+
+def costs(folder, runs=RUNS, seeds=(0,), values=(0.8, 0.9, 0.7)):
+    """A summary, and a benchmark file for the training of every model that has seconds."""
+    rows = [("finetune", "elpv", "defect", model, seed) for model, _ in runs for seed in seeds]
+    summary = pd.DataFrame(rows, columns=["stage", "dataset", "target", "model", "seed"])
+    found = np.repeat(values[: len(runs)], len(seeds))
+    summary = summary.assign(test_auroc=found, test_auroc_low=found - 0.05, test_auroc_high=found + 0.05)
+    write_csv(folder / "summary.csv", summary)
+    jobs = []
+    for model, seconds in runs:
+        for seed in seeds:
+            name = f"finetune/{model}.seed{seed}"
+            jobs.append({"model": model, "seed": seed, "jobs": {"training": [name], "prediction": ["predict/none"]}})
+            if seconds is not None:
+                write_benchmark(folder / "benchmarks" / f"{name}.tsv", seconds + seed)
+    plot_costs.main(
+        folder / "summary.csv",
+        jobs,
+        folder / "benchmarks",
+        folder / "logs",
+        folder / "figure.svg",
+        folder / "costs.csv",
+    )
+
+
+def write_benchmark(path, seconds, memory="1500.00"):
+    """A benchmark file as Snakemake writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"s\th:m:s\tmax_rss\tmax_vms\tcpu_time\n{seconds}\t0:00:40\t{memory}\t9.0\t1.0\n")
 
 
 def regression(folder, **settings):
     report_tables.regression(folder / "r.parquet", **settings)
-    plot_regression.main(folder / "r.parquet", folder / "figure.svg")
+    regression_figure.plot(read_judged(folder / "r.parquet"), folder / "figure.svg")
 
 
 def learning(folder, **settings):
     report_tables.history(folder / "h.csv", **settings)
-    plot_learning_curves.main(folder / "h.csv", folder / "figure.svg", "solar.rn50.lp_ft, seed 0")
+    learning_curves.plot(folder / "h.csv", folder / "figure.svg", "solar.rn50.lp_ft, seed 0")
 
 
 def few_shot(folder, names=("a.rn50.prototypes", "b.rn50.ridge")):
@@ -87,7 +141,7 @@ def classes(folder, classes=TWO):
     plot_classes.main(folder / "samples.parquet", folder / "figure.svg", "elpv")
 
 
-FIGURES = [confusion, reliability, regression, learning, few_shot, distillation, classes]
+FIGURES = [confusion, reliability, quality, groups, regression, learning, few_shot, distillation, classes, costs]
 
 
 def texts(folder):
@@ -132,7 +186,7 @@ def test_the_look_does_not_depend_on_the_settings_of_the_process(figure, tmp_pat
     assert (tmp_path / "figure.svg").read_bytes() == before
 
 
-@pytest.mark.parametrize("figure", [confusion, classes])
+@pytest.mark.parametrize("figure", [confusion, classes, quality])
 @pytest.mark.parametrize("names", [TWO, report_tables.classes_of(40)], ids=["2", "40"])
 def test_every_class_is_named_in_the_figure(figure, names, tmp_path):
     figure(tmp_path, classes=names)
@@ -140,7 +194,7 @@ def test_every_class_is_named_in_the_figure(figure, names, tmp_path):
     assert all(name in description(tmp_path) for name in names)
 
 
-@pytest.mark.parametrize("figure", [confusion, classes])
+@pytest.mark.parametrize("figure", [confusion, classes, quality])
 def test_awkward_class_names_stay_apart_and_whole_in_the_description(figure, tmp_path):
     figure(tmp_path, classes=AWKWARD)
     found = texts(tmp_path)
@@ -162,11 +216,11 @@ def test_printable_text_is_one_line_of_valid_xml():
 
 def test_confusion_rows_are_true_classes_and_columns_predicted_ones():
     labels, predicted = pd.Series(["b", "b", "a"]), pd.Series(["a", "b", "a"])
-    assert plot_confusion.confusion(labels, predicted, ["a", "b"]).tolist() == [[1, 0], [1, 1]]
+    assert confusion_figure.confusion(labels, predicted, ["a", "b"]).tolist() == [[1, 0], [1, 1]]
 
 
 def test_a_class_without_samples_has_no_shares():
-    shares = plot_confusion.shares_of(np.array([[1, 3], [0, 0]]))
+    shares = confusion_figure.shares_of(np.array([[1, 3], [0, 0]]))
     assert shares[0].tolist() == [0.25, 0.75] and np.isnan(shares[1]).all()
 
 
@@ -187,7 +241,7 @@ def test_models_are_judged_by_test_then_validation_then_train_rows_that_have_a_l
     assert len(judged_rows(table[table["split"] == "pool"])[0]) == 0
 
 
-@pytest.mark.parametrize("figure", [confusion, reliability])
+@pytest.mark.parametrize("figure", [confusion, reliability, quality, groups])
 def test_a_table_without_labels_gives_a_figure_that_says_so(figure, tmp_path):
     figure(tmp_path, pool=10_000)
     assert any("no labelled sample" in text for text in texts(tmp_path))
@@ -206,21 +260,21 @@ def test_the_temperature_is_what_stands_between_the_two_panels(tmp_path):
 
 def test_the_calibration_error_is_weighted_by_the_samples_of_a_bin():
     bins = pd.DataFrame({"count": [1, 3], "accuracy": [1.0, 0.5], "confidence": [0.6, 0.6]})
-    assert plot_reliability.calibration_error(bins) == pytest.approx((0.4 + 3 * 0.1) / 4)
+    assert reliability_figure.calibration_error(bins) == pytest.approx((0.4 + 3 * 0.1) / 4)
 
 
 def test_honest_error_bars_cover_as_much_as_they_claim():
     rng = np.random.default_rng(0)
     value = rng.normal(size=20_000)
-    covered = plot_regression.coverage(value, value + rng.normal(0, 0.5, 20_000), np.full(20_000, 0.5))
-    assert covered == pytest.approx(plot_regression.LEVELS, abs=0.015)
+    covered = regression_figure.coverage(value, value + rng.normal(0, 0.5, 20_000), np.full(20_000, 0.5))
+    assert covered == pytest.approx(regression_figure.LEVELS, abs=0.015)
 
 
 def test_the_probes_own_mark_wins_and_else_the_first_lowest_validation_loss():
     rows = pd.DataFrame({"val_loss": [0.3, 0.1, 0.1, 0.2]})
-    assert plot_learning_curves.best_row(rows) == 1
-    assert plot_learning_curves.best_row(rows.assign(best=["False", "False", "False", "True"])) == 3
-    assert plot_learning_curves.best_row(rows.assign(val_loss=np.nan)) is None
+    assert learning_curves.best_row(rows) == 1
+    assert learning_curves.best_row(rows.assign(best=["False", "False", "False", "True"])) == 3
+    assert learning_curves.best_row(rows.assign(val_loss=np.nan)) is None
 
 
 @pytest.mark.parametrize(
@@ -276,3 +330,144 @@ def test_samples_are_counted_by_class_and_split_and_the_unlabelled_apart(tmp_pat
     classes(tmp_path)
     assert any("3 samples without this label" in text for text in texts(tmp_path))
     assert "intact 2 + 1 + 1" in description(tmp_path) and "Without this label: 3" in description(tmp_path)
+
+
+def test_precision_recall_and_f1_are_those_of_scikit_learn_and_lie_within_their_intervals():
+    from sklearn.metrics import precision_recall_fscore_support
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 200)
+    predicted = np.where(rng.random(200) < 0.6, labels, rng.integers(0, 4, 200))
+    counts = np.zeros((4, 4), np.int64)
+    np.add.at(counts, (labels, predicted), 1)
+    table = per_class.quality(counts)
+    expected = precision_recall_fscore_support(labels, predicted, zero_division=0)
+    for name, values in zip(("precision", "recall", "f1", "samples"), expected, strict=True):
+        assert table[name].to_numpy() == pytest.approx(values)
+    for name in per_class.MEASURES:
+        assert (table[f"{name}_low"] < table[name]).all() and (table[name] < table[f"{name}_high"]).all()
+
+
+def test_the_intervals_of_f1_hold_it_as_often_as_they_claim():
+    rng = np.random.default_rng(1)
+    cells = np.array([[0.3, 0.1], [0.05, 0.55]])
+    truth = per_class.quality((cells * 1e6).astype(int))["f1"][0]
+    tables = [per_class.quality(rng.multinomial(80, cells.ravel()).reshape(2, 2)).iloc[0] for _ in range(1500)]
+    held = np.mean([row["f1_low"] <= truth <= row["f1_high"] for row in tables])
+    assert held == pytest.approx(0.95, abs=0.03)
+
+
+def test_the_worst_class_stands_at_the_top_and_one_that_never_occurs_at_the_bottom():
+    counts = np.array([[9, 1, 0, 0], [5, 1, 0, 0], [0, 0, 7, 0], [0, 0, 0, 0]])
+    assert list(per_class.worst_first(per_class.quality(counts)).index) == [1, 0, 2, 3]
+
+
+def test_two_hundred_classes_are_all_drawn_and_of_more_the_worst(tmp_path):
+    quality(tmp_path, classes=report_tables.classes_of(200), pool=0)
+    assert set(report_tables.classes_of(200)) <= set(texts(tmp_path))
+    quality(tmp_path, classes=report_tables.classes_of(210), pool=0)
+    found = texts(tmp_path)
+    assert sum(text.startswith("class ") for text in found) == 200
+    assert any("the worst 200 of 210 classes" in text for text in found)
+
+
+def test_samples_are_counted_by_group_and_those_without_one_together(tmp_path):
+    frame = groups(tmp_path, pool=0)
+    judged = frame[frame["split"] == "test"]
+    sizes = {
+        "plate 1": (judged.index % 4 == 0).sum(),
+        "plate 2": (judged.index % 4 == 1).sum(),
+        "no group": (judged.index % 4 >= 2).sum(),
+    }
+    assert {f"{name} ({count})" for name, count in sizes.items()} <= set(texts(tmp_path))
+
+
+def judged_group(name, right, wrong, label="a", answer="b"):
+    """Rows of a group with true class `label`, of which `wrong` are called `answer`."""
+    return pd.DataFrame({"group": name, "label": label, "predicted": [label] * right + [answer] * wrong})
+
+
+def test_the_group_that_is_surely_bad_stands_above_a_tiny_one_that_may_be():
+    rows = pd.concat([judged_group("big", 60, 40), judged_group("tiny", 0, 1), judged_group("good", 99, 1)])
+    assert list(plot_groups.accuracy_of(rows).index) == ["big", "tiny", "good"]
+
+
+def test_errors_are_counted_by_true_class_and_group_and_say_what_they_were_taken_for():
+    rows = pd.concat(
+        [
+            judged_group("x", 3, 2),
+            judged_group("x", 0, 1, answer="c"),
+            judged_group("y", 4, 0, "c"),
+            judged_group("y", 1, 0),
+        ]
+    )
+    wrong, total, taken = plot_groups.errors_of(rows, ["y", "x"])
+    assert list(wrong.columns) == ["a", "c"] and wrong.to_numpy().tolist() == [[0, 0], [3, 0]]
+    assert total.to_numpy().tolist() == [[1, 4], [6, 0]] and taken.loc["x", "a"] == "b"
+    assert taken.loc["y", "a"] is None
+
+
+def test_a_group_of_values_that_is_shifted_as_a_whole_shows_it():
+    value = np.arange(40.0)
+    group = np.where(value < 20, "here", "there")
+    rows = pd.DataFrame({"group": group, "value": value, "predicted": value + np.where(group == "here", 3.0, 0.0)})
+    rows["predicted"] += np.tile([0.1, -0.1], 20)
+    table = plot_groups.rmse_of(rows)
+    assert list(table.index) == ["here", "there"]
+    assert table.loc["here", "bias_low"] > 2.5 and abs(table.loc["there", "bias_value"]) < 1e-9
+
+
+def test_groups_of_a_regression_are_drawn(tmp_path):
+    groups(tmp_path, classes=None)
+    assert any("root mean square error" in text for text in texts(tmp_path))
+    assert any("predicted − measured" in text for text in texts(tmp_path))
+
+
+def test_costs_stand_beside_quality_and_the_best_model_comes_first(tmp_path):
+    costs(tmp_path)
+    found = texts(tmp_path)
+    names = [text for text in found if "solar.b0" in text]
+    assert [name.split()[-1] for name in names] == ["solar.b0.lp_ft", "solar.b0.linear", "solar.b0.kd"]
+    assert any(text.startswith("1 h 6 min, 1.5 GB") for text in found)
+    assert any(text.startswith("40 s, 1.5 GB") for text in found)
+
+
+@pytest.mark.parametrize("rubbish", [None, "", "s\tmax_rss\n", "s\tmax_rss\n-\tNA\n"])
+def test_a_job_without_a_benchmark_is_not_measured_and_nothing_fails(rubbish, tmp_path):
+    path = tmp_path / "benchmarks" / "finetune" / "solar.b0.kd.seed0.tsv"
+    if rubbish is not None:
+        path.parent.mkdir(parents=True)
+        path.write_text(rubbish)
+    costs(tmp_path)
+    assert "not measured" in texts(tmp_path)
+    table = pd.read_csv(tmp_path / "costs.csv")
+    assert table[table["model"] == "solar.b0.kd"]["seconds"].isna().all()
+    assert table["seconds"].notna().sum() == 2
+
+
+def test_a_run_without_any_benchmark_can_be_drawn(tmp_path):
+    costs(tmp_path, runs=[("solar.b0.linear", None)])
+    assert "not measured" in texts(tmp_path)
+
+
+def test_seeds_of_a_model_are_one_row(tmp_path):
+    costs(tmp_path, seeds=(0, 1, 2))
+    assert sum("solar.b0.linear (mean of 3 seeds)" in text for text in texts(tmp_path)) == 1
+    assert any(text.startswith("41 s") for text in texts(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min"), (125, "2 min 5 s"), (3600, "1 h"), (12_000, "3 h 20 min")],
+)
+def test_durations_are_written_for_people(seconds, text):
+    assert plot_costs.duration(seconds) == text
+
+
+def test_every_figure_of_the_report_has_a_caption_and_every_caption_a_figure():
+    rules = "".join(path.read_text() for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")])
+    named = set(re.findall(r'captions/(\w+\.rst)"', rules))
+    folder = ROOT / "rules" / "captions"
+    assert named == {path.name for path in folder.glob("*.rst")}
+    assert rules.count("report(") == rules.count("caption=")
+    assert all(len((folder / name).read_text()) > 100 for name in named)

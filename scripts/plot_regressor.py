@@ -1,0 +1,28 @@
+"""Draw what a model of a measured value has learnt: its training, its predictions, its error bars, its largest errors."""
+
+from graft import readers
+from graft.figures import learning_curves, mistakes, regression
+from graft.job import job
+from graft.plots import read_judged
+from graft.samples import read_manifest
+
+
+def main(history, predictions, samples, dataset, entry, output):
+    """Draw one model; `output` holds a path for each figure, `entry` is the data set's of the config."""
+    judged = read_judged(predictions)
+    learning_curves.plot(history, output["learning_curves"], judged.name)
+    regression.plot(judged, output["regression"])
+    load = readers.opener(entry, readers.root_of(dataset))
+    mistakes.write(judged, read_manifest(samples), load, output["mistakes"])
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        main(
+            history=snakemake.input.history,
+            predictions=snakemake.input.predictions,
+            samples=snakemake.input.samples,
+            dataset=snakemake.input.dataset,
+            entry=snakemake.config["datasets"][snakemake.params.data_set],
+            output=snakemake.output,
+        )
