@@ -4,16 +4,30 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?=
+QUICK ?=
 CORES ?= all
 BIN := $(VENV)/bin
 READY := $(VENV)/.graft-$(shell cat requirements.txt requirements-test.txt | cksum | cut -d' ' -f1)
-SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(QUICK),--config quick=true)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: run test lint report results docs clear-store env
+.PHONY: new check run predict test lint report results docs clear-store env
+
+# A config for your data: make new DATA=folder-or-file [CONFIG=mine.yaml]. Never overwrites.
+new: $(READY)
+	@$(BIN)/python scripts/new_config.py "$(DATA)" $(if $(CONFIG),"$(CONFIG)")
+
+# Fetches and prepares, trains nothing, and shows the data and what the models will cost.
+check: $(READY)
+	$(SNAKEMAKE) -- check
 
 run: $(READY)
 	$(SNAKEMAKE)
+
+# New files for a trained model, without labels: make predict MODEL=name DATA=path [OUT=predictions.csv SEED=0 COLUMN=..].
+predict: $(READY)
+	@$(BIN)/python scripts/predict_files.py "$(MODEL)" "$(DATA)" $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed $(SEED)) \
+		$(if $(COLUMN),--column "$(COLUMN)")
 
 report: run
 	$(SNAKEMAKE) --report report.html

@@ -5,11 +5,15 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+# A quick look has its own results: they never mix with real ones. What is fetched and computed is shared.
+LOOK = "quick" if str(config.get("quick")).lower() == "true" else "."
+
+
 pathvars:
-    results="results",
+    results=os.path.normpath(f"results/{LOOK}"),
     resources="resources",
-    logs="logs",
-    benchmarks="benchmarks",
+    logs=os.path.normpath(f"logs/{LOOK}"),
+    benchmarks=os.path.normpath(f"benchmarks/{LOOK}"),
 
 
 # The embedded default is loaded only when the user's config names no data set: Snakemake merges config files, so one
@@ -29,13 +33,23 @@ include: "rules/predict.smk"
 include: "rules/few_shot.smk"
 include: "rules/hand_off.smk"
 include: "rules/report.smk"
+include: "rules/check.smk"
 
 
 report: "rules/captions/workflow.rst"
 
 
+onsuccess:
+    say_results(Path("results", LOOK), Path("benchmarks", LOOK))
+
+
+onerror:
+    say_reasons_last(log)
+
+
 localrules:
     all,
+    check,
     fetch_dataset,
     fetch_backbone,
 

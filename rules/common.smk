@@ -3,8 +3,10 @@
 Needs: `config`. Makes: no file. Nothing here imports torch.
 """
 
+import atexit
+import os
+import re
 import sys
-from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"
@@ -13,7 +15,7 @@ if SCRIPTS.is_dir():
 
 from graft import codedigest, config as graft_config
 from graft.errors import UserError
-from graft.fingerprint import fingerprint
+from graft.fingerprint import fingerprint, fingerprint_of_files
 from graft.outputs import read_json
 
 try:
@@ -33,6 +35,7 @@ wildcard_constraints:
     task=rf"{NAME}\.{NAME}\.{NAME}",
     seed=r"\d+",
     stage="finetune|distill",
+    new=NAME,
     part="labelled|pool",
 
 
@@ -64,6 +67,7 @@ def all_results(wildcards):
         *(f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()),
         "<results>/handoff/index.json",
         "<results>/summary.csv",
+        *(f"<results>/predict/{name}.csv" for name in config["predict"]),
         *all_figures(),
     ]
 
@@ -153,6 +157,33 @@ def prediction_inputs(wildcards):
     }
 
 
+def new_data_inputs(wildcards):
+    """New data, a trained model, the embeddings that it learned from, and its backbone, which holds the tokenizer."""
+    entry = config["predict"][wildcards.new]
+    model, seed = entry["model"], entry["seed"]
+    dataset = PLAN.models[model]["dataset"]
+    checkpoints.prepare_data.get(dataset=dataset)
+    return {
+        "data": os.path.expanduser(entry["data"]),
+        "model": f"{run_folder(model, seed)}/ft_model.pt",
+        "samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
+        "features": f"{embeddings_of(model, seed)}/labelled.parquet",
+        "backbone": f"<resources>/backbones/{PLAN.models[model]['backbone']}/backbone.json",
+    }
+
+
+def check_inputs(wildcards):
+    """A data set with all its rows, and how fast its backbones are on it."""
+    name = wildcards.dataset
+    checkpoints.prepare_data.get(dataset=name)
+    backbones = dict.fromkeys(model["backbone"] for model in models_on(wildcards).values())
+    return {
+        **with_contents(wildcards),
+        "pool": f"<results>/data/{name}/pool.digest",
+        "speed": [f"<benchmarks>/speed/{name}.{backbone}.json" for backbone in backbones],
+    }
+
+
 def few_shot_inputs(wildcards):
     """The labelled embeddings that a task's episodes are drawn from."""
     task = PLAN.tasks[wildcards.task]
@@ -164,10 +195,13 @@ def few_shot_inputs(wildcards):
 
 
 def figure_inputs(wildcards):
-    """What a trained model's figures are drawn from."""
-    checkpoints.prepare_data.get(dataset=dataset_of(wildcards))
+    """What a trained model's figures are drawn from: what it left behind, and the samples that it was judged by."""
     folder = run_folder(wildcards.model, wildcards.seed)
-    return {"history": f"{folder}/ft_history.csv", "predictions": f"{folder}/predictions.parquet"}
+    return {
+        **with_contents(wildcards),
+        "history": f"{folder}/ft_history.csv",
+        "predictions": f"{folder}/predictions.parquet",
+    }
 
 
 def distillation_figure_inputs(wildcards):
@@ -192,6 +226,12 @@ def summary_inputs(wildcards):
         "metrics": [f"{folder}/metrics.json" for folder in folders],
         "few_shot": [f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()],
     }
+
+
+def costs_inputs(wildcards):
+    """The table of all results: once it is there, every job that cost something has run."""
+    ask_all_checkpoints()
+    return {"summary": "<results>/summary.csv"}
 
 
 def hand_off_inputs(wildcards):
@@ -257,15 +297,45 @@ def handed_table(run):
 
 def all_figures():
     """Every figure of the report."""
-    figures = [f"<results>/figures/data/{dataset}.svg" for dataset in used_datasets()]
+    figures = ["<results>/figures/costs.svg"]
+    figures += [f"<results>/figures/data/{dataset}.svg" for dataset in used_datasets()]
     for stage, model, seed in all_runs():
-        settings = PLAN.models[model]
-        kind = PLAN.datasets[settings["dataset"]]["targets"][settings["target"]]["kind"]
-        names = ["learning_curves", *(["regression"] if kind == "regression" else ["confusion", "reliability"])]
-        names += ["distillation"] if stage == "distill" else []
-        figures += [f"<results>/figures/{stage}/{model}/seed{seed}/{name}.svg" for name in names]
+        figures += [f"<results>/figures/{stage}/{model}/seed{seed}/{name}" for name in figures_of(model)]
     datasets = dict.fromkeys(task["dataset"] for task in PLAN.tasks.values())
     return [*figures, *(f"<results>/figures/few_shot/{dataset}.svg" for dataset in datasets)]
+
+
+def figures_of(model):
+    """The figures of a trained model, by what it predicts, how it was made and whether its data set has groups."""
+    names = ["learning_curves.svg", "mistakes.html"]
+    if kind_of(model) == "regression":
+        names += ["regression.svg"]
+    else:
+        names += ["confusion.svg", "per_class.svg", "reliability.svg"]
+    names += ["groups.svg"] if has_groups(PLAN.models[model]["dataset"]) else []
+    return names + (["distillation.svg"] if PLAN.models[model]["stage"] == "distill" else [])
+
+
+def models_that_predict(kind):
+    """The names of the trained models of a kind of target: classification or regression."""
+    return [model for model in PLAN.models if kind_of(model) == kind]
+
+
+def kind_of(model):
+    """What a trained model predicts: classification (classes) or regression (values)."""
+    settings = PLAN.models[model]
+    return PLAN.datasets[settings["dataset"]]["targets"][settings["target"]]["kind"]
+
+
+def has_groups(dataset):
+    """Whether a data set's samples belong to at least two groups."""
+    card = checkpoints.prepare_data.get(dataset=dataset).output.card
+    return read_json(card).get("groups", 0) > 1
+
+
+def one_of(names):
+    """A wildcard constraint: one of the names; of no names, what nothing matches."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def run_folder(model, seed):
@@ -304,6 +374,31 @@ def data_fingerprint(wildcards):
     return fingerprint(PLAN.datasets[wildcards.dataset])
 
 
+def new_data_fingerprint(wildcards):
+    """Digest of the names, sizes and times of new data; "" for those that a lab's own rule names (see predict_files)."""
+    data = settings_of_new(wildcards).get("data")
+    if not data:
+        return ""
+    path = Path(data).expanduser()
+    return fingerprint_of_files(path) if path.is_dir() else fingerprint_of_files(path.parent, [path.name])
+
+
+def settings_of_new(wildcards):
+    """The entry of config's predict; empty where a lab's own rule has taken the place of the entries."""
+    return config["predict"].get(wildcards.get("new"), {})
+
+
+def column_of_new(wildcards):
+    return settings_of_new(wildcards).get("column")
+
+
+def libraries_of_new(wildcards):
+    """The module of the model's backbone; of every backbone where a lab's own rule names the model."""
+    model = settings_of_new(wildcards).get("model")
+    used = [PLAN.models[model]["backbone"]] if model else PLAN.backbones
+    return sorted({f"graft.backbones.{PLAN.backbones[name]['library']}" for name in used})
+
+
 def code_digest(script, plugins=lambda wildcards: ()):
     """A params function: the digest of a script, of what it imports, and of the plug-ins that the config names."""
     return lambda wildcards: codedigest.code_digest(script, tuple(plugins(wildcards)))
@@ -339,6 +434,31 @@ def handed_models(wildcards):
     return {model: PLAN.models[model] for _, model, _ in handed_runs()}
 
 
+def models_on(wildcards):
+    """Settings of the trained models of a data set, by name."""
+    return {name: model for name, model in PLAN.models.items() if model["dataset"] == wildcards.dataset}
+
+
+def jobs_of_runs(wildcards):
+    """For every trained model and seed the jobs that it took, step by step, as their benchmark files are called."""
+    return [{"model": model, "seed": seed, "jobs": jobs_of(stage, model, seed)} for stage, model, seed in all_runs()]
+
+
+def jobs_of(stage, model, seed):
+    """The jobs of one model; embeddings by a pretrained backbone are shared with the other models that use it."""
+    settings = PLAN.models[model]
+    dataset, parts, frozen = settings["dataset"], parts_of(settings["dataset"]), is_frozen(settings)
+    shared = parts if frozen else ["labelled"] if uses_features(settings) else []
+    return {
+        "embedding by the pretrained network": [f"embed/{dataset}.{settings['backbone']}.{part}" for part in shared],
+        "training": [f"{stage}/{model}.seed{seed}"],
+        "embedding by the trained network": [
+            f"embed/{dataset}.{model}.seed{seed}.{part}" for part in parts if not frozen
+        ],
+        "prediction": [f"predict/{stage}.{model}.seed{seed}"],
+    }
+
+
 def task_settings(wildcards):
     """Settings of the few-shot tasks, by name."""
     return PLAN.tasks
@@ -368,3 +488,23 @@ def half_of_the_cores(wildcards):
 def scale(amount):
     """A resource that grows with each attempt."""
     return lambda wildcards, attempt: amount * attempt
+
+
+# The end of a run
+
+
+def say_results(results, benchmarks):
+    """Print what to look at: the data cards after `check`, else where the results are, the best models and their cost."""
+    words = Path(benchmarks, "last_words.txt")
+    if "check" in workflow.dag_settings.targets:
+        pages = [f"{results}/data/{dataset}/data_card.html" for dataset in used_datasets()]
+        print("\nLook at this before anything is trained:", *pages, "Then: make run", sep="\n  ")
+    elif words.exists():
+        print("", words.read_text(), sep="\n")
+
+
+def say_reasons_last(snakemake_logs):
+    """Print why jobs failed after all that Snakemake itself still has to say."""
+    from graft import closing  # needs pandas, which no parsing waits for
+
+    atexit.register(print, "", closing.reasons(snakemake_logs), sep="\n", file=sys.stderr)

@@ -45,7 +45,9 @@ def run(folder, model, seed=0, stage="finetune", kind="classification", classes=
 
 def summarize(folder, homes, tasks=()):
     output = folder / "summary.csv"
-    main([h / "ft_model.pt" for h in homes], [h / "metrics.json" for h in homes], list(tasks), TASKS, output)
+    models, metrics = ([h / file for h in homes] for file in ("ft_model.pt", "metrics.json"))
+    index, words = output.with_name("index.html"), output.with_name("words.txt")
+    main(models, metrics, list(tasks), TASKS, output, index, words)
     return pd.read_csv(output)
 
 
@@ -96,3 +98,17 @@ def test_the_order_of_the_inputs_does_not_change_the_bytes(tmp_path):
 def test_a_workflow_without_results_still_has_a_header(tmp_path):
     table = summarize(tmp_path, [])
     assert len(table) == 0 and list(table)[:4] == ["stage", "dataset", "target", "model"]
+
+
+def test_the_page_and_the_last_words_name_the_best_model_with_its_interval(tmp_path):
+    homes = [run(tmp_path, "solar.rn50.linear", 0), run(tmp_path, "small.tiny.kd", stage="distill")]
+    table = summarize(tmp_path, homes, [])
+    (tmp_path / "embed.tsv").write_text("s\tmax_rss\n60\t1200\n")
+    table = summarize(tmp_path, homes, [])
+    column = "test_auroc" if "test_auroc" in table else "test_accuracy"
+    best = table.loc[table[column].idxmax()]
+    words, page = ((tmp_path / name).read_text() for name in ("words.txt", "index.html"))
+    for said in (words, page):
+        assert f"{best[column]:.3f} [{best[f'{column}_low']:.3f}, {best[f'{column}_high']:.3f}]" in said
+        assert "60 s of work in 1 jobs, 1.2 GB" in said
+    assert all(f'href="{row.stage}/{row.model}/"' in page for row in table.itertuples())

@@ -1,6 +1,10 @@
 """The whole workflow on a handful of real samples with real weights: every stage, every file, and nothing twice."""
 
 import json
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +12,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 
 from graft.outputs import sha256_of_file
+from graft.readers import opener, root_of
 from running import ROOT, graft
 
 CONFIG = ROOT / "config" / "test" / "tiny.yaml"
@@ -114,10 +120,54 @@ def test_results_name_no_place_of_this_machine(results):
             assert str(results.parent) not in path.read_text(encoding="utf-8"), path
 
 
+def predicted_anew(results, model, data):
+    """The table of scripts/predict_files.py, as `make predict` calls it, by sample; and the seconds that it took."""
+    command = [sys.executable, ROOT / "scripts/predict_files.py", model, data, "--results", results, "--out", "new.csv"]
+    start = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True, cwd=data)
+    return pd.read_csv(data / "new.csv").set_index("sample_id"), time.monotonic() - start
+
+
+def known_rows(results, dataset, run, count=50):
+    """Some rows of the manifest that no network was trained on, with their predictions."""
+    rows = pd.read_parquet(results / "data" / dataset / "samples.parquet")
+    rows = rows[rows["split"].isin(["validation", "test"])].head(count)
+    table = pd.read_parquet(results / run / "predictions.parquet").set_index("sample_id")
+    return rows, table.loc[rows["sample_id"]]
+
+
+@pytest.mark.parametrize("run", [run for run in FOLDERS if "topics" not in run])
+def test_new_images_are_predicted_as_the_workflow_would(results, run, tmp_path):
+    rows, wanted = known_rows(results, "elpv", run)
+    root = root_of(results.parent / "resources/datasets/elpv/dataset.json")
+    for i, path in enumerate(rows["path"]):
+        shutil.copy(root / path, tmp_path / f"{i}.png")
+    table, seconds = predicted_anew(results, run.split("/")[1], tmp_path)
+    table = table.loc[[f"{i}.png" for i in range(len(rows))]]
+    assert np.allclose(table["prob_defective"], wanted["prob_defective"], atol=0.02)
+    assert table["unusual"].mean() < 0.1 and seconds < 60  # 8 s where nothing else runs
+
+
+@pytest.mark.parametrize("run", [run for run in FOLDERS if "topics" in run])
+def test_new_texts_are_predicted_as_the_workflow_would(results, run, tmp_path):
+    rows, wanted = known_rows(results, "news", run)
+    entry = yaml.safe_load(CONFIG.read_text())["datasets"]["news"]
+    load = opener(entry, root_of(results.parent / "resources/datasets/news/dataset.json"))
+    texts = [load(row.path, row.row) for row in rows.itertuples()]
+    (tmp_path / "in").mkdir()
+    pd.DataFrame({"Text": texts}).to_parquet(tmp_path / "in/a.parquet")
+    predict = [sys.executable, ROOT / "scripts/predict_files.py", run.split("/")[1], "in/a.parquet"]
+    subprocess.run([*predict, "--results", results], check=True, capture_output=True, cwd=tmp_path)
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    for column in ("prob_sci.med", "prob_sci.space"):
+        assert np.allclose(table[column], wanted[column], atol=0.02)
+
+
 def test_a_second_run_has_nothing_to_do_and_the_report_is_one_file(results):
     second = graft(results.parent, CONFIG)
     assert second.jobs == {} and "Nothing to be done" in second.output, second.output[-2000:]
     graft(results.parent, CONFIG, "--report", "report.html")
     page = Path(results.parent / "report.html").read_text(encoding="utf-8")
-    for caption in ("learning_curves.svg", "confusion.svg", "reliability.svg", "distillation.svg", "few_shot"):
-        assert caption in page
+    models = ("learning_curves.svg", "confusion.svg", "per_class.svg", "reliability.svg", "mistakes.html")
+    for figure in (*models, "distillation.svg", "few_shot", "costs.svg"):
+        assert figure in page

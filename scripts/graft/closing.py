@@ -1,0 +1,137 @@
+"""The last words of a run: where the results are, the best models, what it cost, what to do next; or why it failed."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from graft.tables import METRIC_NAMES
+
+RANKED_BY = ("auroc", "accuracy", "r2")  # the first that a model has; larger is better
+FAILED = re.compile(r"Error in rule (\S+):\n(?:    .*\n)*?    log: (.+?)(?:, \S+\.json)? \(check log")
+REASON = "graft cannot go on:\n"
+
+
+def results(summary, benchmarks, quick=False):
+    """Facts about a finished run.
+
+    Parameters
+    ----------
+    summary : path of summary.csv
+    benchmarks : folder of the jobs' benchmark files
+    quick : bool, whether it was a quick look
+
+    Returns
+    -------
+    dict with "best": list of (what, model, sentence), "cost": str, "next": list of (command, what it does)
+    """
+    table = pd.read_csv(summary)
+    trained = table[table["stage"] != "few_shot"]
+    best = [
+        (f"{dataset}, {target}", *_best(rows)) for (dataset, target), rows in trained.groupby(["dataset", "target"])
+    ]
+    few = table[table["stage"] == "few_shot"]
+    best += [(f"{dataset}, few-shot", *_few_shot(rows)) for dataset, rows in few.groupby("dataset")]
+    return {"best": best, "cost": _cost(benchmarks, trained), "next": _next(trained, best, quick)}
+
+
+def block(facts, folder, quick=False):
+    """`results` as lines for a terminal."""
+    width = max((len(what) for what, *_ in facts["best"]), default=0)
+    lines = [f"Results: {folder}/index.html (a table of all: {folder}/summary.csv)"]
+    lines += [f"  {what:<{width}}  {model}: {sentence}" for what, model, sentence in facts["best"]]
+    lines += [f"Cost: {facts['cost']}"]
+    if quick:
+        lines.append("A quick look at few samples: it shows that everything hangs together; the figures mean nothing.")
+    lines += ["Next:", *(f"  {command:<44} {what}" for command, what in facts["next"])]
+    return "\n".join(lines)
+
+
+def reasons(snakemake_logs):
+    """Why the jobs of a run failed: for each its rule, the reason and the path of its log; "" if none did.
+
+    Parameters
+    ----------
+    snakemake_logs : paths of Snakemake's own logs, which name the failed jobs' logs
+    """
+    text = "".join(Path(path).read_text(encoding="utf-8", errors="replace") for path in snakemake_logs)
+    failed = dict.fromkeys((rule, log.split(", ")[0]) for rule, log in FAILED.findall(text))
+    return "\n\n".join(f"{rule} failed: {_reason(Path(log))}\n  log: {log}" for rule, log in failed)
+
+
+def _reason(log):
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return "it wrote no log; it may have been killed (memory, time limit)"
+    if REASON in text:
+        return text.rsplit(REASON, 1)[1].split("\nThe whole log:")[0]
+    passed_over = ("The whole log", "This is a fault in graft", " ")
+    lines = [line for line in text.splitlines() if line.strip() and not _without_time(line).startswith(passed_over)]
+    return lines[-1] if lines else "its log is empty; it may have been killed (memory, time limit)"
+
+
+def _without_time(line):
+    return re.sub(r"^\d\d:\d\d:\d\d ", "", line)
+
+
+def _best(rows):
+    """The best model of a data set's target by its test figure, averaged over seeds: its name and a sentence."""
+    metric = next((name for name in RANKED_BY if f"test_{name}" in rows and rows[f"test_{name}"].notna().any()), None)
+    if metric is None:
+        return rows["model"].iloc[0], "no test figure"
+    column = f"test_{metric}"
+    mean = rows.groupby("model")[column].mean()
+    model = mean.idxmax()
+    seeds = rows[rows["model"] == model]
+    if len(seeds) > 1:
+        low, high = seeds[column].min(), seeds[column].max()
+        return model, f"{METRIC_NAMES[metric]} {mean[model]:.3f}, {len(seeds)} seeds from {low:.3f} to {high:.3f}"
+    row = seeds.iloc[0]
+    interval = f" [{row[f'{column}_low']:.3f}, {row[f'{column}_high']:.3f}]"
+    more = ""
+    if metric == "auroc" and "test_accuracy" in row:
+        more = f", accuracy {row['test_accuracy']:.3f}"
+    return model, f"{METRIC_NAMES[metric]} {mean[model]:.3f}{interval}{more} on test"
+
+
+def _few_shot(rows):
+    name = rows.groupby("model")["test_accuracy"].mean().idxmax()
+    rows = rows[rows["model"] == name].sort_values("shots")
+    shown = " / ".join(f"{value:.3f}" for value in rows["test_accuracy"])
+    return name, f"accuracy {shown} at {' / '.join(f'{n:.0f}' for n in rows['shots'])} shots"
+
+
+def _cost(benchmarks, trained):
+    """Seconds of all jobs whose benchmark files stand there."""
+    files = list(Path(benchmarks).rglob("*.tsv"))
+    seconds, memory = [], [0.0]
+    for path in files:
+        try:
+            row = pd.read_csv(path, sep="\t").iloc[-1]
+        except (pd.errors.EmptyDataError, IndexError, OSError):
+            continue
+        seconds.append(float(row["s"]))
+        memory.append(pd.to_numeric(pd.Series([row["max_rss"]]), errors="coerce").fillna(0).iloc[0])
+    return (
+        f"{_time(sum(seconds))} of work in {len(seconds)} jobs, {max(memory) / 1000:.1f} GB of memory at most, "
+        f"{len(trained)} trained models"
+    )
+
+
+def _time(seconds):
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _next(trained, best, quick):
+    if quick:
+        return [("make run CONFIG=...", "the same with all data, without QUICK=1")]
+    named = [model for _, model, _ in best if model in set(trained["model"])]
+    steps = [("make report", "every figure in one HTML file")]
+    if named:
+        steps.append((f"make predict MODEL={named[0]} DATA=...", "predict new files"))
+    if len(trained) and set(trained["method"]) == {"linear"} and "vectors" not in set(trained["backbone"]):
+        steps.append(("method: [linear, lp_ft]", "in the config: train the whole network, often better"))
+    return steps

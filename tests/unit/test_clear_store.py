@@ -1,0 +1,48 @@
+"""`make clear-store` deletes what no config names, and nothing else."""
+
+import numpy as np
+import torch
+
+from clear_store import main
+from graft import config as graft_config
+from graft.network import FORMAT
+from graft.outputs import sha256_of, write_json
+from graft.store import Store
+
+FIT = {"size": 32, "fit": "stretch", "crop": 1.0, "interpolation": "bilinear"}
+CONFIG = {
+    "datasets": {"cells": {"source": {"path": "cells"}}},
+    "backbones": {"tiny": {"library": "timm", "architecture": "resnet18", "source": {"random": True}}},
+    "finetune": {"solar": {"dataset": "cells", "backbone": "tiny", "method": "full"}},
+}
+
+
+def filled(root, name, kind="embeddings", **key):
+    """A table of one value in the store; its folder."""
+    table = Store(root).table(kind, (3,), np.float32, **key)
+    table.append([sha256_of(name)], np.zeros((1, 3), np.float32))
+    return table.folder
+
+
+def test_tables_of_named_backbones_and_models_stay_and_all_others_go(tmp_path):
+    results, resources = tmp_path / "results", tmp_path / "resources"
+    spec = {"weights_sha256": "named", "modality": "image", "preprocessing": FIT}
+    write_json(resources / "backbones/tiny/backbone.json", spec)
+    write_json(resources / "backbones/gone/backbone.json", spec | {"weights_sha256": "gone"})
+    for model in ("solar.tiny.full", "old.tiny.full"):
+        path = results / f"finetune/{model}/seed0/ft_model.pt"
+        path.parent.mkdir(parents=True)
+        torch.save({"format": FORMAT, "digests": {"backbone": f"weights of {model}"}}, path)
+    stay = [
+        filled(tmp_path / "store", "a", weights="named"),
+        filled(tmp_path / "store", "b", weights="weights of solar.tiny.full"),
+        filled(tmp_path / "store", "c", kind="images", **FIT),
+    ]
+    go = [
+        filled(tmp_path / "store", "d", weights="gone"),
+        filled(tmp_path / "store", "e", weights="weights of old.tiny.full"),
+        filled(tmp_path / "store", "f", kind="images", **FIT | {"size": 64}),
+    ]
+    freed = main([graft_config.load(CONFIG)], results, resources, Store(tmp_path / "store"))
+    assert all(folder.exists() for folder in stay) and not any(folder.exists() for folder in go)
+    assert freed > 0

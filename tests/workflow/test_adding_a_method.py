@@ -1,0 +1,43 @@
+"""The method that README.md adds as an example works in a checkout, from that one file alone."""
+
+import re
+import shutil
+
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from running import ROOT, graft
+from tiny_data import image_folder
+
+CONFIG = {
+    "datasets": {"cells": {"source": {"path": "cells"}, "split": {"validation": 0.25, "test": 0.25}}},
+    "backbones": {
+        "tiny": {
+            "library": "timm",
+            "architecture": "tf_efficientnet_lite0",
+            "input_size": 32,
+            "source": {"random": True},
+        }
+    },
+    "finetune": {"solar": {"dataset": "cells", "backbone": "tiny", "method": "bitfit", "epochs": 1}},
+}
+
+
+def test_the_readmes_example_of_a_method_trains_biases_alone(tmp_path):
+    for name in ("rules", "scripts", "config", "envs"):
+        shutil.copytree(ROOT / name, tmp_path / "checkout" / name)
+    shutil.copy(ROOT / "Snakefile", tmp_path / "checkout")
+    chapter = (ROOT / "README.md").read_text().split("## Adding a method")[1]
+    code = re.search(r"```python\n(.*?)```", chapter, re.DOTALL).group(1)
+    (tmp_path / "checkout/scripts/graft/methods/bitfit.py").write_text(code)
+    image_folder(tmp_path / "cells", per_class=12)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    model = "results/finetune/solar.tiny.bitfit/seed0/ft_model.pt"
+    graft(tmp_path, tmp_path / "config.yaml", model, snakefile=tmp_path / "checkout/Snakefile")
+    before = load_file(tmp_path / "resources/backbones/tiny/model.safetensors")
+    after = torch.load(tmp_path / model, weights_only=True)["state_dict"]
+    moved = {name for name in before if not torch.equal(before[name], after[f"backbone.{name}"])}
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    trained = {name for name in before if name.endswith("bias")}
+    assert moved - {name for name in moved if name.endswith(statistics)} == trained
