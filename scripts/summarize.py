@@ -18,7 +18,7 @@ SHOWN = ("auroc", "accuracy", "balanced_accuracy", "macro_f1", "ece", "r2", "rms
 INDEX = pages.environment().from_string("""
 <h1>Results</h1>
 {% if quick %}<p>A quick look at few samples: it shows that everything hangs together; the figures mean nothing.</p>{% endif %}
-<h2>The best of each data set, on test</h2>
+<h2>The best of each data set</h2>
 <div class="wide"><table>{% for what, model, sentence in facts.best %}
 <tr><td>{{ what | printable }}</td><td><a href="{{ folders[model] }}">{{ model }}</a></td><td>{{ sentence | printable }}</td></tr>
 {% endfor %}</table></div>

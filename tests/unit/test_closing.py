@@ -1,6 +1,8 @@
 """The end of a run: what failed is said last, with its reason and the path of its log."""
 
-from graft.closing import reasons
+import pandas as pd
+
+from graft.closing import reasons, results
 
 SNAKEMAKE = """
 [Tue Nov 24 00:18:33 2026]
@@ -41,3 +43,28 @@ def test_a_job_that_was_killed_before_it_could_say_why(tmp_path):
 def test_a_run_without_failures_has_no_reasons(tmp_path):
     (tmp_path / "log").write_text("4 of 4 steps (100%) done\n")
     assert reasons([tmp_path / "log"]) == ""
+
+
+def models(**figures):
+    """A summary of models on one data set: name -> (validation AUROC, test AUROC)."""
+    shared = {"stage": "finetune", "dataset": "elpv", "target": "defect", "backbone": "b", "method": "lp_ft", "seed": 0}
+    return pd.DataFrame(
+        [
+            shared
+            | {"model": name, "test_auroc": test, "test_auroc_low": test - 0.1, "test_auroc_high": test + 0.1}
+            | ({} if validation is None else {"validation_auroc": validation})
+            for name, (validation, test) in figures.items()
+        ]
+    )
+
+
+def test_the_best_model_is_chosen_on_validation_data_and_shown_with_its_test_figure(tmp_path):
+    models(lucky=(0.7, 0.9), sound=(0.8, 0.85)).to_csv(tmp_path / "summary.csv", index=False)
+    ((_, model, sentence),) = results(tmp_path / "summary.csv", tmp_path)["best"]
+    assert model == "sound" and sentence == "AUROC 0.850 [0.750, 0.950] on test, chosen on validation"
+
+
+def test_without_validation_figures_the_choice_on_test_is_said(tmp_path):
+    models(worse=(None, 0.7), better=(None, 0.9)).to_csv(tmp_path / "summary.csv", index=False)
+    ((_, model, sentence),) = results(tmp_path / "summary.csv", tmp_path)["best"]
+    assert model == "better" and sentence.endswith("on test, chosen on test")
