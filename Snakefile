@@ -58,4 +58,6 @@ rule all:
     """Everything that the config asks for."""
     default_target: True
     input:
+        # Named here too, so that data sets are prepared side by side: the checkpoint is asked about one after the other.
+        [f"<results>/data/{dataset}/samples.parquet" for dataset in used_datasets()],
         all_results,
