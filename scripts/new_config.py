@@ -57,7 +57,7 @@ def facts(found, seen):
     table = found.entry.get("table")
     place = str(Path(found.entry["source"]["path"], table if isinstance(table, str) else ""))
     lines = [f"{place}: {in_words(card)}"]
-    lines += [f"  {key}: {reason}" for key, reason in found.reasons.items()]
+    lines += [f"  {key}: {reason}" for key, reason in found.reasons.items() if not key.startswith("target:")]
     for name, classes in card["classes"].items():
         total = {c: sum(part[c] for part in classes.values()) for c in seen.targets[name]["classes"]}
         shown = ", ".join(f"{c} {n}" for c, n in list(total.items())[:12]) + (", .." if len(total) > 12 else "")
@@ -91,11 +91,14 @@ def config_text(found, seen):
     for key, value in found.entry.items():
         if key == "targets":
             lines.append("    targets:")
-            lines += [f"      {name}: {_flow(target)}" for name, target in value.items()]
+            lines += [
+                _with_reason(f"      {name}: {_flow(target)}", found.reasons.get(f"target:{name}"))
+                for name, target in value.items()
+            ]
         else:
             lines.append(_with_reason(f"    {key}: {_flow(value)}", found.reasons.get(key)))
     if "folders" not in found.entry and "folders" in found.reasons:
-        lines.append(f"    # folders: {found.reasons['folders']}")
+        lines.append(f"    # Its folders: {found.reasons['folders']}")
     lines.append("finetune:")
     for name in seen.targets:
         lines += [

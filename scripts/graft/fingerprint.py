@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 IGNORED = {"Thumbs.db", "desktop.ini", "__MACOSX"}  # hidden names (.DS_Store, .ipynb_checkpoints) start with a dot
+MADE_HERE = {"results", "resources", "logs", "benchmarks"}  # where Snakemake runs, these folders are the workflow's own
 
 
 def ignored(name):
@@ -21,6 +22,8 @@ def ignored(name):
 
 def walk(root):
     """Every file below `root`, in the order of the names, without litter; links are followed, loops are not.
+
+    Data may lie in the folder where Snakemake runs: what the workflow itself puts there is passed over.
 
     Yields
     ------
@@ -40,7 +43,8 @@ def fingerprint(entry, folder=None):
 
     Parameters
     ----------
-    entry : dict, the data set's entry of the config; `watch: table` looks at the user's tables alone
+    entry : dict, the data set's entry of the config; the user's tables alone are looked at if they hold the samples
+        themselves, or with `watch: table`
     folder : the folder that relative paths start from, default the working directory
 
     Returns
@@ -50,7 +54,9 @@ def fingerprint(entry, folder=None):
     path = (entry.get("source") or {}).get("path")
     if path is None:
         return "fetched"
-    tables = table_files(entry) if entry.get("watch") == "table" else None
+    columns = entry.get("columns") or {}
+    all_in_tables = columns.get("text") or columns.get("features")
+    tables = (table_files(entry) or None) if all_in_tables or entry.get("watch") == "table" else None
     return fingerprint_of_files(Path(folder or ".") / os.path.expanduser(path), tables)
 
 
@@ -95,7 +101,9 @@ def _walk(folder, prefix, above):
         yield prefix, error
         return
     with entries:
-        entries = sorted((entry for entry in entries if not ignored(entry.name)), key=lambda entry: entry.name)
+        found = {entry.name: entry for entry in entries}
+    own = MADE_HERE if ".snakemake" in found else ()
+    entries = [found[name] for name in sorted(found) if not ignored(name) and name not in own]
     if not entries and prefix:
         yield prefix, None
     for entry in entries:

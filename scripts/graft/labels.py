@@ -52,7 +52,7 @@ def read_targets(frame, targets, missing):
     for name, target in targets.items():
         text = frame[f"label:{name}"]
         stripped = text.str.strip()
-        blanks = int((stripped != text).sum())
+        blanks = int((stripped != text)[text.notna()].sum())
         if blanks:
             notes.append(f"target {name}: white space around {blanks} labels was taken off")
         stripped = stripped.mask(stripped.isin([str(word).strip() for word in missing]))

@@ -238,6 +238,14 @@ def test_values_that_are_nan_are_missing(tmp_path):
     assert found.card["counts"]["pool"] == 2
 
 
+def test_missing_values_of_parquet_are_no_labels_with_white_space(tmp_path):
+    values = [float(i) if i % 5 else None for i in range(20)]
+    frame = pd.DataFrame({"id": range(20), "text": [f"text {i}" for i in range(20)], "y": values})
+    frame.to_parquet(tmp_path / "t.parquet")
+    found = prepared(tmp_path, targets={"y": {"kind": "regression"}}, **TEXT | {"table": "t.parquet"})
+    assert found.card["counts"]["pool"] == 4 and not any("white space" in note for note in found.card["notes"])
+
+
 def test_features_that_are_not_finite_are_named_by_row(tmp_path):
     lines = [f"{i},{i * 2},{'ab'[i % 2]}" for i in range(12)]
     write_lines(tmp_path, "f1,f2,label", *lines, "nan,1,a", "1,inf,a", "x,1,b", "1,,b", "1,1e39,a")

@@ -105,6 +105,13 @@ def test_a_table_of_spectra_has_a_pattern_of_features_and_both_targets(tmp_path,
     assert set(config["finetune"]) == {"protein", "variety"} and "column 'gain' is always '1'" in said
 
 
+def test_a_label_by_name_does_not_hide_the_value_beside_the_spectrum(tmp_path, monkeypatch):
+    frame = spectra().rename(columns={"variety": "species", "batch": "instrument"})
+    frame.to_parquet(tmp_path / "spectra.parquet")
+    entry, _, _ = entry_of(tmp_path / "spectra.parquet", monkeypatch)
+    assert list(entry["targets"]) == ["species", "protein"] and entry["columns"]["group"] == "instrument"
+
+
 def test_arrays_are_found_by_their_shapes(tmp_path, monkeypatch):
     x = np.random.default_rng(0).normal(size=(60, 9)).astype(np.float32)
     np.savez(tmp_path / "tiles.npz", emb=x, label=np.arange(60) // 3 % 2, slide=np.arange(60) // 3, noise=x[0])

@@ -324,6 +324,32 @@ def test_the_fingerprint_of_a_table_looks_at_the_table_alone(tmp_path):
     assert fingerprint(entry, tmp_path) != before
 
 
+@pytest.mark.parametrize("columns", [{"text": "t"}, {"features": "wl_*"}])
+def test_a_table_that_holds_the_samples_themselves_is_all_that_is_looked_at(tmp_path, columns):
+    (tmp_path / "t.csv").write_text("x")
+    entry = {"source": {"path": "."}, "watch": "files", "table": "t.csv", "columns": columns}
+    before = fingerprint(entry, tmp_path)
+    (tmp_path / "other.csv").write_text("y")
+    assert fingerprint(entry, tmp_path) == before
+    assert fingerprint(entry | {"columns": {"path": "t"}}, tmp_path) != before  # files beside the table are data then
+
+
+def test_data_where_snakemake_runs_are_told_from_what_it_makes(tmp_path):
+    image_folder(tmp_path)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "index.html").touch()
+    entry = {"source": {"path": "."}}
+    with_results = fingerprint(entry, tmp_path)  # nothing says yet that this folder is the workflow's
+    (tmp_path / ".snakemake").mkdir()
+    before = fingerprint(entry, tmp_path)
+    (tmp_path / "results" / "cat.png").write_bytes(b"x")
+    (tmp_path / "logs").mkdir()
+    assert fingerprint(entry, tmp_path) == before != with_results
+    (tmp_path / "cat" / "results").mkdir()
+    (tmp_path / "cat" / "results" / "cat.png").write_bytes(b"x")
+    assert fingerprint(entry, tmp_path) != before
+
+
 def test_the_fingerprint_of_fetched_data_is_the_same_before_and_after_the_fetch(tmp_path):
     entry = {"source": {"package": "p", "version": "1"}, "watch": "files"}
     before = fingerprint(entry, tmp_path)

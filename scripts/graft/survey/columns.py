@@ -181,7 +181,10 @@ def _features(left):
 
 
 def _targets(left, rows, content):
-    """(column, kind) of what may be learned: columns with a name that says so, else all that look like it, 3 at most."""
+    """(column, kind) of what may be learned, 3 at most: columns with a name that says so; beside numbers also others.
+
+    What stands in a table beside a vector was measured on the same sample, and a head on a vector costs seconds.
+    """
     found = []
     for column in left.values():
         if column.values is None or not len(column.filled):
@@ -192,7 +195,8 @@ def _targets(left, rows, content):
                 found.append((column, "regression"))
         elif repeated:
             found.append((column, "classification"))
-    named = [(column, kind) for column, kind in found if _is_target(column)]
+    found.sort(key=lambda one: not _is_target(one[0]))
     if content and content[0] != "features":
-        named = named or [(c, kind) for c, kind in found if kind == "classification"][:1] or found[:1]
-    return [(column.name, kind) for column, kind in (named or found)[:3]]
+        named = [(column, kind) for column, kind in found if _is_target(column)]
+        found = named or [(c, kind) for c, kind in found if kind == "classification"][:1] or found[:1]
+    return [(column.name, kind) for column, kind in found[:3]]

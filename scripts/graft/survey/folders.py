@@ -11,7 +11,8 @@ from graft.readers.rows import SPLIT_OF
 
 GROUP = re.compile(
     r"(?i)(patient|subject|donor|site|hospital|cent(er|re)|clinic|batch|slide|plate|well|animal|mouse|rat|scanner|"
-    r"family|scaffold|group|session|field|fov|specimen|lot|wafer|station|lab|run|day|week|year|\bp?id|case|volunteer)"
+    r"family|scaffold|group|session|field|fov|specimen|lot|wafer|station|lab|run|day|week|year|\bp?id|case|volunteer|"
+    r"instrument|device|machine|camera|operator|reader)"
 )
 
 

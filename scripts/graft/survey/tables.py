@@ -101,10 +101,10 @@ def _fill(found, rows, given_split, content=None):
         )
     entry["targets"] = {}
     for column, kind in roles.targets:
-        entry["targets"][_target_name(column, entry["targets"])] = {
-            "column": column,
-            **({"kind": kind} if kind == "regression" else {}),
-        }
+        name = _target_name(column, entry["targets"])
+        entry["targets"][name] = {"column": column, **({"kind": kind} if kind == "regression" else {})}
+        if len(roles.targets) > 1:
+            found.reasons[f"target:{name}"] = "take this line out if it is nothing to learn"
     if roles.others:
         shown = ", ".join(roles.others[:8]) + (", .." if len(roles.others) > 8 else "")
         found.notes.append(f"columns that are not used: {shown}")
