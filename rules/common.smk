@@ -496,11 +496,12 @@ def scale(amount):
 def say_results(results, benchmarks):
     """Print what to look at: the data cards after `check`, else where the results are, the best models and their cost."""
     words = Path(benchmarks, "last_words.txt")
+    named = "".join(f" CONFIG={os.path.relpath(file)}" for file in workflow.config_settings.configfiles)
     if "check" in workflow.dag_settings.targets:
         pages = [f"{results}/data/{dataset}/data_card.html" for dataset in used_datasets()]
-        print("\nLook at this before anything is trained:", *pages, "Then: make run", sep="\n  ")
+        print("\nLook at this before anything is trained:", *pages, f"Then: make run{named}", sep="\n  ")
     elif words.exists():
-        print("", words.read_text(), sep="\n")
+        print("", words.read_text().replace(" CONFIG=...", named), sep="\n")
 
 
 def say_reasons_last(snakemake_logs):

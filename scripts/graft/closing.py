@@ -43,7 +43,8 @@ def block(facts, folder, quick=False):
     lines += [f"Cost: {facts['cost']}"]
     if quick:
         lines.append("A quick look at few samples: it shows that everything hangs together; the figures mean nothing.")
-    lines += ["Next:", *(f"  {command:<44} {what}" for command, what in facts["next"])]
+    widest = max(len(command) for command, _ in facts["next"])
+    lines += ["Next:", *(f"  {command:<{widest}}  {what}" for command, what in facts["next"])]
     return "\n".join(lines)
 
 
@@ -135,7 +136,7 @@ def _next(trained, best, quick):
     if quick:
         return [("make run CONFIG=...", "the same with all data, without QUICK=1")]
     named = [model for _, model, _ in best if model in set(trained["model"])]
-    steps = [("make report", "every figure in one HTML file")]
+    steps = [("make report CONFIG=...", "every figure in one HTML file")]
     if named:
         steps.append((f"make predict MODEL={named[0]} DATA=...", "predict new files"))
     if len(trained) and set(trained["method"]) == {"linear"} and "vectors" not in set(trained["backbone"]):

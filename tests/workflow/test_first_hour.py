@@ -36,7 +36,8 @@ def test_check_prepares_and_shows_and_trains_nothing(lab):
     assert "finetune" not in run.jobs and "embed" not in run.jobs
     page = (lab / "results/data/cells/data_card.html").read_text()
     assert "cells.tiny.lp_ft" in page and "broken.png" in page
-    assert "results/data/cells/data_card.html" in run.output.split("Look at this")[1]
+    last = run.output.split("Look at this")[1]
+    assert "results/data/cells/data_card.html" in last and "make run CONFIG=cells.yaml" in last
 
 
 def test_a_quick_look_is_linear_alone_has_200_samples_at_most_and_results_of_its_own(lab):
@@ -44,6 +45,7 @@ def test_a_quick_look_is_linear_alone_has_200_samples_at_most_and_results_of_its
     assert [path.parts[-3] for path in (lab / "results").rglob("ft_model.pt")] == ["cells.tiny.linear"]
     counts = json.loads((lab / "results/quick/data/cells/data_card.json").read_text())["counts"]
     assert sum(counts.values()) <= 200 and not (lab / "results/finetune").exists()
+    assert "make run CONFIG=cells.yaml" in run.output  # the named file, not the embedded default
     assert "cells.tiny.linear: AUROC" in run.output and "A quick look at few samples" in run.output
     page = (lab / "results/quick/index.html").read_text()
     assert "A quick look at few samples" in page and "cells.tiny.linear" in page
