@@ -501,7 +501,7 @@ def say_results(results, benchmarks):
         pages = [f"{results}/data/{dataset}/data_card.html" for dataset in used_datasets()]
         print("\nLook at this before anything is trained:", *pages, f"Then: make run{named}", sep="\n  ")
     elif words.exists():
-        print("", words.read_text().replace(" CONFIG=...", named), sep="\n")
+        print("", words.read_text().replace(" CONFIG=...", f"{named:11}"), sep="\n")
 
 
 def say_reasons_last(snakemake_logs):

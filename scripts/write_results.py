@@ -82,14 +82,19 @@ def interval(value, low, high):
 
 def machine():
     """One line about what this was measured with."""
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
     versions = ", ".join(
         f"{package} {version(package)}" for package in ("torch", "torchvision", "timm", "transformers")
     )
-    return f"Measured with `make results` on {os.cpu_count()} cores of {model}, {versions}."
+    return f"Measured with `make results` on {os.cpu_count()} cores of {processor()}, {versions}."
+
+
+def processor():
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":
