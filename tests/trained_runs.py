@@ -59,7 +59,8 @@ def finished_run(folder, root, **entry):
     write_torch(model, content)
     rows = prepared.frame[prepared.frame["split"] != "pool"]
     source = SimpleNamespace(entry=entry, root=root, card=prepared.card)
-    embeddings, _ = features.embed(rows, source, features.trained(content, backbone), Store(folder / "store"))
+    trained = features.trained(content, backbone)
+    embeddings, _ = features.embed(rows, source, trained, Store(folder / "store"), "fp32")  # the same on every machine
     write_features(folder / f"results/features/cells/{MODEL}.seed0/labelled.parquet", rows, embeddings)
     return model
 
