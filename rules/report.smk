@@ -20,6 +20,7 @@ rule summarize:
         "<benchmarks>/summarize.tsv"
     params:
         tasks=task_settings,
+        runs=jobs_of_runs,
         code=code_digest("summarize"),
     threads: 1
     resources:

@@ -39,7 +39,7 @@ For the lab's own rules: <a href="handoff/index.json">handoff/index.json</a>.</p
 """)
 
 
-def main(models, metrics, few_shot, tasks, output, index, words, quick=False):
+def main(models, metrics, few_shot, tasks, runs, output, index, words, quick=False):
     """Write one row per model, seed and target, then one per few-shot task, ways and shots; and the page of them.
 
     Parameters
@@ -50,6 +50,8 @@ def main(models, metrics, few_shot, tasks, output, index, words, quick=False):
         metrics.json of each task.
     tasks : dict
         Task name -> its settings in the config.
+    runs : list of dict
+        The jobs of each trained model; see closing.results.
     output, index : paths of the table and of the page
     words : path of the run's last words; the folder of the jobs' benchmark files
     quick : bool, whether this is a quick look
@@ -62,7 +64,7 @@ def main(models, metrics, few_shot, tasks, output, index, words, quick=False):
     used = [name for name in table if name in (*IDENTITY, *COSTS) or table[name].notna().any()]
     table = table[used].sort_values([*IDENTITY, "ways", "shots"], kind="stable")
     write_csv(output, table)
-    facts = closing.results(output, Path(words).parent, quick)
+    facts = closing.results(output, Path(words).parent, runs, quick)
     write_text(index, page_of(table, facts, quick))
     write_text(words, closing.block(facts, Path(output).parent, quick) + "\n")
 
@@ -158,6 +160,7 @@ if "snakemake" in globals():
             metrics=list(snakemake.input.metrics),
             few_shot=list(snakemake.input.get("few_shot", [])),
             tasks=snakemake.params.tasks,
+            runs=snakemake.params.runs,
             output=snakemake.output.table,
             index=snakemake.output.index,
             words=snakemake.log.words,

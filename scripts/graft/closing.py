@@ -12,13 +12,14 @@ FAILED = re.compile(r"Error in rule (\S+):\n(?:    .*\n)*?    log: (.+?)(?:, \S+
 REASON = "graft cannot go on:\n"
 
 
-def results(summary, benchmarks, quick=False):
+def results(summary, benchmarks, runs, quick=False):
     """Facts about a finished run.
 
     Parameters
     ----------
     summary : path of summary.csv
     benchmarks : folder of the jobs' benchmark files
+    runs : list of dict with "jobs": step -> benchmark files of one trained model, without their ending
     quick : bool, whether it was a quick look
 
     Returns
@@ -32,7 +33,7 @@ def results(summary, benchmarks, quick=False):
     ]
     few = table[table["stage"] == "few_shot"]
     best += [(f"{dataset}, few-shot", *_few_shot(rows)) for dataset, rows in few.groupby("dataset")]
-    return {"best": best, "cost": _cost(benchmarks, trained), "next": _next(trained, best, quick)}
+    return {"best": best, "cost": _cost(benchmarks, runs), "next": _next(trained, best, quick)}
 
 
 def block(facts, folder, quick=False):
@@ -109,20 +110,20 @@ def _few_shot(rows):
     return name, f"accuracy {shown} at {' / '.join(f'{n:.0f}' for n in rows['shots'])} shots"
 
 
-def _cost(benchmarks, trained):
-    """Seconds of all jobs whose benchmark files stand there."""
-    files = list(Path(benchmarks).rglob("*.tsv"))
+def _cost(benchmarks, runs):
+    """Seconds and memory of the jobs of all trained models; other runs in the same folder do not count."""
+    names = {name for run in runs for names in run["jobs"].values() for name in names}
     seconds, memory = [], [0.0]
-    for path in files:
+    for name in sorted(names):
         try:
-            row = pd.read_csv(path, sep="\t").iloc[-1]
+            row = pd.read_csv(Path(benchmarks, f"{name}.tsv"), sep="\t").iloc[-1]
         except (pd.errors.EmptyDataError, IndexError, OSError):
             continue
         seconds.append(float(row["s"]))
         memory.append(pd.to_numeric(pd.Series([row["max_rss"]]), errors="coerce").fillna(0).iloc[0])
     return (
-        f"{_time(sum(seconds))} of work in {len(seconds)} jobs, {max(memory) / 1000:.1f} GB of memory at most, "
-        f"{len(trained)} trained models"
+        f"{len(runs)} trained {'model' if len(runs) == 1 else 'models'} took {_time(sum(seconds))} of work in {len(seconds)} jobs, "
+        f"{max(memory) / 1000:.1f} GB of memory at most"
     )
 
 

@@ -60,11 +60,11 @@ def models(**figures):
 
 def test_the_best_model_is_chosen_on_validation_data_and_shown_with_its_test_figure(tmp_path):
     models(lucky=(0.7, 0.9), sound=(0.8, 0.85)).to_csv(tmp_path / "summary.csv", index=False)
-    ((_, model, sentence),) = results(tmp_path / "summary.csv", tmp_path)["best"]
+    ((_, model, sentence),) = results(tmp_path / "summary.csv", tmp_path, [])["best"]
     assert model == "sound" and sentence == "AUROC 0.850 [0.750, 0.950] on test, chosen on validation"
 
 
 def test_without_validation_figures_the_choice_on_test_is_said(tmp_path):
     models(worse=(None, 0.7), better=(None, 0.9)).to_csv(tmp_path / "summary.csv", index=False)
-    ((_, model, sentence),) = results(tmp_path / "summary.csv", tmp_path)["best"]
+    ((_, model, sentence),) = results(tmp_path / "summary.csv", tmp_path, [])["best"]
     assert model == "better" and sentence.endswith("on test, chosen on test")

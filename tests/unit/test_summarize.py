@@ -18,6 +18,8 @@ TASKS = {
     }
 }
 
+RUNS = [{"model": "solar.rn50.linear", "seed": 0, "jobs": {"training": ["embed"], "prediction": ["predict"]}}]
+
 
 def run(folder, model, seed=0, stage="finetune", kind="classification", classes=("a", "b")):
     """Files of a trained model: 100 parameters in the backbone, and a head on 4 features."""
@@ -47,7 +49,7 @@ def summarize(folder, homes, tasks=()):
     output = folder / "summary.csv"
     models, metrics = ([h / file for h in homes] for file in ("ft_model.pt", "metrics.json"))
     index, words = output.with_name("index.html"), output.with_name("words.txt")
-    main(models, metrics, list(tasks), TASKS, output, index, words)
+    main(models, metrics, list(tasks), TASKS, RUNS, output, index, words)
     return pd.read_csv(output)
 
 
@@ -104,11 +106,12 @@ def test_the_page_and_the_last_words_name_the_best_model_with_its_interval(tmp_p
     homes = [run(tmp_path, "solar.rn50.linear", 0), run(tmp_path, "small.tiny.kd", stage="distill")]
     table = summarize(tmp_path, homes, [])
     (tmp_path / "embed.tsv").write_text("s\tmax_rss\n60\t1200\n")
+    (tmp_path / "another.tsv").write_text("s\tmax_rss\n6000\t9900\n")  # of another config in the same folder
     table = summarize(tmp_path, homes, [])
     column = "test_auroc" if "test_auroc" in table else "test_accuracy"
     best = table.loc[table[column].idxmax()]
     words, page = ((tmp_path / name).read_text() for name in ("words.txt", "index.html"))
     for said in (words, page):
         assert f"{best[column]:.3f} [{best[f'{column}_low']:.3f}, {best[f'{column}_high']:.3f}]" in said
-        assert "60 s of work in 1 jobs, 1.2 GB" in said
+        assert "1 trained model took 60 s of work in 1 jobs, 1.2 GB" in said
     assert all(f'href="{row.stage}/{row.model}/"' in page for row in table.itertuples())
