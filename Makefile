@@ -30,7 +30,7 @@ predict: $(READY)
 		$(if $(COLUMN),--column "$(COLUMN)")
 
 report: run
-	$(SNAKEMAKE) --report report.html
+	$(SNAKEMAKE) --report report.html --report-stylesheet rules/captions/report.css
 	@echo "Open report.html in a browser."
 
 test: $(READY)
