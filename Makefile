@@ -11,7 +11,7 @@ READY := $(VENV)/.graft-$(shell cat requirements.txt requirements-test.txt | cks
 SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(QUICK),--config quick=true)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: new check run predict test lint report results docs clear-store env
+.PHONY: new check run predict test lint report results bench docs clear-store env
 
 # A config for your data: make new DATA=folder-or-file [CONFIG=mine.yaml]. Never overwrites.
 new: $(READY)
@@ -47,6 +47,10 @@ results: $(READY)
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --directory build/results \
 		--configfile config/results.yaml -- results/summary.csv
 	$(BIN)/python scripts/write_results.py build/results/results/summary.csv
+
+# graft against the scripts that it replaces, side by side: make bench [ROW=P4]. Some rows of many so far.
+bench: $(READY)
+	$(BIN)/python tests/benchmarks/bench.py $(ROW)
 
 docs: $(READY)
 	PYTHONPATH=scripts $(BIN)/python -m graft.config_docs
