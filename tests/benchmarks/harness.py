@@ -20,7 +20,7 @@ class Row:
     id, what : the target's name, and what is compared
     ours, other : seconds of every repetition
     target : "at least" or "at most" and a number: what median(other) / median(ours) shall be (with "at least"), or
-        median(ours) / median(other) (with "at most")
+        median(ours) / median(other) (with "at most"); where there is no other, the seconds themselves
     quality : dict, the accuracy (or agreement) of both
     counts : dict, the work done, which does not vary: forwards, tokens, episodes, bytes
     """
@@ -36,7 +36,10 @@ class Row:
 
     @property
     def ratio(self):
-        ours, other = statistics.median(self.ours), statistics.median(self.other)
+        ours = statistics.median(self.ours)
+        if not self.other:
+            return ours
+        other = statistics.median(self.other)
         return other / ours if self.target[0] == "at least" else ours / other
 
     @property
@@ -45,7 +48,12 @@ class Row:
 
     def record(self):
         """For benchmarks.json."""
-        return {**asdict(self), "target": " ".join(map(str, self.target)), "ratio": self.ratio, "met": self.met}
+        return {
+            **asdict(self),
+            "target": " ".join(map(str, self.target)) + ("" if self.other else " s"),
+            "ratio": self.ratio,
+            "met": self.met,
+        }
 
 
 def alternate(ours, other, repeats=3, warm=True):
@@ -80,7 +88,7 @@ def table(rows):
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        seconds = [f"{statistics.median(one):.3g}" for one in (row.ours, row.other)]
+        seconds = [f"{statistics.median(one):.3g}" if one else "" for one in (row.ours, row.other)]
         missed = "" if row.met else " (missed)"
         sides = [row.quality.get(side, "") for side in ("ours", "other")]
         what = row.what + (f"; {row.why}" if row.why and not row.met else "")
