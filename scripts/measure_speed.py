@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from graft import features
-from graft.depthwise import fast_depthwise
+from graft import features, kernels
 from graft.device import choose_device, choose_precision
 from graft.inputs import open_inputs, open_source
 from graft.job import job
@@ -18,6 +17,7 @@ from graft.network import Network
 from graft.outputs import write_json
 from graft.samples import read_manifest
 from graft.store import Store
+from graft.training import set_train
 
 logger = logging.getLogger("graft")
 FORWARDS, BATCH = 64, 16  # samples; few, so that a look stays a look
@@ -96,17 +96,16 @@ def cost_of_one(network, inputs, device):
 
 def training_rate(network, batch, device, precision, size):
     """Samples per second of two steps, after one that no one counts, and what a sample keeps for the backward."""
-    model, kept = Network(network, {"label": 2}).to(device).train(), []
+    model, kept = Network(network, {"label": 2}).to(device), []
+    set_train(model, freeze_batchnorm=True)
+    running = kernels.training(model, features.first_of(batch), device, precision, True, False)
 
     def keep(tensor):
         kept.append(tensor.numel() * tensor.element_size())
         return tensor
 
     def step():
-        with (
-            torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
-            fast_depthwise(device, precision),
-        ):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"), running():
             loss = model(batch)["label"].float().logsumexp(1).mean()
         loss.backward()
         return float(loss.detach())

@@ -1,12 +1,10 @@
 """Which device and number format a job uses: a plain rule, never a stopwatch."""
 
 import logging
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from graft.depthwise import ForwardInFp32
 from graft.errors import UserError
 
 logger = logging.getLogger("graft")
@@ -33,13 +31,6 @@ def choose_precision(precision, device):
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp32"
     return "bf16" if _cpu_has_bf16() else "fp32"
-
-
-@contextmanager
-def autocast(device, precision):
-    """The context in which a network is run forward: embeddings stay within cosine 0.999 of float32."""
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"), ForwardInFp32(device.type):
-        yield
 
 
 def _cpu_has_bf16():

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from graft import backbones
-from graft.device import autocast, choose_precision
+from graft import backbones, kernels
+from graft.device import choose_precision
 from graft.errors import UserError
 from graft.inputs import open_inputs, transform_key
 from graft.job import Progress
@@ -70,11 +70,12 @@ def table_of(source, backbone, store, precision):
 def forward(network, inputs, device, precision, counts, progress=None):
     """The network's output for every input, longest first so that batches hardly pad; float32, shape (n, width)."""
     order = np.argsort(-inputs.lengths, kind="stable")
-    outputs = [None] * len(order)
+    outputs, running = [None] * len(order), None
     for start in range(0, len(order), BATCH):
         indices = order[start : start + BATCH]
         batch = inputs.prepare(inputs.batch(indices), device)
-        with autocast(device, precision):
+        running = running or kernels.inference(network, first_of(batch), device, precision)
+        with running():
             values = network(batch)
         for i, value in zip(indices, values.float().cpu().numpy(), strict=True):
             outputs[i] = value
@@ -86,6 +87,11 @@ def forward(network, inputs, device, precision, counts, progress=None):
     if not np.isfinite(outputs).all():
         raise UserError("the backbone gave NaN or infinite embeddings", hint="try device.precision: fp32")
     return outputs
+
+
+def first_of(batch):
+    """The inputs of a batch's first sample."""
+    return {key: value[:1] for key, value in batch.items()} if isinstance(batch, dict) else batch[:1]
 
 
 def pretrained(folder, card):

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from graft import heads, objectives, training
+from graft import heads, kernels, objectives, training
 from graft.augment import draw_views
 from graft.calibration import fit_temperature, log_loss, probabilities, residual_std
 from graft.errors import UserError
 from graft.feature_files import features_of
-from graft.features import forward
+from graft.features import first_of, forward
 from graft.inputs import image_format, open_inputs
 from graft.metrics import auroc
 from graft.network import Network, outputs_of, to_dict
@@ -141,7 +141,14 @@ class Run:
             self.state,
             self.device,
             self.precision,
+            self._running(train[:1]),
         )
+
+    def _running(self, rows):
+        """The context of a training step, told by running the network on one row."""
+        example = first_of(self.inputs.prepare(self.inputs.batch(rows), self.device))
+        frozen, dropped = self.settings["freeze_batchnorm"], self.settings["attention_dropout"]
+        return kernels.training(self.network, example, self.device, self.precision, frozen, dropped)
 
     def class_weights(self):
         """Weight of each class in the loss, inversely to its share of the train rows; None for equal weights."""

@@ -2,7 +2,8 @@
 
 import torch
 
-from graft.device import autocast
+from graft import kernels
+from graft.features import first_of
 
 
 class StoredTeacher:
@@ -20,10 +21,12 @@ class LiveTeacher:
 
     def __init__(self, network, inputs, target, device, precision):
         self.network = network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-        self.inputs, self.target, self.device, self.precision = inputs, target, device, precision
+        self.inputs, self.target, self.device = inputs, target, device
+        example = first_of(inputs.prepare(inputs.batch([0]), device))
+        self.running = kernels.inference(self.network, example, device, precision)
 
     @torch.no_grad()
     def logits(self, rows, views):
         batch = self.inputs.prepare(self.inputs.batch(rows), self.device, views)
-        with autocast(self.device, self.precision):
+        with self.running():
             return self.network(batch)[self.target].float()

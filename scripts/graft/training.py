@@ -11,20 +11,19 @@ import logging
 import math
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 
-from graft.depthwise import fast_depthwise
 from graft.errors import UserError
 from graft.job import Progress
 
 logger = logging.getLogger("graft")
 
 
-def fit(network, batches, objective, evaluate, settings, seed, state, device, precision):
+def fit(network, batches, objective, evaluate, settings, seed, state, device, precision, running=nullcontext):
     """Train `network` and leave its best weights in it.
 
     Parameters
@@ -39,6 +38,7 @@ def fit(network, batches, objective, evaluate, settings, seed, state, device, pr
     seed : int
     state : State
     device, precision : where and in which number format
+    running : callable that gives the context of a forward pass, see kernels.training
 
     Returns
     -------
@@ -68,7 +68,7 @@ def fit(network, batches, objective, evaluate, settings, seed, state, device, pr
             for step in range(run.step, steps):
                 torch.manual_seed(_mix(seed, run.epoch, step))
                 for indices in groups[step]:
-                    with accelerator.autocast(), fast_depthwise(device, precision):
+                    with accelerator.autocast(), running():
                         loss = objective(model, indices, run.epoch) / len(groups[step])
                     accelerator.backward(loss)
                     run.loss_sum = run.loss_sum + loss.detach().double()

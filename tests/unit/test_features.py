@@ -7,8 +7,7 @@ import torch
 from PIL import Image
 
 from assets import backbone
-from graft import features
-from graft.device import autocast
+from graft import features, kernels
 from graft.feature_files import features_of, read_features, write_features
 from graft.inputs import open_source
 from graft.outputs import sha256_of_file, write_json
@@ -61,7 +60,7 @@ def test_bfloat16_embeddings_of_texts_are_within_cosine_0_999_of_float32():
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     with torch.inference_mode():
         exact = network(inputs).float().numpy()
-        with autocast(torch.device("cpu"), "bf16"):
+        with kernels.inference(network, features.first_of(inputs), torch.device("cpu"), "bf16")():
             rounded = network(inputs).float().numpy()
     assert cosine(exact, rounded).min() > 0.999
 
