@@ -29,8 +29,12 @@ def main(configs, results, resources, store=None):
     weights |= {network.load(path)["digests"]["backbone"] for path in models}
     fits = [_fit(spec["preprocessing"]) for spec in specs if spec["modality"] == "image"]
 
+    tokenizers = [spec["preprocessing"].get("tokenizer") for spec in specs if spec["modality"] == "text"]
+
     def wanted(kind, key):
-        return _fit(key) in fits if kind == "images" else key.get("weights") in weights
+        if kind == "images":
+            return _fit(key) in fits
+        return key["tokenizer"] in tokenizers if kind == "tokens" else key.get("weights") in weights
 
     store = store or Store(configs[0]["store"]["path"])
     return store.keep_only(wanted)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from graft import images
 from graft.calibration import probabilities
 from graft.errors import UserError
-from graft.inputs import ImageInputs, TextInputs, as_format, tokenize
+from graft.inputs import ImageInputs, TextInputs, as_format, token_rows
 from graft.network import from_dict
 from graft.outputs import read_json
 
@@ -126,7 +126,10 @@ class _Texts(TextInputs):
 
         # The folder's own config.json is graft's, and would not tell transformers which tokenizer this is.
         self.tokenizer = tokenizer(network.folder, make_config(network.config["backbone"]["config"]))
-        self.ids = tokenize(self.tokenizer, list(texts), network.config["transform"]["max_length"])
+        self.rows = token_rows(self.tokenizer, list(texts), network.config["transform"]["max_length"])
+
+    def _token_rows(self, indices):
+        return self.rows[indices]
 
 
 class _Vectors:

@@ -17,7 +17,7 @@ from graft.outputs import read_json
 
 logger = logging.getLogger("graft")
 SHARD = 2048  # embeddings per shard: an interruption loses at most these
-BATCH = 32
+BATCH = {"cpu": (32, 4096), "cuda": (256, 65536)}  # images, tokens that are forwarded at once
 
 
 def embed(rows, source, backbone, store, precision="auto", device=None, threads=1):
@@ -69,24 +69,32 @@ def table_of(source, backbone, store, precision):
 @torch.inference_mode()
 def forward(network, inputs, device, precision, counts, progress=None):
     """The network's output for every input, longest first so that batches hardly pad; float32, shape (n, width)."""
-    order = np.argsort(-inputs.lengths, kind="stable")
-    outputs, running = [None] * len(order), None
-    for start in range(0, len(order), BATCH):
-        indices = order[start : start + BATCH]
+    outputs = running = None
+    for indices in batches_by_length(inputs.lengths, *BATCH.get(device.type, BATCH["cpu"])):
         batch = inputs.prepare(inputs.batch(indices), device)
         running = running or kernels.inference(network, first_of(batch), device, precision)
         with running():
-            values = network(batch)
-        for i, value in zip(indices, values.float().cpu().numpy(), strict=True):
-            outputs[i] = value
+            values = network(batch).float().cpu().numpy()
+        if outputs is None:
+            outputs = np.empty((len(inputs.lengths), *values.shape[1:]), np.float32)
+        outputs[indices] = values
         counts["forwards"] += len(indices)
         counts["padded_tokens"] += int(inputs.lengths[indices].max()) * len(indices)
         if progress:
             progress.add(len(indices))
-    outputs = np.stack(outputs)
     if not np.isfinite(outputs).all():
         raise UserError("the backbone gave NaN or infinite embeddings", hint="try device.precision: fp32")
     return outputs
+
+
+def batches_by_length(lengths, samples, tokens):
+    """Indices in batches, longest first: as many texts as padded make `tokens`; of inputs of one token each, `samples`."""
+    order = np.argsort(-lengths, kind="stable")
+    texts = len(lengths) and lengths.max() > 1
+    while len(order):
+        count = max(1, tokens // int(lengths[order[0]])) if texts else samples
+        yield order[:count]
+        order = order[count:]
 
 
 def first_of(batch):

@@ -19,6 +19,7 @@ from graft.job import Progress
 
 logger = logging.getLogger("graft")
 DECODE_BLOCK = 1024  # images per shard: an interruption loses at most these
+TEXT_BLOCK = 4096  # texts per shard
 
 
 def open_inputs(rows, source, backbone, store, counts, threads=1):
@@ -111,26 +112,38 @@ class ImageInputs:
 
 
 class TextInputs:
-    """Texts as token ids; a batch is padded to its longest text only."""
+    """Texts as token ids, kept in the store once per tokenizer and length; a batch is padded to its longest text only."""
 
     def __init__(self, rows, source, backbone, store, counts, threads):
-        self.tokenizer = load_tokenizer(backbone.folder)
-        self.max_length = backbone.spec["preprocessing"]["max_length"]
-        load = readers.opener(source.entry, source.root)
-        texts = [load(row.path, row.row, row.content_sha256) for row in rows.itertuples()]
-        self.ids = tokenize(self.tokenizer, texts, self.max_length)
-        self.lengths = np.array([len(ids) for ids in self.ids], np.int64)
+        settings = backbone.spec["preprocessing"]
+        self.tokenizer, self.max_length = load_tokenizer(backbone.folder), settings["max_length"]
+        self.table = store.table(
+            "tokens", (self.max_length + 1,), _id_dtype(self.tokenizer), tokenizer=settings["tokenizer"]
+        )
+        self._tokenize_missing(rows, source, counts)
+        self.positions = self.table.locate(list(rows["content_sha256"]))
+        blocks = [self.positions[start : start + TEXT_BLOCK] for start in range(0, len(rows), TEXT_BLOCK)]
+        self.lengths = np.concatenate([np.zeros(0, np.int64)] + [self.table.gather(block)[:, 0] for block in blocks])
+        self.lengths = self.lengths.astype(np.int64)
         counts["tokens"] = counts.get("tokens", 0) + int(self.lengths.sum())
 
     def batch(self, indices):
-        ids = [self.ids[i] for i in indices]
-        longest = max(len(row) for row in ids)
-        padded = torch.full((len(ids), longest), self.tokenizer.pad_token_id or 0, dtype=torch.int64)
-        mask = torch.zeros((len(ids), longest), dtype=torch.int64)
-        for i, row in enumerate(ids):
-            padded[i, : len(row)] = torch.as_tensor(row)
-            mask[i, : len(row)] = 1
-        return {"input_ids": padded, "attention_mask": mask}
+        return padded(self._token_rows(indices), self.tokenizer.pad_token_id or 0)
+
+    def _token_rows(self, indices):
+        return self.table.gather(self.positions[indices])
+
+    def _tokenize_missing(self, rows, source, counts):
+        missing = set(self.table.missing(list(rows["content_sha256"])))
+        if not missing:
+            return
+        wanted = rows[rows["content_sha256"].isin(missing)].drop_duplicates("content_sha256")
+        load = readers.opener(source.entry, source.root)
+        for start in range(0, len(wanted), TEXT_BLOCK):
+            block = wanted.iloc[start : start + TEXT_BLOCK]
+            texts = [load(row.path, row.row, row.content_sha256) for row in block.itertuples()]
+            self.table.append(list(block["content_sha256"]), token_rows(self.tokenizer, texts, self.max_length))
+            counts["tokenized"] = counts.get("tokenized", 0) + len(block)
 
     def prepare(self, batch, device, views=None):
         return {key: value.to(device, non_blocking=True) for key, value in batch.items()}
@@ -153,11 +166,15 @@ class VectorInputs:
         return batch.to(device, non_blocking=True)
 
 
-def tokenize(tokenizer, texts, max_length):
-    """Token ids per text, cut at `max_length`; texts that spell a special token are text, not that token."""
+def token_rows(tokenizer, texts, max_length):
+    """The number of tokens of each text, and after it their ids; array, shape (n, max_length + 1).
+
+    Texts are cut at `max_length` tokens. Texts that spell a special token are text, not that token.
+    """
+    rows = np.zeros((len(texts), max_length + 1), _id_dtype(tokenizer))
     if not texts:
-        return []
-    return tokenizer(
+        return rows
+    found = tokenizer(
         texts,
         truncation=True,
         max_length=max_length,
@@ -165,6 +182,22 @@ def tokenize(tokenizer, texts, max_length):
         split_special_tokens=True,
         return_attention_mask=False,
     )["input_ids"]
+    for row, ids in zip(rows, found, strict=True):
+        row[0], row[1 : len(ids) + 1] = len(ids), ids
+    return rows
+
+
+def padded(rows, pad_id):
+    """input_ids and attention_mask, int64 of shape (n, longest), of rows that `token_rows` made."""
+    lengths = rows[:, :1].astype(np.int64)
+    longest = int(lengths.max())
+    real = np.arange(longest) < lengths
+    ids = np.where(real, rows[:, 1 : longest + 1].astype(np.int64), pad_id)
+    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(real.astype(np.int64))}
+
+
+def _id_dtype(tokenizer):
+    return np.uint16 if len(tokenizer) < 1 << 16 else np.uint32
 
 
 def as_format(array, wanted, path):

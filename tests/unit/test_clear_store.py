@@ -12,7 +12,10 @@ from graft.store import Store
 FIT = {"size": 32, "fit": "stretch", "crop": 1.0, "interpolation": "bilinear"}
 CONFIG = {
     "datasets": {"cells": {"source": {"path": "cells"}}},
-    "backbones": {"tiny": {"library": "timm", "architecture": "resnet18", "source": {"random": True}}},
+    "backbones": {
+        "tiny": {"library": "timm", "architecture": "resnet18", "source": {"random": True}},
+        "words": {"library": "transformers", "source": {"path": "words"}},
+    },
     "finetune": {"solar": {"dataset": "cells", "backbone": "tiny", "method": "full"}},
 }
 
@@ -28,6 +31,8 @@ def test_tables_of_named_backbones_and_models_stay_and_all_others_go(tmp_path):
     results, resources = tmp_path / "results", tmp_path / "resources"
     spec = {"weights_sha256": "named", "modality": "image", "preprocessing": FIT}
     write_json(resources / "backbones/tiny/backbone.json", spec)
+    text = {"weights_sha256": "text", "modality": "text", "preprocessing": {"tokenizer": "BertTokenizer 1"}}
+    write_json(resources / "backbones/words/backbone.json", text)
     write_json(resources / "backbones/gone/backbone.json", spec | {"weights_sha256": "gone"})
     for model in ("solar.tiny.full", "old.tiny.full"):
         path = results / f"finetune/{model}/seed0/ft_model.pt"
@@ -37,11 +42,13 @@ def test_tables_of_named_backbones_and_models_stay_and_all_others_go(tmp_path):
         filled(tmp_path / "store", "a", weights="named"),
         filled(tmp_path / "store", "b", weights="weights of solar.tiny.full"),
         filled(tmp_path / "store", "c", kind="images", **FIT),
+        filled(tmp_path / "store", "g", kind="tokens", tokenizer="BertTokenizer 1"),
     ]
     go = [
         filled(tmp_path / "store", "d", weights="gone"),
         filled(tmp_path / "store", "e", weights="weights of old.tiny.full"),
         filled(tmp_path / "store", "f", kind="images", **FIT | {"size": 64}),
+        filled(tmp_path / "store", "h", kind="tokens", tokenizer="BertTokenizer 2"),
     ]
     freed = main([graft_config.load(CONFIG)], results, resources, Store(tmp_path / "store"))
     assert all(folder.exists() for folder in stay) and not any(folder.exists() for folder in go)

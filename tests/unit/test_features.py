@@ -1,5 +1,7 @@
 """Embeddings with real weights: bfloat16 stays close to float32, order and batching change nothing that matters."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,8 @@ from graft import features, kernels
 from graft.feature_files import features_of, read_features, write_features
 from graft.inputs import open_source
 from graft.outputs import sha256_of_file, write_json
+from graft.readers import complete, list_samples
+from graft.readers.contents import digest_of_content
 from graft.store import Store
 
 CARD = {"dataset": "d", "modality": "image", "image": {"dtype": "uint8", "channels": 1, "range": [0, 255]}}
@@ -106,3 +110,39 @@ def test_a_sample_without_an_embedding_is_named(pictures, tmp_path):
     write_features(tmp_path / "a.parquet", rows.iloc[:5], np.zeros((5, 2), np.float32))
     with pytest.raises(Exception, match="5.png"):
         features_of(rows, tmp_path / "a.parquet")
+
+
+@pytest.fixture
+def messages(tmp_path):
+    """Forty texts of very different length, their rows, and where they are."""
+    words = ["the", "cell", "of", "a", "solar", "panel", "shows", "a", "dark", "spot", "near", "its", "edge"]
+    draw = np.random.default_rng(0)
+    texts = [" ".join(draw.choice(words, count)) for count in draw.integers(1, 90, 40)]
+    (tmp_path / "texts.csv").write_text("text,label\n" + "".join(f"{text} {i},a\n" for i, text in enumerate(texts)))
+    entry = complete({"source": {"path": "."}, "reader": "table", "columns": {"text": "text"}})
+    listing, _ = list_samples(entry, tmp_path)
+    rows = listing.assign(content_sha256=[digest_of_content(f"{text} {i}", "text") for i, text in enumerate(texts)])
+    write_json(tmp_path / "dataset.json", {"root": str(tmp_path)})
+    return rows, open_source(tmp_path / "dataset.json", entry, {"dataset": "d", "modality": "text"})
+
+
+def test_texts_are_tokenized_once_for_all_networks_of_a_tokenizer_and_hardly_padded(messages, tmp_path):
+    rows, source = messages
+    store, one = Store(tmp_path / "store"), features.pretrained(backbone("minilm"), {})
+    embeddings, counts = features.embed(rows, source, one, store, "fp32")
+    assert counts["tokenized"] == counts["forwards"] == 40
+    assert counts["tokens"] <= counts["padded_tokens"]
+    other = SimpleNamespace(**{**vars(one), "weights": "another"})
+    again, counts = features.embed(rows, source, other, store, "fp32")
+    assert counts["forwards"] == 40 and "tokenized" not in counts
+    assert np.array_equal(embeddings, again)
+
+
+def test_batches_of_texts_hold_as_many_tokens_as_fit():
+    lengths = np.random.default_rng(0).integers(2, 200, 3000)
+    batches = list(features.batches_by_length(lengths, 32, 4096))
+    assert sorted(np.concatenate(batches)) == list(range(3000))
+    taken = [len(batch) * lengths[batch].max() for batch in batches]
+    assert max(taken) <= 4096 and min(taken[:-1]) > 4096 - 200
+    assert sum(taken) < 1.05 * lengths.sum()
+    assert [len(batch) for batch in features.batches_by_length(np.ones(70, int), 32, 4096)] == [32, 32, 6]
