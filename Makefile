@@ -8,6 +8,8 @@ QUICK ?=
 CORES ?= all
 BIN := $(VENV)/bin
 READY := $(VENV)/.graft-$(shell cat requirements.txt requirements-test.txt | cksum | cut -d' ' -f1)
+PEERS := build/bench
+PEERS_READY := $(PEERS)/.graft-$(shell (echo $(abspath $(VENV)); cat tests/benchmarks/requirements.txt) | cksum | cut -d' ' -f1)
 SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(QUICK),--config quick=true)
 export PATH := $(abspath $(BIN)):$(PATH)
 
@@ -49,8 +51,17 @@ results: $(READY)
 	$(BIN)/python scripts/write_results.py build/results/results/summary.csv
 
 # graft against the scripts that it replaces, side by side: make bench [ROW=P4]. Some rows of many so far.
-bench: $(READY)
-	$(BIN)/python tests/benchmarks/bench.py $(ROW)
+bench: $(PEERS_READY)
+	$(PEERS)/bin/python tests/benchmarks/bench.py $(ROW)
+
+# The peers get an environment of their own that sees the packages of the project's: one torch, and no peer in the project.
+$(PEERS_READY): | $(READY)
+	$(BIN)/python -m venv --clear --without-pip $(PEERS)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> $$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth
+	$(BIN)/python -m pip --python $(PEERS)/bin/python install --quiet --disable-pip-version-check --no-deps \
+		-r tests/benchmarks/requirements.txt
+	touch $@
 
 docs: $(READY)
 	PYTHONPATH=scripts $(BIN)/python -m graft.config_docs

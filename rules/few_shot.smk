@@ -16,7 +16,7 @@ rule few_shot:
     params:
         settings=lambda wildcards: PLAN.tasks[wildcards.task],
         code=code_digest("few_shot", classifier_of),
-    threads: 2
+    threads: 1  # the products of an episode are small: a second thread gains nothing, and waits where cores are busy
     resources:
         mem_mb=scale(4000),
         runtime=scale(60),

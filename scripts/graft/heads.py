@@ -65,8 +65,8 @@ def fit_logistic(features, labels, classes, l2s=L2S, sample_weight=None, toleran
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(labels.min())}..{int(labels.max())}")
     share = _shares(sample_weight, len(features), len(l2s))
-    used = torch.ones(len(features)) if share is None else (share > 0).any(0)
-    rotated, variance, unrotate, mean = _principal(features, used / used.sum(), dead)
+    used = torch.ones(len(features), dtype=torch.bool) if share is None else (share > 0).any(0)
+    rotated, variance, unrotate, mean = _principal(features, used, dead)
 
     size = (len(variance) + 1) * classes
     batch = max(1, NUMBERS // (size * 2 * (MEMORY + 4) + ROWS * classes * 3))
@@ -88,18 +88,18 @@ def fit_logistic(features, labels, classes, l2s=L2S, sample_weight=None, toleran
 
 
 def fit_ridge(features, targets, l2s=L2S, sample_weight=None, dead=DEAD):
-    """Ridge regression for all L2 values from one eigendecomposition.
+    """Ridge regression for all problems at once: every L2 value of a subset from one eigendecomposition.
 
-    Minimises ``sum_i w[i] * (target_i - prediction_i)^2 / sum_i w[i] + l2 * ||weights||^2`` over standardised
-    features, with an unpenalised intercept (scikit-learn's ``alpha`` is ``l2 * sum(w)``). The decomposition is
-    that of X'X or of XX', whichever is smaller.
+    Problem p minimises ``sum_i w[p, i] * (target_i - prediction_i)^2 / sum_i w[p, i] + l2s[p] * ||weights||^2`` over
+    standardised features, with an unpenalised intercept (scikit-learn's ``alpha`` is ``l2 * sum(w)``).
 
     Parameters
     ----------
     features : array or Tensor, shape (N, D)
     targets : array or Tensor of float, shape (N,) or (N, T)
     l2s : sequence of L floats > 0
-    sample_weight : array or Tensor, shape (N,), optional
+    sample_weight : array or Tensor, shape (N,) or (L, N), optional
+        As for `fit_logistic`, the shared standardisation included.
     dead : float
         As for `fit_logistic`.
 
@@ -111,22 +111,49 @@ def fit_ridge(features, targets, l2s=L2S, sample_weight=None, dead=DEAD):
     Raises
     ------
     UserError
-        If a feature or target is not finite, an L2 value is not positive, or no row has weight.
+        If a feature or target is not finite, an L2 value is not positive, or a problem has no row.
     """
     features, l2s = _checked(features, l2s)
     targets = torch.as_tensor(targets, dtype=torch.float64)
     targets = targets[:, None] if targets.ndim == 1 else targets
     if not torch.isfinite(targets).all():
         raise UserError("a target value is not a finite number", hint="give those rows no label")
-    share = _shares(sample_weight, len(features), 1)
-    share = torch.full((len(features),), 1 / len(features), dtype=torch.float64) if share is None else share[0]
-    rotated, variance, unrotate, mean = _principal(features, share, dead)
+    share = _shares(torch.ones(len(features)) if sample_weight is None else sample_weight, len(features), len(l2s))
+    used = (share > 0).any(0)
+    rotated, variance, unrotate, mean = _principal(features, used, dead)
 
-    intercept = share @ targets
-    moment = rotated.double().T @ (share[:, None] * (targets - intercept))  # (rank, T)
-    theta = moment / (variance[:, None] + l2s[:, None, None])  # (L, rank, T)
-    theta = torch.cat([theta, intercept.expand(len(l2s), 1, -1)], 1)
+    theta = torch.empty(len(l2s), len(variance) + 1, targets.shape[1], dtype=torch.float64)
+    subsets, subset_of = torch.unique(share, dim=0, return_inverse=True)
+    for number, subset in enumerate(subsets):
+        here = subset_of == number
+        theta[here] = _solve_ridge(rotated, variance, targets, subset, used, l2s[here])
     return _fold_back(theta, unrotate, mean)
+
+
+def _solve_ridge(rotated, variance, targets, share, used, l2s):
+    """Every L2 value of one subset: shape (L, rank + 1, T), the last row holds the intercepts.
+
+    The second moments of all used rows are known to be diag(variance), so only the rows that the subset leaves out
+    (or weighs less) are looked at: they are taken off. Where there are none, nothing is left to decompose.
+    """
+    intercept = share @ targets
+    centre, moment = torch.zeros_like(variance), torch.zeros(len(variance), targets.shape[1], dtype=torch.float64)
+    lacking = torch.where(used, share.max() - share, 0.0)
+    off = torch.zeros(len(variance), len(variance), dtype=torch.float64)
+    for start in range(0, len(rotated), ROWS):
+        block = slice(start, start + ROWS)
+        rows, part, less = rotated[block].double(), share[block], lacking[block]
+        centre += part @ rows
+        moment += rows.T @ (part[:, None] * (targets[block] - intercept))
+        less, taken = less[less > 0], rows[less > 0]
+        off.addmm_(taken.T * less, taken)
+    spread = share.max() * used.sum() * variance
+    if lacking.any():
+        spread, axes = torch.linalg.eigh(spread.diag() - off - torch.outer(centre, centre))
+        weights = axes @ (axes.T @ moment / (spread.clamp_min(0)[:, None] + l2s[:, None, None]))
+    else:
+        weights = moment / (spread[:, None] + l2s[:, None, None])
+    return torch.cat([weights, (intercept - centre @ weights)[:, None]], 1)
 
 
 def scores(features, weights, biases):
@@ -168,9 +195,9 @@ def _shares(sample_weight, rows, problems):
     return (weight / total).expand(problems, rows)
 
 
-def _principal(features, share, dead):
-    """Standardise and rotate: z = (x - mean) @ unrotate, whose weighted second moment is diag(variance)."""
-    share = share.to(torch.float64)
+def _principal(features, used, dead):
+    """Standardise and rotate: z = (x - mean) @ unrotate, whose second moment over the used rows is diag(variance)."""
+    share = used.double() / used.sum()
     blocks = list(zip(features.split(ROWS), share.split(ROWS), strict=True))
     mean = sum(part @ rows.double() for rows, part in blocks)
     spread = sum(part @ (rows.double() - mean).square() for rows, part in blocks).sqrt()

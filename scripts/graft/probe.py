@@ -1,7 +1,6 @@
 """The linear probe: a convex head on stored embeddings, with its L2 chosen on validation data."""
 
 import numpy as np
-import torch
 
 from graft import heads
 from graft.calibration import log_loss
@@ -77,10 +76,7 @@ def _classifier(target, settings, dead):
 
 def _regressor(target, settings, dead):
     def fit(features, values, l2s, masks):
-        if masks is None:
-            return heads.fit_ridge(features, values[:, None], l2s, dead=dead)
-        solved = [heads.fit_ridge(features, values[:, None], l2s[:1], sample_weight=mask, dead=dead) for mask in masks]
-        return torch.cat([weights for weights, _ in solved]), torch.cat([biases for _, biases in solved])
+        return heads.fit_ridge(features, values[:, None], l2s, sample_weight=masks, dead=dead)
 
     return fit
 

@@ -56,14 +56,14 @@ class Row:
         }
 
 
-def alternate(ours, other, repeats=3, warm=True):
+def alternate(ours, other, repeats=3, warm=True, threads=THREADS):
     """Run two functions in turn.
 
     Returns
     -------
     (seconds, seconds, result, result) : of `ours` and `other`; the results are those of the last repetition
     """
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(threads)
     if warm:
         ours(), other()
     times, results = ([], []), [None, None]

@@ -41,13 +41,26 @@ def test_ridge_heads_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
     for rows, width in ((60, 20), (20, 60)):
         features, _ = problem(rows, width, 2)
-        targets, weight = rng.normal(size=(rows, 2)), rng.uniform(0.1, 2, rows)
-        mean = np.average(features, axis=0, weights=weight)
-        scaled = (features - mean) / np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weight))
-        predicted = heads.scores(features, *heads.fit_ridge(features, targets, heads.L2S, sample_weight=weight))
-        for one, l2 in zip(predicted.numpy(), heads.L2S, strict=True):
+        scaled = (features - features.mean(0)) / features.std(0)
+        targets = rng.normal(size=(rows, 2))
+        folds = np.stack([np.arange(rows) % 3 != fold for fold in range(3)]).astype(float)
+        weights = np.concatenate([folds, rng.uniform(0.1, 2, (1, rows)), np.ones((1, rows))])
+        l2s, each = np.tile(heads.L2S, len(weights)), np.repeat(weights, len(heads.L2S), axis=0)
+        predicted = heads.scores(features, *heads.fit_ridge(features, targets, l2s, sample_weight=each))
+        for one, l2, weight in zip(predicted.numpy(), l2s, each, strict=True):
             model = Ridge(alpha=l2 * weight.sum()).fit(scaled, targets, sample_weight=weight)
             np.testing.assert_allclose(one, model.predict(scaled), atol=1e-8)
+
+
+def test_ridge_decomposes_once_per_subset_whatever_the_number_of_penalties(monkeypatch):
+    features, labels = problem(60, 8, 3)
+    masks = np.stack([np.arange(60) % 3 != fold for fold in range(3)]).astype(float)
+    calls, eigh = [], torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda matrix: calls.append(1) or eigh(matrix))
+    heads.fit_ridge(features, labels)
+    assert len(calls) == 1
+    heads.fit_ridge(features, labels, np.tile(heads.L2S, 3), np.repeat(masks, len(heads.L2S), axis=0))
+    assert len(calls) == 1 + 1 + 3
 
 
 def test_folds_solved_together_equal_folds_solved_alone():
