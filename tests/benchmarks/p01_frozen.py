@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import timm
 import torch
-from PIL import Image
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from torch.utils.data import DataLoader
 
 import assets
+from benchmarks.elpv import Files
 from benchmarks.harness import THREADS, Row, alternate
 from benchmarks.seed_loop import freeze_all_but, predict_vision, train_vision
 from graft import backbones, features, kernels
@@ -64,25 +63,6 @@ def auroc_of(probe, embeddings, codes, test):
     return auroc(codes[test], odds)[0]
 
 
-class Files(Dataset):
-    """What a notebook reads: each image decoded and resized anew whenever it is asked for."""
-
-    def __init__(self, folder, rows):
-        self.paths, self.labels = (
-            [folder / path for path in rows["path"]],
-            (rows["defect"] == "yes").astype(int).tolist(),
-        )
-        self.transform = transforms.Compose(
-            [transforms.Resize((SIZE, SIZE)), transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3)]
-        )
-
-    def __len__(self):
-        return len(self.paths)
-
-    def __getitem__(self, index):
-        return self.transform(Image.open(self.paths[index]).convert("RGB")), self.labels[index]
-
-
 def run():
     with tempfile.TemporaryDirectory() as folder:
         yield from _rows(Cells(Path(folder) / "cells"), Path(folder))
@@ -120,7 +100,10 @@ def _rows(cells, folder):
             raise RuntimeError(f"the seed loop's network is another one: {found}")
         model.classifier = torch.nn.Linear(model.num_features, 2)  # the last layer replaced, as the notebooks do
         freeze_all_but(model, ["fc", "classifier"])
-        parts = {split: Files(cells.folder, rows) for split, rows in prepared.frame.groupby("split")}
+        parts = {
+            split: Files(cells.folder, rows["path"], rows["defect"] == "yes", SIZE)
+            for split, rows in prepared.frame.groupby("split")
+        }
         train_vision(model, parts["train"], parts["validation"], EPOCHS)
         logits, labels = predict_vision(model, DataLoader(parts["test"], batch_size=BATCH))
         return auroc(labels.numpy(), logits.softmax(1).numpy())[0]

@@ -1,0 +1,90 @@
+"""graft's own side of the training rows: a prepared data set, and a run as scripts/finetune.py gets it."""
+
+import torch
+
+from benchmarks.harness import THREADS
+from graft import config as graft_config
+from graft import features
+from graft.device import choose_precision
+from graft.feature_files import write_features
+from graft.fingerprint import root_of
+from graft.inputs import open_inputs, open_source
+from graft.prepare import prepare, write
+from graft.readers import complete
+from graft.runs import Run
+from graft.samples import read_manifest
+from graft.state import State
+from graft.store import Store
+
+CPU = torch.device("cpu")
+
+
+class Prepared:
+    """A data set on disk (`folder` of its dataset.json), prepared once in `work`, and one store for all runs on it."""
+
+    def __init__(self, name, entry, folder, work):
+        self.entry, self.folder, self.work = complete(entry), folder, work
+        self.samples, self.store = work / "samples.parquet", Store(work / "store")
+        outputs = {key: work / name for key, name in OUTPUTS.items()}
+        write(prepare(name, self.entry, root_of(folder / "dataset.json"), THREADS), outputs)
+        self.manifest = read_manifest(self.samples)
+        self.source = open_source(folder / "dataset.json", self.entry, self.manifest.card)
+
+    def rows(self, split):
+        frame = self.manifest.frame
+        return frame[frame["split"] == split].reset_index(drop=True)
+
+    def codes(self, split):
+        target = next(iter(self.manifest.targets))
+        return self.manifest.codes(target, self.rows(split))
+
+    def embed(self, backbone, precision="auto"):
+        """Embeddings of the labelled rows as the workflow writes them; the file's path."""
+        rows = self.manifest.part("labelled")
+        embeddings, _ = features.embed(rows, self.source, backbone, self.store, precision, CPU, THREADS)
+        path = self.work / f"{backbone.weights[:12]}.parquet"
+        write_features(path, rows, embeddings)
+        return path
+
+    def run(self, backbone, method, features_file=None, precision="auto", **settings):
+        """A run with the config's defaults and `settings` over them."""
+        model = {"dataset": "d", "backbone": "b", "method": method, **settings}
+        config = graft_config.load(
+            {
+                "datasets": {"d": self.entry},
+                "backbones": {"b": {"library": backbone.spec["library"], "source": {"path": "unread"}}},
+                "finetune": {"bench": model},
+            }
+        )
+        (planned,) = graft_config.plan(config).models.values()
+        return Run(
+            settings=planned,
+            seed=0,
+            samples=self.samples,
+            features=features_file,
+            source=self.source,
+            backbone=backbone,
+            store=self.store,
+            state=State(self.work / "state", "bench"),
+            device=CPU,
+            precision=choose_precision(precision, CPU),
+            threads=THREADS,
+        )
+
+
+OUTPUTS = {
+    "samples": "samples.parquet",
+    "labels": "labels.json",
+    "card": "data_card.json",
+    "labelled": "labelled.digest",
+    "pool": "pool.digest",
+}
+
+
+@torch.inference_mode()
+def logits(run, split):
+    """A trained run's outputs for a split, Tensor of shape (n, classes)."""
+    inputs = open_inputs(run.rows[run.splits == split], run.source, run.backbone, run.store, {}, THREADS)
+    counts = {"forwards": 0, "padded_tokens": 0}
+    embeddings = features.forward(run.network.backbone, inputs, run.device, run.precision, counts)
+    return run.network.heads[run.settings["target"]](torch.from_numpy(embeddings))
