@@ -26,8 +26,8 @@ def main(samples, dataset, part, entry, folder, model, store, output, counts, pr
     rows = manifest.part(part)
     source = open_source(dataset, entry, manifest.card)
     backbone = features.trained(network.load(model), folder) if model else features.pretrained(folder, manifest.card)
-    embeddings, done = features.embed(rows, source, backbone, store, precision, choose_device(gpus), threads)
-    write_features(output, rows, embeddings)
+    blocks, done = features.embed_blocks(rows, source, backbone, store, precision, choose_device(gpus), threads)
+    write_features(output, rows, blocks)
     logger.info("%d samples: %d decoded, %d forwarded", done["samples"], done["decodes"], done["forwards"])
     write_json(counts, done)
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from graft.errors import UserError, raise_all
 from graft.job import job
-from graft.outputs import write_parquet
+from graft.outputs import read_parquet_parts, write_parquet_parts
 from graft.tables import prediction_metadata
 
 
@@ -26,22 +26,30 @@ def main(predictions, output):
         "classes": json.dumps(facts["classes"], ensure_ascii=False),
         "model_digests": json.dumps(digests),
     }
-    tables = [part["table"].replace_schema_metadata(None) for part in parts]
-    write_parquet(output, pa.concat_tables(tables, promote_options="permissive"), metadata)
+    schemas = [pq.read_schema(part["path"]).remove_metadata() for part in parts]
+    schema = pa.unify_schemas(schemas, promote_options="permissive")
+    write_parquet_parts(output, schema, blocks(parts, schema), metadata)
+
+
+def blocks(parts, schema):
+    """The rows of all parts, in `schema`, a block at a time."""
+    for part in parts:
+        for block in read_parquet_parts(part["path"]):
+            block = block.replace_schema_metadata(None)
+            yield pa.concat_tables([schema.empty_table(), block], promote_options="permissive")
 
 
 def read(path):
-    """A prediction table and who made it."""
-    table = pq.read_table(path)
+    """Who made a prediction table, and what its metadata say."""
+    table = pq.read_table(path, columns=["model", "seed"])
     names = {column: pc.unique(table[column]).to_pylist() for column in ("model", "seed")}
     if any(len(values) != 1 for values in names.values()):
         raise UserError(f"holds predictions of {names}, not of one model and seed", where=str(path))
     return {
         "path": path,
-        "table": table,
         "model": names["model"][0],
         "seed": names["seed"][0],
-        "facts": prediction_metadata(table.schema, path),
+        "facts": prediction_metadata(pq.read_schema(path), path),
     }
 
 

@@ -6,17 +6,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graft.job import job
-from graft.outputs import write_parquet
+from graft.outputs import read_parquet_parts, write_parquet_parts
 
 
 def main(features, output):
     """Concatenate features files; the column "part" says which one (labelled or pool) a row comes from."""
-    tables = []
+    schema = pq.read_schema(features[0]).remove_metadata().append(pa.field("part", pa.string()))
+    write_parquet_parts(output, schema, blocks(features, schema))
+
+
+def blocks(features, schema):
+    """The rows of all files with their part, a block at a time."""
     for path in features:
-        table = pq.read_table(path)
-        part = pa.array([Path(path).stem] * len(table), pa.string())
-        tables.append(table.append_column("part", part).replace_schema_metadata(None))
-    write_parquet(output, pa.concat_tables(tables))
+        for block in read_parquet_parts(path):
+            part = pa.array([Path(path).stem] * len(block), pa.string())
+            yield pa.table([*block.columns, part], schema)
 
 
 if "snakemake" in globals():

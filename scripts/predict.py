@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from graft import network
-from graft.feature_files import features_of
+from graft.feature_files import blocks_of
 from graft.job import job
 from graft.outputs import write_json
 from graft.predictions import metrics_of, predict, write_predictions
@@ -16,9 +16,8 @@ def main(samples, model, features, output_predictions, output_metrics):
     """Write the prediction table over the parts that `features` (paths) covers, and the metrics of each split."""
     manifest, content = read_manifest(samples), network.load(model)
     rows = pd.concat([manifest.part(Path(path).stem) for path in features], ignore_index=True)
-    embeddings = features_of(rows, *features)
     (target,) = content["targets"]
-    table = predict(content, target, manifest, rows, embeddings)
+    table = predict(content, target, manifest, rows, blocks_of(rows, *features))
     write_predictions(output_predictions, table, content, target)
     write_json(output_metrics, metrics_of(table, content["targets"][target]))
 

@@ -3,9 +3,12 @@
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graft import images
@@ -17,7 +20,18 @@ from graft.readers.contents import digest_of_content, understand
 from graft.readers.rows import inside
 
 CHUNK = 256
-IMAGE_FACTS = ("height", "width", "channels", "dtype", "low", "high")
+FACTS = {
+    "image": {name: pa.int64() for name in ("height", "width", "channels")}
+    | {"dtype": pa.string(), "low": pa.float64(), "high": pa.float64()},
+    "text": {name: pa.int64() for name in ("words", "characters", "replaced")},
+    "vector": {"width": pa.int64()},
+}
+PLACE = (
+    pa.field("path", pa.string()),
+    pa.field("row", pa.int64()),
+    pa.field("size", pa.int64()),
+    pa.field("mtime_ns", pa.int64()),
+)
 RACY_NS = 2_000_000_000  # a file changed so shortly before it was read may change again without a new time
 DECODER = 2  # raised when images.decode refuses or gives something else than before
 
@@ -38,25 +52,27 @@ def check_samples(frame, entry, root, modality, threads=1, cache=None):
     DataFrame with the index of `frame`: content_sha256, reason (null, or why the sample cannot be used), and for images
     height, width, channels, dtype, low, high, for texts words, characters, replaced, for vectors width
     """
-    memory = _Memory(cache, entry) if modality == "image" else None
-    known = memory.recall(frame, root) if memory else {}
-    todo = [i for i in range(len(frame)) if i not in known]
+    schema = pa.schema({"content_sha256": pa.string(), "reason": pa.string(), **FACTS[modality]})
+    memory = _Memory(cache, entry, schema) if modality == "image" else None
+    known = memory.recall(frame, root) if memory else np.full(len(frame), -1)
+    todo = np.flatnonzero(known < 0)
     raw = raw_opener(entry, root)
     paths, rows = frame["path"].tolist(), frame["row"].tolist()
     progress = Progress("checking", len(todo), f"{modality}s")
 
     def check(numbers):
-        return [(i, _check_one(raw, paths[i], rows[i], modality, entry, memory)) for i in numbers]
+        records = [_check_one(raw, paths[i], rows[i], modality, entry, memory) for i in numbers]
+        return pa.Table.from_pylist(records, schema)
 
-    chunks = [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]
+    parts = [memory.facts.take(known[known >= 0])] if memory else [schema.empty_table()]
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for found in pool.map(check, chunks):
-            known.update(found)
+        for found in pool.map(check, [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]):
+            parts.append(found)
             progress.add(len(found))
-    out = pd.DataFrame.from_records([known[i] for i in range(len(frame))], index=frame.index)
+    found = pa.concat_tables(parts).take(np.argsort(np.concatenate([np.flatnonzero(known >= 0), todo])))
     if memory:
-        memory.keep(frame, out, root)
-        out = out.reindex(columns=["content_sha256", "reason", *IMAGE_FACTS])
+        memory.keep(frame, found)
+    out = found.to_pandas().set_index(frame.index)
     return _same_width(out) if modality == "vector" else out
 
 
@@ -100,8 +116,9 @@ def _check_one(raw, path, row, modality, entry, memory):
             raise UserError("no file is named")
         kind, value = raw(path, row)
         record["content_sha256"] = digest_of_content(value, modality)
-        if memory and record["content_sha256"] in memory.by_content:
-            return memory.by_content[record["content_sha256"]]
+        seen = memory and memory.by_content(record["content_sha256"])
+        if seen:
+            return seen
         record |= _facts(understand(value, modality, entry["frames"], entry["bands"]), modality)
     except UserError as error:
         if row >= 0 and error.where:  # the whole table cannot be read
@@ -122,7 +139,7 @@ def _facts(value, modality):
 
 def _same_width(out):
     """Vectors of another width than most are bad."""
-    if "width" not in out or not out["width"].notna().any():
+    if not out["width"].notna().any():
         return out
     widths = Counter(out["width"].dropna().astype(int))
     usual = max(widths, key=lambda width: (widths[width], -width))
@@ -135,62 +152,66 @@ def _same_width(out):
 class _Memory:
     """What was found in files that have not changed since, by their size and time, and in contents seen before."""
 
-    COLUMNS = ("path", "row", "size", "mtime_ns", "content_sha256", "reason", *IMAGE_FACTS)
-
-    def __init__(self, cache, entry):
-        self.cache, self.by_file, self.by_content = cache, {}, {}
+    def __init__(self, cache, entry, schema):
+        self.cache = cache
         self.key = digest_of({"decoder": DECODER, "frames": entry["frames"], "bands": entry["bands"]})
+        kept = pa.schema([*PLACE, *schema]).empty_table()
         try:
-            table = pq.read_table(cache) if cache is not None else None
-        except (OSError, ValueError):  # none yet, or cut short: everything is read again
-            table = None
-        if table is None or (table.schema.metadata or {}).get(b"key") != self.key.encode():
-            return
-        for record in table.select(list(self.COLUMNS)).to_pylist():
-            place = (record.pop("path"), record.pop("row"))
-            stamp = (record.pop("size"), record.pop("mtime_ns"))
-            self.by_file[place] = (stamp, record)
-            if record["content_sha256"]:
-                self.by_content[record["content_sha256"]] = record
+            table = pq.read_table(cache) if cache is not None else kept
+            if (table.schema.metadata or {}).get(b"key") == self.key.encode():
+                kept = table.select(kept.schema.names).cast(kept.schema)
+        except (OSError, ValueError, KeyError):  # none yet, or cut short: everything is read again
+            pass
+        self.places, self.facts = kept.select([field.name for field in PLACE]), kept.select(schema.names)
+
+    @cached_property
+    def _row_of_content(self):
+        return {content: row for row, content in enumerate(self.facts["content_sha256"].to_pylist())}
+
+    def by_content(self, content):
+        """The record of a content that was seen before, else None."""
+        row = self._row_of_content.get(content)
+        return None if row is None else self.facts.slice(row, 1).to_pylist()[0]
 
     def recall(self, frame, root):
-        """{number of the row: record} of the rows whose file is as it was."""
-        self.stamps = [None] * len(frame)
-        known, tables = {}, {}
-        for i, (path, row) in enumerate(zip(frame["path"], frame["row"], strict=True)):
-            if row < 0:
-                self.stamps[i] = _stamp(root, path)
-            else:
-                if path not in tables:
-                    tables[path] = _stamp(root, path)
-                self.stamps[i] = tables[path]
-            stamp, record = self.by_file.get((path, row), (None, None))
-            if stamp is not None and stamp == self.stamps[i]:
-                known[i] = record
-        return known
+        """For each row the number of its record, if its file is as it was, else -1; int64 array."""
+        self.stamps = frame[["path", "row"]].assign(**_stamps(frame, root)).reset_index(drop=True)
+        before = self.places.to_pandas().assign(record=np.arange(len(self.places)))
+        before = before.drop_duplicates(["path", "row"], keep="last")
+        found = self.stamps.merge(before, how="left", on=[field.name for field in PLACE])
+        return found["record"].fillna(-1).to_numpy(np.int64)
 
-    def keep(self, frame, out, root):
+    def keep(self, frame, found):
         """Write what is known now. A file that changed just now will be read again, though not decoded."""
         if self.cache is None:
             return
-        table = out.reindex(columns=["content_sha256", "reason", *IMAGE_FACTS])
-        table.insert(0, "path", frame["path"])
-        table.insert(1, "row", frame["row"])
         newest = time.time_ns() - RACY_NS
-        stamps = [s if s is not None and s[1] < newest else (-1, -1) for s in self.stamps]
-        table.insert(2, "size", [size for size, _ in stamps])
-        table.insert(3, "mtime_ns", [time for _, time in stamps])
-        table = table[table["content_sha256"].notna()]
-        for name in ("content_sha256", "reason", "dtype", "path"):
-            table[name] = table[name].astype("str")
-        write_parquet(self.cache, table, {"key": self.key})
+        sure = ((self.stamps["size"] >= 0) & (self.stamps["mtime_ns"] < newest)).to_numpy()
+        stamps = self.stamps.assign(**{name: np.where(sure, self.stamps[name], -1) for name in ("size", "mtime_ns")})
+        places = [pa.array(stamps[field.name], field.type, from_pandas=True) for field in PLACE]
+        table = pa.table([*places, *found.columns], pa.schema([*PLACE, *found.schema]))
+        write_parquet(self.cache, table.filter(table["content_sha256"].is_valid()), {"key": self.key})
+
+
+def _stamps(frame, root):
+    """Size and time of each row's file, -2 where there is none; a table of many rows is looked at once."""
+    out = np.full((2, len(frame)), -2, np.int64)
+    tables = {}
+    for i, (path, row) in enumerate(zip(frame["path"], frame["row"], strict=True)):
+        if row < 0:
+            out[:, i] = _stamp(root, path)
+        else:
+            if path not in tables:
+                tables[path] = _stamp(root, path)
+            out[:, i] = tables[path]
+    return {"size": out[0], "mtime_ns": out[1]}
 
 
 def _stamp(root, path):
     if not isinstance(path, str):
-        return None
+        return -2, -2
     try:
         status = Path(inside(root, path)).stat()
     except (UserError, OSError):
-        return None
+        return -2, -2
     return status.st_size, status.st_mtime_ns

@@ -10,18 +10,29 @@ import torch
 from graft import backbones, kernels
 from graft.device import choose_precision
 from graft.errors import UserError
-from graft.inputs import open_inputs, transform_key
+from graft.feature_files import rows_per_block
+from graft.inputs import Chosen, missing_rows, open_inputs, transform_key
 from graft.job import Progress
 from graft.network import from_dict
 from graft.outputs import read_json
 
 logger = logging.getLogger("graft")
 SHARD = 2048  # embeddings per shard: an interruption loses at most these
+OPEN = 8 * SHARD  # samples whose inputs are open at once: finding them in the store costs as much for few as for many
 BATCH = {"cpu": (32, 4096), "cuda": (256, 65536)}  # images, tokens that are forwarded at once
 
 
 def embed(rows, source, backbone, store, precision="auto", device=None, threads=1):
-    """Embeddings of `rows` by a frozen backbone.
+    """Embeddings of `rows` by a frozen backbone, all at once: float32 array, shape (n, width), and the counts.
+
+    See `embed_blocks`, which large sets need.
+    """
+    blocks, counts = embed_blocks(rows, source, backbone, store, precision, device, threads)
+    return np.concatenate(list(blocks)), counts
+
+
+def embed_blocks(rows, source, backbone, store, precision="auto", device=None, threads=1):
+    """Embed by a frozen backbone what the store lacks; then the embeddings of all `rows` in blocks.
 
     Parameters
     ----------
@@ -33,25 +44,39 @@ def embed(rows, source, backbone, store, precision="auto", device=None, threads=
 
     Returns
     -------
-    float32 array, shape (n, width), and the counts: dict of "samples", "decodes", "forwards", "tokens", "padded_tokens"
+    iterator of float32 arrays, shape (m, width), which follow `rows`; there is at least one, be it empty
+    dict of counts: "samples", "decodes", "forwards", "tokens", "padded_tokens"
     """
     device = device or torch.device("cpu")
     precision = choose_precision(precision, device)
     counts = {"samples": len(rows), "decodes": 0, "forwards": 0, "tokens": 0, "padded_tokens": 0}
+    width = backbone.spec["width"]
+
+    def inputs_of(part):
+        return open_inputs(part, source, backbone, store, counts, threads)
+
     if backbone.spec["library"] == "vectors":
-        inputs = open_inputs(rows, source, backbone, store, counts, threads)
-        return inputs.vectors.astype(np.float32), counts
+        return _in_blocks(rows, width, lambda part: inputs_of(part).vectors), counts
     table = table_of(source, backbone, store, precision)
-    missing = set(table.missing(list(rows["content_sha256"])))
-    if missing:
-        wanted = rows[rows["content_sha256"].isin(missing)].drop_duplicates("content_sha256")
+    wanted = missing_rows(rows, table)
+    if len(wanted):
         network = backbone.network().to(device, memory_format=torch.channels_last).eval()
         progress = Progress("embedding", len(wanted))
-        for start in range(0, len(wanted), SHARD):
-            block = wanted.iloc[start : start + SHARD]
-            inputs = open_inputs(block, source, backbone, store, counts, threads)
-            table.append(list(block["content_sha256"]), forward(network, inputs, device, precision, counts, progress))
-    return table.read(list(rows["content_sha256"])), counts
+        for start in range(0, len(wanted), OPEN):
+            block = wanted.iloc[start : start + OPEN]
+            inputs, contents = inputs_of(block), list(block["content_sha256"])
+            for first in range(0, len(block), SHARD):
+                shard = Chosen(inputs, np.arange(first, min(first + SHARD, len(block))))
+                values = forward(network, shard, device, precision, counts, progress)
+                table.append(contents[first : first + SHARD], values)
+    positions = table.positions(rows["content_sha256"])
+    return _in_blocks(positions, width, table.gather), counts
+
+
+def _in_blocks(items, width, read):
+    """`read` of successive parts of `items` (array or DataFrame), as many at a time as a features file's block has."""
+    size = rows_per_block(width)
+    return (read(items[start : start + size]) for start in range(0, max(1, len(items)), size))
 
 
 def table_of(source, backbone, store, precision):

@@ -20,6 +20,7 @@ from graft.job import Progress
 logger = logging.getLogger("graft")
 DECODE_BLOCK = 1024  # images per shard: an interruption loses at most these
 TEXT_BLOCK = 4096  # texts per shard
+TOGETHER = 32  # images that a thread decodes at a time: handing over a small one costs as much as decoding it
 
 
 def open_inputs(rows, source, backbone, store, counts, threads=1):
@@ -73,7 +74,7 @@ class ImageInputs:
         size, channels = fit["size"], self.format["channels"]
         self.table = store.table("images", (size, size, channels), self.format["dtype"], **fit, **bands)
         self._decode_missing(rows, source, fit, counts, threads)
-        self.positions = self.table.locate(list(rows["content_sha256"]))
+        self.positions = self.table.locate(rows["content_sha256"])
         self.lengths = np.ones(len(rows), np.int64)
 
     def batch(self, indices):
@@ -91,10 +92,9 @@ class ImageInputs:
         return pixels.sub_(mean).div_(std)
 
     def _decode_missing(self, rows, source, fit, counts, threads):
-        missing = set(self.table.missing(list(rows["content_sha256"])))
-        if not missing:
+        wanted = missing_rows(rows, self.table)
+        if not len(wanted):
             return
-        wanted = rows[rows["content_sha256"].isin(missing)].drop_duplicates("content_sha256")
         load = readers.opener(source.entry, source.root)
         progress = Progress("decoding", len(wanted), "images")
 
@@ -105,7 +105,7 @@ class ImageInputs:
         with ThreadPoolExecutor(max(1, threads)) as pool:
             for start in range(0, len(wanted), DECODE_BLOCK):
                 block = wanted.iloc[start : start + DECODE_BLOCK]
-                arrays = gather_errors(pool, decode, block.itertuples())
+                arrays = gather_errors(pool, decode, list(block.itertuples()))
                 self.table.append(list(block["content_sha256"]), np.stack(arrays))
                 counts["decodes"] = counts.get("decodes", 0) + len(block)
                 progress.add(len(block))
@@ -121,7 +121,7 @@ class TextInputs:
             "tokens", (self.max_length + 1,), _id_dtype(self.tokenizer), tokenizer=settings["tokenizer"]
         )
         self._tokenize_missing(rows, source, counts)
-        self.positions = self.table.locate(list(rows["content_sha256"]))
+        self.positions = self.table.positions(rows["content_sha256"])
         blocks = [self.positions[start : start + TEXT_BLOCK] for start in range(0, len(rows), TEXT_BLOCK)]
         self.lengths = np.concatenate([np.zeros(0, np.int64)] + [self.table.gather(block)[:, 0] for block in blocks])
         self.lengths = self.lengths.astype(np.int64)
@@ -134,10 +134,7 @@ class TextInputs:
         return self.table.gather(self.positions[indices])
 
     def _tokenize_missing(self, rows, source, counts):
-        missing = set(self.table.missing(list(rows["content_sha256"])))
-        if not missing:
-            return
-        wanted = rows[rows["content_sha256"].isin(missing)].drop_duplicates("content_sha256")
+        wanted = missing_rows(rows, self.table)
         load = readers.opener(source.entry, source.root)
         for start in range(0, len(wanted), TEXT_BLOCK):
             block = wanted.iloc[start : start + TEXT_BLOCK]
@@ -155,8 +152,8 @@ class VectorInputs:
     def __init__(self, rows, source, backbone, store, counts, threads):
         load = readers.opener(source.entry, source.root)
         self.vectors = np.empty((len(rows), source.card["vector"]["width"]), np.float32)
-        for i, row in enumerate(rows.itertuples()):
-            self.vectors[i] = load(row.path, row.row, row.content_sha256)
+        for row in in_reading_order(rows.reset_index(drop=True)).itertuples():
+            self.vectors[row.Index] = load(row.path, row.row, row.content_sha256)
         self.lengths = np.ones(len(rows), np.int64)
 
     def batch(self, indices):
@@ -164,6 +161,27 @@ class VectorInputs:
 
     def prepare(self, batch, device, views=None):
         return batch.to(device, non_blocking=True)
+
+
+class Chosen:
+    """A subset of some inputs: those at `indices`."""
+
+    def __init__(self, inputs, indices):
+        self.inputs, self.indices = inputs, np.asarray(indices)
+        self.lengths, self.prepare = inputs.lengths[self.indices], inputs.prepare
+
+    def batch(self, indices):
+        return self.inputs.batch(self.indices[indices])
+
+
+def missing_rows(rows, table):
+    """The rows whose content a table of the store lacks, one per content, in reading order."""
+    return in_reading_order(rows[table.locate(rows["content_sha256"]) < 0].drop_duplicates("content_sha256"))
+
+
+def in_reading_order(rows):
+    """The rows as they lie in the files: a table that is read a part at a time is then read once."""
+    return rows.sort_values(["path", "row"], kind="stable")
 
 
 def token_rows(tokenizer, texts, max_length):
@@ -211,10 +229,21 @@ def as_format(array, wanted, path):
 
 def gather_errors(pool, function, items):
     """[function(item)] over a thread pool; the user errors of all items are raised together."""
-    futures = [pool.submit(function, item) for item in items]
-    errors = [error for future in futures if isinstance(error := future.exception(), UserError)]
-    raise_all(errors)
-    return [future.result() for future in futures]
+
+    def attempt(part):
+        return [_attempt(function, item) for item in part]
+
+    parts = pool.map(attempt, [items[start : start + TOGETHER] for start in range(0, len(items), TOGETHER)])
+    results = [result for part in parts for result in part]
+    raise_all([result for result in results if isinstance(result, UserError)])
+    return results
+
+
+def _attempt(function, item):
+    try:
+        return function(item)
+    except UserError as error:
+        return error
 
 
 def _fit_arguments(fit):

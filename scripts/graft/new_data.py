@@ -86,7 +86,7 @@ def check_new(new, card, threads=1):
     reason = found["reason"].astype(object)
     if modality == "image":
         unlike = [_image_unlike(*facts, card["image"]) for facts in zip(found["dtype"], found["channels"], strict=True)]
-    elif modality == "vector" and "width" in found:
+    elif modality == "vector":
         reason = reason.mask(found["width"].notna(), None)  # what the other new vectors are like says nothing
         unlike = [_vector_unlike(width, card["vector"]["width"]) for width in found["width"]]
     else:

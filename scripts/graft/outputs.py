@@ -1,7 +1,7 @@
 """Atomic writers: a file is whole or it is not there.
 
-Everything is serialised in memory first and then written, synced and renamed, so that the bytes depend on
-the content alone (torch.save would put the file's name into them).
+Everything is written to a temporary file beside it, synced and renamed. What is not a large table is serialised in
+memory first, so that the bytes depend on the content alone (torch.save would put the file's name into them).
 """
 
 import hashlib
@@ -9,20 +9,24 @@ import io
 import json
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+GROUP = 1 << 25  # bytes of a table that is written in parts that stand in memory at once
 
-def write_bytes(path, data):
-    """Write `data` to `path` through a temporary file beside it and an atomic rename."""
+
+@contextmanager
+def atomic(path):
+    """A binary file beside `path`, which takes its place when the block ends and goes away when the block fails."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o666 & ~_umask())
@@ -30,6 +34,12 @@ def write_bytes(path, data):
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_bytes(path, data):
+    """Write `data` to `path`, whole or not at all."""
+    with atomic(path) as file:
+        file.write(data)
 
 
 def write_text(path, text):
@@ -58,6 +68,27 @@ def write_parquet(path, table, metadata=None):
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     write_bytes(path, buffer.getbuffer())
+
+
+def write_parquet_parts(path, schema, parts, metadata=None):
+    """Write an iterable of pyarrow Tables of `schema` as one file, a row group at a time; one stands in memory at once."""
+    schema = schema.with_metadata({**(schema.metadata or {}), **(metadata or {})})
+    with atomic(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        held = schema.empty_table()
+        for part in parts:
+            held = pa.concat_tables([held, part.replace_schema_metadata(schema.metadata)])
+            if held.nbytes >= GROUP:
+                writer.write_table(held)
+                held = schema.empty_table()
+        if len(held):
+            writer.write_table(held)
+
+
+def read_parquet_parts(path, columns=None):
+    """The row groups of a file as pyarrow Tables, one after the other. (`iter_batches` keeps all bytes that it read.)"""
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            yield file.read_row_group(number, columns)
 
 
 def write_torch(path, value):

@@ -20,17 +20,29 @@ def logits_of(content, target, embeddings):
     return np.asarray(embeddings, np.float64) @ weight.T + bias
 
 
-def out_of_fold(content, target, embeddings, folds, outputs):
-    """Replace the outputs of rows that have a fold by those of the head that did not see them."""
+def outputs_of(content, target, blocks, folds):
+    """The outputs for each row, of rows that have a fold those of the head that did not see them.
+
+    Parameters
+    ----------
+    blocks : iterable of (places of rows, their embeddings), as feature_files.blocks_of gives them
+    folds : int array, shape (n,), -1 for none
+
+    Returns
+    -------
+    float64 array, shape (n, outputs), and the folds, all -1 if the model has no heads of folds
+    """
     heads = content["fold_heads"].get(target)
-    if heads is None:
-        return outputs, np.full(len(folds), -1)
-    outputs = outputs.copy()
-    for place, fold in enumerate(np.unique(folds[folds >= 0])):
-        rows = folds == fold
-        weight, bias = heads["weight"][place].double().numpy(), heads["bias"][place].double().numpy()
-        outputs[rows] = embeddings[rows].astype(np.float64) @ weight.T + bias
-    return outputs, folds
+    outputs = np.empty((len(folds), len(content["state_dict"][f"heads.{target}.bias"])))
+    known = () if heads is None else np.unique(folds[folds >= 0])
+    for rows, embeddings in blocks:
+        found = logits_of(content, target, embeddings)
+        for place, fold in enumerate(known):
+            own = folds[rows] == fold
+            weight, bias = heads["weight"][place].double().numpy(), heads["bias"][place].double().numpy()
+            found[own] = embeddings[own].astype(np.float64) @ weight.T + bias
+        outputs[rows] = found
+    return outputs, np.full(len(folds), -1) if heads is None else folds
 
 
 def predict(content, target, manifest, rows, embeddings):
@@ -40,15 +52,16 @@ def predict(content, target, manifest, rows, embeddings):
     ----------
     content : dict of ft_model.pt
     rows : DataFrame, rows of the manifest
-    embeddings : float array, shape (n, width), of the model's own backbone
+    embeddings : float array, shape (n, width), of the model's own backbone; or an iterable of blocks of them, see
+        `outputs_of`
 
     Returns
     -------
     DataFrame; train rows carry a fold only if their probabilities are out-of-fold
     """
     facts = content["targets"][target]
-    outputs = logits_of(content, target, embeddings)
-    outputs, folds = out_of_fold(content, target, embeddings, rows["fold"].to_numpy(), outputs)
+    blocks = [(slice(None), embeddings)] if isinstance(embeddings, np.ndarray) else embeddings
+    outputs, folds = outputs_of(content, target, blocks, rows["fold"].to_numpy())
     table = pd.DataFrame(
         {
             "sample_id": rows["sample_id"],

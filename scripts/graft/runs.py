@@ -14,7 +14,7 @@ from graft.calibration import fit_temperature, log_loss, probabilities, residual
 from graft.errors import UserError
 from graft.feature_files import features_of
 from graft.features import first_of, forward
-from graft.inputs import image_format, open_inputs
+from graft.inputs import Chosen, image_format, open_inputs
 from graft.metrics import auroc
 from graft.network import Network, outputs_of, to_dict
 from graft.probe import solve_probe
@@ -213,7 +213,7 @@ class Run:
     def _logits(self, network, indices):
         """Logits of some of the inputs, in eval mode and without augmentation."""
         head = _OneHead(network, self.settings["target"])
-        chosen = _Chosen(self.inputs, indices)
+        chosen = Chosen(self.inputs, indices)
         return forward(head, chosen, self.device, self.precision, {"forwards": 0, "padded_tokens": 0}).astype(
             np.float64
         )
@@ -228,17 +228,6 @@ class _OneHead(torch.nn.Module):
 
     def forward(self, inputs):
         return self.network(inputs)[self.target]
-
-
-class _Chosen:
-    """A subset of some inputs."""
-
-    def __init__(self, inputs, indices):
-        self.inputs, self.indices = inputs, np.asarray(indices)
-        self.lengths, self.prepare = inputs.lengths[self.indices], inputs.prepare
-
-    def batch(self, indices):
-        return self.inputs.batch(self.indices[indices])
 
 
 def _auroc(logits, codes):

@@ -6,7 +6,10 @@ batch each, uncompressed so that they map into memory. A shard is written whole 
 interrupted job loses at most one shard and several jobs may append at once; its name is the digest of its bytes.
 """
 
+import ctypes
 import logging
+import math
+import mmap
 import os
 import shutil
 from pathlib import Path
@@ -19,6 +22,8 @@ from graft.errors import UserError
 from graft.outputs import digest_of, read_json, sha256_of, write_bytes, write_json
 
 logger = logging.getLogger("graft")
+RESIDENT = 1 << 29  # bytes of mapped shards that may stay in memory
+AROUND = 1 << 21  # bytes that the kernel may map around a value that is read: a large page
 
 
 class Store:
@@ -91,6 +96,7 @@ class Table:
         self.folder, self.shape, self.dtype = folder, shape, dtype
         self._before_append = before_append
         self._arrays, self._contents, self._starts, self._seen = [], [], [0], set()
+        self._maps, self._mapped, self._resident = [], 0, 0
         self.refresh()
 
     def refresh(self):
@@ -118,14 +124,21 @@ class Table:
         for shard in np.unique(shard_of):
             here = shard_of == shard
             values[here] = self._arrays[shard][positions[here] - self._starts[shard]]
+        self._resident += len(positions) * max(AROUND, self.dtype.itemsize * math.prod(self.shape))
+        if min(self._resident, self._mapped) > RESIDENT:
+            self._give_back()
         return values
 
-    def read(self, contents):
-        """The values of `contents`, all of which must be there; array of shape (n, *shape)."""
+    def positions(self, contents):
+        """Positions of `contents`, all of which must be there; int64, shape (n,). For `gather`."""
         positions = self.locate(contents)
         if (positions < 0).any():
             raise KeyError(f"{(positions < 0).sum()} contents are not in {self.folder}")
-        return self.gather(positions)
+        return positions
+
+    def read(self, contents):
+        """The values of `contents`, all of which must be there; array of shape (n, *shape)."""
+        return self.gather(self.positions(contents))
 
     def append(self, contents, values):
         """Add one shard, whole or not at all."""
@@ -149,16 +162,29 @@ class Table:
         if path.name not in self._seen:
             self._open(path)
 
+    def _give_back(self):
+        """Let the kernel take the shards' pages out of this process's memory before they fill it.
+
+        They stay in its cache of files, and are mapped again when they are next read.
+        """
+        self._resident = 0
+        madvise = ctypes.CDLL(None).madvise
+        for shard in self._maps:
+            madvise(ctypes.c_void_p(shard.address), ctypes.c_size_t(shard.size), mmap.MADV_DONTNEED)
+
     def _open(self, path):
         self._seen.add(path.name)
         try:
-            batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+            shard = pa.memory_map(str(path)).read_buffer()
+            batch = pa.ipc.open_file(shard).get_batch(0)
         except (pa.ArrowInvalid, OSError) as error:
             logger.info("store: %s cannot be read (%s); its values are computed again", path, error)
             path.unlink(missing_ok=True)
             return
         data = batch.column("value")
         array = np.frombuffer(data.buffers()[1], self.dtype).reshape(len(data), *self.shape)
+        self._maps.append(shard)
+        self._mapped += shard.size
         self._arrays.append(array)
         self._contents.append(batch.column("content"))
         self._starts = np.append(self._starts, self._starts[-1] + len(array)).astype(np.int64)

@@ -6,6 +6,8 @@
 
 import functools
 import io
+import itertools
+import mmap
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -14,6 +16,7 @@ import pyarrow as pa
 from graft.errors import UserError, did_you_mean, raise_all
 from graft.readers import columns, table
 from graft.readers.rows import inside, listing
+from graft.store import AROUND, RESIDENT
 
 SAMPLES = ("X", "x", "features", "images", "data", "embeddings")
 LABELS = ("label", "y", "labels", "targets")
@@ -41,9 +44,24 @@ def list_samples(entry, root):
 def rows(entry, root, name):
     """The modality, and a function that gives a row: a float32 vector, or an image as the bytes of a .npy file."""
     samples = _samples(open_arrays(str(root), name), entry, name)
+    large = isinstance(samples, np.memmap) and samples.nbytes > RESIDENT
+    row_of = _mapped_row(samples) if large else samples.__getitem__
     if samples.ndim == 2:
-        return "vector", lambda row: samples[row]
-    return "image", lambda row: _npy(samples[row])
+        return "vector", row_of
+    return "image", lambda row: _npy(row_of(row))
+
+
+def _mapped_row(samples):
+    """A function that gives a row of a .npy file, and the pages that were read back before they fill the memory."""
+    every = max(1, RESIDENT // max(AROUND, samples[:1].nbytes))
+    plain, mapped, given = samples.view(np.ndarray), samples.base, itertools.count(1)
+
+    def row_of(row):
+        if next(given) % every == 0:
+            mapped.madvise(mmap.MADV_DONTNEED)
+        return plain[row]
+
+    return row_of
 
 
 def _npy(array):
