@@ -17,7 +17,7 @@ rule measure_speed:
     log:
         "<logs>/measure_speed/{dataset}.{backbone}.log",
     params:
-        precision=precision,
+        mode=forward_mode,
         code=code_digest("measure_speed", library_of),
     threads: half_of_the_cores
     resources:

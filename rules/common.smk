@@ -469,8 +469,26 @@ def model_settings(wildcards):
     return {key: value for key, value in PLAN.models[wildcards.model].items() if key != "seeds"}
 
 
-def precision(wildcards):
-    return config["device"]["precision"]
+def forward_mode(wildcards):
+    """In which numbers, laid out how, a backbone is run forward."""
+    device = device_of(wildcards)
+    return {"precision": device["precision"], "layout": device["layout"]}
+
+
+def training_mode(wildcards):
+    """The same for training, and whether it is compiled."""
+    device = device_of(wildcards)
+    precision = device["training_precision"] or device["precision"]
+    return {"precision": precision, "layout": device["layout"], "compile": config["device"]["compile"]}
+
+
+def device_of(wildcards):
+    """The config's `device`, with what it says of the backbone of a rule's wildcards."""
+    name = wildcards.get("backbone")
+    if not name:
+        model = wildcards.get("model") or settings_of_new(wildcards).get("model")
+        name = PLAN.models[model]["backbone"] if model else None
+    return {**config["device"], **config["device"]["backbones"].get(name, {})}
 
 
 def gpus_per_job(wildcards):

@@ -14,7 +14,7 @@ rule embed:
     benchmark:
         "<benchmarks>/embed/{dataset}.{backbone}.{part}.tsv"
     params:
-        precision=precision,
+        mode=forward_mode,
         code=code_digest("embed", library_of),
     threads: half_of_the_cores
     priority: 10

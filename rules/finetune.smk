@@ -14,7 +14,7 @@ rule finetune:
         "<benchmarks>/finetune/{model}.seed{seed}.tsv"
     params:
         settings=model_settings,
-        precision=precision,
+        mode=training_mode,
         code=code_digest("finetune", method_of),
     threads: half_of_the_cores
     priority: 10

@@ -44,7 +44,7 @@ rule predict_files:
     params:
         column=column_of_new,
         data=new_data_fingerprint,
-        precision=precision,
+        mode=forward_mode,
         code=code_digest("predict_files", libraries_of_new),
     threads: half_of_the_cores
     resources:

@@ -17,16 +17,19 @@ from graft.store import Store
 logger = logging.getLogger("graft")
 
 
-def main(samples, dataset, part, entry, folder, model, store, output, counts, precision, gpus=0, threads=1):
+def main(samples, dataset, part, entry, folder, model, store, output, counts, mode, gpus=0, threads=1):
     """Embed `part` ('labelled' or 'pool'); write the embeddings to `output` and what they cost to `counts`.
 
-    The backbone is the fetched one in `folder`, or that of the trained `model` (path of an ft_model.pt).
+    The backbone is the fetched one in `folder`, or that of the trained `model` (path of an ft_model.pt). `mode` has the
+    precision and layout that it runs in.
     """
     manifest = read_manifest(samples)
     rows = manifest.part(part)
     source = open_source(dataset, entry, manifest.card)
     backbone = features.trained(network.load(model), folder) if model else features.pretrained(folder, manifest.card)
-    blocks, done = features.embed_blocks(rows, source, backbone, store, precision, choose_device(gpus), threads)
+    blocks, done = features.embed_blocks(
+        rows, source, backbone, store, mode["precision"], choose_device(gpus), threads, mode["layout"]
+    )
     write_features(output, rows, blocks)
     logger.info("%d samples: %d decoded, %d forwarded", done["samples"], done["decodes"], done["forwards"])
     write_json(counts, done)
@@ -44,7 +47,7 @@ if "snakemake" in globals():
             store=Store(snakemake.config["store"]["path"], snakemake.config["store"]["max_gb"]),
             output=snakemake.output.features,
             counts=snakemake.log.counts,
-            precision=snakemake.params.precision,
+            mode=snakemake.params.mode,
             gpus=snakemake.resources.get("gpu", 0),
             threads=snakemake.threads,
         )

@@ -129,7 +129,7 @@ if "snakemake" in globals():
             folder=Path(snakemake.input.backbone).parent,
             store=Store(snakemake.config["store"]["path"], snakemake.config["store"]["max_gb"]),
             output=snakemake.output.measured,
-            precision=snakemake.params.precision,
+            precision=snakemake.params.mode["precision"],
             gpus=snakemake.resources.get("gpu", 0),
             threads=snakemake.threads,
         )

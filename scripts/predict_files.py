@@ -130,7 +130,7 @@ if "snakemake" in globals():
             out=snakemake.output.table,
             given=known,
             column=snakemake.params.column,
-            precision=snakemake.params.precision,
+            precision=snakemake.params.mode["precision"],
             gpus=snakemake.resources.get("gpu", 0),
             threads=snakemake.threads,
         )

@@ -22,16 +22,16 @@ OPEN = 8 * SHARD  # samples whose inputs are open at once: finding them in the s
 BATCH = {"cpu": (32, 4096), "cuda": (256, 65536)}  # images, tokens that are forwarded at once
 
 
-def embed(rows, source, backbone, store, precision="auto", device=None, threads=1):
+def embed(rows, source, backbone, store, precision="auto", device=None, threads=1, layout="channels_last"):
     """Embeddings of `rows` by a frozen backbone, all at once: float32 array, shape (n, width), and the counts.
 
     See `embed_blocks`, which large sets need.
     """
-    blocks, counts = embed_blocks(rows, source, backbone, store, precision, device, threads)
+    blocks, counts = embed_blocks(rows, source, backbone, store, precision, device, threads, layout)
     return np.concatenate(list(blocks)), counts
 
 
-def embed_blocks(rows, source, backbone, store, precision="auto", device=None, threads=1):
+def embed_blocks(rows, source, backbone, store, precision="auto", device=None, threads=1, layout="channels_last"):
     """Embed by a frozen backbone what the store lacks; then the embeddings of all `rows` in blocks.
 
     Parameters
@@ -41,6 +41,7 @@ def embed_blocks(rows, source, backbone, store, precision="auto", device=None, t
     backbone : SimpleNamespace with spec, folder, weights (digest) and network() -> Module
     store : Store
     precision : 'auto', 'fp32' or 'bf16'
+    layout : 'channels_last' or 'contiguous', of images in memory
 
     Returns
     -------
@@ -60,7 +61,7 @@ def embed_blocks(rows, source, backbone, store, precision="auto", device=None, t
     table = table_of(source, backbone, store, precision)
     wanted = missing_rows(rows, table)
     if len(wanted):
-        network = backbone.network().to(device, memory_format=torch.channels_last).eval()
+        network = kernels.place(backbone.network().eval(), device, layout)
         progress = Progress("embedding", len(wanted))
         for start in range(0, len(wanted), OPEN):
             block = wanted.iloc[start : start + OPEN]

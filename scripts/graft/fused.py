@@ -176,7 +176,6 @@ class Forward:
         if key not in self.folded:
             folded, shift = fold(weight, bias, norm)
             folded, symmetric = widened(folded.to(dtype), extra)
-            folded = folded.contiguous(memory_format=torch.channels_last)
             self.folded[key] = folded, None if shift is None else shift.to(dtype), symmetric
         return self.folded[key]
 

@@ -3,6 +3,7 @@
 `inference` and `training` give a function that opens the context for one forward pass: `with running(): network(batch)`.
 """
 
+import logging
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -10,6 +11,28 @@ import torch.nn.functional as functional
 
 from graft import fused
 from graft.dropout import attention_without_dropout, dropout, plain_attention
+
+logger = logging.getLogger("graft")
+
+
+def place(network, device, layout="channels_last"):
+    """Move a network to a device and lay out its weights, and what it reads, as `layout` says ('contiguous' or not)."""
+    if layout == "contiguous":
+        network.register_forward_pre_hook(lambda module, inputs: tuple(map(_contiguous, inputs)))
+        return network.to(device)
+    return network.to(device, memory_format=torch.channels_last)
+
+
+def compiled(model, example):
+    """`model` through torch.compile; where that fails, as it is, with a line in the log."""
+    fast = torch.compile(model)
+    try:
+        with torch.no_grad():
+            fast(example)
+    except Exception as error:  # whatever the compiler did not like: training needs none
+        logger.info("torch.compile failed, training goes on without it: %s", str(error).strip().splitlines()[:1])
+        return model
+    return fast
 
 
 def inference(network, example, device, precision):
@@ -47,3 +70,7 @@ def training(network, example, device, precision, frozen_batchnorm, attention_dr
             plain_attention if device.type == "cpu" else attention_without_dropout
         )
     return lambda: fused.Replacing(table)
+
+
+def _contiguous(inputs):
+    return inputs.contiguous() if isinstance(inputs, torch.Tensor) else inputs

@@ -22,7 +22,8 @@ def open_run(snakemake):
     """The run that a rule describes; its state lies beside the outputs and belongs to exactly these inputs."""
     settings, seed = snakemake.params.settings, int(snakemake.wildcards.seed)
     device = choose_device(snakemake.resources.get("gpu", 0))
-    precision = choose_precision(snakemake.params.precision, device)
+    mode = snakemake.params.mode
+    precision = choose_precision(mode["precision"], device)
     card = read_manifest(snakemake.input.samples).card
     backbone = features.pretrained(Path(snakemake.input.backbone).parent, card)
     fingerprint = digest_of(
@@ -31,7 +32,7 @@ def open_run(snakemake):
             "weights": backbone.weights,
             "settings": settings,
             "seed": seed,
-            "precision": precision,
+            "mode": {**mode, "precision": precision},
             "code": snakemake.params.code,
             "versions": [version(package) for package in ("torch", "torchvision", "timm", "transformers")],
         }
@@ -52,6 +53,8 @@ def open_run(snakemake):
         device=device,
         precision=precision,
         threads=snakemake.threads,
+        layout=mode["layout"],
+        compile=mode["compile"],
     )
 
 

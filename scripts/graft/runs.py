@@ -41,6 +41,8 @@ class Run:
     device: torch.device
     precision: str
     threads: int
+    layout: str = "channels_last"
+    compile: bool = False
     teacher: object = None
 
     @cached_property
@@ -83,7 +85,7 @@ class Run:
         torch.manual_seed(self.seed)
         outputs = {self.settings["target"]: outputs_of(self.target)}
         network = Network(self.backbone.network(), outputs, self.settings["dropout"])
-        return network.to(self.device, memory_format=torch.channels_last)
+        return kernels.place(network, self.device, self.layout)
 
     @cached_property
     def inputs(self):
