@@ -441,13 +441,17 @@ def models_on(wildcards):
 
 def jobs_of_runs(wildcards):
     """For every trained model and seed the jobs that it took, step by step, as their benchmark files are called."""
-    return [{"model": model, "seed": seed, "jobs": jobs_of(stage, model, seed)} for stage, model, seed in all_runs()]
+    parts = {dataset: parts_of(dataset) for dataset in used_datasets()}
+    return [
+        {"model": model, "seed": seed, "jobs": jobs_of(stage, model, seed, parts[PLAN.models[model]["dataset"]])}
+        for stage, model, seed in all_runs()
+    ]
 
 
-def jobs_of(stage, model, seed):
+def jobs_of(stage, model, seed, parts):
     """The jobs of one model; embeddings by a pretrained backbone are shared with the other models that use it."""
     settings = PLAN.models[model]
-    dataset, parts, frozen = settings["dataset"], parts_of(settings["dataset"]), is_frozen(settings)
+    dataset, frozen = settings["dataset"], is_frozen(settings)
     shared = parts if frozen else ["labelled"] if uses_features(settings) else []
     return {
         "embedding by the pretrained network": [f"embed/{dataset}.{settings['backbone']}.{part}" for part in shared],

@@ -29,12 +29,12 @@ def code_digest(script, plugins=()):
     while waiting:
         path = waiting.pop()
         if path not in seen:
-            tree = ast.parse(path.read_bytes())
-            seen[path] = _digest_of_tree(tree)
-            waiting += [file for module in _imports(tree) for file in _files_of(module)]
+            seen[path], imported = _read(path)
+            waiting += imported
     return sha256_of(*sorted(f"{path.relative_to(SCRIPTS)} {digest}" for path, digest in seen.items()))
 
 
+@cache
 def constant_of(module, name, default=None):
     """The value of the top-level literal `name` of a graft module, without importing it."""
     for path in _files_of(module)[-1:]:
@@ -42,6 +42,14 @@ def constant_of(module, name, default=None):
             if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == name for t in node.targets):
                 return ast.literal_eval(node.value)
     return default
+
+
+@cache
+def _read(path):
+    """A file's digest, and the files of the graft modules that it imports; rules share most of their modules."""
+    tree = ast.parse(path.read_bytes())
+    imported = [file for module in _imports(tree) for file in _files_of(module)]
+    return _digest_of_tree(tree), imported
 
 
 def _imports(tree):

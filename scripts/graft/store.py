@@ -117,13 +117,13 @@ class Table:
         return [content for content, place in zip(distinct, self.locate(distinct), strict=True) if place < 0]
 
     def gather(self, positions):
-        """The values at `positions`; array of shape (n, *shape)."""
+        """The values at `positions`; array of shape (n, *shape). Each value is copied once, from the mapped shard."""
         positions = np.asarray(positions)
         values = np.empty((len(positions), *self.shape), self.dtype)
         shard_of = np.searchsorted(self._starts, positions, side="right") - 1
-        for shard in np.unique(shard_of):
-            here = shard_of == shard
-            values[here] = self._arrays[shard][positions[here] - self._starts[shard]]
+        rows = positions - self._starts[shard_of]
+        for value, shard, row in zip(values, shard_of.tolist(), rows.tolist(), strict=True):
+            value[...] = self._arrays[shard][row]
         self._resident += len(positions) * max(AROUND, self.dtype.itemsize * math.prod(self.shape))
         if min(self._resident, self._mapped) > RESIDENT:
             self._give_back()

@@ -20,13 +20,18 @@ def scripts(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(codedigest, "SCRIPTS", tmp_path)
-    codedigest.code_digest.cache_clear()
+    forget()
     yield tmp_path
-    codedigest.code_digest.cache_clear()
+    forget()
+
+
+def forget():
+    for cached in (codedigest.code_digest, codedigest.constant_of, codedigest._read):
+        cached.cache_clear()
 
 
 def digest(*arguments):
-    codedigest.code_digest.cache_clear()
+    forget()
     return codedigest.code_digest(*arguments)
 
 
@@ -56,3 +61,13 @@ def test_a_plug_in_found_by_name_belongs_to_it(scripts):
     (scripts / "graft/methods/linear.py").write_text("USES_FEATURES = False\n")
     assert digest("run", ("graft.methods.linear",)) != before
     assert codedigest.constant_of("graft.methods.linear", "USES_FEATURES") is False
+
+
+def test_rules_that_share_a_module_read_it_once(scripts, monkeypatch):
+    (scripts / "other.py").write_text("from graft.a import f\n")
+    parsed, parse = [], codedigest.ast.parse
+    monkeypatch.setattr(codedigest.ast, "parse", lambda text: parsed.append(text) or parse(text))
+    codedigest.code_digest("run")
+    count = len(parsed)
+    codedigest.code_digest("other")
+    assert (count, len(parsed)) == (4, 5)

@@ -117,3 +117,10 @@ def test_the_tables_of_the_config_are_part_of_all(lab):
 def test_a_quick_look_predicts_no_new_data(lab):
     found = graft(lab, lab / "config.yaml", "-n", "--config", "quick=true")
     assert "predict_files" not in found.jobs
+
+
+def test_planning_imports_no_torch(lab):
+    said = graft(lab, lab / "config.yaml", "-n", env={"PYTHONPROFILEIMPORTTIME": "1"}).output
+    imported = {line.split("|")[-1].strip() for line in said.splitlines() if line.startswith("import time:")}
+    assert "graft.config" in imported
+    assert not {"torch", "transformers", "timm", "datasets", "accelerate"} & imported
