@@ -119,6 +119,9 @@ def training_inputs(wildcards):
     inputs = {**with_contents(wildcards), "backbone": f"<resources>/backbones/{model['backbone']}/backbone.json"}
     if uses_features(model):
         inputs["features"] = f"<results>/features/{model['dataset']}/{model['backbone']}/labelled.parquet"
+    if uses_pool(model) and "pool" in parts_of(model["dataset"]):
+        inputs["pool"] = f"<results>/features/{model['dataset']}/{model['backbone']}/pool.parquet"
+        inputs["pool_digest"] = [f"<results>/data/{model['dataset']}/pool.digest"]
     return inputs
 
 
@@ -359,6 +362,13 @@ def parts_of(dataset):
 def uses_features(model):
     """Whether a model's method starts from the stored embeddings of its backbone."""
     return model["stage"] == "distill" or codedigest.constant_of(f"graft.methods.{model['method']}", "USES_FEATURES")
+
+
+def uses_pool(model):
+    """Whether a model's method learns from the embeddings of the data set's unlabelled rows, too."""
+    return model["stage"] == "finetune" and codedigest.constant_of(
+        f"graft.methods.{model['method']}", "USES_POOL", False
+    )
 
 
 def is_frozen(model):
