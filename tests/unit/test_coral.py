@@ -120,7 +120,7 @@ def test_columns_that_are_dead_in_one_domain_or_both_disturb_no_other():
     np.testing.assert_allclose(moved[:, WIDTH + 1], 7, atol=1e-5)
     assert np.abs(moved[:, WIDTH]).max() < 1e-20
     np.testing.assert_allclose(moved[:, :WIDTH], aligned(source, target), rtol=1e-5, atol=1e-5)
-    one = aligned(np.hstack([source, dead[: len(source)]]), np.hstack([target, noise[: len(target)]]), heads.DEAD)
+    one = aligned(np.hstack([source, 0 * dead[: len(source)]]), np.hstack([target, noise[: len(target)]]), heads.DEAD)
     assert np.isfinite(one).all() and np.abs(one[:, :WIDTH]).max() < 2 * np.abs(moved[:, :WIDTH]).max()
 
 
