@@ -119,6 +119,9 @@ def training_inputs(wildcards):
     inputs = {**with_contents(wildcards), "backbone": f"<resources>/backbones/{model['backbone']}/backbone.json"}
     if uses_features(model):
         inputs["features"] = f"<results>/features/{model['dataset']}/{model['backbone']}/labelled.parquet"
+    if uses_pool(model) and "pool" in parts_of(model["dataset"]):
+        inputs["pool"] = f"<results>/features/{model['dataset']}/{model['backbone']}/pool.parquet"
+        inputs["pool_digest"] = [f"<results>/data/{model['dataset']}/pool.digest"]
     return inputs
 
 
@@ -361,6 +364,13 @@ def uses_features(model):
     return model["stage"] == "distill" or codedigest.constant_of(f"graft.methods.{model['method']}", "USES_FEATURES")
 
 
+def uses_pool(model):
+    """Whether a model's method learns from the embeddings of the data set's unlabelled rows, too."""
+    return model["stage"] == "finetune" and codedigest.constant_of(
+        f"graft.methods.{model['method']}", "USES_POOL", False
+    )
+
+
 def is_frozen(model):
     """Whether a model keeps the weights of its pretrained backbone."""
     return model["stage"] == "finetune" and codedigest.constant_of(f"graft.methods.{model['method']}", "FROZEN")
@@ -492,7 +502,8 @@ def device_of(wildcards):
     if not name:
         model = wildcards.get("model") or settings_of_new(wildcards).get("model")
         name = PLAN.models[model]["backbone"] if model else None
-    return {**config["device"], **config["device"]["backbones"].get(name, {})}
+    own = config["device"]["backbones"].get(name, {})
+    return {**config["device"], **{key: value for key, value in own.items() if value is not None}}
 
 
 def gpus_per_job(wildcards):

@@ -10,7 +10,7 @@ LIBRARY = Path(__file__).parent
 
 # What graft ships, for a checkout from which a folder is missing.
 SHIPPED = {
-    "methods": ("full", "linear", "lp_ft"),
+    "methods": ("coral", "full", "linear", "lp_ft"),
     "few_shot": ("logistic", "nearest", "prototypes", "ridge"),
     "objectives": ("kd",),
 }

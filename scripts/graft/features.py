@@ -63,13 +63,16 @@ def embed_blocks(rows, source, backbone, store, precision="auto", device=None, t
     if len(wanted):
         network = kernels.place(backbone.network().eval(), device, layout)
         progress = Progress("embedding", len(wanted))
-        for start in range(0, len(wanted), OPEN):
-            block = wanted.iloc[start : start + OPEN]
+
+        def extend_table(block):
             inputs, contents = inputs_of(block), list(block["content_sha256"])
             for first in range(0, len(block), SHARD):
                 shard = Chosen(inputs, np.arange(first, min(first + SHARD, len(block))))
                 values = forward(network, shard, device, precision, counts, progress)
                 table.append(contents[first : first + SHARD], values)
+
+        for start in range(0, len(wanted), OPEN):
+            extend_table(wanted.iloc[start : start + OPEN])
     positions = table.positions(rows["content_sha256"])
     return _in_blocks(positions, width, table.gather), counts
 

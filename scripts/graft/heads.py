@@ -23,7 +23,9 @@ DEAD = 1e-5
 NUMBERS = 1 << 25  # float64 numbers that the solver's state may hold per batch of problems (256 MB)
 
 
-def fit_logistic(features, labels, classes, l2s=L2S, sample_weight=None, tolerance=1e-6, max_iter=1000, dead=DEAD):
+def fit_logistic(
+    features, labels, classes, l2s=L2S, sample_weight=None, tolerance=1e-6, max_iter=1000, dead=DEAD, unit=None
+):
     """Multinomial logistic regression for all problems at once, by batched L-BFGS.
 
     Problem p minimises ``sum_i w[p, i] * cross_entropy_i / sum_i w[p, i] + l2s[p] / 2 * ||weights||^2`` over
@@ -49,6 +51,8 @@ def fit_logistic(features, labels, classes, l2s=L2S, sample_weight=None, toleran
         At most this many steps; an unsolved problem then keeps its best weights.
     dead : float
         Columns whose spread is below this share of the widest column's get weight 0; 0 for columns with units.
+    unit : Tensor of float64 > 0, shape (D,), optional
+        What each column is divided by to standardise it; by default its own spread.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def fit_logistic(features, labels, classes, l2s=L2S, sample_weight=None, toleran
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(labels.min())}..{int(labels.max())}")
     share = _shares(sample_weight, len(features), len(l2s))
     used = torch.ones(len(features), dtype=torch.bool) if share is None else (share > 0).any(0)
-    rotated, variance, unrotate, mean = _principal(features, used, dead)
+    rotated, variance, unrotate, mean = _principal(features, used, dead, unit)
 
     size = (len(variance) + 1) * classes
     batch = max(1, NUMBERS // (size * 2 * (MEMORY + 4) + ROWS * classes * 3))
@@ -87,7 +91,7 @@ def fit_logistic(features, labels, classes, l2s=L2S, sample_weight=None, toleran
     return _fold_back(theta, unrotate, mean)
 
 
-def fit_ridge(features, targets, l2s=L2S, sample_weight=None, dead=DEAD):
+def fit_ridge(features, targets, l2s=L2S, sample_weight=None, dead=DEAD, unit=None):
     """Ridge regression for all problems at once: every L2 value of a subset from one eigendecomposition.
 
     Problem p minimises ``sum_i w[p, i] * (target_i - prediction_i)^2 / sum_i w[p, i] + l2s[p] * ||weights||^2`` over
@@ -100,7 +104,7 @@ def fit_ridge(features, targets, l2s=L2S, sample_weight=None, dead=DEAD):
     l2s : sequence of L floats > 0
     sample_weight : array or Tensor, shape (N,) or (L, N), optional
         As for `fit_logistic`, the shared standardisation included.
-    dead : float
+    dead, unit
         As for `fit_logistic`.
 
     Returns
@@ -120,7 +124,7 @@ def fit_ridge(features, targets, l2s=L2S, sample_weight=None, dead=DEAD):
         raise UserError("a target value is not a finite number", hint="give those rows no label")
     share = _shares(torch.ones(len(features)) if sample_weight is None else sample_weight, len(features), len(l2s))
     used = (share > 0).any(0)
-    rotated, variance, unrotate, mean = _principal(features, used, dead)
+    rotated, variance, unrotate, mean = _principal(features, used, dead, unit)
 
     theta = torch.empty(len(l2s), len(variance) + 1, targets.shape[1], dtype=torch.float64)
     subsets, subset_of = torch.unique(share, dim=0, return_inverse=True)
@@ -195,7 +199,7 @@ def _shares(sample_weight, rows, problems):
     return (weight / total).expand(problems, rows)
 
 
-def _principal(features, used, dead):
+def _principal(features, used, dead, unit):
     """Standardise and rotate: z = (x - mean) @ unrotate, whose second moment over the used rows is diag(variance)."""
     share = used.double() / used.sum()
     blocks = list(zip(features.split(ROWS), share.split(ROWS), strict=True))
@@ -203,7 +207,7 @@ def _principal(features, used, dead):
     spread = sum(part @ (rows.double() - mean).square() for rows, part in blocks).sqrt()
     # A column that is constant up to float32 rounding carries no information, and scaling it up would be noise.
     constant = (spread <= 1e-6 * mean.abs()) | (spread <= dead * spread.max())
-    scale = torch.where(constant, 0.0, 1 / torch.where(constant, 1.0, spread))
+    scale = torch.where(constant, 0.0, 1 / torch.where(constant, 1.0, spread if unit is None else unit))
 
     rows, width = features.shape
     if rows < width:

@@ -6,7 +6,7 @@ from graft import heads
 from graft.calibration import log_loss
 
 
-def solve_probe(features, codes, splits, folds, target, settings, dead=heads.DEAD):
+def solve_probe(features, codes, splits, folds, target, settings, dead=heads.DEAD, unit=None):
     """Fit the head of one target on the train rows.
 
     Parameters
@@ -18,6 +18,7 @@ def solve_probe(features, codes, splits, folds, target, settings, dead=heads.DEA
     target : dict of labels.json
     settings : dict with l2 (candidates or None) and class_weights
     dead : features whose spread is below this share of the widest count as constant (see heads)
+    unit : Tensor, shape (width,), what standardises the features; by default their own spread
 
     Returns
     -------
@@ -26,7 +27,7 @@ def solve_probe(features, codes, splits, folds, target, settings, dead=heads.DEA
     """
     l2s = list(settings["l2"] or heads.L2S)
     train, validation = splits == "train", splits == "validation"
-    fit = (_classifier if target["kind"] == "classification" else _regressor)(target, settings, dead)
+    fit = (_classifier if target["kind"] == "classification" else _regressor)(target, settings, dead, unit)
     weights, biases = fit(features[train], codes[train], l2s, None)
     losses = [
         [_loss(features[rows], codes[rows], w, b, target) for w, b in zip(weights, biases, strict=True)]
@@ -64,19 +65,19 @@ def _fold_heads(fit, features, codes, folds, l2):
     return fit(features, codes, [l2] * len(names), masks)
 
 
-def _classifier(target, settings, dead):
+def _classifier(target, settings, dead, unit):
     def fit(features, codes, l2s, masks):
         classes = len(target["classes"])
         balance = heads.balanced_weights(codes, classes) if settings["class_weights"] == "balanced" else None
         weight = masks if balance is None else np.asarray(balance) * (1 if masks is None else masks)
-        return heads.fit_logistic(features, codes, classes, l2s, sample_weight=weight, dead=dead)
+        return heads.fit_logistic(features, codes, classes, l2s, sample_weight=weight, dead=dead, unit=unit)
 
     return fit
 
 
-def _regressor(target, settings, dead):
+def _regressor(target, settings, dead, unit):
     def fit(features, values, l2s, masks):
-        return heads.fit_ridge(features, values[:, None], l2s, sample_weight=masks, dead=dead)
+        return heads.fit_ridge(features, values[:, None], l2s, sample_weight=masks, dead=dead, unit=unit)
 
     return fit
 

@@ -29,6 +29,7 @@ def open_run(snakemake):
     fingerprint = digest_of(
         {
             "data": Path(snakemake.input.digest).read_text(),
+            "pool": [Path(path).read_text() for path in snakemake.input.get("pool_digest", [])],
             "weights": backbone.weights,
             "settings": settings,
             "seed": seed,
@@ -42,6 +43,7 @@ def open_run(snakemake):
         seed=seed,
         samples=snakemake.input.samples,
         features=snakemake.input.get("features"),
+        pool=snakemake.input.get("pool"),
         source=open_source(
             snakemake.input.dataset,
             snakemake.config["datasets"][settings["dataset"]],

@@ -12,7 +12,7 @@ from graft import heads, kernels, objectives, training
 from graft.augment import draw_views
 from graft.calibration import fit_temperature, log_loss, probabilities, residual_std
 from graft.errors import UserError
-from graft.feature_files import features_of
+from graft.feature_files import features_of, read_features
 from graft.features import first_of, forward
 from graft.inputs import Chosen, image_format, open_inputs
 from graft.metrics import auroc
@@ -27,7 +27,8 @@ logger = logging.getLogger("graft")
 class Run:
     """What a method needs to train one network on one target.
 
-    `settings` are the model's settings from the config, `features` the path of the stored embeddings or None.
+    `settings` are the model's settings from the config, `features` the path of the stored embeddings or None, `pool`
+    that of the pool's (None where the method does not use them, or there is no pool).
     """
 
     settings: dict
@@ -44,6 +45,7 @@ class Run:
     layout: str = "channels_last"
     compile: bool = False
     teacher: object = None
+    pool: str | None = None
 
     @cached_property
     def manifest(self):
@@ -98,8 +100,20 @@ class Run:
     def embeddings(self):
         return features_of(self.rows, self.features)
 
-    def probe(self):
-        """Set the head to the linear probe on the stored embeddings; the history and the heads of the folds."""
+    @cached_property
+    def pool_embeddings(self):
+        return read_features(self.pool)[1]
+
+    @property
+    def dead(self):
+        """The share of the widest column's spread below which a column of the embeddings is constant (see heads)."""
+        return 0.0 if self.backbone.spec["library"] == "vectors" else heads.DEAD
+
+    def probe(self, unit=None):
+        """Set the head to the linear probe on the stored embeddings; the history and the heads of the folds.
+
+        `unit`, a Tensor of shape (width,), standardises the embeddings; by default their own spread does.
+        """
         solved = solve_probe(
             self.embeddings,
             self.codes,
@@ -107,7 +121,8 @@ class Run:
             self.rows["fold"].to_numpy(),
             self.target,
             self.settings,
-            dead=0.0 if self.backbone.spec["library"] == "vectors" else heads.DEAD,
+            self.dead,
+            unit,
         )
         logger.info("linear probe: l2 %g", solved["l2"])
         self.network.set_head(self.settings["target"], solved["weight"], solved["bias"])

@@ -22,7 +22,7 @@ from graft.errors import UserError
 from graft.outputs import digest_of, read_json, sha256_of, write_bytes, write_json
 
 logger = logging.getLogger("graft")
-RESIDENT = 1 << 29  # bytes of mapped shards that may stay in memory
+RESIDENT = 1 << 28  # bytes of a table's mapped shards that may stay in memory
 AROUND = 1 << 21  # bytes that the kernel may map around a value that is read: a large page
 
 
@@ -96,7 +96,7 @@ class Table:
         self.folder, self.shape, self.dtype = folder, shape, dtype
         self._before_append = before_append
         self._arrays, self._contents, self._starts, self._seen = [], [], [0], set()
-        self._maps, self._mapped, self._resident = [], 0, 0
+        self._maps, self._mapped, self._touched, self._resident = [], 0, set(), 0
         self.refresh()
 
     def refresh(self):
@@ -109,6 +109,7 @@ class Table:
         """Positions in the table of `contents`, -1 where missing; int64, shape (n,). For `gather`."""
         known = pa.chunked_array(self._contents, type=pa.binary(32))
         found = pc.index_in(pa.array([bytes.fromhex(content) for content in contents], pa.binary(32)), value_set=known)
+        self._count(range(len(self._maps)), self._mapped)
         return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
     def missing(self, contents):
@@ -124,9 +125,9 @@ class Table:
         rows = positions - self._starts[shard_of]
         for value, shard, row in zip(values, shard_of.tolist(), rows.tolist(), strict=True):
             value[...] = self._arrays[shard][row]
-        self._resident += len(positions) * max(AROUND, self.dtype.itemsize * math.prod(self.shape))
-        if min(self._resident, self._mapped) > RESIDENT:
-            self._give_back()
+        self._count(
+            np.unique(shard_of).tolist(), len(positions) * max(AROUND, self.dtype.itemsize * math.prod(self.shape))
+        )
         return values
 
     def positions(self, contents):
@@ -162,15 +163,19 @@ class Table:
         if path.name not in self._seen:
             self._open(path)
 
-    def _give_back(self):
-        """Let the kernel take the shards' pages out of this process's memory before they fill it.
+    def _count(self, shards, size):
+        """Count what reading `size` bytes of `shards` maps; take pages out of this process's memory before they fill it.
 
-        They stay in its cache of files, and are mapped again when they are next read.
+        The kernel keeps them in its cache of files, and maps them again when they are next read.
         """
-        self._resident = 0
-        madvise = ctypes.CDLL(None).madvise
-        for shard in self._maps:
-            madvise(ctypes.c_void_p(shard.address), ctypes.c_size_t(shard.size), mmap.MADV_DONTNEED)
+        self._touched.update(shards)
+        self._resident += size
+        if min(self._resident, self._mapped) > RESIDENT:
+            madvise = ctypes.CDLL(None).madvise
+            for shard in (self._maps[number] for number in self._touched):
+                madvise(ctypes.c_void_p(shard.address), ctypes.c_size_t(shard.size), mmap.MADV_DONTNEED)
+            self._touched.clear()
+            self._resident = 0
 
     def _open(self, path):
         self._seen.add(path.name)
@@ -185,6 +190,7 @@ class Table:
         array = np.frombuffer(data.buffers()[1], self.dtype).reshape(len(data), *self.shape)
         self._maps.append(shard)
         self._mapped += shard.size
+        self._count([len(self._maps) - 1], min(AROUND, shard.size))
         self._arrays.append(array)
         self._contents.append(batch.column("content"))
         self._starts = np.append(self._starts, self._starts[-1] + len(array)).astype(np.int64)

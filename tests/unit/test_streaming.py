@@ -203,3 +203,20 @@ def test_predictions_from_blocks_are_those_from_all_embeddings_at_once():
     pd.testing.assert_frame_equal(predictions.predict(content, "label", manifest, frame, iter(blocks)), whole)
     heads = content["fold_heads"]["label"]["weight"].numpy()
     assert np.allclose(whole["logit_a"][folds == 2], values[folds == 2] @ heads[2, 0] + 1)
+
+
+@pytest.mark.parametrize("features", ["x", ["a", "b"]])
+def test_vectors_in_parquet_are_read_a_row_group_at_a_time_and_each_once(tmp_path, monkeypatch, features):
+    values = embeddings(width=2)
+    pd.DataFrame({"x": list(values), "a": values[:, 0], "b": values[:, 1]}).to_parquet(tmp_path / "t.parquet")
+    pq.write_table(pq.read_table(tmp_path / "t.parquet"), tmp_path / "t.parquet", row_group_size=15)
+    groups, real = [], pq.ParquetFile.read_row_group
+    monkeypatch.setattr(
+        pq.ParquetFile,
+        "read_row_group",
+        lambda file, number, **more: groups.append(number) or real(file, number, **more),
+    )
+    entry = readers.complete({"reader": "table", "table": "t.parquet", "columns": {"features": features}})
+    _, row_of = readers.table.rows(entry, tmp_path, "t.parquet")
+    assert np.array_equal([row_of(row) for row in range(ROWS)], values)
+    assert groups == [0, 1, 2, 3]

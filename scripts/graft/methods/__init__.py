@@ -1,7 +1,8 @@
 """Fine-tuning methods. One file per method, found by name.
 
-A method has `train(run) -> (history, fold_heads)`, which leaves the trained weights in `run.network`, and two constants:
-`USES_FEATURES` (it needs the stored embeddings of its backbone) and `FROZEN` (the backbone keeps its weights).
+A method has `train(run) -> (history, fold_heads)`, which leaves the trained weights in `run.network`, and constants:
+`USES_FEATURES` (it needs the stored embeddings of its backbone), `FROZEN` (the backbone keeps its weights), and where it
+learns from rows without labels `USES_POOL` (their embeddings are an input; new ones make the model anew).
 """
 
 from importlib import import_module

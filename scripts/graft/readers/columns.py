@@ -186,6 +186,12 @@ def feature_columns(schema, wanted, where):
     return names
 
 
+def columns_of_content(schema, content, where):
+    """The names of the columns that hold the samples; `content` is what `content_of` gave."""
+    _, key, column = content
+    return feature_columns(schema, column, where) if key == "features" else [column]
+
+
 def contents(table, content, where):
     """A function that gives the content of a row: bytes, str or a float32 vector; None where there is none.
 

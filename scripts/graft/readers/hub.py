@@ -53,9 +53,9 @@ def rows(entry, root, name):
     """The modality, and a function that gives the content of a row, of shard `name`."""
     schema, read = open_shard(root, name)
     content = columns.content_of(schema, entry, name)
-    if content[1] == "bytes" and name.endswith(".parquet"):
-        return content[0], table_reader.rows_by_group({"skip_rows": 0}, root, name, content)
-    wanted = columns.feature_columns(schema, content[2], name) if content[1] == "features" else [content[2]]
+    wanted = columns.columns_of_content(schema, content, name)
+    if name.endswith(".parquet"):
+        return content[0], table_reader.rows_by_group({"skip_rows": 0}, root, name, content, wanted)
     return content[0], columns.contents(read(wanted), content, name)
 
 

@@ -46,9 +46,9 @@ def rows(entry, root, name):
     """The modality, and a function that gives the content of a row, of table `name`."""
     schema, read = open_table(entry, root, name)
     content = columns.content_of(schema, entry, name)
-    if content[1] == "bytes" and _is_parquet(root, name):
-        return content[0], rows_by_group(entry, root, name, content)
-    wanted = columns.feature_columns(schema, content[2], name) if content[1] == "features" else [content[2]]
+    wanted = columns.columns_of_content(schema, content, name)
+    if _is_parquet(root, name):
+        return content[0], rows_by_group(entry, root, name, content, wanted)
     return content[0], columns.contents(read(wanted)[0], content, name)
 
 
@@ -122,15 +122,15 @@ def open_parquet(entry, path, name):
     return file.schema_arrow, read
 
 
-def rows_by_group(entry, root, name, content):
-    """Images' bytes are read one row group at a time: the file may be larger than the memory."""
+def rows_by_group(entry, root, name, content, wanted):
+    """Contents, in the columns `wanted`, are read one row group at a time: the file may be larger than the memory."""
     file = pq.ParquetFile(inside(root, name))
     starts = np.cumsum([0] + [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
 
     @functools.lru_cache(maxsize=4)
     def group(number):
         try:
-            table = file.read_row_group(number, columns=[content[2]])
+            table = file.read_row_group(number, columns=wanted)
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"a damaged Parquet file ({str(error).splitlines()[0][:160]})", name) from None
         return columns.contents(table, content, name)
