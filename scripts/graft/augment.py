@@ -62,8 +62,9 @@ def apply_views(pixels, views):
         ],
         1,
     )
-    grid = functional.affine_grid(theta, list(pixels.shape), align_corners=False)
-    pixels = functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    with torch.autocast(pixels.device.type, enabled=False):  # in bfloat16 a grid of 260 px is a quarter pixel off
+        grid = functional.affine_grid(theta, list(pixels.shape), align_corners=False)
+        pixels = functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     if (brightness != 1).any() or (contrast != 1).any():
         mean = pixels.mean((1, 2, 3), keepdim=True)
         pixels = (pixels - mean) * contrast.view(-1, 1, 1, 1) + mean * brightness.view(-1, 1, 1, 1)

@@ -45,3 +45,10 @@ def test_standard_views_stay_inside_the_image():
     views = draw_views("standard", np.arange(500), (0, 0))
     scale, shift = views[:, 2], np.abs(views[:, 3:5]).max(1)
     assert (scale + shift <= 1 + 1e-6).all() and (scale >= 0.7).all()
+
+
+def test_views_are_exact_where_a_network_computes_in_bfloat16():
+    pixels, views = torch.rand(64, 3, 96, 96), draw_views("standard", ROWS, (0, 0))
+    exact = apply_views(pixels.clone(), views)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(apply_views(pixels.clone(), views), exact)
