@@ -67,13 +67,16 @@ def table_of(source, backbone, store, precision):
 
 
 @torch.inference_mode()
-def forward(network, inputs, device, precision, counts, progress=None):
-    """The network's output for every input, longest first so that batches hardly pad; float32, shape (n, width)."""
+def forward(network, inputs, device, precision, counts, progress=None, views=None):
+    """The network's output for every input, longest first so that batches hardly pad; float32, shape (n, width).
+
+    `views` are augmentations, one per input (see augment.draw_views).
+    """
     order = np.argsort(-inputs.lengths, kind="stable")
     outputs = [None] * len(order)
     for start in range(0, len(order), BATCH):
         indices = order[start : start + BATCH]
-        batch = inputs.prepare(inputs.batch(indices), device)
+        batch = inputs.prepare(inputs.batch(indices), device, None if views is None else views[indices])
         with autocast(device, precision):
             values = network(batch)
         for i, value in zip(indices, values.float().cpu().numpy(), strict=True):

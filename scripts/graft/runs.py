@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from graft import heads, objectives, training
-from graft.augment import draw_views
+from graft.augment import draw_views, view_seed
 from graft.calibration import fit_temperature, log_loss, probabilities, residual_std
 from graft.errors import UserError
 from graft.feature_files import features_of
@@ -121,14 +121,15 @@ class Run:
         kinds = self.splits[self.splits != "test"]
         train, validation = np.flatnonzero(kinds == "train"), np.flatnonzero(kinds == "validation")
         codes = torch.from_numpy(self.codes[self.splits != "test"]).to(self.device)
+        contents = self.rows.loc[self.splits != "test", "content_sha256"].to_numpy(dtype=object)
         weights = self.class_weights()
 
         def step(network, indices, epoch):
-            rows = train[indices]
-            views = draw_views(self.settings["augment"], rows, (self.seed, epoch))
+            rows, of_views = train[indices], view_seed(self.settings, self.seed, epoch)
+            views = draw_views(self.settings["augment"], contents[rows], of_views)
             inputs = self.inputs.prepare(self.inputs.batch(rows), self.device, views)
             logits = network(inputs)[self.settings["target"]].float()
-            teacher = self.teacher.logits(rows, views) if self.teacher else None
+            teacher = self.teacher.logits(indices, of_views) if self.teacher else None
             return loss(logits, codes[rows], self.settings, weights, teacher)
 
         return training.fit(
