@@ -10,6 +10,7 @@ rule distill:
         history="<results>/distill/{model}/seed{seed}/ft_history.csv",
     log:
         "<logs>/distill/{model}.seed{seed}.log",
+        counts="<logs>/distill/{model}.seed{seed}.json",
     benchmark:
         "<benchmarks>/distill/{model}.seed{seed}.tsv"
     params:

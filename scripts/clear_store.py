@@ -9,6 +9,7 @@ from graft import config as graft_config
 from graft import network
 from graft.outputs import read_json
 from graft.store import Store
+from graft.teacher import view_seeds
 
 DEFAULT = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
 
@@ -28,13 +29,18 @@ def main(configs, results, resources, store=None):
     weights = {spec["weights_sha256"] for spec in specs if "weights_sha256" in spec}
     weights |= {network.load(path)["digests"]["backbone"] for path in models}
     fits = [_fit(spec["preprocessing"]) for spec in specs if spec["modality"] == "image"]
+    answers = [answer for plan in plans for answer in _answers(plan, results)]
 
     tokenizers = [spec["preprocessing"].get("tokenizer") for spec in specs if spec["modality"] == "text"]
 
     def wanted(kind, key):
         if kind == "images":
             return _fit(key) in fits
-        return key["tokenizer"] in tokenizers if kind == "tokens" else key.get("weights") in weights
+        if kind == "tokens":
+            return key["tokenizer"] in tokenizers
+        if kind == "teacher_logits":
+            return [key.get(name) for name in ("model", "augment", "view_seed")] in answers
+        return key.get("weights") in weights
 
     store = store or Store(configs[0]["store"]["path"])
     return store.keep_only(wanted)
@@ -43,6 +49,16 @@ def main(configs, results, resources, store=None):
 def _existing(resources, pattern, names):
     paths = (Path(resources) / pattern.format(name) for name in names)
     return [path for path in paths if path.exists()]
+
+
+def _answers(plan, results):
+    """What the students of a plan ask of their teachers: [digest of the teacher, augmentation, view seed]."""
+    for student in plan.models.values():
+        if student["stage"] == "distill" and student["augment"] != "none":
+            name, seed = student["teacher"], student["teacher_seed"]
+            path = Path(results) / plan.models[name]["stage"] / name / f"seed{seed}" / "ft_model.pt"
+            model = network.load(path)["digests"]["model"] if path.exists() else None
+            yield from ([model, student["augment"], list(seed)] for seed in view_seeds(student, seed=0))
 
 
 def _fit(key):

@@ -1,49 +1,71 @@
 """Distil a trained teacher into a student backbone: the student learns the teacher's probabilities and the labels."""
 
+import logging
+from functools import partial
 from pathlib import Path
 
-from graft import features, network, predictions
+from graft import network, predictions, teacher
 from graft.errors import UserError
 from graft.feature_files import features_of
-from graft.inputs import open_inputs
 from graft.job import job
-from graft.outputs import write_torch
+from graft.outputs import write_json, write_torch
 from graft.runfiles import open_run, write_history
 from graft.runs import check_rows
-from graft.teacher import LiveTeacher, StoredTeacher
+
+logger = logging.getLogger("graft")
 
 
-def main(run, teacher, teacher_features, teacher_folder, output_model, output_history):
-    """Train the student of `run` under `teacher` (what network.load returned)."""
+def main(run, content, features, folder, output_model, output_history, counts):
+    """Train the student of `run`.
+
+    Parameters
+    ----------
+    content : the teacher, what network.load returned
+    features, folder : path of the teacher's embeddings, folder of its backbone
+    counts : path of a JSON file: the teacher's "forwards", and its answers "stored" already
+    """
     check_rows(run.rows, run.settings["name"])
-    target = run.settings["target"]
-    if teacher["targets"][target]["classes"] != run.target["classes"]:
+    known = content["targets"][run.settings["target"]]["classes"]
+    if known != run.target["classes"]:
         raise UserError(
-            f"the teacher's classes {teacher['targets'][target]['classes']} are not the data set's {run.target['classes']}",
-            where=run.settings["name"],
+            f"the teacher's classes {known} are not the data set's {run.target['classes']}", where=run.settings["name"]
         )
-    seen = run.rows[run.splits != "test"]
-    if run.settings["augment"] == "none":
-        logits = predictions.logits_of(teacher, target, features_of(seen, teacher_features))
-        run.teacher = StoredTeacher(logits, run.device)
-    else:
-        backbone = features.trained(teacher, teacher_folder)
-        inputs = open_inputs(seen, run.source, backbone, run.store, {}, run.threads)
-        run.teacher = LiveTeacher(network.from_dict(teacher), inputs, target, run.device, run.precision)
+    read, done = answers(run, content, features, folder)
+    logger.info("teacher: %d forwarded, %d in the store", done["forwards"], done["stored"])
+    run.teacher = teacher.StoredTeacher(read, run.device)
     history, _ = run.probe()
     history += run.fit(objective=run.settings["method"])
     write_torch(output_model, run.finished({}, frozen=False))
     write_history(output_history, history)
+    write_json(counts, done)
     run.state.clear()
+
+
+def answers(run, content, features, folder):
+    """A function that reads the teacher's logits of the train rows for a view seed, once all are there; and the counts.
+
+    Without augmentation they follow from the teacher's embeddings.
+    """
+    rows, counts = run.rows[run.splits == "train"], {"forwards": 0, "padded_tokens": 0}
+    if run.settings["augment"] == "none":
+        logits = predictions.logits_of(content, run.settings["target"], features_of(rows, features))
+        return lambda seed: logits, {"forwards": 0, "stored": len(rows)}
+    read = partial(teacher.view_logits, run, content, folder, counts=counts)
+    seeds = teacher.view_seeds(run.settings, run.seed)
+    for seed in seeds:
+        read(seed)
+    views = len(seeds) * rows["content_sha256"].nunique()
+    return read, {"forwards": counts["forwards"], "stored": views - counts["forwards"]}
 
 
 if "snakemake" in globals():
     with job(snakemake):
         main(
             run=open_run(snakemake),
-            teacher=network.load(snakemake.input.teacher),
-            teacher_features=snakemake.input.teacher_features,
-            teacher_folder=Path(snakemake.input.teacher_backbone).parent,
+            content=network.load(snakemake.input.teacher),
+            features=snakemake.input.teacher_features,
+            folder=Path(snakemake.input.teacher_backbone).parent,
             output_model=snakemake.output.model,
             output_history=snakemake.output.history,
+            counts=snakemake.log.counts,
         )

@@ -1,6 +1,8 @@
-"""Augmentation as a function of (sample, seed): views are drawn on the CPU, applied in batches on the device.
+"""Augmentation as a function of (content, seed): views are drawn on the CPU, applied in batches on the device.
 
 A view is described in fractions of the image, so a teacher and a student of different input sizes see the same one.
+It depends on nothing else, neither on the other samples nor on their order: what a network made of it stays valid when
+the data grow.
 """
 
 import math
@@ -11,17 +13,29 @@ import torch.nn.functional as functional
 
 VIEW = ("mirror", "quarter_turns", "scale", "shift_x", "shift_y", "brightness", "contrast")
 KINDS = ("none", "flip", "dihedral", "standard")
+UNCHANGED = np.float32([0, 0, 1, 0, 0, 1, 1])
 
 
-def draw_views(kind, rows, seed):
+def view_seed(settings, seed, epoch):
+    """The seed of the views that a training with `settings` and `seed` sees in `epoch`; a tuple of int.
+
+    Fine-tuning draws anew for every seed and epoch. Distillation goes round through `views` sets of views (by default
+    one per epoch) that no training seed changes, so that all students share what their teacher says of them.
+    """
+    if settings["stage"] != "distill":
+        return seed, epoch
+    return (epoch % (settings["views"] or settings["epochs"]),)
+
+
+def draw_views(kind, contents, seed):
     """One view per sample.
 
     Parameters
     ----------
     kind : 'flip' (left-right), 'dihedral' (the eight symmetries of a square; for images without an up), or 'standard'
         (flip, 70-100 % of the side at a random place, brightness and contrast by up to 20 %)
-    rows : array of int, shape (n,); the samples' indices
-    seed : sequence of int, e.g. (seed, epoch)
+    contents : sequence of n hex sha256, the samples' contents
+    seed : sequence of int, from view_seed
 
     Returns
     -------
@@ -29,17 +43,26 @@ def draw_views(kind, rows, seed):
     """
     if kind == "none":
         return None
-    views = np.tile(np.float32([0, 0, 1, 0, 0, 1, 1]), (len(rows), 1))
-    for view, row in zip(views, rows, strict=True):
-        draw = np.random.default_rng([*seed, int(row)])
-        view[0] = draw.integers(2)
-        if kind == "dihedral":
-            view[1] = draw.integers(4)
-        if kind == "standard":
-            view[2] = draw.uniform(0.7, 1.0)
-            view[3:5] = draw.uniform(-1, 1, 2) * (1 - view[2])
-            view[5:7] = draw.uniform(0.8, 1.2, 2)
+    mirror, turns, scale, shift_x, shift_y, brightness, contrast = _uniform(contents, seed, len(VIEW))
+    views = np.tile(UNCHANGED, (len(contents), 1))
+    views[:, 0] = mirror < 0.5
+    if kind == "dihedral":
+        views[:, 1] = np.floor(4 * turns)
+    if kind == "standard":
+        views[:, 2] = 0.7 + 0.3 * scale
+        views[:, 3:5] = (2 * np.stack([shift_x, shift_y], 1) - 1) * (1 - views[:, 2:3])
+        views[:, 5:7] = 0.8 + 0.4 * np.stack([brightness, contrast], 1)
     return views
+
+
+def _uniform(contents, seed, count):
+    """`count` numbers in [0, 1) per content, float64, shape (count, n): SplitMix64 (Steele et al. 2014), vectorised."""
+    state = np.array([int(content[:16], 16) for content in contents], np.uint64)
+    state ^= np.random.SeedSequence(seed).generate_state(1, np.uint64)
+    bits = state + np.arange(1, count + 1, dtype=np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((bits ^ (bits >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
 
 
 def apply_views(pixels, views):
@@ -50,6 +73,7 @@ def apply_views(pixels, views):
     pixels : Tensor, shape (n, channels, side, side), values about 0..1
     views : array, shape (n, len(VIEW)), from draw_views
     """
+    lit = (views[:, 5:] != 1).any()  # asked of the array: a GPU need not be waited for
     views = torch.as_tensor(views, device=pixels.device)
     mirror, turns, scale, shift_x, shift_y, brightness, contrast = views.unbind(1)
     angle = turns * (math.pi / 2)
@@ -62,9 +86,10 @@ def apply_views(pixels, views):
         ],
         1,
     )
-    grid = functional.affine_grid(theta, list(pixels.shape), align_corners=False)
-    pixels = functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    if (brightness != 1).any() or (contrast != 1).any():
+    with torch.autocast(pixels.device.type, enabled=False):  # in bfloat16 a grid of 260 px is a quarter pixel off
+        grid = functional.affine_grid(theta, list(pixels.shape), align_corners=False)
+        pixels = functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    if lit:
         mean = pixels.mean((1, 2, 3), keepdim=True)
         pixels = (pixels - mean) * contrast.view(-1, 1, 1, 1) + mean * brightness.view(-1, 1, 1, 1)
     return pixels

@@ -177,6 +177,8 @@ def check_models(config):
             yield Problem(
                 (*path, "augment"), f"'{model['augment']}' changes images, and '{dataset}' holds {modality}s", "none"
             )
+        if model.get("views") is not None and model.get("augment") == "none":
+            yield Problem((*path, "views"), "there is one view of an image without `augment`", None, "set `augment`")
         if kind != "regression":
             continue
         if model["stage"] == "distill":

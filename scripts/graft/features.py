@@ -96,11 +96,14 @@ def table_of(source, backbone, store, precision):
 
 
 @torch.inference_mode()
-def forward(network, inputs, device, precision, counts, progress=None):
-    """The network's output for every input, longest first so that batches hardly pad; float32, shape (n, width)."""
+def forward(network, inputs, device, precision, counts, progress=None, views=None):
+    """The network's output for every input, longest first so that batches hardly pad; float32, shape (n, width).
+
+    `views` are augmentations, one per input (see augment.draw_views).
+    """
     outputs = running = None
     for indices in batches_by_length(inputs.lengths, *BATCH.get(device.type, BATCH["cpu"])):
-        batch = inputs.prepare(inputs.batch(indices), device)
+        batch = inputs.prepare(inputs.batch(indices), device, None if views is None else views[indices])
         running = running or kernels.inference(network, first_of(batch), device, precision)
         with running():
             values = network(batch).float().cpu().numpy()

@@ -174,6 +174,13 @@ class Chosen:
         return self.inputs.batch(self.indices[indices])
 
 
+def pinned(batch, device):
+    """A batch in memory from which a GPU copies while it computes."""
+    if device.type != "cuda":
+        return batch
+    return {key: value.pin_memory() for key, value in batch.items()} if isinstance(batch, dict) else batch.pin_memory()
+
+
 def missing_rows(rows, table):
     """The rows whose content a table of the store lacks, one per content, in reading order."""
     return in_reading_order(rows[table.locate(rows["content_sha256"]) < 0].drop_duplicates("content_sha256"))

@@ -8,7 +8,7 @@ import pandas as pd
 from graft import features
 from graft.device import choose_device, choose_precision
 from graft.inputs import open_source
-from graft.outputs import digest_of, write_csv
+from graft.outputs import digest_of, sha256_of_file, write_csv
 from graft.runs import Run
 from graft.samples import read_manifest
 from graft.state import State
@@ -31,6 +31,7 @@ def open_run(snakemake):
             "data": Path(snakemake.input.digest).read_text(),
             "pool": [Path(path).read_text() for path in snakemake.input.get("pool_digest", [])],
             "weights": backbone.weights,
+            "teacher": sha256_of_file(snakemake.input.teacher) if snakemake.input.get("teacher") else None,
             "settings": settings,
             "seed": seed,
             "mode": {**mode, "precision": precision},

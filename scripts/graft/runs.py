@@ -1,20 +1,21 @@
 """One training run: the rows, labels, inputs and network that a fine-tuning method works with."""
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 
 from graft import heads, kernels, objectives, training
-from graft.augment import draw_views
+from graft.augment import draw_views, view_seed
 from graft.calibration import fit_temperature, log_loss, probabilities, residual_std
 from graft.errors import UserError
 from graft.feature_files import features_of, read_features
 from graft.features import first_of, forward
-from graft.inputs import Chosen, image_format, open_inputs
+from graft.inputs import Chosen, image_format, open_inputs, pinned
 from graft.metrics import auroc
 from graft.network import Network, outputs_of, to_dict
 from graft.probe import solve_probe
@@ -138,19 +139,27 @@ class Run:
         kinds = self.splits[self.splits != "test"]
         train, validation = np.flatnonzero(kinds == "train"), np.flatnonzero(kinds == "validation")
         codes = torch.from_numpy(self.codes[self.splits != "test"]).to(self.device)
+        contents = self.rows.loc[self.splits != "test", "content_sha256"].to_numpy(dtype=object)
         weights = self.class_weights()
 
-        def step(network, indices, epoch):
-            rows = train[indices]
-            views = draw_views(self.settings["augment"], rows, (self.seed, epoch))
-            inputs = self.inputs.prepare(self.inputs.batch(rows), self.device, views)
+        def read(indices, epoch):
+            rows, of_views = train[indices], view_seed(self.settings, self.seed, epoch)
+            views = draw_views(self.settings["augment"], contents[rows], of_views)
+            return indices, rows, of_views, views, pinned(self.inputs.batch(rows), self.device)
+
+        def step(network, ready):
+            indices, rows, of_views, views, batch = ready
+            inputs = self.inputs.prepare(batch, self.device, views)
             logits = network(inputs)[self.settings["target"]].float()
-            teacher = self.teacher.logits(rows, views) if self.teacher else None
+            teacher = self.teacher.logits(indices, of_views) if self.teacher else None
             return loss(logits, codes[rows], self.settings, weights, teacher)
+
+        few = self.inputs.prepare(self.inputs.batch(train[:2]), self.device)
 
         return training.fit(
             self.network,
             training.shuffled_batches(self.inputs.lengths[train], self.settings["batch_size"], self.seed),
+            read,
             step,
             lambda network: self.evaluate(self._logits(network, validation), self.codes[self.splits == "validation"]),
             self.settings,
@@ -158,12 +167,12 @@ class Run:
             self.state,
             self.device,
             self.precision,
-            self._running(train[:1]),
+            nullcontext if self.compile else self._running(first_of(few)),
+            partial(kernels.compiled, example=few) if self.compile else None,
         )
 
-    def _running(self, rows):
-        """The context of a training step, told by running the network on one row."""
-        example = first_of(self.inputs.prepare(self.inputs.batch(rows), self.device))
+    def _running(self, example):
+        """The context of a training step."""
         frozen, dropped = self.settings["freeze_batchnorm"], self.settings["attention_dropout"]
         return kernels.training(self.network, example, self.device, self.precision, frozen, dropped)
 

@@ -11,7 +11,10 @@ import logging
 import math
 import signal
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,14 +26,29 @@ from graft.job import Progress
 logger = logging.getLogger("graft")
 
 
-def fit(network, batches, objective, evaluate, settings, seed, state, device, precision, running=nullcontext):
+def fit(
+    network,
+    batches,
+    read,
+    objective,
+    evaluate,
+    settings,
+    seed,
+    state,
+    device,
+    precision,
+    running=nullcontext,
+    prepare=None,
+):
     """Train `network` and leave its best weights in it.
 
     Parameters
     ----------
     network : Network
     batches : callable, epoch -> list of index arrays, one per forward; every epoch has the same number
-    objective : callable, (network, indices, epoch) -> loss, a scalar Tensor
+    read : callable, (indices, epoch) -> what the objective needs of these samples, as it lies on the CPU; a thread reads a
+        batch ahead of the device
+    objective : callable, (network, what was read) -> loss, a scalar Tensor
     evaluate : callable, network -> dict with "val_loss", "val_loss_calibrated" if that shall decide which epoch is the
         best, and whatever else the history should show
     settings : dict with epochs, lr, head_lr, weight_decay, warmup, accumulate, clip_norm, patience,
@@ -39,6 +57,7 @@ def fit(network, batches, objective, evaluate, settings, seed, state, device, pr
     state : State
     device, precision : where and in which number format
     running : callable that gives the context of a forward pass, see kernels.training
+    prepare : callable, network -> what is called instead of it, such as its compiled form
 
     Returns
     -------
@@ -56,6 +75,7 @@ def fit(network, batches, objective, evaluate, settings, seed, state, device, pr
         optimizer, warmup_and_cosine(steps * settings["epochs"], settings["warmup"])
     )
     model, optimizer = accelerator.prepare(network, optimizer)
+    model = prepare(model) if prepare else model
     run = Run(network, optimizer, schedule)
     run.restore(state.load())
     saved = time.monotonic()
@@ -65,11 +85,13 @@ def fit(network, batches, objective, evaluate, settings, seed, state, device, pr
         while run.epoch < settings["epochs"] and run.waited <= (settings["patience"] or settings["epochs"]):
             set_train(network, settings["freeze_batchnorm"])
             groups = chunks(batches(run.epoch), settings["accumulate"])
+            to_come = [indices for group in groups[run.step :] for indices in group]
+            ready = read_ahead(partial(read, epoch=run.epoch), to_come)
             for step in range(run.step, steps):
                 torch.manual_seed(_mix(seed, run.epoch, step))
-                for indices in groups[step]:
+                for _ in groups[step]:
                     with accelerator.autocast(), running():
-                        loss = objective(model, indices, run.epoch) / len(groups[step])
+                        loss = objective(model, next(ready)) / len(groups[step])
                     accelerator.backward(loss)
                     run.loss_sum = run.loss_sum + loss.detach().double()
                 if settings["clip_norm"]:
@@ -205,6 +227,18 @@ def shuffled_batches(lengths, batch_size, seed):
         return [parts[i] for i in draw.permutation(len(parts))]
 
     return batches
+
+
+def read_ahead(read, items):
+    """read(item) for each item in turn; a thread reads the next one while the caller works on this one."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = deque()
+        for item in items:
+            coming.append(pool.submit(read, item))
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
 
 
 def chunks(items, size):

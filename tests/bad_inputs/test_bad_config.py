@@ -363,6 +363,7 @@ def test_16_seeds_are_whole_numbers_of_32_bits(seed, fits):
         ({"few_shot/deep/dataset": "news"}, "few_shot.deep.model"),
         ({"few_shot/few/backbone": "small"}, "few_shot.few.backbone"),
         ({"distill/tiny/teacher": "marks.words.linear"}, "distill.tiny.teacher"),
+        ({"distill/tiny/views": 4}, "distill.tiny.views"),
     ],
 )  # fmt: skip
 def test_settings_that_contradict_each_other_are_refused(change, where):

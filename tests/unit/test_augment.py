@@ -1,29 +1,60 @@
-"""Augmentation: a function of sample and seed, the same at every size, exact for the symmetries of the square."""
+"""Augmentation: a function of content and seed, the same at every size, exact for the symmetries of the square."""
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as functional
 
-from graft.augment import KINDS, apply_views, draw_views
+from graft.augment import KINDS, VIEW, apply_views, draw_views, view_seed
+from graft.outputs import sha256_of
 
-ROWS = np.arange(64)
+CONTENTS = [sha256_of(str(i)) for i in range(4000)]
+FEW = CONTENTS[:64]
 
 
 @pytest.mark.parametrize("kind", ["flip", "dihedral", "standard"])
-def test_a_view_depends_on_sample_and_seed_alone(kind):
-    views = draw_views(kind, ROWS, (1, 2))
-    assert np.array_equal(views[10:20], draw_views(kind, ROWS[10:20], (1, 2)))
-    assert not np.array_equal(views, draw_views(kind, ROWS, (1, 3)))
+def test_a_view_depends_on_content_and_seed_alone(kind):
+    views = draw_views(kind, FEW, (1, 2))
+    assert np.array_equal(views[20:10:-1], draw_views(kind, FEW[20:10:-1], (1, 2)))
+    assert not np.array_equal(views, draw_views(kind, FEW, (1, 3)))
+
+
+def test_views_are_spread_as_the_docs_say():
+    views = draw_views("standard", CONTENTS, (0, 0)).astype(np.float64)
+    mirror, turns, scale, shift_x, shift_y, brightness, contrast = views.T
+    room = 1 - scale
+    uniform = [(scale - 0.7) / 0.3, shift_x / room / 2 + 0.5, shift_y / room / 2 + 0.5]
+    uniform += [(brightness - 0.8) / 0.4, (contrast - 0.8) / 0.4]
+    steps = np.arange(len(CONTENTS)) / len(CONTENTS)
+    assert all(np.abs(np.sort(one) - steps).max() < 0.03 for one in uniform)
+    assert abs(mirror.mean() - 0.5) < 0.03 and not turns.any()
+    symmetries = draw_views("dihedral", CONTENTS, (0, 0))[:, :2]
+    _, counts = np.unique(symmetries, axis=0, return_counts=True)
+    assert len(counts) == 8 and np.abs(counts / len(CONTENTS) - 1 / 8).max() < 0.02
+
+
+def test_numbers_of_one_view_and_of_different_seeds_have_nothing_in_common():
+    drawn = [draw_views("standard", CONTENTS, seed) for seed in [(0,), (1,), (0, 1), (1, 1)]]
+    columns = np.concatenate([np.delete(views, VIEW.index("quarter_turns"), 1) for views in drawn], 1)
+    assert np.abs(np.corrcoef(columns.T) - np.eye(columns.shape[1])).max() < 0.06
+
+
+def test_fine_tuning_draws_anew_and_distillation_goes_round_whatever_the_seed():
+    finetune, distill = {"stage": "finetune"}, {"stage": "distill", "epochs": 4}
+    assert len({view_seed(finetune, seed, epoch) for seed in range(3) for epoch in range(4)}) == 12
+    sets = [
+        [view_seed(distill | {"views": k}, seed, epoch) for epoch in range(4)] for seed in (0, 7) for k in (None, 3)
+    ]
+    assert sets == [[(0,), (1,), (2,), (3,)], [(0,), (1,), (2,), (0,)]] * 2
 
 
 def test_no_augmentation_is_no_view():
-    assert draw_views("none", ROWS, (0, 0)) is None and "none" in KINDS
+    assert draw_views("none", FEW, (0, 0)) is None and "none" in KINDS
 
 
 def test_dihedral_views_are_the_eight_symmetries_to_the_pixel():
     pixels = torch.rand(1, 3, 9, 9).expand(64, -1, -1, -1)
-    seen = apply_views(pixels, draw_views("dihedral", ROWS, (0, 0)))
+    seen = apply_views(pixels, draw_views("dihedral", FEW, (0, 0)))
     turned = [torch.rot90(pixels[0], k, (1, 2)) for k in range(4)]
     symmetries = [*turned, *(image.flip(2) for image in turned)]
     found = [[torch.allclose(image, symmetry, atol=1e-5) for symmetry in symmetries] for image in seen]
@@ -35,13 +66,20 @@ def test_dihedral_views_are_the_eight_symmetries_to_the_pixel():
 def test_a_teacher_and_a_student_of_different_sizes_see_the_same_view(kind):
     coarse = torch.rand(8, 3, 4, 4)
     small, large = (functional.interpolate(coarse, size, mode="bicubic", align_corners=False) for size in (32, 64))
-    views = draw_views(kind, ROWS[:8], (0, 0))
+    views = draw_views(kind, FEW[:8], (0, 0))
     shrunk = functional.interpolate(apply_views(large, views), 32, mode="area")
     assert (apply_views(small, views) - shrunk).abs().mean() < 0.02
     assert (small - shrunk).abs().mean() > 0.05
 
 
 def test_standard_views_stay_inside_the_image():
-    views = draw_views("standard", np.arange(500), (0, 0))
+    views = draw_views("standard", CONTENTS[:500], (0, 0))
     scale, shift = views[:, 2], np.abs(views[:, 3:5]).max(1)
     assert (scale + shift <= 1 + 1e-6).all() and (scale >= 0.7).all()
+
+
+def test_views_are_exact_where_a_network_computes_in_bfloat16():
+    pixels, views = torch.rand(64, 3, 96, 96), draw_views("standard", FEW, (0, 0))
+    exact = apply_views(pixels.clone(), views)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(apply_views(pixels.clone(), views), exact)

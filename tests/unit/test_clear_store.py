@@ -13,11 +13,15 @@ FIT = {"size": 32, "fit": "stretch", "crop": 1.0, "interpolation": "bilinear"}
 CONFIG = {
     "datasets": {"cells": {"source": {"path": "cells"}}},
     "backbones": {
-        "tiny": {"library": "timm", "architecture": "resnet18", "source": {"random": True}},
+        **{
+            name: {"library": "timm", "architecture": "resnet18", "source": {"random": True}}
+            for name in ("tiny", "small")
+        },
         "words": {"library": "transformers", "source": {"path": "words"}},
     },
     "finetune": {"solar": {"dataset": "cells", "backbone": "tiny", "method": "full"}},
 }
+STUDENT = {"teacher": "solar.tiny.full", "backbone": "small", "augment": "flip", "epochs": 5}
 
 
 def filled(root, name, kind="embeddings", **key):
@@ -25,6 +29,12 @@ def filled(root, name, kind="embeddings", **key):
     table = Store(root).table(kind, (3,), np.float32, **key)
     table.append([sha256_of(name)], np.zeros((1, 3), np.float32))
     return table.folder
+
+
+def trained(results, name, **digests):
+    path = results / f"finetune/{name}/seed0/ft_model.pt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"format": FORMAT, "digests": digests}, path)
 
 
 def test_tables_of_named_backbones_and_models_stay_and_all_others_go(tmp_path):
@@ -35,9 +45,7 @@ def test_tables_of_named_backbones_and_models_stay_and_all_others_go(tmp_path):
     write_json(resources / "backbones/words/backbone.json", text)
     write_json(resources / "backbones/gone/backbone.json", spec | {"weights_sha256": "gone"})
     for model in ("solar.tiny.full", "old.tiny.full"):
-        path = results / f"finetune/{model}/seed0/ft_model.pt"
-        path.parent.mkdir(parents=True)
-        torch.save({"format": FORMAT, "digests": {"backbone": f"weights of {model}"}}, path)
+        trained(results, model, backbone=f"weights of {model}")
     stay = [
         filled(tmp_path / "store", "a", weights="named"),
         filled(tmp_path / "store", "b", weights="weights of solar.tiny.full"),
@@ -53,3 +61,19 @@ def test_tables_of_named_backbones_and_models_stay_and_all_others_go(tmp_path):
     freed = main([graft_config.load(CONFIG)], results, resources, Store(tmp_path / "store"))
     assert all(folder.exists() for folder in stay) and not any(folder.exists() for folder in go)
     assert freed > 0
+
+
+def test_a_teachers_answers_stay_while_a_student_sees_those_views_of_it(tmp_path):
+    trained(tmp_path, "solar.tiny.full", backbone="b", model="teacher")
+
+    def answers(name, model="teacher", augment="flip", view=0):
+        key = {"model": model, "augment": augment, "view_seed": [view]}
+        return filled(tmp_path / "store", name, kind="teacher_logits", **key)
+
+    stay = [answers("a"), answers("b", view=2)]
+    go = [answers("c", view=3), answers("d", augment="dihedral"), answers("e", model="b")]
+    config = graft_config.load({**CONFIG, "distill": {"few": {**STUDENT, "views": 3}, "one": {**STUDENT, "views": 1}}})
+    main([config], tmp_path, tmp_path, Store(tmp_path / "store"))
+    assert all(folder.exists() for folder in stay) and not any(folder.exists() for folder in go)
+    main([graft_config.load(CONFIG)], tmp_path, tmp_path, Store(tmp_path / "store"))
+    assert not any(folder.exists() for folder in stay)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from graft import training
+from graft import kernels, training
 from graft.errors import UserError
 from graft.network import Network, weights_digest
 from graft.state import State
@@ -50,7 +50,7 @@ def run(folder, stop_after=None, stop=None, loss_of=None, evaluate=None, **setti
     """Train; at the `stop_after`-th forward call `stop`."""
     forwards = [0]
 
-    def objective(model, indices, epoch):
+    def objective(model, indices):
         forwards[0] += 1
         if forwards[0] == stop_after:
             stop()
@@ -66,6 +66,7 @@ def run(folder, stop_after=None, stop=None, loss_of=None, evaluate=None, **setti
     history = training.fit(
         model,
         batches,
+        lambda indices, epoch: indices,
         objective,
         evaluate or validation,
         SETTINGS | settings,
@@ -188,3 +189,35 @@ def test_batches_of_texts_hold_texts_of_similar_length():
 def test_the_rate_warms_up_and_ends_at_zero():
     factor = training.warmup_and_cosine(100, 0.1)
     assert factor(0) == pytest.approx(0.1) and factor(9) == pytest.approx(1.0) and factor(100) == pytest.approx(0.0)
+
+
+def test_batches_are_read_one_ahead_and_in_order():
+    read = []
+    ready = training.read_ahead(lambda item: read.append(item) or item * 10, range(5))
+    assert next(ready) == 0
+    assert list(ready) == [10, 20, 30, 40] and read == list(range(5))
+
+
+def test_a_batch_that_cannot_be_read_ends_the_training_with_its_reason():
+    def read(item):
+        if item == 2:
+            raise UserError("no such image", where="2.png")
+        return item
+
+    ready = training.read_ahead(read, range(5))
+    assert [next(ready), next(ready)] == [0, 1]
+    with pytest.raises(UserError, match=r"2\.png"):
+        next(ready)
+
+
+def test_a_network_that_cannot_be_compiled_is_trained_as_it_is(monkeypatch, caplog):
+    def broken(model):
+        raise RuntimeError("no C++ compiler")
+
+    model, example = network(), FEATURES[:2]
+    monkeypatch.setattr(torch, "compile", lambda model: lambda inputs: broken(model))
+    with caplog.at_level("INFO"):
+        assert kernels.compiled(model, example) is model
+    assert "no C++ compiler" in caplog.text
+    monkeypatch.setattr(torch, "compile", lambda model: lambda inputs: ("compiled", model(inputs)))
+    assert kernels.compiled(model, example)(example)[0] == "compiled"

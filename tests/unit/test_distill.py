@@ -1,0 +1,282 @@
+"""Distillation: a teacher answers each view of a sample once, for all students, and as if it were asked at every step."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import distill
+import trained_runs
+from graft import backbones, features, network, teacher
+from graft import config as graft_config
+from graft.augment import draw_views
+from graft.feature_files import write_features
+from graft.inputs import open_source
+from graft.outputs import write_json
+from graft.prepare import prepare, write
+from graft.readers import complete
+from graft.runfiles import open_run
+from graft.runs import Run
+from graft.samples import read_manifest
+from graft.state import State
+from graft.store import Store
+from live_teacher import LiveTeacher
+from tiny_data import THREE_WAY, image_folder
+
+ENTRY = complete({**THREE_WAY, "split": {**THREE_WAY["split"], "growth_stable": True}})
+CONFIG = {
+    "datasets": {"cells": {"source": {"path": "cells"}}},
+    "backbones": {
+        name: {"library": "timm", "architecture": "resnet18", "source": {"random": True}} for name in ("tiny", "small")
+    },
+    "finetune": {"cells": {"dataset": "cells", "backbone": "tiny", "method": "full"}},
+}
+SPEC = {
+    "name": "small",
+    "modality": "image",
+    "library": "timm",
+    "architecture": "test_efficientnet",
+    "width": 256,
+    "weights_sha256": "1" * 64,
+    "preprocessing": {**trained_runs.IMAGE, "size": 48},
+}
+
+
+def untrained():
+    torch.manual_seed(1)
+    return backbones.build(SPEC)
+
+
+class Lab:
+    """A data set, a teacher, the embeddings of a student's backbone; `here` is where a test has its store and states."""
+
+    def __init__(self, folder):
+        self.folder, self.here, self.root = folder, folder, image_folder(folder / "cells", per_class=20)
+        self.teacher = network.load(trained_runs.finished_run(folder, self.root, **ENTRY))
+        for key in ("weight", "bias"):  # as sure as a trained one
+            self.teacher["state_dict"][f"heads.label.{key}"] *= 10
+        self.backbone = SimpleNamespace(spec=SPEC, folder=None, weights="1" * 64, network=untrained)
+        write_json(folder / "dataset.json", {"root": str(self.root)})
+        self.embed()
+
+    @property
+    def teacher_features(self):
+        return self.folder / f"results/features/cells/{trained_runs.MODEL}.seed0/labelled.parquet"
+
+    def grow(self):
+        """One more image of each class."""
+        image_folder(self.root, per_class=21)
+        files = {"samples": "samples.parquet", "labels": "labels.json", "card": "data_card.json"}
+        files |= {part: f"{part}.digest" for part in ("labelled", "pool")}
+        data = self.folder / "results/data/cells"
+        write(prepare("cells", ENTRY, self.root), {key: data / name for key, name in files.items()})
+        self.embed()
+
+    def embed(self):
+        manifest = read_manifest(self.folder / "results/data/cells/samples.parquet")
+        self.source = open_source(self.folder / "dataset.json", ENTRY, manifest.card)
+        rows = manifest.part("labelled")
+        embeddings, _ = features.embed(rows, self.source, self.backbone, Store(self.folder / "store"), "fp32")
+        write_features(self.folder / "student.parquet", rows, embeddings)
+
+    def student(self, name="a", seed=0, precision="fp32", **settings):
+        settings = {"epochs": 2, "batch_size": 8, "patience": None, "augment": "standard", **settings}
+        entry = {"teacher": trained_runs.MODEL, "backbone": "small", **settings}
+        plan = graft_config.plan(graft_config.load({**CONFIG, "distill": {name: entry}}))
+        return Run(
+            settings=plan.models[f"{name}.small.kd"],
+            seed=seed,
+            samples=self.folder / "results/data/cells/samples.parquet",
+            features=self.folder / "student.parquet",
+            source=self.source,
+            backbone=self.backbone,
+            store=Store(self.here / "store"),
+            state=State(self.here / f"state.{name}.{seed}", "f"),
+            device=torch.device("cpu"),
+            precision=precision,
+            threads=1,
+        )
+
+    def answers(self, run):
+        return distill.answers(run, self.teacher, self.teacher_features, None)
+
+    def distil(self, run):
+        """The counts of a whole distillation, and the model."""
+        files = [self.here / f"{run.settings['name']}.{run.seed}.{name}" for name in ("pt", "csv", "json")]
+        distill.main(run, self.teacher, self.teacher_features, None, *files)
+        return json.loads(files[2].read_text()), network.load(files[0])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return Lab(tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture
+def lab(made, tmp_path):
+    made.here = tmp_path
+    return made
+
+
+def train_rows(run):
+    return int((run.splits == "train").sum())
+
+
+def losses_of(run, answering, monkeypatch):
+    """The loss at every step under a teacher."""
+    from graft.objectives import kd
+
+    seen, loss = [], kd.loss
+
+    def recorded(*arguments):
+        seen.append(loss(*arguments))
+        return seen[-1]
+
+    run.teacher = answering
+    with monkeypatch.context() as patch:
+        patch.setattr(kd, "loss", recorded)
+        run.fit(objective="kd")
+    return np.array([float(one.detach()) for one in seen])
+
+
+@pytest.mark.parametrize("augment", ["standard", "none"])
+def test_a_run_from_stored_answers_equals_one_whose_teacher_runs_at_every_step(lab, monkeypatch, augment):
+    stored, live = (lab.student(name, augment=augment, views=None) for name in ("stored", "live"))
+    monkeypatch.setattr(features, "BATCH", {"cpu": (7, 4096)})  # other batches than the training's, and more than one
+    answering = LiveTeacher(live, lab.teacher, None)
+    read, _ = lab.answers(stored)
+    ours = losses_of(stored, teacher.StoredTeacher(read, stored.device), monkeypatch)
+    theirs = losses_of(live, answering, monkeypatch)
+    assert len(ours) == 2 * -(-train_rows(live) // 8) and answering.forwards == 2 * train_rows(live)
+    assert np.abs(ours - theirs).max() < 1e-4
+    assert np.ptp(theirs) > 0.01
+
+
+def test_the_second_student_of_a_teacher_forwards_it_zero_times(lab):
+    first, second = lab.student("first"), lab.student("second", seed=1, temperature=2, alpha=0.5, batch_size=4)
+    views = 2 * train_rows(first)
+    assert lab.distil(first)[0] == {"forwards": views, "stored": 0}
+    assert lab.distil(second)[0] == {"forwards": 0, "stored": views}
+
+
+@pytest.mark.parametrize("change", [{"augment": "dihedral"}, {"precision": "bf16"}])
+def test_other_views_and_other_precisions_are_answered_anew(lab, change):
+    lab.answers(lab.student())
+    _, counts = lab.answers(lab.student(**change))
+    assert counts["stored"] == 0
+
+
+def test_another_teacher_answers_for_itself(lab):
+    lab.answers(lab.student())
+    other = {**lab.teacher, "digests": {**lab.teacher["digests"], "model": "2" * 64}}
+    assert distill.answers(lab.student(), other, lab.teacher_features, None)[1]["stored"] == 0
+
+
+def test_without_augmentation_the_teachers_embeddings_are_enough(lab):
+    counts, _ = lab.distil(run := lab.student(augment="none"))
+    assert counts == {"forwards": 0, "stored": train_rows(run)}
+
+
+def test_views_go_round_and_the_student_sees_those_that_the_teacher_answers(lab):
+    run = lab.student(epochs=5, views=2)
+    read, counts = lab.answers(run)
+    assert counts["forwards"] == 2 * train_rows(run)
+    contents = run.rows.loc[run.splits == "train", "content_sha256"].to_numpy(dtype=object)
+    seen, asked, prepare = [], [], run.inputs.prepare
+    run.inputs.prepare = lambda batch, device, views=None: seen.append(views) or prepare(batch, device, views)
+
+    def logits(indices, seed):
+        asked.append(seed)
+        assert np.array_equal(seen[-1], draw_views("standard", contents[indices], seed))
+        return torch.from_numpy(read(seed)[indices])
+
+    run.teacher = SimpleNamespace(logits=logits)
+    run.fit(objective="kd")
+    steps = -(-train_rows(run) // 8)
+    assert asked == [(epoch % 2,) for epoch in range(5) for _ in range(steps)]
+
+
+def test_new_images_are_the_only_ones_that_the_teacher_looks_at(tmp_path):
+    lab = Lab(tmp_path)
+    before = lab.student()
+    lab.answers(before)
+    lab.grow()
+    after = lab.student()
+    added = train_rows(after) - train_rows(before)
+    assert added
+    assert lab.answers(after)[1] == {"forwards": 2 * added, "stored": 2 * train_rows(before)}
+
+
+def test_a_killed_job_loses_at_most_one_shard_of_answers_and_ends_with_the_same(lab, monkeypatch):
+    run = lab.student()
+    undisturbed = {seed: lab.answers(run)[0](seed) for seed in [(0,), (1,)]}
+    run.store = Store(lab.here / "other")
+    monkeypatch.setattr(teacher, "SHARD", 8)
+    forward, calls = features.forward, []
+
+    def killed(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return forward(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(features, "forward", killed)
+        lab.answers(run)
+    read, counts = lab.answers(run)
+    assert counts == {"forwards": 2 * train_rows(run) - 16, "stored": 16}
+    for seed, logits in undisturbed.items():
+        assert np.allclose(read(seed), logits, atol=1e-5)
+
+
+def test_answers_that_another_job_made_room_of_are_computed_again(lab):
+    run = lab.student()
+    read, _ = lab.answers(run)
+    before = read((1,))
+    run.store.keep_only(lambda kind, key: kind != "teacher_logits")
+    assert np.array_equal(read((1,)), before)
+
+
+class Inputs(dict):
+    __getattr__ = dict.get
+
+
+def test_what_was_trained_under_another_teacher_is_not_gone_on_with(lab):
+    run = lab.student()
+    write_json(lab.here / "backbone/backbone.json", SPEC)
+    inputs = Inputs(samples=run.samples, digest=lab.teacher_features.parents[3] / "data/cells/labelled.digest")
+    inputs |= {"dataset": lab.folder / "dataset.json", "backbone": lab.here / "backbone/backbone.json"}
+    inputs |= {"teacher": lab.here / "teacher.pt"}
+    job = SimpleNamespace(
+        input=inputs,
+        output=SimpleNamespace(model=lab.here / "ft_model.pt"),
+        params=SimpleNamespace(
+            settings=run.settings, mode={"precision": "fp32", "layout": "channels_last", "compile": False}, code="c"
+        ),
+        wildcards=SimpleNamespace(seed="0"),
+        config={"datasets": {"cells": ENTRY}, "store": {"path": str(lab.here / "store"), "max_gb": None}},
+        resources={},
+        threads=1,
+    )
+    inputs["teacher"].write_bytes(b"one")
+    open_run(job).state.save(1)
+    assert open_run(job).state.load() == 1
+    inputs["teacher"].write_bytes(b"other")
+    assert open_run(job).state.load() is None
+
+
+def test_students_that_start_side_by_side_begin_with_different_views():
+    settings = {"stage": "distill", "epochs": 20, "views": None}
+    orders = [teacher.view_seeds(settings | {"name": name}, seed) for name, seed in (("a", 0), ("a", 1), ("b", 0))]
+    assert len({tuple(order) for order in orders}) == 3
+    assert all(sorted(order) == [(epoch,) for epoch in range(20)] for order in orders)
+
+
+def test_two_images_of_one_content_are_answered_once(lab):
+    run = lab.student()
+    train = run.splits == "train"
+    run.rows.loc[train, "content_sha256"] = run.rows.loc[train, "content_sha256"].iloc[0]
+    read, counts = lab.answers(run)
+    assert counts["forwards"] == 2 and (read((0,)) == read((0,))[0]).all()
