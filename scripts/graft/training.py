@@ -15,7 +15,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 
 from graft.depthwise import fast_depthwise
 from graft.errors import UserError
@@ -49,6 +48,8 @@ def fit(network, batches, objective, evaluate, settings, seed, state, device, pr
     UserError
         When the loss is not finite.
     """
+    from accelerate import Accelerator  # here, since a linear probe has no loop and need not wait for it
+
     accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=device.type == "cpu")
     optimizer = torch.optim.AdamW(parameter_groups(network, settings), fused=True)
     steps = math.ceil(len(batches(0)) / settings["accumulate"])
