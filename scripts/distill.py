@@ -32,7 +32,7 @@ def main(run, teacher, teacher_features, teacher_folder, output_model, output_hi
         run.teacher = LiveTeacher(network.from_dict(teacher), inputs, target, run.device, run.precision)
     history, _ = run.probe()
     history += run.fit(objective=run.settings["method"])
-    write_torch(output_model, run.finished({}, frozen=False))
+    write_torch(output_model, run.finished({}))
     write_history(output_history, history)
     run.state.clear()
 

@@ -1,7 +1,8 @@
 """Fine-tuning methods. One file per method, found by name.
 
 A method has `train(run) -> (history, fold_heads)`, which leaves the trained weights in `run.network`, and two constants:
-`USES_FEATURES` (it needs the stored embeddings of its backbone) and `FROZEN` (the backbone keeps its weights).
+`USES_FEATURES` (it needs the stored embeddings of its backbone) and `FROZEN` (the backbone keeps its weights and is not
+run: the method works on `run.embeddings`).
 """
 
 from importlib import import_module
