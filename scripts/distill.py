@@ -35,7 +35,7 @@ def main(run, content, features, folder, output_model, output_history, counts):
     run.teacher = teacher.StoredTeacher(read, run.device)
     history, _ = run.probe()
     history += run.fit(objective=run.settings["method"])
-    write_torch(output_model, run.finished({}, frozen=False))
+    write_torch(output_model, run.finished({}))
     write_history(output_history, history)
     write_json(counts, done)
     run.state.clear()

@@ -11,8 +11,9 @@ def main(run, output_model, output_history):
     """Train `run` by its method; write the model and its history, then forget the state."""
     check_rows(run.rows, run.settings["name"])
     method = methods.load(run.settings["method"])
+    run.frozen = method.FROZEN
     history, fold_heads = method.train(run)
-    write_torch(output_model, run.finished(fold_heads, frozen=method.FROZEN))
+    write_torch(output_model, run.finished(fold_heads))
     write_history(output_history, history)
     run.state.clear()
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
 from scipy.special import logsumexp, softmax
 
 LOWEST, HIGHEST = 0.05, 20.0
@@ -26,6 +25,8 @@ def fit_temperature(logits, labels):
     float
         Between 0.05 and 20; 1 if there are no rows or the logits do not differ.
     """
+    from scipy.optimize import brentq  # here, since predicting need not wait for it
+
     logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels)
     known = labels >= 0
     logits, labels = logits[known], labels[known].astype(np.int64)

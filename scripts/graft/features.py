@@ -1,6 +1,7 @@
 """Embeddings of a data set, forwarding only the samples that the store lacks."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -142,9 +143,14 @@ def pretrained(folder, card):
     spec = read_json(Path(folder) / "backbone.json")
     if spec["library"] == "vectors":
         spec |= {"width": card["vector"]["width"], "weights_sha256": "identity"}
-        return SimpleNamespace(spec=spec, folder=folder, weights="identity", network=lambda: backbones.build(spec))
+        identity = partial(backbones.build, spec)
+        return SimpleNamespace(spec=spec, folder=folder, weights="identity", network=identity, stored=identity)
     return SimpleNamespace(
-        spec=spec, folder=folder, weights=spec["weights_sha256"], network=lambda: backbones.load(folder)
+        spec=spec,
+        folder=folder,
+        weights=spec["weights_sha256"],
+        network=partial(backbones.load, folder),
+        stored=partial(backbones.Stored, folder),
     )
 
 

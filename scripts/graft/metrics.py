@@ -5,7 +5,7 @@ product. What is undefined (a class without samples, no rows at all) is None, ne
 """
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 UNDEFINED = {"value": None, "low": None, "high": None}
 BINS = 15
@@ -128,7 +128,7 @@ def mean_interval(values):
     mean = float(values.mean())
     if len(values) == 1:
         return {"value": mean, "low": None, "high": None}
-    half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
     return {"value": mean, "low": mean - half, "high": mean + half}
 
 
@@ -156,7 +156,7 @@ def wilson(hits, counts):
     low, high : arrays, shape (N,); NaN where there is nothing to count
     """
     hits, counts = np.asarray(hits, np.float64), np.asarray(counts, np.float64)
-    z = stats.norm.ppf(0.975)
+    z = ndtri(0.975)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = hits / counts
         centre = (share + z**2 / (2 * counts)) / (1 + z**2 / counts)

@@ -29,7 +29,8 @@ class Run:
     """What a method needs to train one network on one target.
 
     `settings` are the model's settings from the config, `features` the path of the stored embeddings or None, `pool`
-    that of the pool's (None where the method does not use them, or there is no pool).
+    that of the pool's (None where the method does not use them, or there is no pool). With `frozen` the network is never
+    run: it has the weights of its backbone, not the architecture.
     """
 
     settings: dict
@@ -47,6 +48,7 @@ class Run:
     compile: bool = False
     teacher: object = None
     pool: str | None = None
+    frozen: bool = False
 
     @cached_property
     def manifest(self):
@@ -87,7 +89,8 @@ class Run:
     def network(self):
         torch.manual_seed(self.seed)
         outputs = {self.settings["target"]: outputs_of(self.target)}
-        network = Network(self.backbone.network(), outputs, self.settings["dropout"])
+        backbone = self.backbone.stored() if self.frozen else self.backbone.network()
+        network = Network(backbone, outputs, self.settings["dropout"])
         return kernels.place(network, self.device, self.layout)
 
     @cached_property
@@ -202,7 +205,7 @@ class Run:
             "val_loss_calibrated": float(log_loss(outputs, codes, fit_temperature(outputs, codes)).mean()),
         }
 
-    def finished(self, fold_heads, frozen):
+    def finished(self, fold_heads):
         """The content of ft_model.pt."""
         target = self.settings["target"]
         return to_dict(
@@ -211,9 +214,9 @@ class Run:
             seed=self.seed,
             method=self.settings["method"],
             dataset=self.settings["dataset"],
-            targets={target: {**self.target, **self._calibration(frozen)}},
+            targets={target: {**self.target, **self._calibration()}},
             fold_heads=fold_heads,
-            frozen=frozen,
+            frozen=self.frozen,
             **self._image_format(),
         )
 
@@ -222,15 +225,15 @@ class Run:
         card = self.source.card
         return {"image": image_format(card)} if card["modality"] == "image" else {}
 
-    def _calibration(self, frozen):
-        outputs, codes = self._validation_outputs(frozen), self.codes[self.splits == "validation"]
+    def _calibration(self):
+        outputs, codes = self._validation_outputs(), self.codes[self.splits == "validation"]
         if self.target["kind"] == "classification":
             return {"temperature": float(fit_temperature(outputs, codes))}
         mean, std = self.scale
         return {"mean": mean, "std": std, "residual_std": std * float(residual_std(codes, outputs[:, 0]))}
 
-    def _validation_outputs(self, frozen):
-        if not frozen:
+    def _validation_outputs(self):
+        if not self.frozen:
             return self._logits(self.network, np.flatnonzero(self.splits[self.splits != "test"] == "validation"))
         head = self.network.heads[self.settings["target"]]
         embeddings = self.embeddings[self.splits == "validation"].astype(np.float64)

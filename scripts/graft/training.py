@@ -18,7 +18,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 
 from graft.errors import UserError
 from graft.job import Progress
@@ -68,6 +67,8 @@ def fit(
     UserError
         When the loss is not finite.
     """
+    from accelerate import Accelerator  # here, since a linear probe has no loop and need not wait for it
+
     accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=device.type == "cpu")
     optimizer = torch.optim.AdamW(parameter_groups(network, settings), fused=True)
     steps = math.ceil(len(batches(0)) / settings["accumulate"])

@@ -1,5 +1,7 @@
 """A backbone gives the embedding that its library's own network classifies."""
 
+from unittest.mock import patch
+
 import pytest
 import timm
 import torch
@@ -230,3 +232,22 @@ def test_the_longest_input_is_what_the_network_has_positions_for(kind, longest):
             make_config(config.to_dict())
     else:
         assert _longest(config) == longest
+
+
+@pytest.mark.parametrize("name", ["effnet-lite0", "minilm"])
+def test_weights_are_had_without_the_architecture(name):
+    folder = assets.backbone(name)
+    expected = backbones.load(folder).state_dict()
+    with patch.object(backbones, "library", side_effect=AssertionError("a library was imported")):
+        module = backbones.Stored(folder)
+    found = module.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(found[key].dtype == value.dtype and torch.equal(found[key], value) for key, value in expected.items())
+    assert [key.removeprefix("b.") for key in nn.ModuleDict({"b": module}).state_dict()] == list(found)
+
+
+def test_weights_of_16_bits_are_widened_without_the_architecture_too(tmp_path):
+    full = models.resnet18().half()
+    folder = fetched(tmp_path, full.state_dict(), library="torchvision", architecture="resnet18", input_size=64)
+    found, expected = backbones.Stored(folder).state_dict(), backbones.load(folder).state_dict()
+    assert {key: value.dtype for key, value in found.items()} == {key: value.dtype for key, value in expected.items()}

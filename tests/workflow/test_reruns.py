@@ -176,3 +176,14 @@ def test_the_result_does_not_depend_on_the_folder_it_runs_in(first, tmp_path):
     graft(folder, Path("config.yaml"), *OTHER, cwd=folder)
     model = "results/finetune/other.tiny.linear/seed0/ft_model.pt"
     assert (folder / model).read_bytes() == (first / model).read_bytes()
+
+
+def test_a_linear_probe_on_stored_embeddings_waits_for_no_library_of_networks(lab):
+    model = "results/finetune/other.tiny.linear/seed0/ft_model.pt"
+    before = (lab / model).read_bytes()
+    (lab / model).unlink()
+    run = graft(lab, lab / "config.yaml", model, env={"PYTHONPROFILEIMPORTTIME": "1"})
+    imported = {line.split("|")[-1].strip() for line in run.output.splitlines() if line.startswith("import time:")}
+    assert set(run.jobs) == {"finetune"} and "torch" in imported
+    assert not {"timm", "torchvision", "transformers", "accelerate", "datasets", "sklearn"} & imported
+    assert (lab / model).read_bytes() == before

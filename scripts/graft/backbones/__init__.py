@@ -12,6 +12,8 @@ One file per library, found by its name. Each has
 import importlib
 from pathlib import Path
 
+import torch
+
 from graft.errors import UserError
 from graft.outputs import read_json, sha256_of_file
 from graft.weights import load_strictly
@@ -50,21 +52,54 @@ def load(folder, device="cpu"):
         If the weights are truncated, changed, or not those of the architecture.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     folder = Path(folder)
     spec = read_json(folder / "backbone.json")
     module = build(spec, folder)
     path = folder / spec["weights"]
-    hint = f"the file was cut off or changed: delete {folder} and run the workflow again"
-    if not path.is_file() or sha256_of_file(path) != spec["weights_sha256"]:
-        raise UserError("is not the file that was fetched", where=str(path), hint=hint)
     try:
-        load_strictly(library_module(module), load_file(path))
+        load_strictly(library_module(module), _read_weights(path, spec))
     except (SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise UserError(f"does not fit {spec['architecture']} ({reason})", where=str(path), hint=hint) from error
+        raise UserError(f"does not fit {spec['architecture']} ({reason})", where=str(path), hint=_hint(path)) from error
     return module.to(device)
+
+
+class Stored(torch.nn.Module):
+    """A fetched backbone's weights without its architecture: for a network that is saved and never run.
+
+    Its state dict is that of `load(folder)`. The libraries need seconds to be imported, more than a linear probe takes.
+    """
+
+    def __init__(self, folder):
+        super().__init__()
+        folder = Path(folder)
+        self.spec = read_json(folder / "backbone.json")
+        self.width, self.modality = self.spec["width"], self.spec["modality"]
+        tensors = _read_weights(folder / self.spec["weights"], self.spec)
+        wrapped = "network." if self.modality == "text" else ""  # see library_module
+        self.tensors = {wrapped + name: _widened(tensor) for name, tensor in tensors.items()}
+
+    def state_dict(self, *, destination=None, prefix="", keep_vars=False):
+        destination = {} if destination is None else destination
+        destination.update({prefix + name: tensor for name, tensor in self.tensors.items()})
+        return destination
+
+
+def _read_weights(path, spec):
+    from safetensors.torch import load_file
+
+    if not path.is_file() or sha256_of_file(path) != spec["weights_sha256"]:
+        raise UserError("is not the file that was fetched", where=str(path), hint=_hint(path))
+    return load_file(path)
+
+
+def _widened(tensor):
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _hint(path):
+    return f"the file was cut off or changed: delete {path.parent} and run the workflow again"
 
 
 def tokenizer(folder):
