@@ -13,7 +13,7 @@ PEERS_READY := $(PEERS)/.graft-$(shell (echo $(abspath $(VENV)); cat tests/bench
 SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(QUICK),--config quick=true)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: new check run predict test lint report results bench docs clear-store env
+.PHONY: new check tune run predict test lint report results bench docs clear-store env
 
 # A config for your data: make new DATA=folder-or-file [CONFIG=mine.yaml]. Never overwrites.
 new: $(READY)
@@ -22,6 +22,10 @@ new: $(READY)
 # Fetches and prepares, trains nothing, and shows the data and what the models will cost.
 check: $(READY)
 	$(SNAKEMAKE) -- check
+
+# Times a few batches of every backbone in every numeric mode on this machine, and proposes what to write in the config.
+tune: $(READY)
+	$(SNAKEMAKE) -- tune
 
 run: $(READY)
 	$(SNAKEMAKE)

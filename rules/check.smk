@@ -1,4 +1,5 @@
-# Needs: a prepared data set and the backbones that it is to meet. Makes: a page about the data, before any training.
+# Needs: a prepared data set and the backbones that it is to meet. Makes: a page about the data, before any training; and,
+# asked for by `make tune`, the numeric modes that are the fastest on this machine.
 
 
 rule check:
@@ -55,3 +56,33 @@ rule check_data:
         "Looking at data set {wildcards.dataset}"
     script:
         "../scripts/check_data.py"
+
+
+rule tune:
+    """Time the numeric modes of every backbone that the config uses: `make tune`."""
+    input:
+        tuned_modes(),
+
+
+rule tune_backbone:
+    """Time a few batches of a backbone in every numeric mode."""
+    input:
+        unpack(with_contents),
+        backbone="<resources>/backbones/{backbone}/backbone.json",
+    output:
+        modes="<benchmarks>/tune/{dataset}.{backbone}.json",
+    log:
+        "<logs>/tune/{dataset}.{backbone}.log",
+    params:
+        code=code_digest("tune", library_of),
+    threads: workflow.cores or 8
+    resources:
+        gpu=gpus_per_job,
+        mem_mb=scale(12000),
+        runtime=scale(60),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Timing {wildcards.backbone} on {wildcards.dataset} in every numeric mode"
+    script:
+        "../scripts/tune.py"

@@ -449,6 +449,13 @@ def models_on(wildcards):
     return {name: model for name, model in PLAN.models.items() if model["dataset"] == wildcards.dataset}
 
 
+def tuned_modes():
+    """For every backbone that runs, its modes as measured on the first data set that uses it."""
+    pairs = {model["backbone"]: model["dataset"] for model in reversed(PLAN.models.values())}
+    pairs = {name: dataset for name, dataset in pairs.items() if PLAN.backbones[name]["library"] != "vectors"}
+    return [f"<benchmarks>/tune/{dataset}.{backbone}.json" for backbone, dataset in pairs.items()]
+
+
 def jobs_of_runs(wildcards):
     """For every trained model and seed the jobs that it took, step by step, as their benchmark files are called."""
     parts = {dataset: parts_of(dataset) for dataset in used_datasets()}
@@ -533,6 +540,10 @@ def say_results(results, benchmarks):
     if "check" in workflow.dag_settings.targets:
         pages = [f"{results}/data/{dataset}/data_card.html" for dataset in used_datasets()]
         print("\nLook at this before anything is trained:", *pages, f"Then: make run{named}", sep="\n  ")
+    elif "tune" in workflow.dag_settings.targets:
+        from graft import modes
+
+        print("", modes.proposal(sorted(Path(benchmarks, "tune").glob("*.json"))), sep="\n")
     elif words.exists():
         print("", words.read_text().replace(" CONFIG=...", f"{named:11}"), sep="\n")
 

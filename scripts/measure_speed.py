@@ -60,7 +60,7 @@ def measure(rows, source, backbone, device, precision, threads):
         counts, start = {}, time.perf_counter()
         inputs = open_inputs(rows, source, backbone, Store(folder), counts, threads)
         decoding = time.perf_counter() - start
-        network = backbone.network().to(device, memory_format=torch.channels_last).eval()
+        network = kernels.place(backbone.network().eval(), device)
         few = range(min(BATCH, len(rows)))
         facts = {
             "decoded_per_s": len(rows) / decoding,

@@ -1,0 +1,75 @@
+"""Time a few batches of a backbone in every numeric mode on this machine; the modes that pay are to be written down."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from graft import features, kernels
+from graft.device import choose_device, choose_precision
+from graft.inputs import open_inputs, open_source
+from graft.job import job
+from graft.modes import propose
+from graft.outputs import write_json
+from graft.samples import read_manifest
+from graft.store import Store
+from measure_speed import BATCH, FORWARDS, embedding_rate, spread, training_rate
+
+logger = logging.getLogger("graft")
+PRECISIONS, LAYOUTS = ("fp32", "bf16"), ("channels_last", "contiguous")
+
+
+def main(samples, dataset, entry, folder, output, gpus=0, threads=1):
+    """Write the modes' rates, and the one to write into the config, if that is not what the default rule takes."""
+    manifest = read_manifest(samples)
+    source = open_source(dataset, entry, manifest.card)
+    backbone, device = features.pretrained(folder, manifest.card), choose_device(gpus)
+    rows = spread(manifest.frame.drop_duplicates("content_sha256"), FORWARDS)
+    with tempfile.TemporaryDirectory() as store:
+        inputs = open_inputs(rows, source, backbone, Store(store), {}, threads)
+        modes = measure(backbone, inputs, device)
+    default = {"precision": choose_precision("auto", device), "layout": "channels_last"}
+    found = {"device": device.type, "threads": threads, "modes": modes, "default": default}
+    write_json(output, {**found, "proposed": propose(modes, default)})
+
+
+def measure(backbone, inputs, device):
+    """Rates of embedding and training, and the least cosine with float32, for every precision and layout."""
+    modes, exact = [], None
+    few = np.arange(min(BATCH, len(inputs.lengths)))
+    for precision in PRECISIONS:
+        for layout in LAYOUTS if backbone.spec["modality"] == "image" else LAYOUTS[:1]:
+            network = kernels.place(backbone.network().eval(), device, layout)
+            counts = {"forwards": 0, "padded_tokens": 0}
+            found = features.forward(network, inputs, device, precision, counts)
+            exact = found if exact is None else exact
+            batch = inputs.prepare(inputs.batch(few), device)
+            modes.append(
+                {
+                    "precision": precision,
+                    "layout": layout,
+                    "embedded_per_s": embedding_rate(network, inputs, device, precision),
+                    "trained_per_s": training_rate(network, batch, device, precision, len(few))["trained_per_s"],
+                    "cosine": float(_cosine(exact, found).min()),
+                }
+            )
+            logger.info("%s", modes[-1])
+    return modes
+
+
+def _cosine(a, b):
+    return (a * b).sum(1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-12)
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        main(
+            samples=snakemake.input.samples,
+            dataset=snakemake.input.dataset,
+            entry=snakemake.config["datasets"][snakemake.wildcards.dataset],
+            folder=Path(snakemake.input.backbone).parent,
+            output=snakemake.output.modes,
+            gpus=snakemake.resources.get("gpu", 0),
+            threads=snakemake.threads,
+        )
