@@ -4,12 +4,13 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from benchmarks.harness import Row, alternate
+from benchmarks.harness import THREADS, Row, alternate
 from graft import heads
 
 ROWS, WIDTH, CLASSES, SUBSETS = 2000, 384, 4, 5
 L2S = np.logspace(-4, 1, 20)
 MIDDLE = 10  # the problem that is fitted alone, too
+HALF = max(1, THREADS // 2)  # what a fine-tuning job gets, see half_of_the_cores
 
 
 def run():
@@ -28,7 +29,7 @@ def _ridge(features, values, masks):
     def one():
         return heads.fit_ridge(features, values, L2S[MIDDLE : MIDDLE + 1], masks[0])
 
-    ours_s, one_s, (weights, biases), _ = alternate(ours, one, repeats=9)
+    ours_s, one_s, (weights, biases), _ = alternate(ours, one, repeats=9, threads=HALF)
     scaled, kept = _standardised(features, masks), masks[0] > 0
     model = Ridge(alpha=L2S[MIDDLE] * kept.sum()).fit(scaled[kept], values[kept])
     predicted = heads.scores(features, weights[MIDDLE : MIDDLE + 1], biases[MIDDLE : MIDDLE + 1])[0, :, 0].numpy()
@@ -40,7 +41,7 @@ def _ridge(features, values, masks):
         one_s,
         ("at most", 2),
         quality={"ours": f"predictions within {far:.0e} of scikit-learn's"},
-        counts={"probes": 100, "rows": ROWS},
+        counts={"probes": 100, "rows": ROWS, "threads": HALF},
         why="every subset has an eigendecomposition of its own, and at this size that is what a fit costs",
     )
 
@@ -61,7 +62,7 @@ def _logistic(features, labels, masks):
 
     exact = scikit_learn(1e-10)
     for name, what, other in (("P7b", "one of them", one), ("P7c", "one by scikit-learn", scikit_learn)):
-        ours_s, other_s, (weights, biases), theirs = alternate(ours, other)
+        ours_s, other_s, (weights, biases), theirs = alternate(ours, other, threads=HALF)
         quality = {"ours": torch.softmax(heads.scores(features, weights, biases)[MIDDLE], -1).numpy()}
         if other is scikit_learn:
             quality["other"] = theirs
@@ -74,7 +75,7 @@ def _logistic(features, labels, masks):
             quality={
                 side: f"probabilities within {np.abs(chances - exact).max():.0e}" for side, chances in quality.items()
             },
-            counts={"probes": 100, "rows": ROWS},
+            counts={"probes": 100, "rows": ROWS, "threads": HALF},
             why="100 problems need 100 times the arithmetic of one; what they share is the rest",
         )
 

@@ -4,6 +4,7 @@ Real pictures: the 2,624 solar cells of ELPV, grey PNGs of 300 x 300 pixels, at 
 """
 
 import tempfile
+from collections import deque
 from pathlib import Path
 
 import datasets
@@ -46,25 +47,26 @@ def _rows(folder, root):
     batches = order.reshape(BATCHES, BATCH)
 
     def ours():
-        return [torch.from_numpy(table.gather(positions[batch])) for batch in batches]
+        yield from (torch.from_numpy(table.gather(positions[batch])) for batch in batches)
 
     def items():
-        return [torch.stack([arrow[int(i)]["pixels"] for i in batch]) for batch in batches]
+        yield from (torch.stack([arrow[int(i)]["pixels"] for i in batch]) for batch in batches)
 
     def decode():
-        return [torch.stack([files[int(i)][0] for i in batch]) for batch in batches]
+        yield from (torch.stack([files[int(i)][0] for i in batch]).permute(0, 2, 3, 1) for batch in batches)
 
     for name, what, other, least in (("P8", "`datasets` per item", items, 50), ("P8b", "ImageFolder", decode, 100)):
-        ours_s, other_s, mine, theirs = alternate(ours, other)
-        theirs = [batch.permute(0, 2, 3, 1) if other is decode else batch for batch in theirs]
-        if not all(torch.equal(a, b.to(torch.uint8)) for a, b in zip(mine, theirs, strict=True)):
-            raise RuntimeError(f"{what} reads other pixels")
+        for mine, theirs in zip(ours(), other(), strict=True):
+            if not torch.equal(mine, theirs.to(torch.uint8)):
+                raise RuntimeError(f"{what} reads other pixels")
+        # Each batch is let go when the next one is asked for, as in a training loop
+        ours_s, other_s, *_ = alternate(lambda: deque(ours(), maxlen=1), lambda one=other: deque(one(), maxlen=1), 5)
         yield Row(
             name,
             f"{batches.size:,} of {len(pixels):,} images of {SIZE} px in batches of {BATCH}; other: {what}",
             ours_s,
             other_s,
             ("at least", least),
-            quality={"ours": str(mine[0].dtype), "other": f"{theirs[0].dtype}, the same pixels"},
-            counts={"bytes": sum(batch.nbytes for batch in mine)},
+            quality={"ours": str(mine.dtype), "other": f"{theirs.dtype}, the same pixels"},
+            counts={"bytes": mine.nbytes * len(batches)},
         )
