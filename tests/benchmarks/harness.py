@@ -18,9 +18,9 @@ class Row:
     """One measured comparison.
 
     id, what : the target's name, and what is compared
-    ours, other : seconds of every repetition
+    ours, other : seconds of every repetition, or what else `unit` says
     target : "at least" or "at most" and a number: what median(other) / median(ours) shall be (with "at least"), or
-        median(ours) / median(other) (with "at most"); where there is no other, the seconds themselves
+        median(ours) / median(other) (with "at most"); where there is no other, ours itself
     quality : dict, the accuracy (or agreement) of both
     counts : dict, the work done, which does not vary: forwards, tokens, episodes, bytes
     """
@@ -33,6 +33,7 @@ class Row:
     quality: dict = field(default_factory=dict)
     counts: dict = field(default_factory=dict)
     why: str = ""  # one sentence where the target is missed
+    unit: str = "s"
 
     @property
     def ratio(self):
@@ -50,7 +51,7 @@ class Row:
         """For benchmarks.json."""
         return {
             **asdict(self),
-            "target": " ".join(map(str, self.target)) + ("" if self.other else " s"),
+            "target": " ".join(map(str, self.target)) + ("" if self.other else f" {self.unit}"),
             "ratio": self.ratio,
             "met": self.met,
         }
@@ -88,7 +89,8 @@ def table(rows):
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        seconds = [f"{statistics.median(one):.3g}" if one else "" for one in (row.ours, row.other)]
+        unit = "" if row.unit == "s" else f" {row.unit}"
+        seconds = [f"{statistics.median(one):.3g}{unit}" if one else "" for one in (row.ours, row.other)]
         missed = "" if row.met else " (missed)"
         sides = [row.quality.get(side, "") for side in ("ours", "other")]
         what = row.what + (f"; {row.why}" if row.why and not row.met else "")
