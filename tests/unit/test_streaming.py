@@ -152,6 +152,23 @@ def test_samples_are_decoded_in_the_order_of_the_file_whatever_their_ids(tmp_pat
     assert read == list(range(ROWS))
 
 
+def test_vectors_stand_in_the_order_of_the_rows_block_by_block(tmp_path, small_blocks):
+    values = embeddings()
+    np.save(tmp_path / "X.npy", values)
+    write_json(tmp_path / "dataset.json", {"root": str(tmp_path)})
+    contents = [readers.digest_of_content(vector, "vector") for vector in values]
+    rows = pd.DataFrame({"path": "X.npy", "row": np.arange(ROWS), "content_sha256": contents})
+    rows = rows.sample(frac=1, random_state=0)
+    entry = readers.complete({"reader": "arrays"})
+    card = {"dataset": "d", "modality": "vector", "vector": {"width": WIDTH}}
+    backbone = SimpleNamespace(spec={"library": "vectors", "modality": "vector", "width": WIDTH}, folder=None)
+    source = open_source(tmp_path / "dataset.json", entry, card)
+    blocks, counts = features.embed_blocks(rows, source, backbone, Store(tmp_path / "store"))
+    blocks = list(blocks)
+    assert [len(block) for block in blocks] == [7] * 7 + [1] and counts["forwards"] == 0
+    assert np.array_equal(np.concatenate(blocks), values[rows["row"]])
+
+
 @maps_are_listed
 def test_pages_of_the_store_that_were_read_are_given_back(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "RESIDENT", PAGE)
