@@ -82,14 +82,15 @@ class ImageInputs:
 
     def prepare(self, batch, device, views=None):
         low, high = self.format["range"]
-        pixels = batch.to(device, non_blocking=True).float().sub_(low).div_(high - low)
-        if pixels.shape[-1] == 1:
-            pixels = pixels.expand(-1, -1, -1, 3).contiguous()
-        pixels = pixels.permute(0, 3, 1, 2)  # a view: the memory stays NHWC, which is channels_last
+        mean, std = (torch.tensor(self.preprocessing[key], dtype=torch.float64) for key in ("mean", "std"))
+        scale, shift = 1 / ((high - low) * std), -mean / std
+        pixels = batch.to(device, non_blocking=True).float()
+        pixels = pixels.sub_(low) if low else pixels
         if views is not None:
-            pixels = apply_views(pixels, views).contiguous(memory_format=torch.channels_last)
-        mean, std = (torch.tensor(self.preprocessing[key], device=device).view(1, 3, 1, 1) for key in ("mean", "std"))
-        return pixels.sub_(mean).div_(std)
+            pixels = apply_views(pixels.permute(0, 3, 1, 2), views).permute(0, 2, 3, 1).contiguous()
+        # One pass over the memory, which also makes three channels of one.
+        pixels = torch.addcmul(shift.float().to(device), pixels, scale.float().to(device))
+        return pixels.permute(0, 3, 1, 2)  # a view: the memory stays NHWC, which is channels_last
 
     def _decode_missing(self, rows, source, fit, counts, threads):
         wanted = missing_rows(rows, self.table)
