@@ -16,6 +16,7 @@ from graft.samples import read_manifest
 from graft.state import State
 from graft.store import Store
 
+UNREAD = {"source": {"path": "unread"}}  # the config's check wants one; the backbone itself comes with the run
 CPU = torch.device("cpu")
 
 
@@ -52,7 +53,7 @@ class Prepared:
         config = graft_config.load(
             {
                 "datasets": {"d": self.entry},
-                "backbones": {"b": {"library": backbone.spec["library"], "source": {"path": "unread"}}},
+                "backbones": {"b": {key: backbone.spec[key] for key in ("library", "architecture")} | UNREAD},
                 "finetune": {"bench": model},
             }
         )
