@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -110,15 +111,17 @@ def _rows(cells, folder):
 
     ours_s, seed_s, ours, naive = alternate(from_nothing, seed, repeats=1, warm=False)
     again_s, _, again, _ = alternate(from_store, lambda: None)
+    limit = bare_forward(cells, prepared, from_nothing)
     quality = {"other": f"AUROC {naive:.3f}"}
     yield Row(
         "P1",
         f"frozen fine-tune, {COUNT} images, from nothing; other: {EPOCHS} epochs of the seed loop",
-        ours_s,
+        ours_s + limit.ours,
         seed_s,
         ("at least", 50),
         quality={"ours": f"AUROC {ours:.3f}", **quality},
         counts={key: counted[key] for key in ("decodes", "forwards")},
+        why=f"the bare forward pass alone (P1c) is {median(seed_s) / median(limit.other):.0f} times as fast as the seed loop",
     )
     yield Row(
         "P1b",
@@ -129,7 +132,7 @@ def _rows(cells, folder):
         quality={"ours": f"AUROC {again:.3f}", **quality},
         counts={"forwards": 0},
     )
-    yield bare_forward(cells, prepared, from_nothing)
+    yield limit
 
 
 def bare_forward(cells, prepared, from_nothing):
@@ -155,4 +158,5 @@ def bare_forward(cells, prepared, from_nothing):
         ("at most", 1.2),
         quality={"ours": f"AUROC {ours:.3f}"},
         counts={"forwards": COUNT},
+        why="beside the pass the files are read, hashed, checked, decoded and resized, on the same cores, and the head is solved",
     )

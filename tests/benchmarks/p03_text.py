@@ -89,7 +89,8 @@ def _rows(work):
             other_s,
             ("at least", least),
             quality={
-                "ours": f"{rates[0]}, accuracy {_accuracy_of_ours(models['ours']):.3f}",
+                "ours": f"{rates[0]}, padding {1 - real / _padded(models['ours']):.1%}, "
+                f"accuracy {_accuracy_of_ours(models['ours']):.3f}",
                 "other": f"{rates[1]}, accuracy {_accuracy(models[name], texts['test'], words):.3f}",
             },
             counts={"tokens": real, "padded": _padded(models["ours"])},

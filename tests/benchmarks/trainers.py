@@ -1,6 +1,7 @@
 """transformers' Trainer on graft's data, at the settings that its documentation recommends for speed."""
 
 import torch
+from accelerate.state import AcceleratorState
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, Trainer, TrainingArguments
 
 from graft import backbones
@@ -21,7 +22,11 @@ def classifier(folder, classes, **options):
 
 
 def trained(model, train, validation, folder, collator=None, **settings):
-    """Train for `num_train_epochs` and evaluate after each; the model."""
+    """Train for `num_train_epochs` and evaluate after each; the model.
+
+    accelerate keeps one precision per process; it is forgotten before and after, so that every side can have its own.
+    """
+    AcceleratorState._reset_state(reset_partial_state=True)
     arguments = TrainingArguments(
         output_dir=str(folder),
         use_cpu=True,
@@ -37,6 +42,7 @@ def trained(model, train, validation, folder, collator=None, **settings):
         **settings,
     )
     Trainer(model, arguments, data_collator=collator, train_dataset=train, eval_dataset=validation).train()
+    AcceleratorState._reset_state(reset_partial_state=True)
     return model.eval()
 
 
