@@ -54,7 +54,7 @@ results: $(READY)
 		--configfile config/results.yaml -- results/summary.csv
 	$(BIN)/python scripts/write_results.py build/results/results/summary.csv
 
-# graft against the scripts that it replaces, side by side: make bench [ROW=P4]. Some rows of many so far.
+# graft against the scripts that it replaces and its peers, side by side: make bench [ROW=P4]; half an hour for all rows.
 bench: $(PEERS_READY)
 	$(PEERS)/bin/python tests/benchmarks/bench.py $(ROW)
 

@@ -23,13 +23,13 @@ def main(row, output):
     chosen = [name for name in files if not row or int(name[1:3]) == int("".join(filter(str.isdigit, row)))]
     if not chosen:
         sys.exit(f"there is no row {row}; rows: {', '.join(files)}")
-    rows = []
+    records = []
     for name in chosen:
         for found in importlib.import_module(f"benchmarks.{name}").run():
-            rows.append(found)
-            print(harness.table([found]).splitlines()[-1], flush=True)
-    print("", harness.table(rows), sep="\n")
-    write_json(output, [{**found.record(), "machine": harness.machine()} for found in rows])
+            records.append({**found.record(), "machine": harness.machine()})
+            print(harness.table(records[-1:]).splitlines()[-1], flush=True)
+    print("", harness.table(records), sep="\n")
+    write_json(output, records)
 
 
 if __name__ == "__main__":

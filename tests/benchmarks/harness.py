@@ -82,18 +82,19 @@ def machine():
     return {"processor": processor(), "threads": THREADS, "versions": {name: version(name) for name in names}}
 
 
-def table(rows):
-    """The rows as Markdown: figure, ours, other, ratio, target, quality of both."""
-    lines = [
-        "| # | what | ours, s | other, s | ratio | target | ours | other |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        unit = "" if row.unit == "s" else f" {row.unit}"
-        seconds = [f"{statistics.median(one):.3g}{unit}" if one else "" for one in (row.ours, row.other)]
-        missed = "" if row.met else " (missed)"
-        sides = [row.quality.get(side, "") for side in ("ours", "other")]
-        what = row.what + (f"; {row.why}" if row.why and not row.met else "")
-        cells = [row.id, what, *seconds, f"{row.ratio:.3g}{missed}", " ".join(map(str, row.target)), *map(str, sides)]
-        lines.append(f"| {' | '.join(cells)} |")
+def table(records):
+    """What `Row.record` gave as Markdown: figure, ours, other, each with its quality, ratio, target, number of runs."""
+    lines = ["| # | what | ours | other | ratio | target | runs |", "|---|---|---|---|---|---|---|"]
+    for record in records:
+        what = record["what"] + (f" ({record['why']})" if record["why"] and not record["met"] else "")
+        sides = [_side(record, side) for side in ("ours", "other")]
+        ratio = f"{record['ratio']:.3g}" + ("" if record["met"] else ", missed")
+        runs = " / ".join(str(len(record[side])) for side in ("ours", "other") if record[side])
+        lines.append(f"| {' | '.join([record['id'], what, *sides, ratio, record['target'], runs])} |")
     return "\n".join(lines)
+
+
+def _side(record, side):
+    """The median of one side, and its quality."""
+    measured = f"{statistics.median(record[side]):.3g} {record['unit']}" if record[side] else ""
+    return "; ".join(filter(None, [measured, str(record["quality"].get(side, ""))]))
