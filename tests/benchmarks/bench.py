@@ -28,8 +28,8 @@ def main(row, output):
         for found in importlib.import_module(f"benchmarks.{name}").run():
             records.append({**found.record(), "machine": harness.machine()})
             print(harness.table(records[-1:]).splitlines()[-1], flush=True)
+            write_json(output, records)  # after every row: half an hour's figures do not hang on the last one
     print("", harness.table(records), sep="\n")
-    write_json(output, records)
 
 
 if __name__ == "__main__":

@@ -53,8 +53,9 @@ class Lab:
         self.large = features.pretrained(assets.backbone("effnet-lite2"), self.source.card)
         self.small = self.shrunk(cells.backbone)
         teacher = self.run("solar.large.linear", self.large, self.embed(self.large))
+        teacher.frozen = True
         teacher.probe()
-        self.teacher = teacher.finished({}, frozen=True)
+        self.teacher = teacher.finished({})
         self.features = self.embed(self.small)
 
     def shrunk(self, folder):
