@@ -20,8 +20,9 @@ def dropout(input, p=0.5, training=True, inplace=False):
     return input * (kept.to(input.dtype) * (256 / (256 - cut)))
 
 
-def attention_without_dropout(*args, **kwargs):
-    return functional.scaled_dot_product_attention(*args, **{**kwargs, "dropout_p": 0.0})
+def attention_without_dropout(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, **options):
+    """torch's attention, whatever dropout it is asked for."""
+    return functional.scaled_dot_product_attention(query, key, value, attn_mask, 0.0, is_causal, **options)
 
 
 def plain_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):

@@ -180,6 +180,19 @@ class Forward:
         return self.folded[key]
 
 
+def thin_in_float32(device_type):
+    """`conv2d` for devices whose autocast rounds what a thin convolution reads and multiplies (see convolution)."""
+
+    def convolution(*args, **kwargs):
+        inputs, weight, bias, *geometry = _conv2d(*args, **kwargs)
+        if weight.shape[1] > THIN:
+            return torch.conv2d(inputs, weight, bias, *geometry)
+        with torch.autocast(device_type, enabled=False):
+            return torch.conv2d(inputs.float(), weight.float(), None if bias is None else bias.float(), *geometry)
+
+    return {torch.conv2d: convolution}
+
+
 class Training:
     """The functions that stand in during a training step; gradients go to all that takes part."""
 
@@ -231,13 +244,17 @@ def widened(weight, pad):
 
 
 def _skip(func, inputs, *args, **kwargs):
-    """`func`, unless the convolution before has done its work."""
-    return inputs if func in getattr(inputs, "done", ()) else func(inputs, *args, **kwargs)
+    """`func`, unless it is the next thing that the convolution before has done; each thing is passed over once."""
+    kind = "norm" if func is functional.batch_norm else "activation"
+    done = getattr(inputs, "done", [])
+    if done[:1] != [kind]:
+        return func(inputs, *args, **kwargs)
+    done.pop(0)
+    return inputs
 
 
 def _marked(output, step):
-    done = {functional.batch_norm} if step.norm else set()
-    output.done = done | (set(ACTIVATIONS) if step.activation != NOTHING else set())
+    output.done = ["norm"] * bool(step.norm) + ["activation"] * (step.activation != NOTHING)
     return output
 
 

@@ -4,7 +4,7 @@
 """
 
 import logging
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as functional
@@ -48,8 +48,8 @@ def inference(network, example, device, precision):
 
     @contextmanager
     def running():
-        replaced = fused.Replacing(forward.start()) if forward else nullcontext()
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"), replaced:
+        table = forward.start() if forward else fused.thin_in_float32(device.type)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"), fused.Replacing(table):
             yield
 
     return running

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from graft import fused, kernels
-from graft.dropout import dropout, plain_attention
+from graft.dropout import attention_without_dropout, dropout, plain_attention
 
 CPU = torch.device("cpu")
 
@@ -114,6 +114,46 @@ class Twice(nn.Module):
 
     def forward(self, images):
         return self.norm(self.conv(self.conv(images))).flatten(1)
+
+
+class NormAfterNorm(nn.Module):
+    """A block that ends with BatchNorm and ReLU before one that begins with them, as in pre-activation networks."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norms = nn.Conv2d(3, 3, 3, padding=1), nn.ModuleList(nn.BatchNorm2d(3) for _ in range(2))
+
+    def forward(self, images):
+        values = functional.silu(self.norms[0](self.conv(images)))
+        return functional.silu(self.norms[1](values)).flatten(1)
+
+
+def test_what_a_convolution_has_done_is_passed_over_once():
+    network, images = with_statistics(NormAfterNorm()), torch.randn(2, 3, 8, 8)
+    wanted = network(images).detach()
+    torch.testing.assert_close(run_forward(network, images, "fp32"), wanted, rtol=1e-4, atol=1e-5)
+    with kernels.training(network, images[:1], CPU, "fp32", True, False)():
+        torch.testing.assert_close(network(images).detach(), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_other_devices_keep_thin_convolutions_in_float32():
+    """Run on the CPU, whose autocast rounds like a GPU's."""
+    network, images = with_statistics(NETWORKS["lite0"]()), torch.randn(2, 3, 64, 64)
+    seen = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda module, _, output: seen.append((module.weight.shape[1], output.dtype)))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), fused.Replacing(fused.thin_in_float32("cpu")):
+        network(images)
+    assert {dtype for width, dtype in seen if width <= 4} == {torch.float32}
+    assert {dtype for width, dtype in seen if width > 4} == {torch.bfloat16}
+
+
+def test_attention_is_without_dropout_however_it_is_asked_for():
+    query, key, value = torch.randn(3, 2, 4, 9, 8).unbind(0)
+    wanted = functional.scaled_dot_product_attention(query, key, value)
+    assert torch.equal(attention_without_dropout(query, key, value, None, 0.5), wanted)
+    assert torch.equal(attention_without_dropout(query, key, value, dropout_p=0.5, scale=8**-0.5), wanted)
 
 
 @pytest.mark.parametrize("kind", [Branch, Twice])
