@@ -21,10 +21,13 @@ TOPICS = "20 Newsgroups sci.*, official test part; mean of three seeds"
 
 def main(summary, readme):
     """Replace what stands between the markers of `readme` by the table of `summary` (CSV)."""
-    text = Path(readme).read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    write_text(readme, f"{before}{BEGIN}\n{table(pd.read_csv(summary))}\n{END}{after}")
+    put_between(readme, BEGIN, END, table(pd.read_csv(summary)))
+
+
+def put_between(path, begin, end, text):
+    """Replace what stands between two markers of a file."""
+    before, rest = Path(path).read_text(encoding="utf-8").split(begin)
+    write_text(path, f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}")
 
 
 def table(summary):

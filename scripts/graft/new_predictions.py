@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from graft import features
+from graft import features, kernels
 from graft.device import choose_precision
 from graft.errors import UserError
 from graft.inputs import image_format, open_inputs
@@ -135,7 +135,7 @@ def embed_new(rows, source, backbone, precision="auto", device=None, threads=1):
     """
     device, counts = device or torch.device("cpu"), {"forwards": 0, "padded_tokens": 0}
     precision = choose_precision(precision, device)
-    network = backbone.network().to(device, memory_format=torch.channels_last).eval()
+    network = kernels.place(backbone.network().eval(), device)
     progress = Progress("predicting", len(rows))
 
     def embedded(block):

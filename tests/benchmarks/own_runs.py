@@ -2,6 +2,7 @@
 
 import torch
 
+import assets
 from benchmarks.harness import THREADS
 from graft import config as graft_config
 from graft import features
@@ -47,8 +48,8 @@ class Prepared:
         write_features(path, rows, embeddings)
         return path
 
-    def run(self, backbone, method, features_file=None, precision="auto", **settings):
-        """A run with the config's defaults and `settings` over them."""
+    def run(self, backbone, method, precision="auto", **settings):
+        """A fine-tuning run with the config's defaults and `settings` over them."""
         model = {"dataset": "d", "backbone": "b", "method": method, **settings}
         config = graft_config.load(
             {
@@ -58,11 +59,15 @@ class Prepared:
             }
         )
         (planned,) = graft_config.plan(config).models.values()
+        return self.open_run(planned, backbone, precision=precision)
+
+    def open_run(self, settings, backbone, embeddings=None, precision="auto"):
+        """The run of a planned model; `embeddings` is a file that `embed` wrote."""
         return Run(
-            settings=planned,
+            settings=settings,
             seed=0,
             samples=self.samples,
-            features=features_file,
+            features=embeddings,
             source=self.source,
             backbone=backbone,
             store=self.store,
@@ -71,6 +76,13 @@ class Prepared:
             precision=choose_precision(precision, CPU),
             threads=THREADS,
         )
+
+
+def backbone(name, card, **preprocessing):
+    """A fetched backbone as the workflow opens it, with another input size or length."""
+    found = features.pretrained(assets.backbone(name), card)
+    found.spec["preprocessing"] |= preprocessing
+    return found
 
 
 OUTPUTS = {

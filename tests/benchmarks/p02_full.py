@@ -13,14 +13,13 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 import assets
 from benchmarks.elpv import ENTRY, Files
 from benchmarks.harness import Row, alternate
-from benchmarks.own_runs import Prepared, logits
+from benchmarks.own_runs import Prepared, backbone, logits
 from benchmarks.seed_loop import predict_vision, train_vision
 from benchmarks.trainers import trained
-from graft import backbones, features, methods
+from graft import backbones, methods
 from graft.fingerprint import root_of
 from graft.inputs import open_inputs
 from graft.metrics import auroc
-from graft.outputs import read_json, write_json
 
 SIZE, COUNT, BATCH, EPOCHS, LR = 128, 800, 32, 2, 3e-4
 
@@ -31,34 +30,33 @@ def run():
 
 
 def _rows(work):
-    folder = backbone_of_size(SIZE, work)
     data = Prepared("elpv", {**ENTRY, "limit": COUNT}, assets.dataset("elpv"), work)
-    backbone = features.pretrained(folder, data.manifest.card)
+    lite0 = backbone("effnet-lite0", data.manifest.card, size=SIZE)
     settings = {"batch_size": BATCH, "epochs": EPOCHS, "lr": LR, "patience": None, "dropout": 0}
     root = root_of(assets.dataset("elpv") / "dataset.json")
     files = {s: Files(root, data.rows(s)["path"], data.codes(s), SIZE) for s in ("train", "validation", "test")}
-    ready = {split: _pixels(data, backbone, split) for split in files}
+    ready = {split: _pixels(data, lite0, split) for split in files}
     images = EPOCHS * len(files["train"])
     results = {}
 
     def ours():
-        run = data.run(backbone, "full", **settings)
+        run = data.run(lite0, "full", **settings)
         methods.load("full").train(run)
         run.state.clear()
         results["ours"] = _auroc(logits(run, "test"), data.codes("test"))
 
     def seed():
-        model = classifier(folder)
+        model = classifier()
         train_vision(model, files["train"], files["validation"], EPOCHS, lr=LR, batch_size=BATCH)
         results["P2"] = _auroc(*predict_vision(model, DataLoader(files["test"], batch_size=BATCH)))
 
     def with_timm():
-        model = classifier(folder)
+        model = classifier()
         train_timm(model, ready["train"], ready["validation"])
         results["P2b"] = _auroc(*predict_vision(model, DataLoader(ready["test"], batch_size=BATCH)))
 
     def with_trainer():
-        model = classifier(folder).to(memory_format=torch.channels_last)
+        model = classifier().to(memory_format=torch.channels_last)
         arguments = {
             "per_device_train_batch_size": BATCH,
             "num_train_epochs": EPOCHS,
@@ -90,21 +88,9 @@ def _rows(work):
         )
 
 
-def backbone_of_size(size, work):
-    """The fetched EfficientNet-Lite0 for images of `size` pixels."""
-    source, folder = assets.backbone("effnet-lite0"), work / "lite0"
-    folder.mkdir()
-    for file in source.iterdir():
-        (folder / file.name).symlink_to(file)
-    spec = read_json(source / "backbone.json")
-    spec["preprocessing"]["size"] = size
-    (folder / "backbone.json").unlink()
-    write_json(folder / "backbone.json", spec)
-    return folder
-
-
-def classifier(folder):
+def classifier():
     """timm's network with the fetched weights and a new last layer for two classes."""
+    folder = assets.backbone("effnet-lite0")
     torch.manual_seed(0)
     model = timm.create_model("tf_efficientnet_lite0", num_classes=2)
     found = model.load_state_dict(backbones.load(folder).state_dict(), strict=False)
@@ -167,7 +153,7 @@ def _stack(items):
     return {**batch, "pixels": batch["pixels"].contiguous(memory_format=torch.channels_last)}
 
 
-def _pixels(data, backbone, split):
+def _pixels(data, lite0, split):
     """A split's images as the network takes them, and its labels, in memory."""
     inputs = open_inputs(data.rows(split), data.source, backbone, data.store, {}, 2)
     pixels = inputs.prepare(inputs.batch(np.arange(len(inputs.lengths))), torch.device("cpu"))

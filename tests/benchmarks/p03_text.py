@@ -9,11 +9,11 @@ import transformers
 
 import assets
 from benchmarks.harness import Row, alternate
-from benchmarks.own_runs import Prepared, logits
+from benchmarks.own_runs import Prepared, backbone, logits
 from benchmarks.trainers import classifier, dynamic_padding, padded_to, trained
-from graft import backbones, features, methods
+from graft import backbones, methods
 from graft.inputs import open_inputs
-from graft.outputs import read_json, write_json
+from graft.training import shuffled_batches
 
 TRAIN, VALIDATION, TEST, BATCH, LENGTH, LR = 384, 32, 384, 16, 512, 5e-5
 TOPICS = ["sci.crypt", "sci.electronics", "sci.med", "sci.space"]
@@ -40,17 +40,16 @@ def run():
 
 
 def _rows(work):
-    folder = _backbone_for(LENGTH, work)
     data = Prepared("news", ENTRY, assets.dataset("newsgroups"), work)
-    backbone = features.pretrained(folder, data.manifest.card)
+    minilm, folder = backbone("minilm", data.manifest.card, max_length=LENGTH), assets.backbone("minilm")
     settings = {"batch_size": BATCH, "epochs": 1, "lr": LR, "patience": None}
     words = backbones.tokenizer(folder)
-    texts = {split: _tokens(data, backbone, split) for split in ("train", "validation", "test")}
+    texts = {split: _tokens(data, minilm, split) for split in ("train", "validation", "test")}
     real = sum(len(text["input_ids"]) for text in texts["train"])
     models = {}
 
     def ours():
-        run = data.run(backbone, "full", **settings)
+        run = data.run(minilm, "full", **settings)
         methods.load("full").train(run)
         run.state.clear()
         models["ours"] = run
@@ -97,30 +96,15 @@ def _rows(work):
         )
 
 
-def _backbone_for(length, work):
-    """The fetched MiniLM, made to read `length` tokens: as many as the seed loop."""
-    source, folder = assets.backbone("minilm"), work / "minilm"
-    folder.mkdir()
-    for file in source.iterdir():
-        (folder / file.name).symlink_to(file)
-    spec = read_json(source / "backbone.json")
-    spec["preprocessing"]["max_length"] = length
-    (folder / "backbone.json").unlink()
-    write_json(folder / "backbone.json", spec)
-    return folder
-
-
-def _tokens(data, backbone, split):
+def _tokens(data, minilm, split):
     """A split as the list of dicts that Trainer takes; the same ids as ours."""
-    inputs = open_inputs(data.rows(split), data.source, backbone, data.store, {})
+    inputs = open_inputs(data.rows(split), data.source, minilm, data.store, {})
     ids = [inputs.batch(np.array([i]))["input_ids"][0].tolist() for i in range(len(inputs.lengths))]
     return [{"input_ids": one, "label": int(code)} for one, code in zip(ids, data.codes(split), strict=True)]
 
 
 def _padded(run):
     """Tokens that an epoch of ours forwards in training, padding included."""
-    from graft.training import shuffled_batches
-
     lengths = run.inputs.lengths[run.splits[run.splits != "test"] == "train"]
     return int(sum(lengths[batch].max() * len(batch) for batch in shuffled_batches(lengths, BATCH, 0)(0)))
 

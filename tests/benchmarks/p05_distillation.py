@@ -2,32 +2,21 @@
 
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
-import torch
 
 import assets
-from benchmarks.harness import THREADS, Row, alternate
-from benchmarks.p01_frozen import Cells
+from benchmarks.elpv import ENTRY
+from benchmarks.harness import Row, alternate
+from benchmarks.own_runs import Prepared, backbone
 from distill import answers
-from graft import backbones, features
 from graft import config as graft_config
-from graft.device import choose_precision
-from graft.feature_files import write_features
-from graft.inputs import open_source
 from graft.objectives import kd
-from graft.outputs import read_json
-from graft.prepare import write
-from graft.runs import Run
-from graft.samples import read_manifest
-from graft.state import State
-from graft.store import Store
 from graft.teacher import StoredTeacher
 from live_teacher import LiveTeacher
 
-SIZE, REPEATS = 96, 5
+COUNT, SIZE, REPEATS = 600, 96, 5
 CONFIG = {
     "datasets": {"cells": {"source": {"path": "cells"}, "targets": {"defect": {}}}},
     "backbones": {
@@ -41,55 +30,18 @@ CONFIG = {
 class Lab:
     """The cells, a teacher (EfficientNet-Lite2 at its own size with a linear probe) and a small student."""
 
-    def __init__(self, folder):
-        cells, self.folder, self.store = Cells(folder / "cells"), folder, Store(folder / "store")
-        paths = {"samples": "samples.parquet", "labels": "labels.json", "card": "data_card.json"}
-        paths |= {part: f"{part}.digest" for part in ("labelled", "pool")}
-        write(cells.prepare(), {key: folder / "data" / name for key, name in paths.items()})
-        self.samples = folder / "data/samples.parquet"
-        self.source = open_source(cells.folder / "dataset.json", cells.entry, read_manifest(self.samples).card)
-        self.precision = choose_precision("auto", torch.device("cpu"))
-        self.models = graft_config.plan(graft_config.load(CONFIG)).models
-        self.large = features.pretrained(assets.backbone("effnet-lite2"), self.source.card)
-        self.small = self.shrunk(cells.backbone)
-        teacher = self.run("solar.large.linear", self.large, self.embed(self.large))
+    def __init__(self, work):
+        self.data = Prepared("cells", {**ENTRY, "limit": COUNT}, assets.dataset("elpv"), work)
+        card, self.models = self.data.manifest.card, graft_config.plan(graft_config.load(CONFIG)).models
+        self.large, self.small = backbone("effnet-lite2", card), backbone("effnet-lite0", card, size=SIZE)
+        teacher = self.data.open_run(self.models["solar.large.linear"], self.large, self.data.embed(self.large))
         teacher.frozen = True
         teacher.probe()
-        self.teacher = teacher.finished({})
-        self.features = self.embed(self.small)
-
-    def shrunk(self, folder):
-        """EfficientNet-Lite0 for smaller images."""
-        spec = read_json(folder / "backbone.json")
-        spec["preprocessing"]["size"] = SIZE
-        return SimpleNamespace(
-            spec=spec, folder=folder, weights=spec["weights_sha256"], network=lambda: backbones.load(folder)
-        )
-
-    def embed(self, backbone):
-        rows, path = read_manifest(self.samples).part("labelled"), self.folder / f"{backbone.weights}.parquet"
-        embedded, _ = features.embed(rows, self.source, backbone, self.store, threads=THREADS)
-        write_features(path, rows, embedded)
-        return path
-
-    def run(self, name, backbone, embedded):
-        return Run(
-            settings=self.models[name],
-            seed=0,
-            samples=self.samples,
-            features=embedded,
-            source=self.source,
-            backbone=backbone,
-            store=self.store,
-            state=State(self.folder / "state", "f"),
-            device=torch.device("cpu"),
-            precision=self.precision,
-            threads=THREADS,
-        )
+        self.teacher, self.embeddings = teacher.finished({}), self.data.embed(self.small)
 
     def student(self):
         """A student that is ready to be trained."""
-        run = self.run("small.small.kd", self.small, self.features)
+        run = self.data.open_run(self.models["small.small.kd"], self.small, self.embeddings)
         run.probe()
         len(run.inputs.lengths)  # opened before the clock starts
         return run

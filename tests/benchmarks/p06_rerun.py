@@ -9,6 +9,7 @@ import torch
 import assets
 from benchmarks.elpv import ENTRY
 from benchmarks.harness import THREADS, Row
+from benchmarks.own_runs import backbone
 from graft import features
 from graft.fingerprint import root_of
 from graft.inputs import open_source
@@ -25,9 +26,8 @@ def run():
     prepared = prepare("elpv", entry, root_of(dataset), THREADS)
     source = open_source(dataset, entry, prepared.card)
     rows = prepared.frame.sample(frac=1, random_state=0)
-    backbone = features.pretrained(assets.backbone("effnet-lite0"), prepared.card)
-    backbone.spec["preprocessing"] |= {"size": SIZE}
-    runs = [_cold_and_again(rows, source, backbone) for _ in range(1 + REPEATS)][1:]  # the first warms up
+    lite0 = backbone("effnet-lite0", prepared.card, size=SIZE)
+    runs = [_cold_and_again(rows, source, lite0) for _ in range(1 + REPEATS)][1:]  # the first warms up
     cold, again = zip(*runs, strict=True)
     counts = {"cold_forwards": cold[-1].forwards, "forwards": again[-1].forwards, "new_samples": NEW}
     if any((first.forwards, second.forwards) != (COLD, NEW) for first, second in runs):
@@ -45,23 +45,23 @@ def run():
     )
 
 
-def _cold_and_again(rows, source, backbone):
+def _cold_and_again(rows, source, lite0):
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
-        return _timed(rows[:COLD], source, backbone, store), _timed(rows, source, backbone, store)
+        return _timed(rows[:COLD], source, lite0, store), _timed(rows, source, lite0, store)
 
 
-def _timed(rows, source, backbone, store):
+def _timed(rows, source, lite0, store):
     """Seconds within the network and in all, and the forwards, of one run as `embed` does it."""
     spent, started = [], []
 
     def network():
-        found = backbone.network()
+        found = lite0.network()
         found.register_forward_pre_hook(lambda *_: started.append(time.perf_counter()))
         found.register_forward_hook(lambda *_: spent.append(time.perf_counter() - started[-1]))
         return found
 
     start = time.perf_counter()
-    timed = SimpleNamespace(spec=backbone.spec, folder=backbone.folder, weights=backbone.weights, network=network)
+    timed = SimpleNamespace(spec=lite0.spec, folder=lite0.folder, weights=lite0.weights, network=network)
     _, counts = features.embed(rows, source, timed, store, threads=THREADS)
     return SimpleNamespace(network=sum(spent), whole=time.perf_counter() - start, forwards=counts["forwards"])

@@ -11,7 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import assets
+from benchmarks.elpv import ENTRY
 from benchmarks.harness import THREADS, Row, alternate
+from benchmarks.own_runs import backbone
 from graft import features
 from graft.calibration import log_loss, probabilities
 from graft.fingerprint import root_of
@@ -24,18 +26,7 @@ from graft.readers import complete
 from graft.store import Store
 
 SIZE, L2, HELD_OUT = 160, 0.1, 0.2
-ELPV = {
-    "reader": "table",
-    "modality": "image",
-    "table": "labels.csv",
-    "separator": "whitespace",
-    "header": ["path", "probability", "type"],
-    "columns": {"path": "path"},
-    "targets": {
-        "defect": {"column": "probability", "threshold": 0.5, "classes": ["intact", "defective"]},
-        "type": {"column": "type", "classes": ["mono", "poly"]},
-    },
-}
+ELPV = {**ENTRY, "targets": {**ENTRY["targets"], "type": {"column": "type", "classes": ["mono", "poly"]}}}
 
 
 class Cells:
@@ -43,12 +34,11 @@ class Cells:
 
     def __init__(self, store):
         folder = assets.dataset("elpv")
-        entry = complete({"source": {"path": str(folder)}, **ELPV})
+        entry = complete(ELPV)
         prepared = prepare("elpv", entry, root_of(folder / "dataset.json"), THREADS)
-        backbone = features.pretrained(assets.backbone("effnet-lite0"), prepared.card)
-        backbone.spec["preprocessing"]["size"] = SIZE
+        lite0 = backbone("effnet-lite0", prepared.card, size=SIZE)
         source = open_source(folder / "dataset.json", entry, prepared.card)
-        embeddings, _ = features.embed(prepared.frame, source, backbone, Store(store), threads=THREADS)
+        embeddings, _ = features.embed(prepared.frame, source, lite0, Store(store), threads=THREADS)
         labels = (prepared.frame["defect"] == "defective").to_numpy(np.int64)
         mono = (prepared.frame["type"] == "mono").to_numpy()
         self.source, self.labels = embeddings[mono], labels[mono]

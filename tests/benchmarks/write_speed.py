@@ -15,14 +15,13 @@ BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 def main(records, readme):
     """Replace what stands between the markers of `readme` by the table of `records` (benchmarks.json)."""
     from benchmarks.harness import table
+    from write_results import put_between
 
     found = json.loads(Path(records).read_text(encoding="utf-8"))
     machine = found[0]["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     by = f"Measured with `make bench` on {machine['threads']} cores of {machine['processor']}, {versions}."
-    before, rest = Path(readme).read_text(encoding="utf-8").split(BEGIN)
-    text = f"{before}{BEGIN}\n{table(found)}\n\n{by}\n{END}{rest.split(END)[1]}"
-    Path(readme).write_text(text, encoding="utf-8")
+    put_between(readme, BEGIN, END, f"{table(found)}\n\n{by}")
 
 
 if __name__ == "__main__":
