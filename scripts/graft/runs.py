@@ -171,7 +171,9 @@ class Run:
             self.device,
             self.precision,
             nullcontext if self.compile else self._running(first_of(few)),
-            partial(kernels.compiled, example=few) if self.compile else None,
+            partial(kernels.compiled, example=few, device=self.device, precision=self.precision)
+            if self.compile
+            else None,
         )
 
     def _running(self, example):

@@ -76,6 +76,7 @@ def fit(
         optimizer, warmup_and_cosine(steps * settings["epochs"], settings["warmup"])
     )
     model, optimizer = accelerator.prepare(network, optimizer)
+    set_train(network, settings["freeze_batchnorm"])
     model = prepare(model) if prepare else model
     run = Run(network, optimizer, schedule)
     run.restore(state.load())

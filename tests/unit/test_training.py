@@ -210,14 +210,34 @@ def test_a_batch_that_cannot_be_read_ends_the_training_with_its_reason():
         next(ready)
 
 
+def compiled_by(monkeypatch, compiler):
+    monkeypatch.setattr(torch, "compile", compiler)
+    model = network()
+    before = weights_digest(model.state_dict())
+    found = kernels.compiled(model, FEATURES[:2], torch.device("cpu"), "fp32")
+    assert weights_digest(model.state_dict()) == before
+    assert all(parameter.grad is None for parameter in model.parameters())
+    return model, found
+
+
 def test_a_network_that_cannot_be_compiled_is_trained_as_it_is(monkeypatch, caplog):
     def broken(model):
-        raise RuntimeError("no C++ compiler")
+        def call(inputs):
+            raise RuntimeError("no C++ compiler")
 
-    model, example = network(), FEATURES[:2]
-    monkeypatch.setattr(torch, "compile", lambda model: lambda inputs: broken(model))
+        return call
+
     with caplog.at_level("INFO"):
-        assert kernels.compiled(model, example) is model
-    assert "no C++ compiler" in caplog.text
-    monkeypatch.setattr(torch, "compile", lambda model: lambda inputs: ("compiled", model(inputs)))
-    assert kernels.compiled(model, example)(example)[0] == "compiled"
+        model, found = compiled_by(monkeypatch, broken)
+    assert found is model and "no C++ compiler" in caplog.text
+
+
+def test_a_network_whose_gradients_cannot_be_compiled_is_trained_as_it_is(monkeypatch, caplog):
+    with caplog.at_level("INFO"):
+        model, found = compiled_by(monkeypatch, lambda model: lambda inputs: {"y": model(inputs)["y"].detach()})
+    assert found is model and "torch.compile failed" in caplog.text
+
+
+def test_trying_a_compiled_network_leaves_no_trace_in_it(monkeypatch):
+    model, found = compiled_by(monkeypatch, lambda model: lambda inputs: model(inputs))
+    assert found is not model
