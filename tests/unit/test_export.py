@@ -53,7 +53,7 @@ def trained(folder, modality, kind="classification", licence="Apache-2.0", sourc
         "width": WIDTHS[modality],
         "parameters": 1000,
         "licence": licence,
-        "source": {"path": "/home/me/weights"} if source == "path" else {"huggingface": "someone/tiny"},
+        "source": {"path": "/lab/me/weights"} if source == "path" else {"huggingface": "someone/tiny"},
         "revision": "0" * 40,
         "weights_sha256": "1" * 64,
         **SPECS[modality],
@@ -84,7 +84,7 @@ def trained(folder, modality, kind="classification", licence="Apache-2.0", sourc
     write_json(folder / "backbone/tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "do_lower_case": True})
     image = {"dtype": "uint8", "range": [0, 255], "channels": 3}
     write_json(folder / "card.json", CARD | {"modality": modality, "image": image})
-    write_json(folder / "dataset.json", {"name": "elpv", "source": {"path": "/home/me/cells"}, "licence": "CC-BY-4.0"})
+    write_json(folder / "dataset.json", {"name": "elpv", "source": {"path": "/lab/me/cells"}, "licence": "CC-BY-4.0"})
     return network
 
 
@@ -240,7 +240,7 @@ def test_no_path_of_this_machine_is_exported(tmp_path):
     _, folder = export(tmp_path, "image", source="path")
     assert read_json(folder / "config.json")["backbone"]["source"] == {"path": "weights"}
     for path in folder.iterdir():
-        assert b"/home/me" not in path.read_bytes() and str(tmp_path).encode() not in path.read_bytes(), path
+        assert b"/lab/me" not in path.read_bytes() and str(tmp_path).encode() not in path.read_bytes(), path
 
 
 @pytest.mark.parametrize(
