@@ -155,7 +155,7 @@ def _stack(items):
 
 def _pixels(data, lite0, split):
     """A split's images as the network takes them, and its labels, in memory."""
-    inputs = open_inputs(data.rows(split), data.source, backbone, data.store, {}, 2)
+    inputs = open_inputs(data.rows(split), data.source, lite0, data.store, {}, 2)
     pixels = inputs.prepare(inputs.batch(np.arange(len(inputs.lengths))), torch.device("cpu"))
     return TensorDataset(pixels.contiguous(), torch.from_numpy(data.codes(split)))
 
