@@ -4,7 +4,7 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from graft import network, predictions, teacher
+from graft import network, predictions, ranks, teacher
 from graft.errors import UserError
 from graft.feature_files import features_of
 from graft.job import job
@@ -30,15 +30,18 @@ def main(run, content, features, folder, output_model, output_history, counts):
         raise UserError(
             f"the teacher's classes {known} are not the data set's {run.target['classes']}", where=run.settings["name"]
         )
-    read, done = answers(run, content, features, folder)
+    with ranks.first_alone():
+        read, done = answers(run, content, features, folder)
     logger.info("teacher: %d forwarded, %d in the store", done["forwards"], done["stored"])
     run.teacher = teacher.StoredTeacher(read, run.device)
     history, _ = run.probe()
     history += run.fit(objective=run.settings["method"])
-    write_torch(output_model, run.finished({}))
-    write_history(output_history, history)
-    write_json(counts, done)
-    run.state.clear()
+    student = run.finished({})
+    if ranks.is_first():
+        write_torch(output_model, student)
+        write_history(output_history, history)
+        write_json(counts, done)
+        run.state.clear()
 
 
 def answers(run, content, features, folder):
@@ -58,7 +61,7 @@ def answers(run, content, features, folder):
     return read, {"forwards": counts["forwards"], "stored": views - counts["forwards"]}
 
 
-if "snakemake" in globals():
+if "snakemake" in globals() and not ranks.launched(snakemake):
     with job(snakemake):
         main(
             run=open_run(snakemake),

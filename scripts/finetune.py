@@ -1,6 +1,6 @@
 """Fine-tune one backbone on one target of one data set, with one seed."""
 
-from graft import methods
+from graft import methods, ranks
 from graft.job import job
 from graft.outputs import write_torch
 from graft.runfiles import open_run, write_history
@@ -13,11 +13,13 @@ def main(run, output_model, output_history):
     method = methods.load(run.settings["method"])
     run.frozen = method.FROZEN
     history, fold_heads = method.train(run)
-    write_torch(output_model, run.finished(fold_heads))
-    write_history(output_history, history)
-    run.state.clear()
+    content = run.finished(fold_heads)
+    if ranks.is_first():
+        write_torch(output_model, content)
+        write_history(output_history, history)
+        run.state.clear()
 
 
-if "snakemake" in globals():
+if "snakemake" in globals() and not ranks.launched(snakemake):
     with job(snakemake):
         main(open_run(snakemake), snakemake.output.model, snakemake.output.history)

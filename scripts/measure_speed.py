@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from graft import features, kernels
 from graft.device import choose_device, choose_precision
 from graft.inputs import open_inputs, open_source
-from graft.job import job
+from graft.job import gpus_of, job
 from graft.network import Network
 from graft.outputs import write_json
 from graft.samples import read_manifest
@@ -130,6 +130,6 @@ if "snakemake" in globals():
             store=Store(snakemake.config["store"]["path"], snakemake.config["store"]["max_gb"]),
             output=snakemake.output.measured,
             precision=snakemake.params.mode["precision"],
-            gpus=snakemake.resources.get("gpu", 0),
+            gpus=gpus_of(snakemake),
             threads=snakemake.threads,
         )

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from graft.errors import UserError
-from graft.job import job, keep_freed_memory, pin_threads
+from graft.job import gpus_of, job, keep_freed_memory, pin_threads
 from graft.trained_model import beside, find_model
 
 STARTED = time.monotonic()
@@ -131,7 +131,7 @@ if "snakemake" in globals():
             given=known,
             column=snakemake.params.column,
             precision=snakemake.params.mode["precision"],
-            gpus=snakemake.resources.get("gpu", 0),
+            gpus=gpus_of(snakemake),
             threads=snakemake.threads,
         )
         logger.info("%s", told)

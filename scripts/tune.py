@@ -9,7 +9,7 @@ import numpy as np
 from graft import features, kernels
 from graft.device import choose_device, choose_precision
 from graft.inputs import open_inputs, open_source
-from graft.job import job
+from graft.job import gpus_of, job
 from graft.modes import propose
 from graft.outputs import write_json
 from graft.samples import read_manifest
@@ -70,6 +70,6 @@ if "snakemake" in globals():
             entry=snakemake.config["datasets"][snakemake.wildcards.dataset],
             folder=Path(snakemake.input.backbone).parent,
             output=snakemake.output.modes,
-            gpus=snakemake.resources.get("gpu", 0),
+            gpus=gpus_of(snakemake),
             threads=snakemake.threads,
         )

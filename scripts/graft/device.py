@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from graft import ranks
 from graft.errors import UserError
 
 logger = logging.getLogger("graft")
@@ -14,9 +15,10 @@ def choose_device(gpus):
     """The device for a job that was given `gpus` GPUs; a GPU that was asked for and is not there is an error."""
     if not gpus:
         return torch.device("cpu")
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    reason = "this torch is built for CPUs only" if torch.version.cuda is None else "torch sees no CUDA device"
+    seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if seen >= gpus:
+        return torch.device("cuda", ranks.number())
+    reason = "this torch is built for CPUs only" if torch.version.cuda is None else f"torch sees {seen} CUDA device(s)"
     raise UserError(
         f"the job was given {gpus} GPU(s), but {reason}",
         where="device.gpus_per_job",

@@ -2,12 +2,14 @@
 
 import ctypes
 import logging
+import os
 import sys
 import time
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
+from graft import ranks
 from graft.errors import UserError
 
 logger = logging.getLogger("graft")
@@ -15,14 +17,18 @@ logger = logging.getLogger("graft")
 
 @contextmanager
 def job(snakemake):
-    """Run a script's body: messages go to the rule's log and to the terminal, mistakes end without a traceback."""
+    """Run a script's body: messages go to the rule's log and to the terminal, mistakes end without a traceback.
+
+    Of several ranks the first says what happens; the others speak up when something goes wrong.
+    """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
+    mode, level = ("w", logging.INFO) if ranks.is_first() else ("a", logging.ERROR)
     logging.basicConfig(
-        level=logging.INFO,
+        level=level,
         format="%(asctime)s %(message)s",
         datefmt="%H:%M:%S",
-        handlers=[logging.FileHandler(path, mode="w", encoding="utf-8"), logging.StreamHandler(sys.stderr)],
+        handlers=[logging.FileHandler(path, mode=mode, encoding="utf-8"), logging.StreamHandler(sys.stderr)],
         force=True,
     )
     for chatty in (
@@ -37,10 +43,14 @@ def job(snakemake):
         "matplotlib",
     ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    pin_threads(snakemake.threads)
+    if "SLURM_JOB_ID" in os.environ:
+        place = os.environ.get("SLURMD_NODENAME"), os.environ.get("CUDA_VISIBLE_DEVICES", "none")
+        logger.info("Slurm job %s on node %s, GPUs: %s", os.environ["SLURM_JOB_ID"], *place)
+    pin_threads(snakemake.threads // ranks.count())
     keep_freed_memory()
     try:
-        yield
+        with ranks.connected(gpus_of(snakemake)):
+            yield
     except UserError as error:
         logger.error("graft cannot go on:\n%s\nThe whole log: %s", error, path)
         sys.exit(1)
@@ -48,6 +58,11 @@ def job(snakemake):
         logger.info(traceback.format_exc())
         logger.error("This is a fault in graft, not in your data or config. The whole log: %s", path)
         raise
+
+
+def gpus_of(snakemake):
+    """The GPUs that a job computes on: those that it was given; in a rehearsal none (config's device.rehearsal)."""
+    return 0 if snakemake.config["device"]["rehearsal"] else snakemake.resources.get("gpu", 0)
 
 
 def pin_threads(threads):

@@ -8,6 +8,7 @@ import pandas as pd
 from graft import features
 from graft.device import choose_device, choose_precision
 from graft.inputs import open_source
+from graft.job import gpus_of
 from graft.outputs import digest_of, sha256_of_file, write_csv
 from graft.runs import Run
 from graft.samples import read_manifest
@@ -21,7 +22,7 @@ COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best", "val_los
 def open_run(snakemake):
     """The run that a rule describes; its state lies beside the outputs and belongs to exactly these inputs."""
     settings, seed = snakemake.params.settings, int(snakemake.wildcards.seed)
-    device = choose_device(snakemake.resources.get("gpu", 0))
+    device = choose_device(gpus_of(snakemake))
     mode = snakemake.params.mode
     precision = choose_precision(mode["precision"], device)
     card = read_manifest(snakemake.input.samples).card

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from graft import heads, kernels, objectives, training
+from graft import heads, kernels, objectives, ranks, training
 from graft.augment import draw_views, view_seed
 from graft.calibration import fit_temperature, log_loss, probabilities, residual_std
 from graft.errors import UserError
@@ -98,7 +98,8 @@ class Run:
         """Inputs of the train and validation rows; the others are never read here."""
         counts = {}
         seen = self.rows[self.splits != "test"]
-        return open_inputs(seen, self.source, self.backbone, self.store, counts, self.threads)
+        with ranks.first_alone():
+            return open_inputs(seen, self.source, self.backbone, self.store, counts, self.threads)
 
     @cached_property
     def embeddings(self):
@@ -146,16 +147,16 @@ class Run:
         weights = self.class_weights()
 
         def read(indices, epoch):
-            rows, of_views = train[indices], view_seed(self.settings, self.seed, epoch)
-            views = draw_views(self.settings["augment"], contents[rows], of_views)
-            return indices, rows, of_views, views, pinned(self.inputs.batch(rows), self.device)
+            own, of_views = train[indices[ranks.share(len(indices))]], view_seed(self.settings, self.seed, epoch)
+            views = draw_views(self.settings["augment"], contents[own], of_views)
+            return indices, of_views, views, pinned(self.inputs.batch(own), self.device)
 
         def step(network, ready):
-            indices, rows, of_views, views, batch = ready
+            indices, of_views, views, batch = ready
             inputs = self.inputs.prepare(batch, self.device, views)
-            logits = network(inputs)[self.settings["target"]].float()
+            logits = ranks.gather(network(inputs)[self.settings["target"]].float(), len(indices))
             teacher = self.teacher.logits(indices, of_views) if self.teacher else None
-            return loss(logits, codes[rows], self.settings, weights, teacher)
+            return loss(logits, codes[train[indices]], self.settings, weights, teacher)
 
         few = self.inputs.prepare(self.inputs.batch(train[:2]), self.device)
 
@@ -244,10 +245,10 @@ class Run:
     def _logits(self, network, indices):
         """Logits of some of the inputs, in eval mode and without augmentation."""
         head = _OneHead(network, self.settings["target"])
-        chosen = Chosen(self.inputs, indices)
-        return forward(head, chosen, self.device, self.precision, {"forwards": 0, "padded_tokens": 0}).astype(
-            np.float64
-        )
+        own = Chosen(self.inputs, indices[ranks.share(len(indices))])
+        outputs = forward(head, own, self.device, self.precision, {"forwards": 0, "padded_tokens": 0})
+        every = ranks.gather(torch.from_numpy(outputs).to(self.device), len(indices))
+        return every.cpu().numpy().astype(np.float64)
 
 
 class _OneHead(torch.nn.Module):

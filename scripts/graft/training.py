@@ -19,6 +19,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from graft import ranks
 from graft.errors import UserError
 from graft.job import Progress
 
@@ -67,9 +68,15 @@ def fit(
     UserError
         When the loss is not finite.
     """
-    from accelerate import Accelerator  # here, since a linear probe has no loop and need not wait for it
+    # Here, since a linear probe has no loop and need not wait for it.
+    from accelerate import Accelerator, DistributedDataParallelKwargs
 
-    accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=device.type == "cpu")
+    accelerator = Accelerator(
+        mixed_precision="bf16" if precision == "bf16" else "no",
+        cpu=device.type == "cpu",
+        # A network may have weights that its embedding does not use, such as the pooler of BERT.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
     optimizer = torch.optim.AdamW(parameter_groups(network, settings), fused=True)
     steps = math.ceil(len(batches(0)) / settings["accumulate"])
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -80,6 +87,7 @@ def fit(
     model = prepare(model) if prepare else model
     run = Run(network, optimizer, schedule)
     run.restore(state.load())
+    own = () if ranks.is_first() else (ranks.number(),)  # each rank drops other units
     saved = time.monotonic()
     progress = Progress("training", steps * settings["epochs"], "steps")
     progress.done = run.epoch * steps + run.step
@@ -90,11 +98,11 @@ def fit(
             to_come = [indices for group in groups[run.step :] for indices in group]
             ready = read_ahead(partial(read, epoch=run.epoch), to_come)
             for step in range(run.step, steps):
-                torch.manual_seed(_mix(seed, run.epoch, step))
+                torch.manual_seed(_mix(seed, run.epoch, step, *own))
                 for _ in groups[step]:
                     with accelerator.autocast(), running():
                         loss = objective(model, next(ready)) / len(groups[step])
-                    accelerator.backward(loss)
+                    accelerator.backward(loss * ranks.count())  # which the mean over the ranks divides by
                     run.loss_sum = run.loss_sum + loss.detach().double()
                 if settings["clip_norm"]:
                     accelerator.clip_grad_norm_(network.parameters(), settings["clip_norm"])
@@ -103,15 +111,17 @@ def fit(
                 optimizer.zero_grad(set_to_none=True)
                 run.step = step + 1
                 progress.add(1)
-                if terminated() or time.monotonic() - saved >= settings["save_every"]:
+                stop = ranks.agree(terminated(), run.step, device)
+                if stop or time.monotonic() - saved >= settings["save_every"]:
                     check_finite(run.loss_sum, run.epoch)
-                    state.save(run.capture())
+                    if ranks.is_first():
+                        state.save(run.capture())
                     saved = time.monotonic()
-                if terminated():
+                if stop:
                     logger.info(
                         "stopped by a signal at epoch %d, step %d; the next run continues here", run.epoch + 1, run.step
                     )
-                    raise SystemExit(128 + terminated())
+                    raise SystemExit(128 + stop)
             check_finite(run.loss_sum, run.epoch)
             network.eval()
             run.end_epoch(evaluate(network), steps)
