@@ -22,7 +22,7 @@ rule measure_speed:
         code=code_digest("measure_speed", library_of),
     threads: half_of_the_cores
     resources:
-        gpu=gpus_per_job,
+        gpu=one_gpu,
         mem_mb=scale(8000),
         runtime=scale(30),
     conda:
@@ -75,9 +75,9 @@ rule tune_backbone:
         "<logs>/tune/{dataset}.{backbone}.log",
     params:
         code=code_digest("tune", library_of),
-    threads: workflow.cores or 8
+    threads: all_cores
     resources:
-        gpu=gpus_per_job,
+        gpu=one_gpu,
         mem_mb=scale(12000),
         runtime=scale(60),
     conda:

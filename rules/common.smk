@@ -113,6 +113,50 @@ def with_contents(wildcards):
     }
 
 
+def with_backbone(wildcards):
+    """`with_contents`, and a fetched backbone."""
+    return {**with_contents(wildcards), "backbone": f"<resources>/backbones/{wildcards.backbone}/backbone.json"}
+
+
+def with_trained_backbone(wildcards):
+    """`with_contents`, a trained model, and its fetched backbone, which holds the tokenizer."""
+    backbone = PLAN.models[wildcards.model]["backbone"]
+    return {
+        **with_contents(wildcards),
+        "model": f"{run_folder(wildcards.model, wildcards.seed)}/ft_model.pt",
+        "backbone": f"<resources>/backbones/{backbone}/backbone.json",
+    }
+
+
+def embed_inputs(wildcards):
+    """`with_backbone`, and the shares of the other jobs if there are several."""
+    folder = f"<results>/features/{wildcards.dataset}/{wildcards.backbone}"
+    return {**with_backbone(wildcards), "shards": shards_of(folder, wildcards)}
+
+
+def embed_model_inputs(wildcards):
+    """`with_trained_backbone`, and the shares of the other jobs if there are several."""
+    folder = f"<results>/features/{wildcards.dataset}/{wildcards.model}.seed{wildcards.seed}"
+    return {**with_trained_backbone(wildcards), "shards": shards_of(folder, wildcards)}
+
+
+def shards_of(folder, wildcards):
+    """What the jobs leave that embed a share each; none if one job embeds all, as it does with vectors."""
+    if not is_sharded(backbone_of(wildcards)):
+        return []
+    return gather.embed(f"{folder}/{wildcards.part}.shards/{{scatteritem}}.json")
+
+
+def is_sharded(backbone):
+    """Whether several jobs compute the embeddings by a backbone."""
+    return config["device"]["embedding_jobs"] > 1 and PLAN.backbones[backbone]["library"] != "vectors"
+
+
+def backbone_of(wildcards):
+    """The backbone of a rule's wildcards, which name it or a model."""
+    return wildcards.backbone if hasattr(wildcards, "backbone") else PLAN.models[wildcards.model]["backbone"]
+
+
 def training_inputs(wildcards):
     """What a training reads: labelled rows, their files, the backbone, and its embeddings if the method starts there."""
     model = PLAN.models[wildcards.model]
@@ -324,6 +368,16 @@ def models_that_predict(kind):
     return [model for model in PLAN.models if kind_of(model) == kind]
 
 
+def frozen_networks():
+    """The names of the models whose backbone keeps its pretrained weights: only a head is fitted."""
+    return [name for name, model in PLAN.models.items() if is_frozen(model)]
+
+
+def trained_networks():
+    """The names of the models that train their backbone."""
+    return [name for name, model in PLAN.models.items() if not is_frozen(model)]
+
+
 def kind_of(model):
     """What a trained model predicts: classification (classes) or regression (values)."""
     settings = PLAN.models[model]
@@ -416,8 +470,7 @@ def code_digest(script, plugins=lambda wildcards: ()):
 
 def library_of(wildcards):
     """The module of a backbone's library."""
-    name = wildcards.backbone if hasattr(wildcards, "backbone") else PLAN.models[wildcards.model]["backbone"]
-    return [f"graft.backbones.{PLAN.backbones[name]['library']}"]
+    return [f"graft.backbones.{PLAN.backbones[backbone_of(wildcards)]['library']}"]
 
 
 def method_of(wildcards):
@@ -468,16 +521,22 @@ def jobs_of_runs(wildcards):
 def jobs_of(stage, model, seed, parts):
     """The jobs of one model; embeddings by a pretrained backbone are shared with the other models that use it."""
     settings = PLAN.models[model]
-    dataset, frozen = settings["dataset"], is_frozen(settings)
+    dataset, backbone, frozen = settings["dataset"], settings["backbone"], is_frozen(settings)
     shared = parts if frozen else ["labelled"] if uses_features(settings) else []
+    own = [] if frozen else parts
     return {
-        "embedding by the pretrained network": [f"embed/{dataset}.{settings['backbone']}.{part}" for part in shared],
+        "embedding by the pretrained network": embed_jobs(f"{dataset}.{backbone}", backbone, shared),
         "training": [f"{stage}/{model}.seed{seed}"],
-        "embedding by the trained network": [
-            f"embed/{dataset}.{model}.seed{seed}.{part}" for part in parts if not frozen
-        ],
+        "embedding by the trained network": embed_jobs(f"{dataset}.{model}.seed{seed}", backbone, own),
         "prediction": [f"predict/{stage}.{model}.seed{seed}"],
     }
+
+
+def embed_jobs(name, backbone, parts):
+    """The jobs that embed the parts of a data set, those that embed a share included."""
+    jobs = [f"embed/{name}.{part}" for part in parts]
+    shares = gather.embed("{scatteritem}") if is_sharded(backbone) else []
+    return [*jobs, *(f"{job}.{item}" for job in jobs for item in shares)]
 
 
 def task_settings(wildcards):
@@ -517,17 +576,37 @@ def gpus_per_job(wildcards):
     return config["device"]["gpus_per_job"]
 
 
+def one_gpu(wildcards):
+    """At most one, for what only runs forward: several jobs do that on several GPUs (device.embedding_jobs)."""
+    return min(1, config["device"]["gpus_per_job"])
+
+
+def gpus_of_embed(wildcards):
+    """None for a job that only gathers what others have embedded."""
+    return 0 if is_sharded(backbone_of(wildcards)) else one_gpu(wildcards)
+
+
 def half_of_the_cores(wildcards):
     """Threads of a job that runs a network on a CPU, 8 at most.
 
     Two jobs of half the cores get 15 to 30 % more done than one after the other with all of them (measured).
     """
-    return max(1, min(8, (workflow.cores or 8) // 2))
+    return max(1, min(8, all_cores(wildcards) // 2))
+
+
+def all_cores(wildcards):
+    """The cores that this run may use. A cluster has no such number: there 16, so that jobs ask for the same everywhere."""
+    return 16 if workflow.non_local_exec or workflow.remote_exec else workflow.cores
 
 
 def scale(amount):
     """A resource that grows with each attempt."""
     return lambda wildcards, attempt: amount * attempt
+
+
+def by_input(base, times):
+    """Memory that grows with the job's input files, and with each attempt."""
+    return lambda wildcards, input, attempt: int(base + times * input.size_mb) * attempt
 
 
 # The end of a run

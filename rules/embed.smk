@@ -1,11 +1,14 @@
 # Needs: the manifest and a backbone. Makes: embeddings, forwarding only samples that the store lacks.
 
 
+scattergather:
+    embed=config["device"]["embedding_jobs"],
+
+
 rule embed:
     """Compute the embeddings that the store lacks, and line them up with the manifest."""
     input:
-        unpack(with_contents),
-        backbone="<resources>/backbones/{backbone}/backbone.json",
+        unpack(embed_inputs),
     output:
         features="<results>/features/{dataset}/{backbone}/{part}.parquet",
     log:
@@ -19,7 +22,7 @@ rule embed:
     threads: half_of_the_cores
     priority: 10
     resources:
-        gpu=gpus_per_job,
+        gpu=gpus_of_embed,
         mem_mb=scale(8000),
         runtime=scale(120),
     conda:
@@ -32,9 +35,7 @@ rule embed:
 
 use rule embed as embed_model with:
     input:
-        unpack(with_contents),
-        model=lambda wildcards: f"{run_folder(wildcards.model, wildcards.seed)}/ft_model.pt",
-        backbone=lambda wildcards: f"<resources>/backbones/{PLAN.models[wildcards.model]['backbone']}/backbone.json",
+        unpack(embed_model_inputs),
     output:
         features="<results>/features/{dataset}/{model}.seed{seed}/{part}.parquet",
     log:
@@ -44,3 +45,45 @@ use rule embed as embed_model with:
         "<benchmarks>/embed/{dataset}.{model}.seed{seed}.{part}.tsv"
     message:
         "Embedding {wildcards.dataset} ({wildcards.part}) with {wildcards.model}, seed {wildcards.seed}"
+
+
+rule embed_shard:
+    """Compute a share of the embeddings that the store lacks: one of several jobs, on several nodes."""
+    input:
+        unpack(with_backbone),
+    output:
+        done=temp("<results>/features/{dataset}/{backbone}/{part}.shards/{scatteritem}.json"),
+    log:
+        "<logs>/embed/{dataset}.{backbone}.{part}.{scatteritem}.log",
+        counts="<logs>/embed/{dataset}.{backbone}.{part}.{scatteritem}.json",
+    benchmark:
+        "<benchmarks>/embed/{dataset}.{backbone}.{part}.{scatteritem}.tsv"
+    params:
+        mode=forward_mode,
+        code=code_digest("embed_shard", library_of),
+    threads: half_of_the_cores
+    priority: 10
+    resources:
+        gpu=one_gpu,
+        mem_mb=scale(8000),
+        runtime=scale(120),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Embedding {wildcards.scatteritem} of {wildcards.dataset} ({wildcards.part}) with {wildcards.backbone}"
+    script:
+        "../scripts/embed_shard.py"
+
+
+use rule embed_shard as embed_model_shard with:
+    input:
+        unpack(with_trained_backbone),
+    output:
+        done=temp("<results>/features/{dataset}/{model}.seed{seed}/{part}.shards/{scatteritem}.json"),
+    log:
+        "<logs>/embed/{dataset}.{model}.seed{seed}.{part}.{scatteritem}.log",
+        counts="<logs>/embed/{dataset}.{model}.seed{seed}.{part}.{scatteritem}.json",
+    benchmark:
+        "<benchmarks>/embed/{dataset}.{model}.seed{seed}.{part}.{scatteritem}.tsv"
+    message:
+        "Embedding {wildcards.scatteritem} of {wildcards.dataset} ({wildcards.part}) with {wildcards.model}, seed {wildcards.seed}"

@@ -16,6 +16,8 @@ rule finetune:
         settings=model_settings,
         mode=training_mode,
         code=code_digest("finetune", method_of),
+    wildcard_constraints:
+        model=one_of(trained_networks()),
     threads: half_of_the_cores
     priority: 10
     resources:
@@ -28,3 +30,14 @@ rule finetune:
         "Fine-tuning {wildcards.model}, seed {wildcards.seed}"
     script:
         "../scripts/finetune.py"
+
+
+use rule finetune as fit_head with:
+    # Only a head is fitted, on embeddings that are there: a short job that needs no GPU.
+    wildcard_constraints:
+        model=one_of(frozen_networks()),
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=by_input(2000, 6),
+        runtime=scale(30),

@@ -48,7 +48,7 @@ rule predict_files:
         code=code_digest("predict_files", libraries_of_new),
     threads: half_of_the_cores
     resources:
-        gpu=gpus_per_job,
+        gpu=one_gpu,
         mem_mb=scale(8000),
         runtime=scale(120),
     conda:

@@ -51,31 +51,52 @@ def embed_blocks(rows, source, backbone, store, precision="auto", device=None, t
     """
     device = device or torch.device("cpu")
     precision = choose_precision(precision, device)
-    counts = {"samples": len(rows), "decodes": 0, "forwards": 0, "tokens": 0, "padded_tokens": 0}
     width = backbone.spec["width"]
-
-    def inputs_of(part):
-        return open_inputs(part, source, backbone, store, counts, threads)
-
     if backbone.spec["library"] == "vectors":
-        return _in_blocks(rows, width, lambda part: inputs_of(part).vectors), counts
+        counts = no_work(rows)
+        return _in_blocks(
+            rows, width, lambda part: open_inputs(part, source, backbone, store, counts, threads).vectors
+        ), counts
+    counts = embed_missing(rows, source, backbone, store, precision, device, threads, layout)
     table = table_of(source, backbone, store, precision)
+    return _in_blocks(table.positions(rows["content_sha256"]), width, table.gather), counts
+
+
+def embed_missing(rows, source, backbone, store, precision, device, threads=1, layout="channels_last"):
+    """Embed what the store lacks of `rows`, and keep it there; the counts. `precision` is 'fp32' or 'bf16'."""
+    counts, table = no_work(rows), table_of(source, backbone, store, precision)
     wanted = missing_rows(rows, table)
-    if len(wanted):
-        network = kernels.place(backbone.network().eval(), device, layout)
-        progress = Progress("embedding", len(wanted))
+    if not len(wanted):
+        return counts
+    network = kernels.place(backbone.network().eval(), device, layout)
+    progress = Progress("embedding", len(wanted))
 
-        def extend_table(block):
-            inputs, contents = inputs_of(block), list(block["content_sha256"])
-            for first in range(0, len(block), SHARD):
-                shard = Chosen(inputs, np.arange(first, min(first + SHARD, len(block))))
-                values = forward(network, shard, device, precision, counts, progress)
-                table.append(contents[first : first + SHARD], values)
+    def extend_table(block):
+        inputs = open_inputs(block, source, backbone, store, counts, threads)
+        contents = list(block["content_sha256"])
+        for first in range(0, len(block), SHARD):
+            shard = Chosen(inputs, np.arange(first, min(first + SHARD, len(block))))
+            values = forward(network, shard, device, precision, counts, progress)
+            table.append(contents[first : first + SHARD], values)
 
-        for start in range(0, len(wanted), OPEN):
-            extend_table(wanted.iloc[start : start + OPEN])
-    positions = table.positions(rows["content_sha256"])
-    return _in_blocks(positions, width, table.gather), counts
+    for start in range(0, len(wanted), OPEN):
+        extend_table(wanted.iloc[start : start + OPEN])
+    return counts
+
+
+def no_work(rows):
+    """The counts of an embedding before it begins."""
+    return {"samples": len(rows), "decodes": 0, "forwards": 0, "tokens": 0, "padded_tokens": 0}
+
+
+def share_of(rows, number, jobs, modality):
+    """The rows that job `number` (from 0) of `jobs` embeds: whole units of distinct samples, dealt out in turn.
+
+    A unit holds whole batches, so that an empty store gets from all jobs together the very numbers that one alone gives.
+    """
+    distinct = rows.drop_duplicates("content_sha256")
+    unit = SHARD if modality == "text" else BATCH["cuda"][0]
+    return distinct[np.arange(len(distinct)) // unit % jobs == number]
 
 
 def _in_blocks(items, width, read):

@@ -1,0 +1,39 @@
+"""Embed one job's share of a part of a data set into the store; `embed` puts the parts together."""
+
+import torch  # noqa: F401  (before `job`, which pins its threads)
+
+from graft import features
+from graft.device import choose_device, choose_precision
+from graft.embeddings import open_embedding
+from graft.job import gpus_of, job
+from graft.outputs import write_json
+
+
+def main(embedding, item, mode, output, counts_log, gpus=0, threads=1):
+    """Embed what the store lacks of the share `item` ('2-of-8').
+
+    Which numbers it computed in goes to `output`, what it cost to `counts_log`.
+    """
+    number, jobs = map(int, item.split("-of-"))
+    modality = embedding.backbone.spec["modality"]
+    rows = features.share_of(embedding.rows, number - 1, jobs, modality)
+    device = choose_device(gpus)
+    precision = choose_precision(mode["precision"], device)
+    counts = features.embed_missing(
+        rows, embedding.source, embedding.backbone, embedding.store, precision, device, threads, mode["layout"]
+    )
+    write_json(counts_log, counts)
+    write_json(output, {"precision": precision})
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        main(
+            open_embedding(snakemake),
+            snakemake.wildcards.scatteritem,
+            snakemake.params.mode,
+            snakemake.output.done,
+            snakemake.log.counts,
+            gpus_of(snakemake),
+            snakemake.threads,
+        )

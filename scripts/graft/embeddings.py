@@ -1,0 +1,21 @@
+"""From the inputs of the rules that embed to what is embedded, by which backbone."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from graft import features, network
+from graft.inputs import open_source
+from graft.samples import read_manifest
+from graft.store import Store
+
+
+def open_embedding(snakemake):
+    """SimpleNamespace with rows, source, backbone (the fetched one, or that of a trained model) and store."""
+    manifest, folder = read_manifest(snakemake.input.samples), Path(snakemake.input.backbone).parent
+    entry, model = snakemake.config["datasets"][snakemake.wildcards.dataset], snakemake.input.get("model")
+    return SimpleNamespace(
+        rows=manifest.part(snakemake.wildcards.part),
+        source=open_source(snakemake.input.dataset, entry, manifest.card),
+        backbone=features.trained(network.load(model), folder) if model else features.pretrained(folder, manifest.card),
+        store=Store(snakemake.config["store"]["path"], snakemake.config["store"]["max_gb"]),
+    )
