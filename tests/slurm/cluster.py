@@ -1,0 +1,245 @@
+"""A real Slurm on one machine for tests: two CPU nodes and two GPU nodes with made-up GPUs, no systemd, no root.
+
+Debian's `slurm-wlm` and `munge` are needed. Everything lives in one folder and is taken down by pid file.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+INSTALL = "apt-get install --yes --no-install-recommends slurm-wlm munge"
+NODES = ("cpu1", "cpu2", "gpu1", "gpu2")
+GPUS = 4  # per GPU node
+# Slurm hands out character devices; a plain file gives a job no CUDA_VISIBLE_DEVICES. Nobody opens these.
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty")
+CONF = """\
+ClusterName=lab
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.sock
+SlurmctldPort={port}
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool/%n
+SlurmctldPidFile={folder}/run/slurmctld.pid
+SlurmdPidFile={folder}/run/slurmd-%n.pid
+SlurmctldLogFile={folder}/log/slurmctld.log
+SlurmdLogFile={folder}/log/slurmd-%n.log
+MpiDefault=none
+SwitchType=switch/none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task={memory_check}
+JobAcctGatherParams=OverMemoryKill
+AccountingStorageType=accounting_storage/none
+SchedulerType=sched/backfill
+SchedulerParameters=bf_interval=2,sched_interval=2,sched_min_interval=0,batch_sched_delay=0
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SlurmdParameters=config_overrides
+GresTypes=gpu
+MinJobAge=300
+KillWait=5
+SlurmdTimeout=15
+SlurmctldTimeout=15
+InactiveLimit=0
+MessageTimeout=20
+ReturnToService=2
+JobRequeue=1
+EnforcePartLimits=ALL
+NodeName=cpu[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{cpu_port}-{cpu_port_2}] CPUs=8 CoresPerSocket=8 RealMemory=64000
+NodeName=gpu[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{gpu_port}-{gpu_port_2}] CPUs=8 CoresPerSocket=8 RealMemory=64000 Gres=gpu:a100:{gpus}
+PartitionName=cpu Nodes=cpu[1-2] Default=YES MaxTime=7-0 State=UP
+PartitionName=gpu Nodes=gpu[1-2] MaxTime=2-0 State=UP
+"""
+GRES = "AutoDetect=off\n" + "".join(f"NodeName=gpu[1-2] Name=gpu Type=a100 File={device}\n" for device in DEVICES)
+# Snakemake's job step drops SLURM_CONF from the environment that it calls srun in.
+SRUN = '#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {srun} "$@"\n'
+
+
+def is_installed():
+    return all(shutil.which(program, path=_path()) for program in ("slurmctld", "slurmd", "munged", "sinfo"))
+
+
+class Cluster:
+    """A running Slurm in `folder` (a short path: sockets lie there), from `with` to the end of its block.
+
+    Parameters
+    ----------
+    memory_check : int, seconds between two looks at how much memory a job has; one that has too much is killed
+    """
+
+    def __init__(self, folder, memory_check=30):
+        self.folder, self.memory_check = Path(folder), memory_check
+        # This Python's programs come first, as in a shell where its environment is activated.
+        path = f"{self.folder}/bin:{Path(sys.executable).parent}:{_path()}"
+        self.env = {**os.environ, "SLURM_CONF": f"{self.folder}/slurm.conf", "PATH": path}
+
+    def __enter__(self):
+        self._write_files()
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if (self.folder / "run/slurmctld.pid").exists():
+            subprocess.run(["scancel", "--quiet", "--user", str(os.getuid())], env=self.env, check=False)
+            _wait_for(lambda: not self.jobs(), 20, "the queue to empty", check=False)
+        for file in [*self.folder.glob("run/slurmd-*.pid"), *self.folder.glob("run/*.pid")]:
+            stop(file)
+        # Without cgroups a job that was cancelled can leave processes behind: those that carry this cluster's jobs.
+        for process in job_processes(self.folder):
+            _kill(process)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run(self, *command):
+        """The output of one of Slurm's commands."""
+        return subprocess.run(command, env=self.env, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    def jobs(self):
+        """{job id: (state, node, what Snakemake says that it runs)} of the jobs that wait or run."""
+        lines = self.run("squeue", "--noheader", "--states=PD,CF,R,CG,S", "--format=%i|%T|%N|%k").splitlines()
+        return {line.split("|", 1)[0]: tuple(line.split("|")[1:]) for line in lines}
+
+    def start_node(self, name):
+        subprocess.run(["slurmd", "-N", name], env=self.env, check=True, stdin=subprocess.DEVNULL, timeout=60)
+
+    def kill_node(self, name):
+        """What a power failure leaves: no daemon, no job."""
+        daemon = self.folder / f"run/slurmd-{name}.pid"
+        victims = [int(daemon.read_text()), *job_processes(self.folder, name), *_step_daemons(name)]
+        for process in victims:
+            _kill(process)
+        daemon.unlink(missing_ok=True)
+
+    def _write_files(self):
+        for name in ("run", "log", "state", "bin", *(f"spool/{node}" for node in NODES)):
+            (self.folder / name).mkdir(parents=True)
+        port = _free_ports(5)
+        facts = {
+            "host": socket.gethostname().split(".")[0],
+            "user": os.environ.get("USER") or subprocess.check_output(["id", "-un"], text=True).strip(),
+            "folder": self.folder,
+            "memory_check": self.memory_check,
+            "gpus": GPUS,
+            "port": port,
+            "cpu_port": port + 1,
+            "cpu_port_2": port + 2,
+            "gpu_port": port + 3,
+            "gpu_port_2": port + 4,
+        }
+        (self.folder / "slurm.conf").write_text(CONF.format(**facts))
+        (self.folder / "gres.conf").write_text(GRES)
+        srun = self.folder / "bin/srun"
+        srun.write_text(SRUN.format(folder=self.folder, srun=shutil.which("srun", path=_path())))
+        srun.chmod(0o755)
+        key = self.folder / "munge.key"
+        key.touch(0o600)
+        key.write_bytes(secrets.token_bytes(1024))
+
+    def _start(self):
+        places = {"key-file": "munge.key", "socket": "munge.sock", "pid-file": "run/munged.pid"}
+        places |= {"log-file": "log/munged.log", "seed-file": "munge.seed"}
+        options = [f"--{option}={self.folder / file}" for option, file in places.items()]
+        # The daemons must not hold a pipe of this process open.
+        quiet = {"env": self.env, "check": True, "stdin": subprocess.DEVNULL, "timeout": 60}
+        with (self.folder / "log/start.log").open("w") as log:
+            subprocess.run(["munged", "--force", *options], stdout=log, stderr=log, **quiet)
+            subprocess.run(["slurmctld"], stdout=log, stderr=log, **quiet)
+            for node in NODES:
+                subprocess.run(["slurmd", "-N", node], stdout=log, stderr=log, **quiet)
+        _wait_for(lambda: self.run("sinfo", "-hNt", "idle", "-o", "%N").split() == list(NODES), 60, "idle nodes")
+
+
+def job_processes(folder, node=None):
+    """The processes of the jobs of the cluster in `folder`, of one of its nodes if named."""
+    wanted = {f"SLURM_CONF={folder}/slurm.conf".encode()} | ({f"SLURMD_NODENAME={node}".encode()} if node else set())
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            entries = set(file.read_bytes().split(b"\0"))
+        except OSError:
+            continue
+        if wanted <= entries and any(entry.startswith(b"SLURM_JOB_ID=") for entry in entries):
+            found.append(int(file.parent.name))
+    return found
+
+
+def stop(pid_file):
+    """End the daemon whose number a file holds."""
+    try:
+        process = int(pid_file.read_text())
+        os.kill(process, signal.SIGTERM)
+    except (OSError, ValueError):
+        return
+    _wait_for(lambda: not Path(f"/proc/{process}").exists(), 15, "a daemon to end", check=False)
+    _kill(process)
+    pid_file.unlink(missing_ok=True)
+
+
+def wait_for(condition, seconds, what):
+    """The first true value of `condition()`, looked at four times a second; fails after `seconds`."""
+    return _wait_for(condition, seconds, what)
+
+
+def _wait_for(condition, seconds, what, check=True):
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            if check:
+                raise TimeoutError(f"waited {seconds} s for {what}")
+            return value
+        time.sleep(0.25)
+    return value
+
+
+def _step_daemons(node):
+    """The slurmstepd processes of a node; their command line names it where Slurm runs several nodes on one machine."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = file.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if "slurmstepd" in text and node in text:
+            found.append(int(file.parent.name))
+    return found
+
+
+def _kill(process):
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _free_ports(count):
+    """The first of `count` neighbouring ports that nobody listens on."""
+    for first in range(20000 + os.getpid() % 9000, 60000, count):
+        sockets = [socket.socket() for _ in range(count)]
+        try:
+            for number, one in enumerate(sockets):
+                one.bind(("127.0.0.1", first + number))
+            return first
+        except OSError:
+            continue
+        finally:
+            for one in sockets:
+                one.close()
+    raise OSError("no free ports")
+
+
+def _path():
+    """Where programs are looked for: the daemons may lie where only root looks."""
+    return f"{os.environ['PATH']}:/usr/sbin:/sbin"

@@ -1,0 +1,107 @@
+"""A real Slurm and a checkout of graft on it, as a user of a cluster has them."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from running import ROOT
+from slurm.cluster import INSTALL, Cluster, is_installed
+
+PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "profiles")
+# What a site edits. Here the queue is asked more often, since jobs take seconds, and one thread each makes bytes equal.
+SITE = """
+slurm-init-seconds-before-status-checks: 5
+set-threads: {embed: 1, embed_model: 1, embed_shard: 1, embed_model_shard: 1, finetune: 1, distill: 1}
+"""
+
+
+def pytest_sessionstart(session):
+    if not is_installed():
+        pytest.exit(f"These tests start a Slurm of their own. Install it with: {INSTALL}", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """The cluster of all tests here. A test run that is told to end takes it down, too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with Cluster(Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))) as running:
+        yield running
+
+
+@pytest.fixture
+def clone(tmp_path, cluster):
+    """A function that makes a checkout whose default config is the one given: a Clone."""
+    made = []
+
+    def make(config, name="clone", edit=lambda text: text):
+        folder = tmp_path / name
+        folder.mkdir()
+        for part in PARTS:
+            source = ROOT / part
+            shutil.copytree(source, folder / part) if source.is_dir() else shutil.copy(source, folder / part)
+        (folder / "slurm").symlink_to("profiles/slurm")
+        (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
+        profile = folder / "profiles/slurm/config.yaml"
+        profile.write_text(edit(profile.read_text()) + SITE)
+        made.append(Clone(folder, cluster))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+class Clone:
+    """A checkout on the login node of a cluster."""
+
+    def __init__(self, folder, cluster):
+        self.folder, self.cluster, self.log = folder, cluster, folder / "out.log"
+        self.env = {**cluster.env, "OMP_NUM_THREADS": "1"}
+        self.started = []
+
+    def start(self, *targets):
+        """`snakemake --profile slurm`, running; what it says goes to `log`."""
+        with self.log.open("w") as log:
+            command = ["snakemake", "--profile", "slurm", *targets]
+            self.started.append(subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=log, stderr=log))
+        return self.started[-1]
+
+    def stop(self):
+        """End what still runs, as Ctrl-C does."""
+        for process in self.started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait(60)
+
+    def run(self, *targets, timeout=900):
+        """The same, to its end, which must be a good one; what it said."""
+        assert self.start(*targets).wait(timeout) == 0, self.log.read_text()[-6000:]
+        return self.log.read_text()
+
+    def job_of(self, wildcards, rule="finetune"):
+        """SimpleNamespace with id, state, node of the Slurm job that runs a rule for `wildcards`, or None."""
+        for number, (state, node, comment) in self.cluster.jobs().items():
+            if comment.startswith(f"rule_{rule}_") and wildcards in comment:
+                return SimpleNamespace(id=number, state=state, node=node)
+        return None
+
+
+def processes_of(job, script):
+    """The processes of a Slurm job that run one of the workflow's scripts."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            entries = file.read_bytes().split(b"\0")
+            command = file.with_name("cmdline").read_bytes().decode()
+        except OSError:
+            continue
+        if f"SLURM_JOB_ID={job.id}".encode() in entries and f".{script}" in command and "snakemake\0" not in command:
+            found.append(int(file.parent.name))
+    return [process for process in found if process != os.getpid()]

@@ -1,0 +1,81 @@
+"""Six ways in which a cluster ends a job: each training goes on from its saved state and ends with the same bytes."""
+
+import os
+import re
+import signal
+
+import pytest
+import yaml
+
+from running import graft
+from slurm.cluster import wait_for
+from slurm.conftest import processes_of
+from slurm.data import trainings, write_pictures
+
+RUN = "results/finetune/cells.tiny.full"
+FILES = ("ft_model.pt", "ft_history.csv")
+SEEDS = {"warned": 0, "hung": 1, "memory": 2, "cancelled": 3, "requeued": 4, "node": 5}
+TARGETS = [f"{RUN}/seed{seed}/ft_model.pt" for seed in SEEDS.values()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What the trainings give on a workstation, which nothing interrupts."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    config = folder / "config.yaml"
+    config.write_text(yaml.safe_dump(long_trainings(write_pictures(folder / "cells"))))
+    graft(folder, config, *TARGETS)
+    return {seed: [(folder / f"{RUN}/seed{seed}" / name).read_bytes() for name in FILES] for seed in SEEDS.values()}
+
+
+def long_trainings(pictures):
+    return {**trainings(pictures, SEEDS.values(), epochs=25), "device": {"gpus_per_job": 1, "rehearsal": True}}
+
+
+def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the_same_bytes(
+    clone, cluster, tmp_path, undisturbed
+):
+    lab = clone(long_trainings(write_pictures(tmp_path / "cells")))
+    lab.run("results/data/cells/samples.parquet")
+    cluster.run("scontrol", "update", "PartitionName=gpu", "State=DOWN")
+    controller = lab.start(*TARGETS)
+    jobs = wait_for(lambda: queued(lab), 120, "six queued trainings")
+    for name, job in jobs.items():
+        node = "gpu2" if name in ("requeued", "node") else "gpu1"
+        cluster.run("scontrol", "update", f"JobId={job.id}", f"ReqNodeList={node}")
+    cluster.run("scontrol", "update", f"JobId={jobs['memory'].id}", "MinMemoryNode=300")
+    cluster.run("scontrol", "update", "PartitionName=gpu", "State=UP")
+    wait_for(lambda: all(saved(lab, seed) for seed in SEEDS.values()), 180, "states of all trainings")
+
+    # Its time is over soon: Slurm tells it, as the profile asks, and it saves its state.
+    cluster.run("scontrol", "update", f"JobId={jobs['warned'].id}", "TimeLimit=2")
+    # It hangs, as on a stuck file system, until its time is over: it cannot save anything more.
+    (hung,) = processes_of(jobs["hung"], "finetune.py")
+    os.kill(hung, signal.SIGSTOP)
+    cluster.run("scontrol", "update", f"JobId={jobs['hung'].id}", "TimeLimit=1")
+    cluster.run("scancel", jobs["cancelled"].id)
+    cluster.run("scontrol", "requeue", jobs["requeued"].id)
+    cluster.kill_node("gpu2")
+
+    assert controller.wait(600) == 0, lab.log.read_text()[-6000:]
+    assert not cluster.jobs()
+    cluster.start_node("gpu2")
+    said = lab.log.read_text()
+    for name, reason in {"hung": "TIMEOUT", "memory": "OUT_OF_MEMORY", "cancelled": "CANCELLED"}.items():
+        assert re.search(rf"'{jobs[name].id}' failed, SLURM status is: '{reason}'", said), name
+    for name, seed in SEEDS.items():
+        log = (lab.folder / f"logs/finetune/cells.tiny.full.seed{seed}.log").read_text()
+        assert re.search(r"continuing at epoch \d+, step \d+", log), name
+        folder = lab.folder / f"{RUN}/seed{seed}"
+        assert [(folder / file).read_bytes() for file in FILES] == undisturbed[seed], name
+        assert not (folder / ".state").exists()
+
+
+def queued(lab):
+    """The six jobs by name, once all wait in the queue."""
+    jobs = {name: lab.job_of(f"seed={seed}") for name, seed in SEEDS.items()}
+    return all(jobs.values()) and jobs
+
+
+def saved(lab, seed):
+    return list((lab.folder / f"{RUN}/seed{seed}/.state").glob("*.pt"))

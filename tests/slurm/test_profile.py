@@ -1,0 +1,64 @@
+"""The literal `snakemake --profile slurm` on the embedded default's small version: every rule where it belongs."""
+
+import re
+import signal
+
+import pandas as pd
+import yaml
+
+from running import ROOT
+from slurm.cluster import wait_for
+from slurm.data import trainings, write_pictures, write_vectors
+
+GPU_RULES = ("embed", "finetune", "distill")
+
+
+def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs_together(clone, cluster):
+    config = yaml.safe_load((ROOT / "config/test/tiny.yaml").read_text())
+    lab = clone({**config, "device": {"gpus_per_job": 1, "rehearsal": True}})
+    said = lab.run()
+    summary = pd.read_csv(lab.folder / "results/summary.csv")
+    assert len(summary) and (lab.folder / "results/handoff/index.json").exists()
+    places = {path: _place(path) for rule in GPU_RULES for path in lab.folder.glob(f"logs/{rule}/*.log")}
+    heads = {path for path in places if path.name.endswith(".linear.seed0.log") and path.parent.name == "finetune"}
+    assert len(places) > len(heads) > 0
+    for path, (node, gpus) in places.items():
+        if path in heads:  # fitted on embeddings that are there
+            assert node.startswith("cpu") and gpus == "none", path
+        else:
+            assert node.startswith("gpu") and re.fullmatch(r"\d", gpus), path
+    assert _place(next(lab.folder.glob("logs/prepare_data/*.log")))[0].startswith("cpu")
+    # Downloads stay on the login node: no Slurm job wrote their log.
+    assert all("Slurm job" not in path.read_text() for path in lab.folder.glob("logs/fetch_*/*.log"))
+    submitted = re.findall(r"submitted with SLURM jobid (\d+)", said)
+    jobs = len(re.findall(r"^Job \d+: ", said, re.MULTILINE))
+    assert 0 < len(submitted) < jobs - len(list(lab.folder.glob("logs/fetch_*/*.log")))
+    assert not cluster.jobs()
+    assert "Nothing to be done" in lab.run()
+
+
+def test_many_linear_probes_are_two_slurm_jobs(clone, tmp_path):
+    entry = {"source": {"path": str(write_vectors(tmp_path / "data"))}, "targets": {"label": {"column": "y"}}}
+    model = {"dataset": "numbers", "backbone": "vectors", "method": "linear", "seeds": list(range(24))}
+    lab = clone({"datasets": {"numbers": entry}, "finetune": {"many": model}})
+    said = lab.run(*(f"results/finetune/many.vectors.linear/seed{seed}/ft_model.pt" for seed in range(24)))
+    assert len(list(lab.folder.glob("results/finetune/*/seed*/ft_model.pt"))) == 24
+    assert len(re.findall(r"submitted with SLURM jobid", said)) == 3  # one prepares the data
+
+
+def test_ctrl_c_cancels_what_is_queued(clone, cluster, tmp_path):
+    lab = clone(trainings(write_pictures(tmp_path / "cells")))
+    cluster.run("scontrol", "update", "PartitionName=cpu", "State=DOWN")
+    try:
+        controller = lab.start()
+        wait_for(lambda: any(state == "PENDING" for state, *_ in cluster.jobs().values()), 120, "a queued job")
+        controller.send_signal(signal.SIGINT)
+        assert controller.wait(60) != 0
+        assert wait_for(lambda: not cluster.jobs(), 20, "the queue to empty")
+    finally:
+        cluster.run("scontrol", "update", "PartitionName=cpu", "State=UP")
+
+
+def _place(log):
+    """Node and GPUs that a rule's log names."""
+    return re.search(r"Slurm job \d+ on node (\w+), GPUs: (\S+)", log.read_text()).groups()
