@@ -88,7 +88,7 @@ class Clone:
     def job_of(self, wildcards, rule="finetune"):
         """SimpleNamespace with id, state, node of the Slurm job that runs a rule for `wildcards`, or None."""
         for number, (state, node, comment) in self.cluster.jobs().items():
-            if comment.startswith(f"rule_{rule}_") and wildcards in comment:
+            if comment.startswith(f"rule_{rule}_") and comment.endswith(wildcards):
                 return SimpleNamespace(id=number, state=state, node=node)
         return None
 

@@ -73,7 +73,7 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
 
 def queued(lab):
     """The six jobs by name, once all wait in the queue."""
-    jobs = {name: lab.job_of(f"seed={seed}") for name, seed in SEEDS.items()}
+    jobs = {name: lab.job_of(f"full_{seed}") for name, seed in SEEDS.items()}
     return all(jobs.values()) and jobs
 
 

@@ -46,3 +46,12 @@ def test_two_ranks_have_the_losses_of_one(alone_and_together):
 def test_what_happens_is_logged_once(alone_and_together):
     for _, _, log in alone_and_together:
         assert log.count("epoch 2: ") == 1
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_training_that_gets_no_gpu_stops_at_once_and_says_why(tmp_path, ranks):
+    config = trainings(write_pictures(tmp_path / "cells")) | {"device": {"gpus_per_job": ranks}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    done = graft(tmp_path, tmp_path / "config.yaml", f"{RUN}/ft_model.pt", check=False)
+    assert done.returncode
+    assert f"the job was given {ranks} GPU(s), but " in done.output and "device.gpus_per_job" in done.output
