@@ -6,6 +6,7 @@ What a rule writes, rank 0 writes.
 """
 
 import os
+import signal
 import sys
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,6 +27,7 @@ def launched(snakemake):
     from torch.distributed.run import main as torchrun
 
     os.environ[OURS] = str(gpus)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # the ranks heed it, and this process waits for them
     try:
         torchrun(["--standalone", f"--nproc-per-node={gpus}", sys.argv[0]])
     except ChildFailedError as error:

@@ -77,7 +77,7 @@ class Cluster:
     memory_check : int, seconds between two looks at how much memory a job has; one that has too much is killed
     """
 
-    def __init__(self, folder, memory_check=30):
+    def __init__(self, folder, memory_check=45):
         self.folder, self.memory_check = Path(folder), memory_check
         # This Python's programs come first, as in a shell where its environment is activated.
         path = f"{self.folder}/bin:{Path(sys.executable).parent}:{_path()}"
@@ -118,8 +118,8 @@ class Cluster:
     def kill_node(self, name):
         """What a power failure leaves: no daemon, no job."""
         daemon = self.folder / f"run/slurmd-{name}.pid"
-        victims = [int(daemon.read_text()), *job_processes(self.folder, name), *_step_daemons(name)]
-        for process in victims:
+        # The daemons first, or they would tell how the job's processes ended.
+        for process in [int(daemon.read_text()), *_step_daemons(name), *job_processes(self.folder, name)]:
             _kill(process)
         daemon.unlink(missing_ok=True)
 

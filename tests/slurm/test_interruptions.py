@@ -40,11 +40,14 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
     cluster.run("scontrol", "update", "PartitionName=gpu", "State=DOWN")
     controller = lab.start(*TARGETS)
     jobs = wait_for(lambda: queued(lab), 120, "six queued trainings")
-    for name, job in jobs.items():
-        node = "gpu2" if name in ("requeued", "node") else "gpu1"
-        cluster.run("scontrol", "update", f"JobId={job.id}", f"ReqNodeList={node}")
     cluster.run("scontrol", "update", f"JobId={jobs['memory'].id}", "MinMemoryNode=300")
+    later = [jobs[name].id for name in ("requeued", "node")]
+    cluster.run("scontrol", "hold", ",".join(later))
+    cluster.run("scontrol", "update", "NodeName=gpu2", "State=DRAIN", "Reason=test")
     cluster.run("scontrol", "update", "PartitionName=gpu", "State=UP")
+    wait_for(lambda: running(cluster) == 4, 60, "four trainings on gpu1")
+    cluster.run("scontrol", "update", "NodeName=gpu2", "State=RESUME")
+    cluster.run("scontrol", "release", ",".join(later))
     wait_for(lambda: all(saved(lab, seed) for seed in SEEDS.values()), 180, "states of all trainings")
 
     # Its time is over soon: Slurm tells it, as the profile asks, and it saves its state.
@@ -55,14 +58,19 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
     cluster.run("scontrol", "update", f"JobId={jobs['hung'].id}", "TimeLimit=1")
     cluster.run("scancel", jobs["cancelled"].id)
     cluster.run("scontrol", "requeue", jobs["requeued"].id)
+    assert cluster.jobs()[jobs["node"].id][1] == "gpu2"
     cluster.kill_node("gpu2")
 
     assert controller.wait(600) == 0, lab.log.read_text()[-6000:]
     assert not cluster.jobs()
     cluster.start_node("gpu2")
     said = lab.log.read_text()
-    for name, reason in {"hung": "TIMEOUT", "memory": "OUT_OF_MEMORY", "cancelled": "CANCELLED"}.items():
-        assert re.search(rf"'{jobs[name].id}' failed, SLURM status is: '{reason}'", said), name
+    for name, reason in {"warned": "FAILED", "hung": "TIMEOUT", "memory": "FAILED", "cancelled": "CANCELLED"}.items():
+        assert f"'{jobs[name].id}' failed, SLURM status is: '{reason}'" in said, name
+    for name in ("requeued", "node"):  # Slurm itself queued them again
+        assert f"'{jobs[name].id}' failed" not in said, name
+    assert f"StepId={jobs['memory'].id}.0 exceeded memory limit" in (cluster.folder / "log/slurmd-gpu1.log").read_text()
+    assert "gpu2 not responding" in (cluster.folder / "log/slurmctld.log").read_text()
     for name, seed in SEEDS.items():
         log = (lab.folder / f"logs/finetune/cells.tiny.full.seed{seed}.log").read_text()
         assert re.search(r"continuing at epoch \d+, step \d+", log), name
@@ -75,6 +83,11 @@ def queued(lab):
     """The six jobs by name, once all wait in the queue."""
     jobs = {name: lab.job_of(f"full_{seed}") for name, seed in SEEDS.items()}
     return all(jobs.values()) and jobs
+
+
+def running(cluster):
+    """The number of jobs that run."""
+    return sum(state == "RUNNING" for state, *_ in cluster.jobs().values())
 
 
 def saved(lab, seed):
