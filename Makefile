@@ -70,9 +70,10 @@ $(PEERS_READY): | $(READY)
 docs: $(READY)
 	PYTHONPATH=scripts $(BIN)/python -m graft.config_docs
 
-# Deletes from the store what the config no longer names.
+# Deletes from the store what the config no longer names: make clear-store [CONFIG="a.yaml b.yaml" DAYS=7]. In a store that
+# others may write to, what was used in the last 30 (or DAYS) days stays.
 clear-store: $(READY)
-	$(BIN)/python scripts/clear_store.py $(CONFIG)
+	$(BIN)/python scripts/clear_store.py $(CONFIG) $(if $(DAYS),--days $(DAYS))
 
 env: $(READY)
 

@@ -44,7 +44,7 @@ if "snakemake" in globals():
             entry=snakemake.config["datasets"][snakemake.wildcards.dataset],
             folder=Path(snakemake.input.backbone).parent,
             model=snakemake.input.get("model"),
-            store=Store(snakemake.config["store"]["path"], snakemake.config["store"]["max_gb"]),
+            store=Store.of(snakemake.config["store"]),
             output=snakemake.output.features,
             counts=snakemake.log.counts,
             mode=snakemake.params.mode,
