@@ -13,7 +13,7 @@ PEERS_READY := $(PEERS)/.graft-$(shell (echo $(abspath $(VENV)); cat tests/bench
 SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(QUICK),--config quick=true)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: new check tune run predict test lint report results bench docs clear-store env
+.PHONY: new check tune run predict test conda-test lint report results bench docs clear-store env
 
 # A config for your data: make new DATA=folder-or-file [CONFIG=mine.yaml]. Never overwrites.
 new: $(READY)
@@ -41,6 +41,10 @@ report: run
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The rules in environments that a real conda makes of envs/*.yaml; conda comes from the package index: five minutes.
+conda-test: $(READY)
+	GRAFT_TEST_CONDA=1 $(BIN)/python -m pytest tests/conda
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -75,7 +75,7 @@ rule tune_backbone:
         "<logs>/tune/{dataset}.{backbone}.log",
     params:
         code=code_digest("tune", library_of),
-    threads: workflow.cores or 8
+    threads: all_cores
     resources:
         gpu=gpus_per_job,
         mem_mb=scale(12000),

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -10,3 +12,13 @@ def pytest_configure(config):
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def conda(tmp_path_factory):
+    """The environment variables of a user who has a real conda (see tests/conda); made in a minute, for `make conda-test`."""
+    if not os.environ.get("GRAFT_TEST_CONDA"):
+        pytest.skip("makes a conda of its own: make conda-test")
+    from environments import make_conda
+
+    return make_conda(tmp_path_factory.mktemp("conda"))
