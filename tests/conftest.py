@@ -16,7 +16,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session")
 def conda(tmp_path_factory):
-    """The environment variables of a user who has a real conda (see tests/conda); made in a minute, for `make conda-test`."""
+    """Programs of a real conda that is made for the tests (see tests/conda), in half a minute: for `make conda-test`."""
     if not os.environ.get("GRAFT_TEST_CONDA"):
         pytest.skip("makes a conda of its own: make conda-test")
     from environments import make_conda

@@ -15,10 +15,15 @@ ENV_FILES = sorted((ROOT / "envs").glob("*.yaml"))
 
 
 def make_conda(folder):
-    """A conda and its channel in `folder`; the environment variables with which Snakemake finds it."""
+    """A conda and its channel in `folder`; its folder of programs."""
     channel.build(folder / "channels", ENV_FILES)
-    programs = conda_from_index.install(folder / "conda", folder / "channels")
-    return {"PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}", "CONDA_OVERRIDE_CUDA": ""}
+    return conda_from_index.install(folder / "conda", folder / "channels")
+
+
+def environment_with(conda, environment=None):
+    """The variables of a user, of this process unless given, who has put `conda` first in PATH."""
+    environment = environment or os.environ
+    return {**environment, "PATH": f"{conda}:{Path(sys.executable).parent}:{environment['PATH']}"}
 
 
 def checkout_for_this_python(folder):
@@ -38,17 +43,23 @@ def checkout_for_this_python(folder):
     return folder
 
 
-def run_in_environments(folder, config, checkout, conda, *arguments, check=True):
-    """Run the workflow of `checkout` in `folder` with --sdm conda; more `arguments` may name an executor or a profile.
+def run_in_environments(folder, config, checkout, conda, *arguments, environment=None, check=True):
+    """Run the workflow of `checkout` in `folder` with --sdm conda.
+
+    Parameters
+    ----------
+    conda : path, the folder of conda's programs
+    arguments : more of Snakemake's, which may name an executor or a profile
+    environment : dict, the variables that these need, PATH among them; default: those of this process
 
     Returns
     -------
     what running.graft returns, and `ran`: dict, script -> the prefixes of the environments that ran it
     """
     noted = folder / "ran.txt"
-    environment = {**conda, "GRAFT_RAN": str(noted)}
-    snakefile = checkout / "Snakefile"
-    run = graft(folder, config, "--sdm", "conda", *arguments, env=environment, snakefile=snakefile, check=check)
+    environment = {**environment_with(conda, environment), "GRAFT_RAN": str(noted)}
+    arguments, snakefile = ("--sdm", "conda", *arguments), checkout / "Snakefile"
+    run = graft(folder, config, *arguments, env=environment, snakefile=snakefile, check=check)
     run.ran = {}
     for line in noted.read_text().splitlines() if noted.exists() else ():
         prefix, _, argument = line.partition(" ")

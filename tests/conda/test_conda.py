@@ -4,7 +4,6 @@ The channel has the interpreter and the packages of the tests' own environment, 
 ones only make those of the tests importable. So the pins, the solving and the activation are real, conda-forge is not.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,14 @@ import sys
 import pytest
 
 from channel import pins
-from environments import checkout_for_this_python, environments_of_scripts, installed, made, run_in_environments
+from environments import (
+    checkout_for_this_python,
+    environment_with,
+    environments_of_scripts,
+    installed,
+    made,
+    run_in_environments,
+)
 from running import ROOT
 from tiny_data import small_lab
 
@@ -71,7 +77,7 @@ def test_a_pin_that_no_channel_has_ends_before_any_job_and_is_named(checkout, co
 
 def test_the_dockerfile_that_snakemake_prints_makes_every_environment(checkout, conda):
     command = [sys.executable, "-m", "snakemake", "--containerize"]
-    run = subprocess.run(command, cwd=checkout, env={**os.environ, **conda}, capture_output=True, text=True)
+    run = subprocess.run(command, cwd=checkout, env=environment_with(conda), capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("FROM condaforge/miniforge3")
     for name in ("data", "report", "torch"):

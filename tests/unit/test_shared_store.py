@@ -125,6 +125,20 @@ def test_two_users_of_a_group_add_to_one_table_mark_it_used_and_clear_it():
         assert not list(root.rglob("*.arrow"))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_a_user_who_may_not_write_into_a_shared_store_reads_it():
+    user = 54322
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        lab, own = Path(folder, "lab"), Path(folder, "own")
+        fill(Store(lab), range(8))
+        own.mkdir()
+        os.chown(own, user, user)
+        assert as_user(user, user, lambda: fill(Store(own, shared=lab), range(8, 12)))
+        assert as_user(user, user, lambda: table_of(Store(own, shared=lab)).read(contents(range(12))))
+        assert not as_user(user, user, lambda: table_of(Store(lab)))
+
+
 def start_writer(root, first, last):
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     return subprocess.Popen(
