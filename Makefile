@@ -13,7 +13,7 @@ PEERS_READY := $(PEERS)/.graft-$(shell (echo $(abspath $(VENV)); cat tests/bench
 SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(QUICK),--config quick=true)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: new check tune run predict test slurm-test lint report results bench docs clear-store env
+.PHONY: new check tune run predict test slurm-test conda-test lint report results bench docs clear-store env
 
 # A config for your data: make new DATA=folder-or-file [CONFIG=mine.yaml]. Never overwrites.
 new: $(READY)
@@ -46,10 +46,14 @@ test: $(READY)
 slurm-test: $(READY)
 	$(BIN)/python -m pytest tests/slurm
 
+# The rules in environments that a real conda makes of envs/*.yaml; conda comes from the package index: five minutes.
+conda-test: $(READY)
+	$(BIN)/python -m pytest tests/conda
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --no-sort --check Snakefile rules
+	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
 # The README's results table: several seeds and splits; an hour on two cores.
@@ -74,9 +78,10 @@ $(PEERS_READY): | $(READY)
 docs: $(READY)
 	PYTHONPATH=scripts $(BIN)/python -m graft.config_docs
 
-# Deletes from the store what the config no longer names.
+# Deletes from the store what the config no longer names: make clear-store [CONFIG="a.yaml b.yaml" DAYS=7]. In a store that
+# others may write to, what was used in the last 30 (or DAYS) days stays.
 clear-store: $(READY)
-	$(BIN)/python scripts/clear_store.py $(CONFIG)
+	$(BIN)/python scripts/clear_store.py $(CONFIG) $(if $(DAYS),--days $(DAYS))
 
 env: $(READY)
 

@@ -20,7 +20,9 @@ pathvars:
 # that is always loaded would train on top of the user's own.
 if not config.get("datasets"):
 
-    configfile: workflow.current_basedir.join("config/config.yaml").get_path_or_uri(secret_free=False)
+    DEFAULT = workflow.current_basedir.join("config/config.yaml")
+
+    configfile: DEFAULT.get_path_or_uri(secret_free=True) if DEFAULT.is_local else workflow.sourcecache.get_path(DEFAULT)
 
 
 include: "rules/common.smk"

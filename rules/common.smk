@@ -4,6 +4,7 @@ Needs: `config`. Makes: no file. Nothing here imports torch.
 """
 
 import atexit
+import importlib.util
 import os
 import re
 import sys
@@ -12,14 +13,25 @@ from pathlib import Path
 SCRIPTS = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"
 if SCRIPTS.is_dir():
     sys.path.insert(0, str(SCRIPTS))
+elif not importlib.util.find_spec("graft"):
+    raise WorkflowError(
+        "graft's rules come from a hosted repository here, and its library is not installed where Snakemake runs.\n"
+        "Install it from the same repository and tag: pip install 'graft @ git+https://github.com/OWNER/graft@TAG'"
+    )
 
 from graft import codedigest, config as graft_config
 from graft.errors import UserError
 from graft.fingerprint import fingerprint, fingerprint_of_files
 from graft.outputs import read_json
 
+
+def is_users_own(file):
+    """Whether a config file is not the embedded default of a hosted repository, which Snakemake keeps in its cache."""
+    return not Path(file).is_relative_to(workflow.sourcecache.cache_path)
+
+
 try:
-    config.update(graft_config.load(config, [Path(file) for file in workflow.configfiles]))
+    config.update(graft_config.load(config, [Path(file) for file in workflow.configfiles if is_users_own(file)]))
     PLAN = graft_config.plan(config)
 except UserError as error:
     raise WorkflowError(f"The config needs mending.\n{error}") from None
@@ -465,7 +477,12 @@ def libraries_of_new(wildcards):
 
 def code_digest(script, plugins=lambda wildcards: ()):
     """A params function: the digest of a script, of what it imports, and of the plug-ins that the config names."""
-    return lambda wildcards: codedigest.code_digest(script, tuple(plugins(wildcards)))
+    return lambda wildcards: codedigest.code_digest(script, tuple(plugins(wildcards)), hosted(script))
+
+
+def hosted(script):
+    """The file of a script that does not lie beside the library, since the rules come from a hosted repository."""
+    return None if SCRIPTS.is_dir() else str(workflow.source_path(f"../scripts/{script}.py"))
 
 
 def library_of(wildcards):

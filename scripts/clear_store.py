@@ -1,4 +1,8 @@
-"""Delete from the store what the given configs no longer name: `python scripts/clear_store.py [CONFIG ...]`."""
+"""Delete from the store what the given configs no longer name: `python scripts/clear_store.py [CONFIG ...]`.
+
+In a store that other users may write to, too, what any of them has used in the last 30 days stays. The store under
+`store.shared` is never touched.
+"""
 
 import argparse
 from pathlib import Path
@@ -12,10 +16,17 @@ from graft.store import Store
 from graft.teacher import view_seeds
 
 DEFAULT = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
+DAYS = 30  # for which a table stays in a store of several users, whose configs are not all known here
 
 
-def main(configs, results, resources, store=None):
-    """Keep the tables of the backbones and trained models that `configs` (dicts after load) name; the bytes set free."""
+def main(configs, results, resources, store=None, unused_days=None):
+    """Keep the tables of the backbones and trained models that `configs` (dicts after load) name.
+
+    Returns
+    -------
+    bytes set free, and the number of tables that stay only because they were used in the last `unused_days` (default: 0
+    in a store of one's own, 30 in one that others may write to)
+    """
     plans = [graft_config.plan(config) for config in configs]
     specs = [
         read_json(path) for plan in plans for path in _existing(resources, "backbones/{}/backbone.json", plan.backbones)
@@ -42,8 +53,10 @@ def main(configs, results, resources, store=None):
             return [key.get(name) for name in ("model", "augment", "view_seed")] in answers
         return key.get("weights") in weights
 
-    store = store or Store(configs[0]["store"]["path"])
-    return store.keep_only(wanted)
+    store = store or Store.of(configs[0]["store"])
+    if unused_days is None:
+        unused_days = DAYS if store.open_to_others() else 0
+    return store.keep_only(wanted, unused_days)
 
 
 def _existing(resources, pattern, names):
@@ -66,11 +79,16 @@ def _fit(key):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="*", type=Path, default=[DEFAULT])
     parser.add_argument("--results", default="results")
     parser.add_argument("--resources", default="resources")
+    parser.add_argument("--days", type=float, help="spare what was used in the last DAYS days (default: 0, shared: 30)")
     arguments = parser.parse_args()
     loaded = [graft_config.load(yaml.safe_load(path.read_text()), [path]) for path in arguments.configs]
-    freed = main(loaded, arguments.results, arguments.resources)
+    freed, spared = main(loaded, arguments.results, arguments.resources, unused_days=arguments.days)
     print(f"{freed / 1e9:.3f} GB set free")
+    if spared:
+        print(
+            f"{spared} tables that are not named stay: they were used lately, perhaps by others (DAYS=0 deletes them)"
+        )

@@ -13,8 +13,8 @@ from graft.job import gpus_of, job
 from graft.modes import propose
 from graft.outputs import write_json
 from graft.samples import read_manifest
+from graft.speed import BATCH, FORWARDS, embedding_rate, spread, training_rate
 from graft.store import Store
-from measure_speed import BATCH, FORWARDS, embedding_rate, spread, training_rate
 
 logger = logging.getLogger("graft")
 PRECISIONS, LAYOUTS = ("fp32", "bf16"), ("channels_last", "contiguous")

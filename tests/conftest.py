@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -10,3 +12,11 @@ def pytest_configure(config):
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def conda(tmp_path_factory):
+    """Programs of a real conda that is made for the tests (see tests/conda), in half a minute."""
+    from environments import make_conda
+
+    return make_conda(tmp_path_factory.mktemp("conda"))

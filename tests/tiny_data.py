@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import yaml
 from PIL import Image
 
 from graft.prepare import prepare
@@ -49,3 +50,24 @@ def write_lines(root, *lines, name="t.csv", encoding="utf-8"):
 def prepared(root, **entry):
     """What prepare_data makes of a folder."""
     return prepare("tiny", {**THREE_WAY, **entry}, root)
+
+
+def small_lab(folder):
+    """A config of every stage on two folders of small images and untrained networks, and these images; its path.
+
+    All of it runs in about a minute on two cores, without a network.
+    """
+    network = {"library": "timm", "architecture": "tf_efficientnet_lite0", "source": {"random": True}}
+    config = {
+        "datasets": {"cells": {"source": {"path": "cells"}, "split": {"validation": 0.25, "test": 0.25}, "folds": 2}},
+        "backbones": {"tiny": {**network, "input_size": 32}, "smaller": {**network, "input_size": 24}},
+        "finetune": {"cells": {"dataset": "cells", "backbone": "tiny", "method": "linear"}},
+        "few_shot": {
+            "few": {"dataset": "cells", "backbone": "tiny", "shots": [1], "queries": 1, "ways": 2, "episodes": 5}
+        },
+        "distill": {"small": {"teacher": "cells.tiny.linear", "backbone": "smaller", "epochs": 1}},
+    }
+    image_folder(Path(folder) / "cells", per_class=12)
+    path = Path(folder) / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path

@@ -14,7 +14,7 @@ SCRIPTS = Path(__file__).resolve().parent.parent
 
 
 @cache
-def code_digest(script, plugins=()):
+def code_digest(script, plugins=(), file=None):
     """Digest of scripts/{script}.py, the graft modules it imports (and they import), and the `plugins`.
 
     Parameters
@@ -23,15 +23,18 @@ def code_digest(script, plugins=()):
         Name of the script, without folder and ending.
     plugins : tuple of str
         Modules that are found by name at run time, e.g. "graft.methods.linear".
+    file : str, optional
+        The script, where it does not lie beside graft, which is installed as a package.
     """
-    seen = {}
-    waiting = [SCRIPTS / f"{script}.py", *(path for plugin in plugins for path in _files_of(plugin))]
+    seen, start = {}, Path(file or SCRIPTS / f"{script}.py")
+    waiting = [start, *(path for plugin in plugins for path in _files_of(plugin))]
     while waiting:
         path = waiting.pop()
         if path not in seen:
             seen[path], imported = _read(path)
             waiting += imported
-    return sha256_of(*sorted(f"{path.relative_to(SCRIPTS)} {digest}" for path, digest in seen.items()))
+    names = {path: path.name if path == start else path.relative_to(SCRIPTS) for path in seen}
+    return sha256_of(*sorted(f"{names[path]} {digest}" for path, digest in seen.items()))
 
 
 @cache

@@ -4,6 +4,7 @@ Every check takes a config in which what the schema refused is None (unknown: sa
 """
 
 import codecs
+from pathlib import Path
 
 from graft.config_errors import Problem, show
 from graft.config_plan import MODALITIES, VECTORS, as_list, entries, known_backbones, modality_of, models, tasks
@@ -26,6 +27,7 @@ def check(config):
         check_names,
         check_predict,
         check_hand_off,
+        check_store,
     )
     return list(dict.fromkeys(problem for one in checks for problem in one(config)))
 
@@ -333,3 +335,16 @@ def check_hand_off(config):
         known = [model["name"] for _, model in models(config)]
         for position, name in enumerate(named):
             yield from _unknown_model(("hand_off", "models", position), name, known, config)
+
+
+def check_store(config):
+    """A shared store that is not there would never be missed: everything would only be computed once more."""
+    store = config.get("store") or {}
+    if store.get("shared") is None:
+        return
+    path, shared = ("store", "shared"), Path(store["shared"]).expanduser()
+    if not shared.is_dir():
+        yield Problem(path, f"there is no folder {show(store['shared'])}", "the folder of a store")
+    elif store.get("path") is not None and Path(store["path"]).expanduser().resolve() == shared.resolve():
+        hint = "leave `shared` out: a store that you may write to needs only `path`"
+        yield Problem(path, "is the same folder as store.path", "another folder", hint)

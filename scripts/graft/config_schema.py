@@ -27,8 +27,7 @@ WORDS = {
 
 def schema_path():
     """config/schema.yaml of the checkout; an installed graft carries it beside this file."""
-    beside = LIBRARY / "schema.yaml"
-    return beside if beside.exists() else LIBRARY.parents[1] / "config" / "schema.yaml"
+    return (LIBRARY.parents[1] / "config" if LIBRARY.parent.name == "scripts" else LIBRARY) / "schema.yaml"
 
 
 @cache

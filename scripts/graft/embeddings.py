@@ -17,5 +17,5 @@ def open_embedding(snakemake):
         rows=manifest.part(snakemake.wildcards.part),
         source=open_source(snakemake.input.dataset, entry, manifest.card),
         backbone=features.trained(network.load(model), folder) if model else features.pretrained(folder, manifest.card),
-        store=Store(snakemake.config["store"]["path"], snakemake.config["store"]["max_gb"]),
+        store=Store.of(snakemake.config["store"]),
     )

@@ -52,7 +52,7 @@ def open_run(snakemake):
             card,
         ),
         backbone=backbone,
-        store=Store(snakemake.config["store"]["path"], snakemake.config["store"]["max_gb"]),
+        store=Store.of(snakemake.config["store"]),
         state=State(Path(snakemake.output.model).parent / ".state", fingerprint),
         device=device,
         precision=precision,

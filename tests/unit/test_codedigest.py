@@ -63,6 +63,15 @@ def test_a_plug_in_found_by_name_belongs_to_it(scripts):
     assert codedigest.constant_of("graft.methods.linear", "USES_FEATURES") is False
 
 
+def test_a_script_that_lies_elsewhere_than_the_library_has_the_same_digest(scripts, tmp_path_factory):
+    before = digest("run")
+    elsewhere = tmp_path_factory.mktemp("hosted") / "run.py"
+    (scripts / "run.py").rename(elsewhere)
+    assert digest("run", (), str(elsewhere)) == before
+    elsewhere.write_text(elsewhere.read_text() + "Z = 2\n")
+    assert digest("run", (), str(elsewhere)) != before
+
+
 def test_rules_that_share_a_module_read_it_once(scripts, monkeypatch):
     (scripts / "other.py").write_text("from graft.a import f\n")
     parsed, parse = [], codedigest.ast.parse

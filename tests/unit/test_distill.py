@@ -256,7 +256,10 @@ def test_what_was_trained_under_another_teacher_is_not_gone_on_with(lab):
             settings=run.settings, mode={"precision": "fp32", "layout": "channels_last", "compile": False}, code="c"
         ),
         wildcards=SimpleNamespace(seed="0"),
-        config={"datasets": {"cells": ENTRY}, "store": {"path": str(lab.here / "store"), "max_gb": None}},
+        config={
+            "datasets": {"cells": ENTRY},
+            "store": {"path": str(lab.here / "store"), "max_gb": None, "shared": None},
+        },
         resources={},
         threads=1,
     )

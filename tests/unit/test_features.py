@@ -79,6 +79,15 @@ def test_only_new_samples_are_decoded_and_forwarded(pictures, tmp_path):
     assert embeddings.shape == (12, 1280)
 
 
+def test_what_a_shared_store_has_is_neither_decoded_nor_forwarded(pictures, tmp_path):
+    rows, _ = pictures
+    embed(pictures, Store(tmp_path / "lab"), rows=rows.iloc[:10])
+    exact, _ = embed(pictures, Store(tmp_path / "store"))
+    embeddings, counts = embed(pictures, Store(tmp_path / "own", shared=tmp_path / "lab"))
+    assert (counts["decodes"], counts["forwards"]) == (2, 2)
+    assert np.allclose(embeddings, exact, atol=1e-4)
+
+
 def test_the_same_content_under_two_names_is_forwarded_once(pictures, tmp_path):
     rows, _ = pictures
     twice = pd.concat([rows, rows.assign(sample_id=rows["sample_id"] + ".copy")], ignore_index=True)

@@ -81,6 +81,16 @@ def test_nothing_changed_reruns_nothing(lab):
     assert rerun(lab).jobs == {}
 
 
+def test_a_store_that_was_moved_or_is_shared_reruns_nothing_and_spares_the_forwards(lab):
+    (lab / "resources/store").rename(lab / "lab store")
+    store = {"path": "own", "shared": "lab store"}
+    (lab / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"store": store}))
+    assert rerun(lab).jobs == {}
+    shutil.rmtree(lab / "results/features")
+    assert touched(rerun(lab)) >= {"embed"}
+    assert (counts(lab)["decodes"], counts(lab)["forwards"]) == (0, 0)
+
+
 def test_one_image_added_is_one_decode_and_one_forward_of_its_data_set(lab):
     draw(lab / "cells" / "a" / "new.png", 99)
     assert {"prepare_data", "embed", "finetune", "predict"} <= touched(rerun(lab))

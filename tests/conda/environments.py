@@ -1,0 +1,89 @@
+"""Run graft in environments that a real conda makes of envs/*.yaml, and see which environment ran which script."""
+
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import channel
+import conda_from_index
+from running import ROOT, graft
+
+ENV_FILES = sorted((ROOT / "envs").glob("*.yaml"))
+
+
+def make_conda(folder):
+    """A conda and its channel in `folder`; its folder of programs."""
+    channel.build(folder / "channels", ENV_FILES)
+    return conda_from_index.install(folder / "conda", folder / "channels")
+
+
+def environment_with(conda, environment=None):
+    """The variables of a user, of this process unless given, who has put `conda` first in PATH."""
+    environment = environment or os.environ
+    return {**environment, "PATH": f"{conda}:{Path(sys.executable).parent}:{environment['PATH']}"}
+
+
+def checkout_for_this_python(folder):
+    """A copy of the workflow whose env files ask for the Python that runs the tests: the channel offers no other.
+
+    Nothing else is changed in them. Its folder.
+    """
+    shutil.copy(ROOT / "Snakefile", folder)
+    for name in ("rules", "scripts", "config", "envs"):
+        shutil.copytree(ROOT / name, folder / name)
+    for path in (folder / "envs").glob("*.yaml"):
+        text, count = re.subn(
+            r"^  - python=\S+$", f"  - python={channel.VERSION}", path.read_text(), flags=re.MULTILINE
+        )
+        assert count == 1, f"{path.name} does not name its Python once"
+        path.write_text(text)
+    return folder
+
+
+def run_in_environments(folder, config, checkout, conda, *arguments, environment=None, check=True):
+    """Run the workflow of `checkout` in `folder` with --sdm conda.
+
+    Parameters
+    ----------
+    conda : path, the folder of conda's programs
+    arguments : more of Snakemake's, which may name an executor or a profile
+    environment : dict, the variables that these need, PATH among them; default: those of this process
+
+    Returns
+    -------
+    what running.graft returns, and `ran`: dict, script -> the prefixes of the environments that ran it
+    """
+    noted = folder / "ran.txt"
+    environment = {**environment_with(conda, environment), "GRAFT_RAN": str(noted)}
+    arguments, snakefile = ("--sdm", "conda", *arguments), checkout / "Snakefile"
+    run = graft(folder, config, *arguments, env=environment, snakefile=snakefile, check=check)
+    run.ran = {}
+    for line in noted.read_text().splitlines() if noted.exists() else ():
+        prefix, _, argument = line.partition(" ")
+        script = re.search(r"\.snakemake/scripts/\w+\.(\w+)\.py", argument)
+        if script:
+            run.ran.setdefault(script[1], set()).add(Path(prefix))
+    return run
+
+
+def made(folder, checkout):
+    """The environments that conda made: dict, name of the env file -> folder."""
+    found = {path.read_text(): path.with_suffix("") for path in (folder / ".snakemake/conda").glob("*.yaml")}
+    return {path.stem: found[path.read_text()] for path in (checkout / "envs").glob("*.yaml")}
+
+
+def installed(environment):
+    """What is in an environment: dict, package -> version."""
+    facts = [json.loads(path.read_text()) for path in (environment / "conda-meta").glob("*.json")]
+    return {fact["name"]: fact["version"] for fact in facts}
+
+
+def environments_of_scripts():
+    """Which env file the rules name for each script: dict, script -> name."""
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    return {
+        script: env for env, script in re.findall(r'"\.\./envs/(\w+)\.yaml".*?"\.\./scripts/(\w+)\.py"', text, re.S)
+    }

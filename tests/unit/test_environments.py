@@ -1,0 +1,18 @@
+"""The conda environments of the rules pin what requirements.txt pins: one set of versions, however graft is installed."""
+
+import re
+
+import pytest
+
+from channel import ON_THE_INDEX, pins
+from running import ROOT
+
+FREE = {"pip", "python"}  # requirements.txt names neither
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_an_env_file_pins_the_versions_of_requirements_txt(path):
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    required = dict(re.findall(r"^([\w.-]+)==(\S+)$", "\n".join(lines), flags=re.MULTILINE))
+    pinned = {ON_THE_INDEX.get(name, name): version for name, version in pins(path).items() if name not in FREE}
+    assert pinned and pinned == {name: required.get(name) for name in pinned}
