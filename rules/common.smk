@@ -25,6 +25,7 @@ except UserError as error:
     raise WorkflowError(f"The config needs mending.\n{error}") from None
 
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
+RESULTS = workflow.pathvars.apply("<results>")  # here, since in the rules of an importing workflow its own would hold
 
 
 wildcard_constraints:
@@ -287,6 +288,19 @@ def index_inputs(wildcards):
         "pool": [f"<results>/data/{dataset}/pool.digest" for dataset in datasets],
         "backbones": [f"<resources>/backbones/{backbone}/backbone.json" for backbone in dict.fromkeys(used)],
     }
+
+
+def handed_over(file):
+    """An input function for workflows that import graft, which gives a file of the hand-over, named within it.
+
+    It asks the checkpoints, too: what reads a file without asking runs again whenever prepare_data ran.
+    """
+
+    def inputs(wildcards):
+        ask_all_checkpoints()
+        return f"{RESULTS}/handoff/{file}"
+
+    return inputs
 
 
 def handed_runs():
