@@ -49,13 +49,6 @@ onerror:
     say_reasons_last(log)
 
 
-localrules:
-    all,
-    check,
-    fetch_dataset,
-    fetch_backbone,
-
-
 rule all:
     """Everything that the config asks for."""
     default_target: True

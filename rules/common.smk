@@ -37,6 +37,7 @@ except UserError as error:
     raise WorkflowError(f"The config needs mending.\n{error}") from None
 
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
+RESULTS = workflow.pathvars.apply("<results>")  # here, since in the rules of an importing workflow its own would hold
 
 
 wildcard_constraints:
@@ -46,6 +47,7 @@ wildcard_constraints:
     model=rf"{NAME}\.{NAME}\.{NAME}",
     task=rf"{NAME}\.{NAME}\.{NAME}",
     seed=r"\d+",
+    fold=r"\d+",
     stage="finetune|distill",
     new=NAME,
     part="labelled|pool",
@@ -206,13 +208,14 @@ def comparison_inputs(wildcards):
 
 
 def prediction_inputs(wildcards):
-    """A trained model, and the embeddings of every part of the data set by its backbone."""
+    """A trained model, the embeddings of every part by its backbone, and what its folds' models say of the train rows."""
     dataset = dataset_of(wildcards)
-    folder = embeddings_of(wildcards.model, wildcards.seed)
+    run, folder = run_folder(wildcards.model, wildcards.seed), embeddings_of(wildcards.model, wildcards.seed)
     return {
         **prepared(wildcards),
-        "model": f"{run_folder(wildcards.model, wildcards.seed)}/ft_model.pt",
+        "model": f"{run}/ft_model.pt",
         "features": [f"{folder}/{part}.parquet" for part in parts_of(dataset)],
+        "held_out": [f"{run}/fold{fold}/held_out.parquet" for fold in folds_of(wildcards.model)],
     }
 
 
@@ -343,6 +346,19 @@ def index_inputs(wildcards):
     }
 
 
+def handed_over(file):
+    """An input function for workflows that import graft, which gives a file of the hand-over, named within it.
+
+    It asks the checkpoints, too: what reads a file without asking runs again whenever prepare_data ran.
+    """
+
+    def inputs(wildcards):
+        ask_all_checkpoints()
+        return f"{RESULTS}/handoff/{file}"
+
+    return inputs
+
+
 def handed_runs():
     """(stage, model, seed) of the models that config's hand_off names."""
     wanted = config["hand_off"]["models"]
@@ -423,6 +439,17 @@ def parts_of(dataset):
     """'labelled', and 'pool' if the data set has unlabelled rows."""
     card = checkpoints.prepare_data.get(dataset=dataset).output.card
     return ["labelled", "pool"] if read_json(card)["counts"].get("pool") else ["labelled"]
+
+
+def folds_of(model):
+    """The folds of a network that is also trained without each of them: its data set's, joined to as many as it asks for."""
+    settings = PLAN.models[model]
+    count = settings.get("folds")
+    if not count or is_frozen(settings):
+        return []
+    card = checkpoints.prepare_data.get(dataset=settings["dataset"]).output.card
+    found = sorted({fold % count for fold in read_json(card).get("folds", [])})
+    return found if len(found) > 1 else []  # one fold alone leaves nothing to train on
 
 
 def uses_features(model):
@@ -530,12 +557,16 @@ def jobs_of_runs(wildcards):
     """For every trained model and seed the jobs that it took, step by step, as their benchmark files are called."""
     parts = {dataset: parts_of(dataset) for dataset in used_datasets()}
     return [
-        {"model": model, "seed": seed, "jobs": jobs_of(stage, model, seed, parts[PLAN.models[model]["dataset"]])}
+        {
+            "model": model,
+            "seed": seed,
+            "jobs": jobs_of(stage, model, seed, parts[PLAN.models[model]["dataset"]], folds_of(model)),
+        }
         for stage, model, seed in all_runs()
     ]
 
 
-def jobs_of(stage, model, seed, parts):
+def jobs_of(stage, model, seed, parts, folds):
     """The jobs of one model; embeddings by a pretrained backbone are shared with the other models that use it."""
     settings = PLAN.models[model]
     dataset, backbone, frozen = settings["dataset"], settings["backbone"], is_frozen(settings)
@@ -543,7 +574,10 @@ def jobs_of(stage, model, seed, parts):
     own = [] if frozen else parts
     return {
         "embedding by the pretrained network": embed_jobs(f"{dataset}.{backbone}", backbone, shared),
-        "training": [f"{stage}/{model}.seed{seed}"],
+        "training": [
+            f"{stage}/{model}.seed{seed}",
+            *(f"finetune_fold/{model}.seed{seed}.fold{fold}" for fold in folds),
+        ],
         "embedding by the trained network": embed_jobs(f"{dataset}.{model}.seed{seed}", backbone, own),
         "prediction": [f"predict/{stage}.{model}.seed{seed}"],
     }
@@ -562,8 +596,8 @@ def task_settings(wildcards):
 
 
 def model_settings(wildcards):
-    """A model's settings, without the list of its seeds: adding one must not retrain the others."""
-    return {key: value for key, value in PLAN.models[wildcards.model].items() if key != "seeds"}
+    """A model's settings, without its seeds and folds: adding one must not retrain the others."""
+    return {key: value for key, value in PLAN.models[wildcards.model].items() if key not in ("seeds", "folds")}
 
 
 def forward_mode(wildcards):

@@ -9,6 +9,7 @@ rule fetch_dataset:
         "<logs>/fetch_dataset/{dataset}.log",
     benchmark:
         "<benchmarks>/fetch_dataset/{dataset}.tsv"
+    localrule: True  # where there is a network; in the rule, since a list of names would not follow an importer's names
     params:
         entry=lambda wildcards: {"source": PLAN.datasets[wildcards.dataset]["source"]},
         code=code_digest("fetch_dataset"),
@@ -32,6 +33,7 @@ rule fetch_backbone:
         "<logs>/fetch_backbone/{backbone}.log",
     benchmark:
         "<benchmarks>/fetch_backbone/{backbone}.tsv"
+    localrule: True  # where there is a network; in the rule, since a list of names would not follow an importer's names
     params:
         entry=lambda wildcards: PLAN.backbones[wildcards.backbone],
         code=code_digest("fetch_backbone", library_of),

@@ -1,4 +1,5 @@
-# Needs: labelled rows and a backbone. Makes: one trained model per model and seed.
+# Needs: labelled rows and a backbone. Makes: one trained model per model and seed; and, for networks with `folds`, what a
+# model that did not see them says of the train rows.
 
 
 rule finetune:
@@ -41,3 +42,32 @@ use rule finetune as fit_head with:
         gpu=0,
         mem_mb=by_input(2000, 6),
         runtime=scale(30),
+
+
+rule finetune_fold:
+    """Train a network once more without one fold of its train rows, and keep what it says of these."""
+    input:
+        unpack(training_inputs),
+    output:
+        held_out="<results>/finetune/{model}/seed{seed}/fold{fold}/held_out.parquet",
+    log:
+        "<logs>/finetune_fold/{model}.seed{seed}.fold{fold}.log",
+    benchmark:
+        "<benchmarks>/finetune_fold/{model}.seed{seed}.fold{fold}.tsv"
+    params:
+        settings=model_settings,
+        folds=lambda wildcards: PLAN.models[wildcards.model]["folds"],
+        mode=training_mode,
+        code=code_digest("finetune_fold", method_of),
+    threads: half_of_the_cores
+    priority: 10
+    resources:
+        gpu=gpus_per_job,
+        mem_mb=scale(12000),
+        runtime=scale(240),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Training {wildcards.model}, seed {wildcards.seed}, without fold {wildcards.fold}"
+    script:
+        "../scripts/finetune_fold.py"

@@ -6,18 +6,22 @@ import pandas as pd
 
 from graft import network
 from graft.feature_files import blocks_of
+from graft.held_out import read_held_out
 from graft.job import job
 from graft.outputs import write_json
 from graft.predictions import metrics_of, predict, write_predictions
 from graft.samples import read_manifest
 
 
-def main(samples, model, features, output_predictions, output_metrics):
-    """Write the prediction table over the parts that `features` (paths) covers, and the metrics of each split."""
+def main(samples, model, features, output_predictions, output_metrics, held_out=()):
+    """Write the prediction table over the parts that `features` (paths) covers, and the metrics of each split.
+
+    `held_out` (paths) are what the models of the folds say of the train rows that they did not see.
+    """
     manifest, content = read_manifest(samples), network.load(model)
     rows = pd.concat([manifest.part(Path(path).stem) for path in features], ignore_index=True)
     (target,) = content["targets"]
-    table = predict(content, target, manifest, rows, blocks_of(rows, *features))
+    table = predict(content, target, manifest, rows, blocks_of(rows, *features), read_held_out(held_out))
     write_predictions(output_predictions, table, content, target)
     write_json(output_metrics, metrics_of(table, content["targets"][target]))
 
@@ -30,4 +34,5 @@ if "snakemake" in globals():
             features=list(snakemake.input.features),
             output_predictions=snakemake.output.predictions,
             output_metrics=snakemake.output.metrics,
+            held_out=list(snakemake.input.get("held_out", [])),
         )

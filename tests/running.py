@@ -16,6 +16,7 @@ MESSAGES = {
     "prepare_data": "Preparing data set",
     "embed": "Embedding",
     "finetune": "Fine-tuning",
+    "finetune_fold": "Training",
     "distill": "Distilling",
     "compare": "Comparing",
     "predict": "Predicting with",

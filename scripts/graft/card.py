@@ -26,7 +26,7 @@ def _span(low, high):
 
 
 def count(frame, targets):
-    """Rows per split, and per target, split and class; and to how many groups the labelled rows belong."""
+    """Rows per split, and per target, split and class; the folds; to how many groups the labelled rows belong."""
     counts = frame["split"].value_counts()
     order = [split for split in ("train", "validation", "test", "pool") if split in counts]
     classes = {}
@@ -48,6 +48,7 @@ def count(frame, targets):
     return {
         "counts": {split: int(counts[split]) for split in order},
         "classes": classes,
+        "folds": sorted(int(fold) for fold in frame["fold"].unique() if fold >= 0),
         "groups": int(groups[groups != ""].nunique()),
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from graft.config_errors import Problem, show
 from graft.config_plan import MODALITIES, VECTORS, as_list, entries, known_backbones, modality_of, models, tasks
-from graft.config_schema import child, read_schema
+from graft.config_schema import child, frozen_methods, read_schema
 from graft.errors import did_you_mean
 
 IMAGE_KEYS = ("input_size", "mean", "std", "interpolation", "fit", "crop")
@@ -22,6 +22,7 @@ def check(config):
         check_backbones,
         check_references,
         check_models,
+        check_folds,
         check_distill,
         check_few_shot,
         check_names,
@@ -192,6 +193,23 @@ def check_models(config):
         if model.get("label_smoothing"):
             what = f"target '{model['target']}' is a number, and only classes can be smoothed"
             yield Problem((*path, "label_smoothing"), what, "0")
+
+
+def check_folds(config):
+    """`folds` of an entry is for a network that is trained, and no more than the data set has."""
+    for name, entry in entries(config, "finetune"):
+        path, count, methods = ("finetune", name, "folds"), entry.get("folds"), as_list(entry.get("method"))
+        if count is None:
+            continue
+        if methods and set(methods) <= frozen_methods():
+            what = f"{' and '.join(methods)} keeps the network frozen, and such heads have out-of-fold probabilities anyway"
+            yield Problem(path, what, "folds of a method that trains the network", "delete the line")
+        for dataset in as_list(entry.get("dataset")):
+            data = (config.get("datasets") or {}).get(dataset) or {}
+            known = data.get("folds")
+            if (data.get("columns") or {}).get("fold") is None and known is not None and count > known:
+                what = f"{count} folds, but data set '{dataset}' has {known}"
+                yield Problem(path, what, f"2 to {known}" if known > 2 else "2", "or raise the data set's `folds`")
 
 
 def _clash(path, config, dataset, backbone):

@@ -32,12 +32,11 @@ def estimate(model, counts, measured, trains):
             "disk_bytes": 0,
         }
     # A trained network has embeddings of its own, of every sample; a frozen one shares those of its backbone.
-    forwards = (
-        measured["forwards"]
-        if not trains
-        else measured["forwards"] + seeds * (total + model["epochs"] * counts.get("validation", 0))
-    )
-    trained = seeds * model["epochs"] * counts["train"] if trains else 0
+    # With folds it is trained again without each, and so sees each train row as often as there are folds.
+    folds, validation = model.get("folds") or 0, counts.get("validation", 0)
+    seen = total + (1 + folds) * model["epochs"] * validation + (counts["train"] if folds else 0)
+    forwards = measured["forwards"] + seeds * seen if trains else measured["forwards"]
+    trained = seeds * max(1, folds) * model["epochs"] * counts["train"] if trains else 0
     seconds = (
         measured["forwards"] / measured["decoded_per_s"]
         + forwards / measured["embedded_per_s"]

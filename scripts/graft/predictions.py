@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from graft.calibration import probabilities
+from graft.held_out import with_held_out
 from graft.metrics import classification_metrics, regression_metrics
 from graft.outputs import write_parquet
 
@@ -45,7 +46,7 @@ def outputs_of(content, target, blocks, folds):
     return outputs, np.full(len(folds), -1) if heads is None else folds
 
 
-def predict(content, target, manifest, rows, embeddings):
+def predict(content, target, manifest, rows, embeddings, held_out=None):
     """The prediction table of one model and target.
 
     Parameters
@@ -54,6 +55,7 @@ def predict(content, target, manifest, rows, embeddings):
     rows : DataFrame, rows of the manifest
     embeddings : float array, shape (n, width), of the model's own backbone; or an iterable of blocks of them, see
         `outputs_of`
+    held_out : DataFrame of held_out.read_held_out, of a network that was also trained without each of its folds
 
     Returns
     -------
@@ -62,6 +64,8 @@ def predict(content, target, manifest, rows, embeddings):
     facts = content["targets"][target]
     blocks = [(slice(None), embeddings)] if isinstance(embeddings, np.ndarray) else embeddings
     outputs, folds = outputs_of(content, target, blocks, rows["fold"].to_numpy())
+    if held_out is not None:
+        outputs, folds = with_held_out(outputs, folds, rows, held_out, facts)
     table = pd.DataFrame(
         {
             "sample_id": rows["sample_id"],

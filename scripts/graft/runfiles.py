@@ -19,9 +19,10 @@ ALWAYS = ("epoch", "train_loss", "val_acc", "val_loss")
 COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best", "val_loss_calibrated")
 
 
-def open_run(snakemake):
-    """The run that a rule describes; its state lies beside the outputs and belongs to exactly these inputs."""
+def open_run(snakemake, output="model"):
+    """The run that a rule describes; its state lies beside the named output and belongs to exactly these inputs."""
     settings, seed = snakemake.params.settings, int(snakemake.wildcards.seed)
+    fold, folds = getattr(snakemake.wildcards, "fold", None), getattr(snakemake.params, "folds", None)
     device = choose_device(gpus_of(snakemake))
     mode = snakemake.params.mode
     precision = choose_precision(mode["precision"], device)
@@ -35,6 +36,7 @@ def open_run(snakemake):
             "teacher": sha256_of_file(snakemake.input.teacher) if snakemake.input.get("teacher") else None,
             "settings": settings,
             "seed": seed,
+            "fold": [fold, folds],
             "mode": {**mode, "precision": precision},
             "code": snakemake.params.code,
             "versions": [version(package) for package in ("torch", "torchvision", "timm", "transformers")],
@@ -53,12 +55,14 @@ def open_run(snakemake):
         ),
         backbone=backbone,
         store=Store.of(snakemake.config["store"]),
-        state=State(Path(snakemake.output.model).parent / ".state", fingerprint),
+        state=State(Path(getattr(snakemake.output, output)).parent / ".state", fingerprint),
         device=device,
         precision=precision,
         threads=snakemake.threads,
         layout=mode["layout"],
         compile=mode["compile"],
+        fold=None if fold is None else int(fold),
+        folds=folds,
     )
 
 

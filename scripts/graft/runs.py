@@ -22,6 +22,7 @@ from graft.probe import solve_probe
 from graft.samples import read_manifest
 
 logger = logging.getLogger("graft")
+HELD_OUT = "held out"  # the split of train rows that a fold's model does not see
 
 
 @dataclass
@@ -30,7 +31,8 @@ class Run:
 
     `settings` are the model's settings from the config, `features` the path of the stored embeddings or None, `pool`
     that of the pool's (None where the method does not use them, or there is no pool). With `frozen` the network is never
-    run: it has the weights of its backbone, not the architecture.
+    run: it has the weights of its backbone, not the architecture. With `fold`, train rows of that fold are held out; the
+    manifest's folds are joined to as many as `folds` says (see `splits`).
     """
 
     settings: dict
@@ -49,6 +51,8 @@ class Run:
     teacher: object = None
     pool: str | None = None
     frozen: bool = False
+    fold: int | None = None
+    folds: int | None = None
 
     @cached_property
     def manifest(self):
@@ -66,7 +70,11 @@ class Run:
 
     @cached_property
     def splits(self):
-        return self.rows["split"].to_numpy(dtype=object)
+        """The split of each row; HELD_OUT where a fold's model is to predict a train row that it has not seen."""
+        splits = self.rows["split"].to_numpy(dtype=object, copy=True)
+        if self.fold is not None:
+            splits[(splits == "train") & (self.rows["fold"].to_numpy() % self.folds == self.fold)] = HELD_OUT
+        return splits
 
     @cached_property
     def scale(self):
@@ -207,6 +215,18 @@ class Run:
             # the temperature takes off again, and would choose an epoch too early.
             "val_loss_calibrated": float(log_loss(outputs, codes, fit_temperature(outputs, codes)).mean()),
         }
+
+    def held_out(self):
+        """The ids of the rows that were held out, n, and the network's outputs for them, shape (n, outputs).
+
+        Logits; or values in the target's own unit, since each fold's train rows have a mean and a spread of their own.
+        """
+        places = np.flatnonzero(self.splits[self.splits != "test"] == HELD_OUT)
+        if not len(places):  # no row of the fold has this target
+            return [], np.empty((0, outputs_of(self.target)))
+        mean, std = self.scale
+        outputs = self._logits(self.network, places) * std + mean
+        return self.rows.loc[self.splits == HELD_OUT, "sample_id"].tolist(), outputs
 
     def finished(self, fold_heads):
         """The content of ft_model.pt."""

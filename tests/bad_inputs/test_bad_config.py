@@ -292,6 +292,16 @@ def test_new_data_need_a_model_and_a_seed_that_are_trained_and_a_name_of_their_o
     assert set(problems({"predict/plate": {"model": "solar.net.full"}})) == {"predict.plate"}
 
 
+def test_folds_are_for_networks_that_are_trained_and_no_more_than_the_data_set_has():
+    assert problems({"finetune/solar/folds": 3}) == {}  # linear stands beside full, and has its own way
+    assert "linear" in only({"finetune/topics/folds": 3}, "finetune.topics.folds").what
+    assert only({"finetune/solar/folds": 6}, "finetune.solar.folds").allowed == "2 to 5"
+    assert only({"finetune/solar/folds": 3, "datasets/cells/folds": 2}, "finetune.solar.folds").allowed == "2"
+    assert only({"finetune/solar/folds": 1}, "finetune.solar.folds").allowed
+    assert only({"distill/tiny/folds": 3}, "distill.tiny.folds")
+    assert problems({"finetune/solar/folds": 6, "datasets/cells/columns": {"fold": "part"}}) == {}  # not known yet
+
+
 def test_14_teachers_must_be_trained_models_other_than_the_student():
     assert "no trained model" in only({"distill/tiny/teacher": "moon.net.full"}, "distill.tiny.teacher").what
     assert "own teacher" in only({"distill/tiny/teacher": "tiny.small.kd"}, "distill.tiny.teacher").what

@@ -91,6 +91,9 @@ def test_a_frozen_network_costs_the_forwards_that_the_store_lacks_and_a_trained_
     assert frozen["seconds"] == pytest.approx(10 / 100 + 10 / 10)
     trained = estimate(MODEL | {"seeds": [0, 1]}, counts, MEASURED, trains=True)
     assert trained["trained"] == 2 * 5 * 60 and trained["forwards"] == 10 + 2 * (200 + 5 * 20)
+    folds = estimate(MODEL | {"folds": 3}, counts, MEASURED, trains=True)
+    assert folds["trained"] == 3 * 5 * 60  # all rows, and three times two thirds of them
+    assert folds["forwards"] == 10 + 200 + 4 * 5 * 20 + 60
     assert trained["memory_bytes"] > 32 * 10**6 and trained["disk_bytes"] > 2 * 4 * 10**6
 
 
