@@ -34,13 +34,18 @@ def checkout_for_this_python(folder):
     shutil.copy(ROOT / "Snakefile", folder)
     for name in ("rules", "scripts", "config", "envs"):
         shutil.copytree(ROOT / name, folder / name)
-    for path in (folder / "envs").glob("*.yaml"):
+    return ask_for_this_python(folder)
+
+
+def ask_for_this_python(checkout):
+    """Change the Python that the env files of a copy ask for to the one that runs the tests; its folder."""
+    for path in (checkout / "envs").glob("*.yaml"):
         text, count = re.subn(
             r"^  - python=\S+$", f"  - python={channel.VERSION}", path.read_text(), flags=re.MULTILINE
         )
         assert count == 1, f"{path.name} does not name its Python once"
         path.write_text(text)
-    return folder
+    return checkout
 
 
 def run_in_environments(folder, config, checkout, conda, *arguments, environment=None, check=True):
@@ -60,13 +65,19 @@ def run_in_environments(folder, config, checkout, conda, *arguments, environment
     environment = {**environment_with(conda, environment), "GRAFT_RAN": str(noted)}
     arguments, snakefile = ("--sdm", "conda", *arguments), checkout / "Snakefile"
     run = graft(folder, config, *arguments, env=environment, snakefile=snakefile, check=check)
-    run.ran = {}
+    run.ran = ran(noted)
+    return run
+
+
+def ran(noted):
+    """What the channel's Python noted in $GRAFT_RAN: dict, script -> the prefixes of the environments that ran it."""
+    found = {}
     for line in noted.read_text().splitlines() if noted.exists() else ():
         prefix, _, argument = line.partition(" ")
         script = re.search(r"\.snakemake/scripts/\w+\.(\w+)\.py", argument)
         if script:
-            run.ran.setdefault(script[1], set()).add(Path(prefix))
-    return run
+            found.setdefault(script[1], set()).add(Path(prefix))
+    return found
 
 
 def made(folder, checkout):

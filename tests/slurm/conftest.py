@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from environments import environment_with
 from running import ROOT
 from slurm.cluster import INSTALL, Cluster, is_installed
 
@@ -37,11 +38,13 @@ def cluster():
 
 @pytest.fixture
 def clone(tmp_path, cluster):
-    """A function that makes a checkout whose default config is the one given: a Clone."""
+    """A function that makes a checkout whose default config is the one given: a Clone. Without `conda` (the folder of
+    its programs) jobs run in the tests' own environment.
+    """
     made = []
 
-    def make(config, name="clone", edit=lambda text: text):
-        folder = tmp_path / name
+    def make(config, conda=None):
+        folder = tmp_path / "clone"
         folder.mkdir()
         for part in PARTS:
             source = ROOT / part
@@ -49,8 +52,8 @@ def clone(tmp_path, cluster):
         (folder / "slurm").symlink_to("profiles/slurm")
         (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
         profile = folder / "profiles/slurm/config.yaml"
-        profile.write_text(edit(profile.read_text()) + SITE)
-        made.append(Clone(folder, cluster))
+        profile.write_text((profile.read_text() if conda else without_conda(profile.read_text())) + SITE)
+        made.append(Clone(folder, cluster, conda))
         return made[-1]
 
     yield make
@@ -58,12 +61,20 @@ def clone(tmp_path, cluster):
         one.stop()
 
 
+def without_conda(profile):
+    """The profile of a site where one environment runs everything."""
+    line = "software-deployment-method: conda\n"
+    assert line in profile
+    return profile.replace(line, "")
+
+
 class Clone:
     """A checkout on the login node of a cluster."""
 
-    def __init__(self, folder, cluster):
+    def __init__(self, folder, cluster, conda):
         self.folder, self.cluster, self.log = folder, cluster, folder / "out.log"
-        self.env = {**cluster.env, "OMP_NUM_THREADS": "1"}
+        environment = environment_with(conda, cluster.env) if conda else cluster.env
+        self.env = {**environment, "OMP_NUM_THREADS": "1", "GRAFT_RAN": str(folder / "ran.txt")}
         self.started = []
 
     def start(self, *targets):

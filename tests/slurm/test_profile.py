@@ -6,6 +6,7 @@ import signal
 import pandas as pd
 import yaml
 
+from environments import ask_for_this_python, environments_of_scripts, made, ran
 from running import ROOT
 from slurm.cluster import wait_for
 from slurm.data import trainings, write_pictures, write_vectors
@@ -13,9 +14,10 @@ from slurm.data import trainings, write_pictures, write_vectors
 GPU_RULES = ("embed", "finetune", "distill")
 
 
-def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs_together(clone, cluster):
+def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs_together(clone, cluster, conda):
     config = yaml.safe_load((ROOT / "config/test/tiny.yaml").read_text())
-    lab = clone({**config, "device": {"gpus_per_job": 2, "rehearsal": True}})
+    lab = clone({**config, "device": {"gpus_per_job": 2, "rehearsal": True}}, conda)
+    ask_for_this_python(lab.folder)
     said = lab.run()
     summary = pd.read_csv(lab.folder / "results/summary.csv")
     assert len(summary) and (lab.folder / "results/handoff/index.json").exists()
@@ -35,6 +37,9 @@ def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs
     jobs = len(re.findall(r"^Job \d+: ", said, re.MULTILINE))
     assert 0 < len(submitted) < jobs - len(list(lab.folder.glob("logs/fetch_*/*.log")))
     assert not cluster.jobs()
+    folders, names, scripts = made(lab.folder, lab.folder), environments_of_scripts(), ran(lab.folder / "ran.txt")
+    assert {"embed", "finetune", "distill", "predict", "plot_classifier", "prepare_data"} <= set(scripts)
+    assert scripts == {script: {folders[names[script]]} for script in scripts}
     assert "Nothing to be done" in lab.run()
 
 
