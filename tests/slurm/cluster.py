@@ -37,7 +37,7 @@ SwitchType=switch/none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
-JobAcctGatherFrequency=task={memory_check}
+JobAcctGatherFrequency=task=2
 JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
 SchedulerType=sched/backfill
@@ -70,15 +70,10 @@ def is_installed():
 
 
 class Cluster:
-    """A running Slurm in `folder` (a short path: sockets lie there), from `with` to the end of its block.
+    """A running Slurm in `folder` (a short path: sockets lie there), from `with` to the end of its block."""
 
-    Parameters
-    ----------
-    memory_check : int, seconds between two looks at how much memory a job has; one that has too much is killed
-    """
-
-    def __init__(self, folder, memory_check=45):
-        self.folder, self.memory_check = Path(folder), memory_check
+    def __init__(self, folder):
+        self.folder = Path(folder)
         # This Python's programs come first, as in a shell where its environment is activated.
         path = f"{self.folder}/bin:{Path(sys.executable).parent}:{_path()}"
         self.env = {**os.environ, "SLURM_CONF": f"{self.folder}/slurm.conf", "PATH": path}
@@ -131,7 +126,6 @@ class Cluster:
             "host": socket.gethostname().split(".")[0],
             "user": os.environ.get("USER") or subprocess.check_output(["id", "-un"], text=True).strip(),
             "folder": self.folder,
-            "memory_check": self.memory_check,
             "gpus": GPUS,
             "port": port,
             "cpu_port": port + 1,

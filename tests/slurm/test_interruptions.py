@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -40,7 +42,7 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
     cluster.run("scontrol", "update", "PartitionName=gpu", "State=DOWN")
     controller = lab.start(*TARGETS)
     jobs = wait_for(lambda: queued(lab), 120, "six queued trainings")
-    cluster.run("scontrol", "update", f"JobId={jobs['memory'].id}", "MinMemoryNode=300")
+    cluster.run("scontrol", "update", f"JobId={jobs['memory'].id}", "MinMemoryNode=2500")
     later = [jobs[name].id for name in ("requeued", "node")]
     cluster.run("scontrol", "hold", ",".join(later))
     cluster.run("scontrol", "update", "NodeName=gpu2", "State=DRAIN", "Reason=test")
@@ -56,12 +58,16 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
     (hung,) = processes_of(jobs["hung"], "finetune.py")
     os.kill(hung, signal.SIGSTOP)
     cluster.run("scontrol", "update", f"JobId={jobs['hung'].id}", "TimeLimit=1")
+    # Something beside it in its job takes more memory than the job has.
+    greedy = [sys.executable, "-c", "import time; held = b'x' * 2_000_000_000; time.sleep(300)"]
+    beside = subprocess.Popen(["srun", f"--jobid={jobs['memory'].id}", "--overlap", *greedy], env=cluster.env)
     cluster.run("scancel", jobs["cancelled"].id)
     cluster.run("scontrol", "requeue", jobs["requeued"].id)
     assert cluster.jobs()[jobs["node"].id][1] == "gpu2"
     cluster.kill_node("gpu2")
 
     assert controller.wait(600) == 0, lab.log.read_text()[-6000:]
+    assert beside.wait(60) != 0
     assert not cluster.jobs()
     cluster.start_node("gpu2")
     said = lab.log.read_text()
