@@ -257,6 +257,7 @@ def test_what_was_trained_under_another_teacher_is_not_gone_on_with(lab):
         ),
         wildcards=SimpleNamespace(seed="0"),
         config={
+            "device": {"rehearsal": False},
             "datasets": {"cells": ENTRY},
             "store": {"path": str(lab.here / "store"), "max_gb": None, "shared": None},
         },

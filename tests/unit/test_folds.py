@@ -216,7 +216,11 @@ def test_every_fold_has_a_state_of_its_own(tmp_path):
                 code="c",
             ),
             wildcards=SimpleNamespace(seed="0", fold=fold),
-            config={"datasets": {"cells": lab.entry}, "store": {"path": str(tmp_path / "store"), "max_gb": None}},
+            config={
+                "datasets": {"cells": lab.entry},
+                "store": {"path": str(tmp_path / "store"), "max_gb": None, "shared": None},
+                "device": {"rehearsal": False},
+            },
             resources={},
             threads=1,
         )
