@@ -26,6 +26,8 @@ if not config.get("datasets"):
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
+include: "rules/params.smk"
 include: "rules/fetch.smk"
 include: "rules/prepare.smk"
 include: "rules/embed.smk"

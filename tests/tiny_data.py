@@ -9,6 +9,7 @@ from PIL import Image
 
 from graft.prepare import prepare
 
+UNTRAINED = {"library": "timm", "architecture": "tf_efficientnet_lite0", "input_size": 32, "source": {"random": True}}
 THREE_WAY = {"split": {"validation": 0.2, "test": 0.2}, "folds": 2}
 
 
@@ -57,10 +58,9 @@ def small_lab(folder):
 
     All of it runs in about a minute on two cores, without a network.
     """
-    network = {"library": "timm", "architecture": "tf_efficientnet_lite0", "source": {"random": True}}
     config = {
         "datasets": {"cells": {"source": {"path": "cells"}, "split": {"validation": 0.25, "test": 0.25}, "folds": 2}},
-        "backbones": {"tiny": {**network, "input_size": 32}, "smaller": {**network, "input_size": 24}},
+        "backbones": {"tiny": UNTRAINED, "smaller": {**UNTRAINED, "input_size": 24}},
         "finetune": {"cells": {"dataset": "cells", "backbone": "tiny", "method": "linear"}},
         "few_shot": {
             "few": {"dataset": "cells", "backbone": "tiny", "shots": [1], "queries": 1, "ways": 2, "episodes": 5}
@@ -71,3 +71,13 @@ def small_lab(folder):
     path = Path(folder) / "config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def trainings(pictures, **settings):
+    """A config that trains a small network on a folder of pictures, by the method `full` unless `settings` differ."""
+    model = {"dataset": "cells", "backbone": "tiny", "method": "full", "batch_size": 4, "patience": None, **settings}
+    return {
+        "datasets": {"cells": {"source": {"path": str(pictures)}, "split": {"validation": 0.2, "test": 0.2}}},
+        "backbones": {"tiny": UNTRAINED},
+        "finetune": {"cells": model},
+    }

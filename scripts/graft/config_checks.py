@@ -6,9 +6,10 @@ Every check takes a config in which what the schema refused is None (unknown: sa
 import codecs
 from pathlib import Path
 
+from graft.codedigest import constant_of
 from graft.config_errors import Problem, show
 from graft.config_plan import MODALITIES, VECTORS, as_list, entries, known_backbones, modality_of, models, tasks
-from graft.config_schema import child, frozen_methods, read_schema
+from graft.config_schema import child, read_schema
 from graft.errors import did_you_mean
 
 IMAGE_KEYS = ("input_size", "mean", "std", "interpolation", "fit", "crop")
@@ -201,7 +202,7 @@ def check_folds(config):
         path, count, methods = ("finetune", name, "folds"), entry.get("folds"), as_list(entry.get("method"))
         if count is None:
             continue
-        if methods and set(methods) <= frozen_methods():
+        if methods and all(constant_of(f"graft.methods.{method}", "FROZEN") for method in methods):
             what = f"{' and '.join(methods)} keeps the network frozen, and such heads have out-of-fold probabilities anyway"
             yield Problem(path, what, "folds of a method that trains the network", "delete the line")
         for dataset in as_list(entry.get("dataset")):

@@ -53,16 +53,6 @@ def plugins(folder):
     return found or dict.fromkeys(SHIPPED[folder], "")
 
 
-def frozen_methods():
-    """The names of the methods that keep the network frozen (a set), by their constant FROZEN; none is imported."""
-    return {name for name in plugins("methods") if _is_frozen(_parse(LIBRARY / "methods" / f"{name}.py"))}
-
-
-def _is_frozen(tree):
-    assignments = [node for node in tree.body if isinstance(node, ast.Assign)]
-    return any(ast.unparse(node) == "FROZEN = True" for node in assignments)
-
-
 def _parse(path):
     """A file's syntax tree. A broken file has an empty one here, and a traceback of its own when it is used."""
     try:

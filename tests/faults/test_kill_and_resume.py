@@ -14,32 +14,11 @@ import yaml
 from PIL import Image
 
 from running import ROOT, graft
+from tiny_data import trainings
 
 MODEL = "results/finetune/cells.tiny.full/seed0"
 FILES = ("ft_model.pt", "ft_history.csv")
-CONFIG = {
-    "datasets": {"cells": {"source": {"path": "cells"}, "split": {"validation": 0.2, "test": 0.2}}},
-    "backbones": {
-        "tiny": {
-            "library": "timm",
-            "architecture": "tf_efficientnet_lite0",
-            "input_size": 32,
-            "source": {"random": True},
-        }
-    },
-    "finetune": {
-        "cells": {
-            "dataset": "cells",
-            "backbone": "tiny",
-            "method": "full",
-            "epochs": 4,
-            "batch_size": 4,
-            "patience": None,
-            "save_every": 0,
-            "augment": "standard",
-        }
-    },
-}
+CONFIG = trainings("cells", epochs=4, save_every=0, augment="standard")
 
 
 def lab(folder):

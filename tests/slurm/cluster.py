@@ -114,7 +114,8 @@ class Cluster:
         """What a power failure leaves: no daemon, no job."""
         daemon = self.folder / f"run/slurmd-{name}.pid"
         # The daemons first, or they would tell how the job's processes ended.
-        for process in [int(daemon.read_text()), *_step_daemons(name), *job_processes(self.folder, name)]:
+        running = [number for number, (_, node, _) in self.jobs().items() if node == name]
+        for process in [int(daemon.read_text()), *_step_daemons(running), *job_processes(self.folder, name)]:
             _kill(process)
         daemon.unlink(missing_ok=True)
 
@@ -198,15 +199,15 @@ def _wait_for(condition, seconds, what, check=True):
     return value
 
 
-def _step_daemons(node):
-    """The slurmstepd processes of a node; their command line names it where Slurm runs several nodes on one machine."""
+def _step_daemons(jobs):
+    """The processes of Slurm that watch the steps of some jobs (ids); their titles are like `slurmstepd: [3.batch]`."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            text = file.read_bytes().decode(errors="replace")
+            title = file.read_bytes().decode(errors="replace")
         except OSError:
             continue
-        if "slurmstepd" in text and node in text:
+        if any(f"slurmstepd: [{job}." in title for job in jobs):
             found.append(int(file.parent.name))
     return found
 

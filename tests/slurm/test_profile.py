@@ -3,13 +3,14 @@
 import re
 import signal
 
+import numpy as np
 import pandas as pd
 import yaml
 
 from environments import ask_for_this_python, environments_of_scripts, made, ran
 from running import ROOT
 from slurm.cluster import wait_for
-from slurm.data import trainings, write_pictures, write_vectors
+from tiny_data import image_folder, trainings
 
 GPU_RULES = ("embed", "finetune", "distill")
 
@@ -44,7 +45,11 @@ def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs
 
 
 def test_many_linear_probes_are_two_slurm_jobs(clone, tmp_path):
-    entry = {"source": {"path": str(write_vectors(tmp_path / "data"))}, "targets": {"label": {"column": "y"}}}
+    (tmp_path / "data").mkdir()
+    labels = np.arange(200) % 2
+    values = np.random.default_rng(0).normal(size=(200, 8)) + labels[:, None]
+    np.savez(tmp_path / "data/d.npz", X=values.astype(np.float32), y=labels.astype(str))
+    entry = {"source": {"path": str(tmp_path / "data")}, "targets": {"label": {"column": "y"}}}
     model = {"dataset": "numbers", "backbone": "vectors", "method": "linear", "seeds": list(range(24))}
     lab = clone({"datasets": {"numbers": entry}, "finetune": {"many": model}})
     said = lab.run(*(f"results/finetune/many.vectors.linear/seed{seed}/ft_model.pt" for seed in range(24)))
@@ -53,7 +58,7 @@ def test_many_linear_probes_are_two_slurm_jobs(clone, tmp_path):
 
 
 def test_ctrl_c_cancels_what_is_queued(clone, cluster, tmp_path):
-    lab = clone(trainings(write_pictures(tmp_path / "cells")))
+    lab = clone(trainings(image_folder(tmp_path / "cells", per_class=24)))
     cluster.run("scontrol", "update", "PartitionName=cpu", "State=DOWN")
     try:
         controller = lab.start()

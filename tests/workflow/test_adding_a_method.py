@@ -8,18 +8,11 @@ import yaml
 from safetensors.torch import load_file
 
 from running import ROOT, graft
-from tiny_data import image_folder
+from tiny_data import UNTRAINED, image_folder
 
 CONFIG = {
     "datasets": {"cells": {"source": {"path": "cells"}, "split": {"validation": 0.25, "test": 0.25}}},
-    "backbones": {
-        "tiny": {
-            "library": "timm",
-            "architecture": "tf_efficientnet_lite0",
-            "input_size": 32,
-            "source": {"random": True},
-        }
-    },
+    "backbones": {"tiny": UNTRAINED},
     "finetune": {"solar": {"dataset": "cells", "backbone": "tiny", "method": "bitfit", "epochs": 1}},
 }
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from running import ROOT, bytes_of, graft
-from tiny_data import encoded, image_folder, pixels
+from tiny_data import UNTRAINED, encoded, image_folder, pixels
 
 MODEL = "cells.tiny.linear"
 LAB = f"""
@@ -38,14 +38,7 @@ rule export_from_microscope:
 """
 CONFIG = {
     "datasets": {"cells": {"source": {"path": "cells"}, "split": {"validation": 0.25, "test": 0.25}, "folds": 2}},
-    "backbones": {
-        "tiny": {
-            "library": "timm",
-            "architecture": "tf_efficientnet_lite0",
-            "input_size": 32,
-            "source": {"random": True},
-        }
-    },
+    "backbones": {"tiny": UNTRAINED},
     "finetune": {"cells": {"dataset": "cells", "backbone": "tiny"}},
     "predict": {
         "plate1": {"model": MODEL, "data": "incoming/plate1"},

@@ -6,7 +6,7 @@ import torch
 import yaml
 
 from running import graft
-from slurm.data import trainings, write_pictures
+from tiny_data import image_folder, trainings
 
 RUN = "results/finetune/cells.tiny.full/seed0"
 
@@ -14,7 +14,7 @@ RUN = "results/finetune/cells.tiny.full/seed0"
 def run(folder, ranks, **settings):
     """Train with `ranks` processes on CPUs; the model, the history and what the log says."""
     folder.mkdir()
-    config = trainings(write_pictures(folder / "cells"), epochs=2, dropout=0, **settings)
+    config = trainings(image_folder(folder / "cells", per_class=24), epochs=2, dropout=0, **settings)
     config["device"] = {"gpus_per_job": ranks, "rehearsal": True, "precision": "fp32"}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     graft(folder, folder / "config.yaml", f"{RUN}/ft_model.pt")
@@ -50,7 +50,7 @@ def test_what_happens_is_logged_once(alone_and_together):
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_training_that_gets_no_gpu_stops_at_once_and_says_why(tmp_path, ranks):
-    config = trainings(write_pictures(tmp_path / "cells")) | {"device": {"gpus_per_job": ranks}}
+    config = trainings(image_folder(tmp_path / "cells", per_class=24)) | {"device": {"gpus_per_job": ranks}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     done = graft(tmp_path, tmp_path / "config.yaml", f"{RUN}/ft_model.pt", check=False)
     assert done.returncode

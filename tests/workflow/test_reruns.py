@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 from running import ROOT, graft
+from tiny_data import UNTRAINED
 
 RUNS = ("solar.tiny.linear", "solar.tiny.lp_ft")
 TARGETS = [f"results/finetune/{run}/seed0/metrics.json" for run in RUNS]
@@ -21,14 +22,7 @@ CONFIG = {
         "cells": {"source": {"path": "cells"}, "split": {"growth_stable": True, "validation": 0.25, "test": 0.25}},
         "twins": {"source": {"path": "twins"}, "split": {"validation": 0.25, "test": 0.25}},
     },
-    "backbones": {
-        "tiny": {
-            "library": "timm",
-            "architecture": "tf_efficientnet_lite0",
-            "input_size": 32,
-            "source": {"random": True, "seed": 0},
-        }
-    },
+    "backbones": {"tiny": UNTRAINED},
     "finetune": {
         "solar": {"dataset": "cells", "backbone": "tiny", "method": ["linear", "lp_ft"], "epochs": 1},
         "other": {"dataset": "twins", "backbone": "tiny", "method": "linear"},

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from running import graft
-from slurm.data import trainings, write_pictures
+from tiny_data import image_folder, trainings
 
 JOBS = 3
 LABELLED = "results/features/cells/tiny/labelled.parquet"
@@ -14,8 +14,7 @@ TARGETS = [LABELLED, "results/finetune/cells.tiny.linear/seed0/ft_model.pt"]
 
 
 def run(folder, jobs):
-    config = trainings(write_pictures(folder / "cells", count=700))
-    config["finetune"]["cells"]["method"] = "linear"
+    config = trainings(image_folder(folder / "cells", per_class=350), method="linear")
     config["device"] = {"embedding_jobs": jobs}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     graft(folder, folder / "config.yaml", *TARGETS)

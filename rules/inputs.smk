@@ -1,0 +1,245 @@
+"""Input functions. Everything below prepare_data gets its inputs here, and so asks the checkpoint.
+
+Needs: common.smk. Makes: no file.
+"""
+
+
+def prepared(wildcards):
+    """The manifest (ancient) and the digest of the part that is read, or of the labelled rows."""
+    dataset = dataset_of(wildcards)
+    checkpoints.prepare_data.get(dataset=dataset)
+    part = wildcards.get("part", "labelled")
+    return {
+        "samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
+        "digest": f"<results>/data/{dataset}/{part}.digest",
+    }
+
+
+def with_contents(wildcards):
+    """`prepared`, and where the data set's files are."""
+    return {
+        **prepared(wildcards),
+        "dataset": ancient(f"<resources>/datasets/{dataset_of(wildcards)}/dataset.json"),
+    }
+
+
+def with_backbone(wildcards):
+    """`with_contents`, and a fetched backbone."""
+    return {**with_contents(wildcards), "backbone": f"<resources>/backbones/{wildcards.backbone}/backbone.json"}
+
+
+def with_trained_backbone(wildcards):
+    """`with_contents`, a trained model, and its fetched backbone, which holds the tokenizer."""
+    backbone = PLAN.models[wildcards.model]["backbone"]
+    return {
+        **with_contents(wildcards),
+        "model": f"{run_folder(wildcards.model, wildcards.seed)}/ft_model.pt",
+        "backbone": f"<resources>/backbones/{backbone}/backbone.json",
+    }
+
+
+def embed_inputs(wildcards):
+    """`with_backbone`, and the shares of the other jobs if there are several."""
+    folder = f"<results>/features/{wildcards.dataset}/{wildcards.backbone}"
+    return {**with_backbone(wildcards), "shards": shards_of(folder, wildcards)}
+
+
+def embed_model_inputs(wildcards):
+    """`with_trained_backbone`, and the shares of the other jobs if there are several."""
+    folder = f"<results>/features/{wildcards.dataset}/{wildcards.model}.seed{wildcards.seed}"
+    return {**with_trained_backbone(wildcards), "shards": shards_of(folder, wildcards)}
+
+
+def shards_of(folder, wildcards):
+    """What the jobs leave that embed a share each; none if one job embeds all, as it does with vectors."""
+    if not is_sharded(backbone_of(wildcards)):
+        return []
+    return gather.embed(f"{folder}/{wildcards.part}.shards/{{scatteritem}}.json")
+
+
+def training_inputs(wildcards):
+    """What a training reads: labelled rows, their files, the backbone, and its embeddings if the method starts there."""
+    model = PLAN.models[wildcards.model]
+    inputs = {**with_contents(wildcards), "backbone": f"<resources>/backbones/{model['backbone']}/backbone.json"}
+    if uses_features(model):
+        inputs["features"] = f"<results>/features/{model['dataset']}/{model['backbone']}/labelled.parquet"
+    if uses_pool(model) and "pool" in parts_of(model["dataset"]):
+        inputs["pool"] = f"<results>/features/{model['dataset']}/{model['backbone']}/pool.parquet"
+        inputs["pool_digest"] = [f"<results>/data/{model['dataset']}/pool.digest"]
+    return inputs
+
+
+def distill_inputs(wildcards):
+    """`training_inputs`, and the teacher with its embeddings."""
+    student = PLAN.models[wildcards.model]
+    return {
+        **training_inputs(wildcards),
+        "teacher": f"{run_folder(student['teacher'], student['teacher_seed'])}/ft_model.pt",
+        "teacher_features": f"{embeddings_of(student['teacher'], student['teacher_seed'])}/labelled.parquet",
+        "teacher_backbone": f"<resources>/backbones/{PLAN.models[student['teacher']]['backbone']}/backbone.json",
+    }
+
+
+def comparison_inputs(wildcards):
+    """Model, predictions and metrics of a student and of its teacher."""
+    student = PLAN.models[wildcards.model]
+    files = {"model": "ft_model.pt", "predictions": "predictions.parquet", "metrics": "metrics.json"}
+    teacher_folder = run_folder(student["teacher"], student["teacher_seed"])
+    student_folder = run_folder(wildcards.model, wildcards.seed)
+    checkpoints.prepare_data.get(dataset=student["dataset"])
+    return {
+        **{f"teacher_{key}": f"{teacher_folder}/{file}" for key, file in files.items()},
+        **{key: f"{student_folder}/{file}" for key, file in files.items()},
+    }
+
+
+def prediction_inputs(wildcards):
+    """A trained model, the embeddings of every part by its backbone, and what its folds' models say of the train rows."""
+    dataset = dataset_of(wildcards)
+    run, folder = run_folder(wildcards.model, wildcards.seed), embeddings_of(wildcards.model, wildcards.seed)
+    return {
+        **prepared(wildcards),
+        "model": f"{run}/ft_model.pt",
+        "features": [f"{folder}/{part}.parquet" for part in parts_of(dataset)],
+        "held_out": [f"{run}/fold{fold}/held_out.parquet" for fold in folds_of(wildcards.model)],
+    }
+
+
+def new_data_inputs(wildcards):
+    """New data, a trained model, the embeddings that it learned from, and its backbone, which holds the tokenizer."""
+    entry = config["predict"][wildcards.new]
+    model, seed = entry["model"], entry["seed"]
+    dataset = PLAN.models[model]["dataset"]
+    checkpoints.prepare_data.get(dataset=dataset)
+    return {
+        "data": os.path.expanduser(entry["data"]),
+        "model": f"{run_folder(model, seed)}/ft_model.pt",
+        "samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
+        "features": f"{embeddings_of(model, seed)}/labelled.parquet",
+        "backbone": f"<resources>/backbones/{PLAN.models[model]['backbone']}/backbone.json",
+    }
+
+
+def check_inputs(wildcards):
+    """A data set with all its rows, and how fast its backbones are on it."""
+    name = wildcards.dataset
+    checkpoints.prepare_data.get(dataset=name)
+    backbones = dict.fromkeys(model["backbone"] for model in models_on(wildcards).values())
+    return {
+        **with_contents(wildcards),
+        "pool": f"<results>/data/{name}/pool.digest",
+        "speed": [f"<benchmarks>/speed/{name}.{backbone}.json" for backbone in backbones],
+    }
+
+
+def few_shot_inputs(wildcards):
+    """The labelled embeddings that a task's episodes are drawn from."""
+    task = PLAN.tasks[wildcards.task]
+    if task.get("model"):
+        folder = embeddings_of(task["model"], task["model_seed"])
+    else:
+        folder = f"<results>/features/{task['dataset']}/{task['backbone']}"
+    return {**prepared(wildcards), "features": f"{folder}/labelled.parquet"}
+
+
+def figure_inputs(wildcards):
+    """What a trained model's figures are drawn from: what it left behind, and the samples that it was judged by."""
+    folder = run_folder(wildcards.model, wildcards.seed)
+    return {
+        **with_contents(wildcards),
+        "history": f"{folder}/ft_history.csv",
+        "predictions": f"{folder}/predictions.parquet",
+    }
+
+
+def distillation_figure_inputs(wildcards):
+    """A student's comparison with its teacher."""
+    checkpoints.prepare_data.get(dataset=dataset_of(wildcards))
+    return {"agreement": f"{run_folder(wildcards.model, wildcards.seed)}/agreement.json"}
+
+
+def few_shot_figure_inputs(wildcards):
+    """The metrics of every few-shot task on a data set."""
+    checkpoints.prepare_data.get(dataset=wildcards.dataset)
+    tasks = [name for name, task in PLAN.tasks.items() if task["dataset"] == wildcards.dataset]
+    return {"metrics": [f"<results>/few_shot/{task}/metrics.json" for task in tasks]}
+
+
+def summary_inputs(wildcards):
+    """Every trained model with its metrics, and the metrics of every few-shot task."""
+    ask_all_checkpoints()
+    folders = [run_folder(model, seed) for _, model, seed in all_runs()]
+    return {
+        "models": [f"{folder}/ft_model.pt" for folder in folders],
+        "metrics": [f"{folder}/metrics.json" for folder in folders],
+        "few_shot": [f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()],
+    }
+
+
+def costs_inputs(wildcards):
+    """The table of all results: once it is there, every job that cost something has run."""
+    ask_all_checkpoints()
+    return {"summary": "<results>/summary.csv"}
+
+
+def hand_off_inputs(wildcards):
+    """The predictions of every handed model on one target, all seeds."""
+    checkpoints.prepare_data.get(dataset=wildcards.dataset)
+    runs = [run for run in handed_runs() if handed_table(run) == (wildcards.dataset, wildcards.target)]
+    return {"predictions": [f"{run_folder(model, seed)}/predictions.parquet" for _, model, seed in runs]}
+
+
+def hand_off_embeddings_inputs(wildcards):
+    """The embeddings of every part of a data set."""
+    folder = f"<results>/features/{wildcards.dataset}/{wildcards.backbone}"
+    return {"features": [f"{folder}/{part}.parquet" for part in parts_of(wildcards.dataset)]}
+
+
+def export_inputs(wildcards):
+    """A trained model and what its card tells about it."""
+    dataset = dataset_of(wildcards)
+    checkpoints.prepare_data.get(dataset=dataset)
+    folder = run_folder(wildcards.model, wildcards.seed)
+    return {
+        "model": f"{folder}/ft_model.pt",
+        "metrics": f"{folder}/metrics.json",
+        "backbone": f"<resources>/backbones/{PLAN.models[wildcards.model]['backbone']}/backbone.json",
+        "card": ancient(f"<results>/data/{dataset}/data_card.json"),
+        "dataset": ancient(f"<resources>/datasets/{dataset}/dataset.json"),
+    }
+
+
+def index_inputs(wildcards):
+    """Every file of the hand-over, and where it comes from."""
+    ask_all_checkpoints()
+    runs, datasets = handed_runs(), used_datasets()
+    used = [backbone for _, backbone in all_features()] + [PLAN.models[model]["backbone"] for _, model, _ in runs]
+    return {
+        "predictions": [
+            f"<results>/handoff/{dataset}/{target}/predictions.parquet"
+            for dataset, target in dict.fromkeys(map(handed_table, runs))
+        ],
+        "embeddings": [
+            f"<results>/handoff/{dataset}/{backbone}.embeddings.parquet" for dataset, backbone in all_features()
+        ],
+        "exports": [f"<results>/handoff/models/{model}/seed{seed}/config.json" for _, model, seed in runs],
+        "metrics": [f"{run_folder(model, seed)}/metrics.json" for _, model, seed in runs],
+        "few_shot": [f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()],
+        "datasets": [ancient(f"<resources>/datasets/{dataset}/dataset.json") for dataset in datasets],
+        "labelled": [f"<results>/data/{dataset}/labelled.digest" for dataset in datasets],
+        "pool": [f"<results>/data/{dataset}/pool.digest" for dataset in datasets],
+        "backbones": [f"<resources>/backbones/{backbone}/backbone.json" for backbone in dict.fromkeys(used)],
+    }
+
+
+def handed_over(file):
+    """An input function for workflows that import graft, which gives a file of the hand-over, named within it.
+
+    It asks the checkpoints, too: what reads a file without asking runs again whenever prepare_data ran.
+    """
+
+    def inputs(wildcards):
+        ask_all_checkpoints()
+        return f"{RESULTS}/handoff/{file}"
+
+    return inputs

@@ -1,0 +1,192 @@
+"""Params and resources: functions, so that a job's own Snakemake does not compute those of every other job.
+
+Needs: common.smk. Makes: no file.
+"""
+
+
+def data_fingerprint(wildcards):
+    """Digest of the names, sizes and times of a data set's files; Snakemake does not look inside folders."""
+    return fingerprint(PLAN.datasets[wildcards.dataset])
+
+
+def new_data_fingerprint(wildcards):
+    """Digest of the names, sizes and times of new data; "" for those that a lab's own rule names (see predict_files)."""
+    data = settings_of_new(wildcards).get("data")
+    if not data:
+        return ""
+    path = Path(data).expanduser()
+    return fingerprint_of_files(path) if path.is_dir() else fingerprint_of_files(path.parent, [path.name])
+
+
+def settings_of_new(wildcards):
+    """The entry of config's predict; empty where a lab's own rule has taken the place of the entries."""
+    return config["predict"].get(wildcards.get("new"), {})
+
+
+def column_of_new(wildcards):
+    return settings_of_new(wildcards).get("column")
+
+
+def libraries_of_new(wildcards):
+    """The module of the model's backbone; of every backbone where a lab's own rule names the model."""
+    model = settings_of_new(wildcards).get("model")
+    used = [PLAN.models[model]["backbone"]] if model else PLAN.backbones
+    return sorted({f"graft.backbones.{PLAN.backbones[name]['library']}" for name in used})
+
+
+def code_digest(script, plugins=lambda wildcards: ()):
+    """A params function: the digest of a script, of what it imports, and of the plug-ins that the config names."""
+    return lambda wildcards: codedigest.code_digest(script, tuple(plugins(wildcards)), hosted(script))
+
+
+def hosted(script):
+    """The file of a script that does not lie beside the library, since the rules come from a hosted repository."""
+    return None if SCRIPTS.is_dir() else str(workflow.source_path(f"../scripts/{script}.py"))
+
+
+def library_of(wildcards):
+    """The module of a backbone's library."""
+    return [f"graft.backbones.{PLAN.backbones[backbone_of(wildcards)]['library']}"]
+
+
+def method_of(wildcards):
+    """The modules that a model's config names: its method or objective, and its backbone's library."""
+    model = PLAN.models[wildcards.model]
+    methods = {
+        "finetune": [
+            f"graft.methods.{model['method']}",
+            "graft.objectives.cross_entropy",
+            "graft.objectives.squared_error",
+        ],
+        "distill": [f"graft.objectives.{model['method']}"],
+    }[model["stage"]]
+    return [*methods, *library_of(wildcards)]
+
+
+def classifier_of(wildcards):
+    """The module of a few-shot task's classifier."""
+    return [f"graft.few_shot.{PLAN.tasks[wildcards.task]['method']}"]
+
+
+def handed_models(wildcards):
+    """Settings of the models that are handed over, by name."""
+    return {model: PLAN.models[model] for _, model, _ in handed_runs()}
+
+
+def models_on(wildcards):
+    """Settings of the trained models of a data set, by name."""
+    return {name: model for name, model in PLAN.models.items() if model["dataset"] == wildcards.dataset}
+
+
+def tuned_modes():
+    """For every backbone that runs, its modes as measured on the first data set that uses it."""
+    pairs = {model["backbone"]: model["dataset"] for model in reversed(PLAN.models.values())}
+    pairs = {name: dataset for name, dataset in pairs.items() if PLAN.backbones[name]["library"] != "vectors"}
+    return [f"<benchmarks>/tune/{dataset}.{backbone}.json" for backbone, dataset in pairs.items()]
+
+
+def jobs_of_runs(wildcards):
+    """For every trained model and seed the jobs that it took, step by step, as their benchmark files are called."""
+    parts = {dataset: parts_of(dataset) for dataset in used_datasets()}
+    return [
+        {
+            "model": model,
+            "seed": seed,
+            "jobs": jobs_of(stage, model, seed, parts[PLAN.models[model]["dataset"]], folds_of(model)),
+        }
+        for stage, model, seed in all_runs()
+    ]
+
+
+def jobs_of(stage, model, seed, parts, folds):
+    """The jobs of one model; embeddings by a pretrained backbone are shared with the other models that use it."""
+    settings = PLAN.models[model]
+    dataset, backbone, frozen = settings["dataset"], settings["backbone"], is_frozen(settings)
+    shared = parts if frozen else ["labelled"] if uses_features(settings) else []
+    own = [] if frozen else parts
+    return {
+        "embedding by the pretrained network": embed_jobs(f"{dataset}.{backbone}", backbone, shared),
+        "training": [
+            f"{stage}/{model}.seed{seed}",
+            *(f"finetune_fold/{model}.seed{seed}.fold{fold}" for fold in folds),
+        ],
+        "embedding by the trained network": embed_jobs(f"{dataset}.{model}.seed{seed}", backbone, own),
+        "prediction": [f"predict/{stage}.{model}.seed{seed}"],
+    }
+
+
+def embed_jobs(name, backbone, parts):
+    """The jobs that embed the parts of a data set, those that embed a share included."""
+    jobs = [f"embed/{name}.{part}" for part in parts]
+    shares = gather.embed("{scatteritem}") if is_sharded(backbone) else []
+    return [*jobs, *(f"{job}.{item}" for job in jobs for item in shares)]
+
+
+def task_settings(wildcards):
+    """Settings of the few-shot tasks, by name."""
+    return PLAN.tasks
+
+
+def model_settings(wildcards):
+    """A model's settings, without its seeds and folds: adding one must not retrain the others."""
+    return {key: value for key, value in PLAN.models[wildcards.model].items() if key not in ("seeds", "folds")}
+
+
+def forward_mode(wildcards):
+    """In which numbers, laid out how, a backbone is run forward."""
+    device = device_of(wildcards)
+    return {"precision": device["precision"], "layout": device["layout"]}
+
+
+def training_mode(wildcards):
+    """The same for training, and whether it is compiled."""
+    device = device_of(wildcards)
+    precision = device["training_precision"] or device["precision"]
+    return {"precision": precision, "layout": device["layout"], "compile": config["device"]["compile"]}
+
+
+def device_of(wildcards):
+    """The config's `device`, with what it says of the backbone of a rule's wildcards."""
+    name = wildcards.get("backbone")
+    if not name:
+        model = wildcards.get("model") or settings_of_new(wildcards).get("model")
+        name = PLAN.models[model]["backbone"] if model else None
+    own = config["device"]["backbones"].get(name, {})
+    return {**config["device"], **{key: value for key, value in own.items() if value is not None}}
+
+
+def gpus_per_job(wildcards):
+    return config["device"]["gpus_per_job"]
+
+
+def one_gpu(wildcards):
+    """At most one, for what only runs forward: several jobs do that on several GPUs (device.embedding_jobs)."""
+    return min(1, config["device"]["gpus_per_job"])
+
+
+def gpus_of_embed(wildcards):
+    """None for a job that only gathers what others have embedded."""
+    return 0 if is_sharded(backbone_of(wildcards)) else one_gpu(wildcards)
+
+
+def half_of_the_cores(wildcards):
+    """Threads of a job that runs a network on a CPU, 8 at most.
+
+    Two jobs of half the cores get 15 to 30 % more done than one after the other with all of them (measured).
+    """
+    return max(1, min(8, all_cores(wildcards) // 2))
+
+
+def all_cores(wildcards):
+    """The cores that this run may use. A cluster has no such number: there 16, so that jobs ask for the same everywhere."""
+    return 16 if workflow.non_local_exec or workflow.remote_exec else workflow.cores
+
+
+def scale(amount):
+    """A resource that grows with each attempt."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def by_input(base, times):
+    """Memory that grows with the job's input files, and with each attempt."""
+    return lambda wildcards, input, attempt: int(base + times * input.size_mb) * attempt
