@@ -5,8 +5,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -68,6 +68,16 @@ def without_conda(profile):
     return profile.replace(line, "")
 
 
+@dataclass(frozen=True)
+class Job:
+    """A Slurm job as the queue shows it."""
+
+    id: str
+    state: str
+    node: str
+    wildcards: str
+
+
 class Clone:
     """A checkout on the login node of a cluster."""
 
@@ -97,10 +107,10 @@ class Clone:
         return self.log.read_text()
 
     def job_of(self, wildcards, rule="finetune"):
-        """SimpleNamespace with id, state, node of the Slurm job that runs a rule for `wildcards`, or None."""
+        """The Slurm job in the queue that runs a rule for what ends with `wildcards`, or None."""
         for number, (state, node, comment) in self.cluster.jobs().items():
             if comment.startswith(f"rule_{rule}_") and comment.endswith(wildcards):
-                return SimpleNamespace(id=number, state=state, node=node)
+                return Job(number, state, node, wildcards)
         return None
 
 
