@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 
 import pytest
 import yaml
@@ -46,16 +47,15 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
     cluster.run("scontrol", "update", "NodeName=gpu2", "State=DRAIN", "Reason=test")
     cluster.run("scontrol", "update", "PartitionName=gpu", "State=UP")
     wait_for(lambda: running(cluster) == 4, 60, "four trainings on gpu1")
+    started = time.monotonic()
     cluster.run("scontrol", "update", "NodeName=gpu2", "State=RESUME")
     cluster.run("scontrol", "release", ",".join(later))
     wait_for(lambda: all(saved(lab, seed) for seed in SEEDS.values()), 180, "states of all trainings")
 
     # Its time is over soon: Slurm tells it, as the profile asks, and it saves its state.
     cluster.run("scontrol", "update", f"JobId={jobs['warned'].id}", "TimeLimit=2")
-    # It hangs, as on a stuck file system, until its time is over: it cannot save anything more.
     (hung,) = processes_of(jobs["hung"], "finetune.py")
-    os.kill(hung, signal.SIGSTOP)
-    cluster.run("scontrol", "update", f"JobId={jobs['hung'].id}", "TimeLimit=1")
+    os.kill(hung, signal.SIGSTOP)  # as on a stuck file system
     cluster.run("scontrol", "update", "PartitionName=gpu", "State=DOWN")  # what is queued from here on waits
     cluster.run("scancel", jobs["cancelled"].id, jobs["memory"].id)
     cluster.run("scontrol", "requeue", jobs["requeued"].id)
@@ -66,6 +66,9 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
     small = wait_for(lambda: queued_again(lab, jobs["memory"]), 120, "the second try")
     cluster.run("scontrol", "update", f"JobId={small.id}", "MinMemoryNode=300")
     cluster.run("scontrol", "update", "PartitionName=gpu", "State=UP")
+    # The one that hangs has run longer than it may, and is ended without a warning.
+    wait_for(lambda: time.monotonic() - started > 62, 90, "a minute of its time")
+    cluster.run("scontrol", "update", f"JobId={jobs['hung'].id}", "TimeLimit=1")
 
     assert controller.wait(600) == 0, lab.log.read_text()[-6000:]
     assert not cluster.jobs()
