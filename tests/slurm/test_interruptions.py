@@ -5,7 +5,6 @@ import re
 import signal
 import time
 
-import pytest
 import yaml
 
 from running import graft
@@ -19,10 +18,9 @@ SEEDS = {"warned": 0, "hung": 1, "memory": 2, "cancelled": 3, "requeued": 4, "no
 TARGETS = [f"{RUN}/seed{seed}/ft_model.pt" for seed in SEEDS.values()]
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """What the trainings give on a workstation, which nothing interrupts."""
-    folder = tmp_path_factory.mktemp("undisturbed")
+def undisturbed(folder):
+    """What the trainings give on a workstation, which nothing interrupts: seed -> the bytes of its files."""
+    folder.mkdir()
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(long_trainings(image_folder(folder / "cells", per_class=24))))
     graft(folder, config, *TARGETS)
@@ -34,9 +32,7 @@ def long_trainings(pictures):
     return {**config, "device": {"gpus_per_job": 1, "rehearsal": True}}
 
 
-def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the_same_bytes(
-    clone, cluster, tmp_path, undisturbed
-):
+def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the_same_bytes(clone, cluster, tmp_path):
     lab = clone(long_trainings(image_folder(tmp_path / "cells", per_class=24)))
     lab.run("results/data/cells/samples.parquet")
     cluster.run("scontrol", "update", "PartitionName=gpu", "State=DOWN")
@@ -70,6 +66,7 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
     wait_for(lambda: time.monotonic() - started > 62, 90, "a minute of its time")
     cluster.run("scontrol", "update", f"JobId={jobs['hung'].id}", "TimeLimit=1")
 
+    expected = undisturbed(tmp_path / "workstation")  # now, since Slurm lets requeued jobs wait for two minutes
     assert controller.wait(600) == 0, lab.log.read_text()[-6000:]
     assert not cluster.jobs()
     cluster.start_node("gpu2")
@@ -85,7 +82,7 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
         log = (lab.folder / f"logs/finetune/cells.tiny.full.seed{seed}.log").read_text()
         assert re.search(r"continuing at epoch \d+, step \d+", log), name
         folder = lab.folder / f"{RUN}/seed{seed}"
-        assert [(folder / file).read_bytes() for file in FILES] == undisturbed[seed], name
+        assert [(folder / file).read_bytes() for file in FILES] == expected[seed], name
         assert not (folder / ".state").exists()
 
 

@@ -52,11 +52,11 @@ def test_many_linear_probes_are_two_slurm_jobs(clone, tmp_path):
     values = np.random.default_rng(0).normal(size=(200, 8)) + labels[:, None]
     np.savez(tmp_path / "data/d.npz", X=values.astype(np.float32), y=labels.astype(str))
     entry = {"source": {"path": str(tmp_path / "data")}, "targets": {"label": {"column": "y"}}}
-    model = {"dataset": "numbers", "backbone": "vectors", "method": "linear", "seeds": list(range(24))}
+    model = {"dataset": "numbers", "backbone": "vectors", "method": "linear", "seeds": list(range(21))}
     lab = clone({"datasets": {"numbers": entry}, "finetune": {"many": model}})
-    said = lab.run(*(f"results/finetune/many.vectors.linear/seed{seed}/ft_model.pt" for seed in range(24)))
-    assert len(list(lab.folder.glob("results/finetune/*/seed*/ft_model.pt"))) == 24
-    assert len(re.findall(r"submitted with SLURM jobid", said)) == 3  # one prepares the data
+    said = lab.run(*(f"results/finetune/many.vectors.linear/seed{seed}/ft_model.pt" for seed in range(21)))
+    assert len(list(lab.folder.glob("results/finetune/*/seed*/ft_model.pt"))) == 21
+    assert len(re.findall(r"submitted with SLURM jobid", said)) == 4  # two prepare and embed the data
 
 
 def test_ctrl_c_cancels_what_is_queued(clone, cluster, tmp_path):
