@@ -159,16 +159,21 @@ class Cluster:
 
 def job_processes(folder, node=None):
     """The processes of the jobs of the cluster in `folder`, of one of its nodes if named."""
-    wanted = {f"SLURM_CONF={folder}/slurm.conf".encode()} | ({f"SLURMD_NODENAME={node}".encode()} if node else set())
-    found = []
-    for file in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            entries = set(file.read_bytes().split(b"\0"))
-        except OSError:
-            continue
-        if wanted <= entries and any(entry.startswith(b"SLURM_JOB_ID=") for entry in entries):
-            found.append(int(file.parent.name))
-    return found
+    wanted = {f"SLURM_CONF={folder}/slurm.conf"} | ({f"SLURMD_NODENAME={node}"} if node else set())
+    return [
+        process
+        for process, variables, _ in _processes()
+        if wanted <= variables and any(variable.startswith("SLURM_JOB_ID=") for variable in variables)
+    ]
+
+
+def processes_of(job, script):
+    """The processes of a Slurm job (its id) that run one of the workflow's scripts; not the Snakemake that names it."""
+    return [
+        process
+        for process, variables, command in _processes()
+        if f"SLURM_JOB_ID={job}" in variables and f".{script}" in command and "snakemake " not in command
+    ]
 
 
 def stop(pid_file):
@@ -201,15 +206,19 @@ def _wait_for(condition, seconds, what, check=True):
 
 def _step_daemons(jobs):
     """The processes of Slurm that watch the steps of some jobs (ids); their titles are like `slurmstepd: [3.batch]`."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
+    titles = [f"slurmstepd: [{job}." for job in jobs]
+    return [process for process, _, command in _processes() if any(title in command for title in titles)]
+
+
+def _processes():
+    """(number, variables of its environment as a set of NAME=value, command line) of the processes that can be looked at."""
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            title = file.read_bytes().decode(errors="replace")
+            variables = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
+            command = (folder / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
         except OSError:
             continue
-        if any(f"slurmstepd: [{job}." in title for job in jobs):
-            found.append(int(file.parent.name))
-    return found
+        yield int(folder.name), set(variables), command
 
 
 def _kill(process):

@@ -1,6 +1,5 @@
 """A real Slurm and a checkout of graft on it, as a user of a cluster has them."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -112,17 +111,3 @@ class Clone:
             if comment.startswith(f"rule_{rule}_") and comment.endswith(wildcards):
                 return Job(number, state, node, wildcards)
         return None
-
-
-def processes_of(job, script):
-    """The processes of a Slurm job that run one of the workflow's scripts."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            entries = file.read_bytes().split(b"\0")
-            command = file.with_name("cmdline").read_bytes().decode()
-        except OSError:
-            continue
-        if f"SLURM_JOB_ID={job.id}".encode() in entries and f".{script}" in command and "snakemake\0" not in command:
-            found.append(int(file.parent.name))
-    return [process for process in found if process != os.getpid()]

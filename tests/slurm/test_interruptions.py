@@ -8,8 +8,7 @@ import time
 import yaml
 
 from running import graft
-from slurm.cluster import wait_for
-from slurm.conftest import processes_of
+from slurm.cluster import processes_of, wait_for
 from tiny_data import image_folder, trainings
 
 RUN = "results/finetune/cells.tiny.full"
@@ -50,7 +49,7 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
 
     # Its time is over soon: Slurm tells it, as the profile asks, and it saves its state.
     cluster.run("scontrol", "update", f"JobId={jobs['warned'].id}", "TimeLimit=2")
-    (hung,) = processes_of(jobs["hung"], "finetune.py")
+    (hung,) = processes_of(jobs["hung"].id, "finetune.py")
     os.kill(hung, signal.SIGSTOP)  # as on a stuck file system
     cluster.run("scontrol", "update", "PartitionName=gpu", "State=DOWN")  # what is queued from here on waits
     cluster.run("scancel", jobs["cancelled"].id, jobs["memory"].id)
