@@ -35,16 +35,15 @@ def cluster():
         yield running
 
 
-@pytest.fixture
-def clone(tmp_path, cluster):
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory, cluster):
     """A function that makes a checkout whose default config is the one given: a Clone. Without `conda` (the folder of
     its programs) jobs run in the tests' own environment.
     """
     made = []
 
     def make(config, conda=None):
-        folder = tmp_path / "clone"
-        folder.mkdir()
+        folder = tmp_path_factory.mktemp("clone")
         for part in PARTS:
             source = ROOT / part
             shutil.copytree(source, folder / part) if source.is_dir() else shutil.copy(source, folder / part)

@@ -8,7 +8,7 @@ import time
 import yaml
 
 from running import graft
-from slurm.cluster import processes_of, wait_for
+from slurm.cluster import job_processes, processes_of, wait_for
 from tiny_data import image_folder, trainings
 
 RUN = "results/finetune/cells.tiny.full"
@@ -65,9 +65,13 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
     wait_for(lambda: time.monotonic() - started > 62, 90, "a minute of its time")
     cluster.run("scontrol", "update", f"JobId={jobs['hung'].id}", "TimeLimit=1")
 
-    expected = undisturbed(tmp_path / "workstation")  # now, since Slurm lets requeued jobs wait for two minutes
+    for name in ("requeued", "node"):  # Slurm would let them wait for two minutes
+        wait_for(lambda name=name: cluster.jobs()[jobs[name].id][0] == "PENDING", 60, "Slurm to queue it again")
+        cluster.run("scontrol", "update", f"JobId={jobs[name].id}", "StartTime=now")
+
+    expected = undisturbed(tmp_path / "workstation")
     assert controller.wait(600) == 0, lab.log.read_text()[-6000:]
-    assert not cluster.jobs()
+    assert not cluster.jobs() and not job_processes(cluster.folder)
     cluster.start_node("gpu2")
     said = lab.log.read_text()
     ends = {jobs["warned"]: "FAILED", jobs["hung"]: "TIMEOUT", small: "FAILED", jobs["cancelled"]: "CANCELLED"}

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 
 from environments import ask_for_this_python, environments_of_scripts, made, ran
@@ -14,6 +15,22 @@ from slurm.cluster import wait_for
 from tiny_data import image_folder, trainings
 
 GPU_RULES = ("embed", "finetune", "distill")
+
+
+SEEDS = range(21)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def probes(clone, tmp_path_factory):
+    """Many linear probes, which run beside the first test below: mostly, that one waits for Slurm. (clone, process)"""
+    data = tmp_path_factory.mktemp("data")
+    labels = np.arange(200) % 2
+    values = np.random.default_rng(0).normal(size=(200, 8)) + labels[:, None]
+    np.savez(data / "d.npz", X=values.astype(np.float32), y=labels.astype(str))
+    entry = {"source": {"path": str(data)}, "targets": {"label": {"column": "y"}}}
+    model = {"dataset": "numbers", "backbone": "vectors", "method": "linear", "seeds": list(SEEDS)}
+    lab = clone({"datasets": {"numbers": entry}, "finetune": {"many": model}})
+    return lab, lab.start(*(f"results/finetune/many.vectors.linear/seed{seed}/ft_model.pt" for seed in SEEDS))
 
 
 def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs_together(clone, cluster, conda):
@@ -39,24 +56,17 @@ def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs
     for rules in together:
         logs = [path for rule in rules for path in lab.folder.glob(f"logs/{rule}/*.log")]
         assert len(logs) > 2 and len({_place(path).job for path in logs}) == 1, rules
-    assert not cluster.jobs()
     folders, names, scripts = made(lab.folder, lab.folder), environments_of_scripts(), ran(lab.folder / "ran.txt")
     assert {"embed", "finetune", "distill", "predict", "plot_classifier", "prepare_data"} <= set(scripts)
     assert scripts == {script: {folders[names[script]]} for script in scripts}
     assert "Nothing to be done" in lab.run()
 
 
-def test_many_linear_probes_are_two_slurm_jobs(clone, tmp_path):
-    (tmp_path / "data").mkdir()
-    labels = np.arange(200) % 2
-    values = np.random.default_rng(0).normal(size=(200, 8)) + labels[:, None]
-    np.savez(tmp_path / "data/d.npz", X=values.astype(np.float32), y=labels.astype(str))
-    entry = {"source": {"path": str(tmp_path / "data")}, "targets": {"label": {"column": "y"}}}
-    model = {"dataset": "numbers", "backbone": "vectors", "method": "linear", "seeds": list(range(21))}
-    lab = clone({"datasets": {"numbers": entry}, "finetune": {"many": model}})
-    said = lab.run(*(f"results/finetune/many.vectors.linear/seed{seed}/ft_model.pt" for seed in range(21)))
-    assert len(list(lab.folder.glob("results/finetune/*/seed*/ft_model.pt"))) == 21
-    assert len(re.findall(r"submitted with SLURM jobid", said)) == 4  # two prepare and embed the data
+def test_many_linear_probes_are_two_slurm_jobs(probes):
+    lab, controller = probes
+    assert controller.wait(600) == 0, lab.log.read_text()[-6000:]
+    assert len(list(lab.folder.glob("results/finetune/*/seed*/ft_model.pt"))) == len(SEEDS)
+    assert len(re.findall(r"submitted with SLURM jobid", lab.log.read_text())) == 4  # two prepare and embed the data
 
 
 def test_ctrl_c_cancels_what_is_queued(clone, cluster, tmp_path):
