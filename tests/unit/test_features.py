@@ -54,7 +54,9 @@ def test_bfloat16_embeddings_of_images_are_within_cosine_0_999_of_float32(pictur
     exact, _ = embed(pictures, Store(tmp_path / "store"))
     rounded, counts = embed(pictures, Store(tmp_path / "store"), "bf16")
     assert counts["forwards"] == 12  # another precision is another table
-    assert cosine(exact, rounded).min() > 0.999 and not np.array_equal(exact, rounded)
+    assert cosine(exact, rounded).min() > 0.999
+    # Depthwise networks keep float32 between the layers; oneDNN rounds it for the products only where there is AMX.
+    assert np.array_equal(exact, rounded) != torch.cpu.get_capabilities()["amx_bf16"]
 
 
 def test_bfloat16_embeddings_of_texts_are_within_cosine_0_999_of_float32():
