@@ -19,7 +19,7 @@ from graft.readers import raw_opener
 from graft.readers.contents import digest_of_content, understand
 from graft.readers.rows import inside
 
-CHUNK = 256
+CHUNK = 64
 FACTS = {
     "image": {name: pa.int64() for name in ("height", "width", "channels")}
     | {"dtype": pa.string(), "low": pa.float64(), "high": pa.float64()},

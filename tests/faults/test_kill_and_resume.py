@@ -18,7 +18,8 @@ from tiny_data import trainings
 
 MODEL = "results/finetune/cells.tiny.full/seed0"
 FILES = ("ft_model.pt", "ft_history.csv")
-CONFIG = trainings("cells", epochs=4, save_every=0, augment="standard")
+FOLD = f"{MODEL}/fold1"
+CONFIG = trainings("cells", epochs=4, save_every=0, augment="standard", folds=2)
 
 
 def lab(folder):
@@ -34,24 +35,24 @@ def lab(folder):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = lab(tmp_path_factory.mktemp("undisturbed"))
-    graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt")
-    return {name: (folder / MODEL / name).read_bytes() for name in FILES}
+    graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt", f"{FOLD}/held_out.parquet")
+    return results(folder), (folder / FOLD / "held_out.parquet").read_bytes()
 
 
-def start(folder):
+def start(folder, target=f"{MODEL}/ft_model.pt"):
     """Snakemake, running in the background."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    command += ["--configfile", str(folder / "config.yaml"), "--nocolor", "--cores=2", f"{MODEL}/ft_model.pt"]
+    command += ["--configfile", str(folder / "config.yaml"), "--nocolor", "--cores=2", target]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (folder / "out.log").open("w") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env=env)
 
 
-def wait_for_state(folder, saves=3):
+def wait_for_state(folder, run=MODEL, saves=3):
     """Wait until the training has saved its state a few times, so that it is in the middle of its steps."""
     seen, deadline = set(), time.monotonic() + 180
     while len(seen) < saves:
-        seen |= {path.stat().st_mtime_ns for path in (folder / MODEL / ".state").glob("*.pt")}
+        seen |= {path.stat().st_mtime_ns for path in (folder / run / ".state").glob("*.pt")}
         assert time.monotonic() < deadline, (folder / "out.log").read_text()[-3000:]
         time.sleep(0.02)
 
@@ -59,7 +60,7 @@ def wait_for_state(folder, saves=3):
 def training_job(controller):
     """The process that trains: the child whose command is a Snakemake script."""
     for child in psutil.Process(controller.pid).children(recursive=True):
-        if any("finetune.py" in part for part in child.cmdline()):
+        if any(re.search(r"\.finetune(_fold)?\.py", part) for part in child.cmdline()):
             return child
     raise AssertionError("no training job runs")
 
@@ -79,8 +80,21 @@ def test_a_training_job_that_is_killed_and_run_again_ends_with_the_same_bytes(tm
     graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt")
     log = (folder / "logs/finetune/cells.tiny.full.seed0.log").read_text()
     assert re.search(r"continuing at epoch \d+, step \d+", log)
-    assert results(folder) == undisturbed
+    assert results(folder) == undisturbed[0]
     assert not (folder / MODEL / ".state").exists()
+
+
+def test_the_training_of_a_fold_that_is_killed_and_run_again_ends_with_the_same_bytes(tmp_path, undisturbed):
+    folder = lab(tmp_path)
+    controller = start(folder, f"{FOLD}/held_out.parquet")
+    wait_for_state(folder, FOLD)
+    training_job(controller).kill()
+    assert controller.wait(60) != 0
+    graft(folder, folder / "config.yaml", f"{FOLD}/held_out.parquet")
+    log = (folder / "logs/finetune_fold/cells.tiny.full.seed0.fold1.log").read_text()
+    assert re.search(r"continuing at epoch \d+, step \d+", log)
+    assert (folder / FOLD / "held_out.parquet").read_bytes() == undisturbed[1]
+    assert not (folder / FOLD / ".state").exists()
 
 
 def test_snakemake_killed_with_its_jobs_and_run_again_ends_with_the_same_bytes(tmp_path, undisturbed):
@@ -95,7 +109,7 @@ def test_snakemake_killed_with_its_jobs_and_run_again_ends_with_the_same_bytes(t
     assert locked.returncode and "unlock" in locked.output
     graft(folder, folder / "config.yaml", "--unlock")
     graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt")
-    assert results(folder) == undisturbed
+    assert results(folder) == undisturbed[0]
 
 
 def test_state_of_other_settings_is_refused_with_a_log_line(tmp_path):
