@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from channel import pins
 from environments import (
@@ -22,9 +23,7 @@ from environments import (
 from running import ROOT
 from tiny_data import small_lab
 
-# What the small config has no use for, or the user asks for by name.
-NEVER_ASKED_FOR = {"plot_groups", "plot_regressor", "embed_shard", "finetune_fold"}
-NEVER_ASKED_FOR |= {"tune", "measure_speed", "check_data", "predict_files"}
+NEVER_ASKED_FOR = {"tune", "measure_speed", "check_data", "plot_groups", "plot_regressor", "predict_files"}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,11 @@ def checkout(tmp_path_factory):
 def lab(conda, checkout, tmp_path_factory):
     """A folder in which the workflow has run in environments, and that run."""
     folder = tmp_path_factory.mktemp("lab")
-    return folder, run_in_environments(folder, small_lab(folder), checkout, conda)
+    path = small_lab(folder)
+    config = yaml.safe_load(path.read_text())
+    config["finetune"]["cells"] |= {"method": ["linear", "full"], "folds": 2, "epochs": 1}
+    path.write_text(yaml.safe_dump({**config, "device": {"embedding_jobs": 2}}))
+    return folder, run_in_environments(folder, path, checkout, conda)
 
 
 def test_every_stage_runs(lab):

@@ -15,8 +15,6 @@ from slurm.cluster import wait_for
 from tiny_data import image_folder, trainings
 
 GPU_RULES = ("embed", "finetune", "distill")
-
-
 SEEDS = range(21)
 
 
@@ -62,9 +60,10 @@ def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs
     assert "Nothing to be done" in lab.run()
 
 
-def test_many_linear_probes_are_two_slurm_jobs(probes):
+def test_many_linear_probes_are_two_slurm_jobs(probes, cluster):
     lab, controller = probes
     assert controller.wait(600) == 0, lab.log.read_text()[-6000:]
+    assert not cluster.jobs()
     assert len(list(lab.folder.glob("results/finetune/*/seed*/ft_model.pt"))) == len(SEEDS)
     assert len(re.findall(r"submitted with SLURM jobid", lab.log.read_text())) == 4  # two prepare and embed the data
 
