@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
 INSTALL = "apt-get install --yes --no-install-recommends slurm-wlm munge"
 NODES = ("cpu1", "cpu2", "gpu1", "gpu2")
 GPUS = 4  # per GPU node
@@ -159,11 +161,11 @@ class Cluster:
 
 def job_processes(folder, node=None):
     """The processes of the jobs of the cluster in `folder`, of one of its nodes if named."""
-    wanted = {f"SLURM_CONF={folder}/slurm.conf"} | ({f"SLURMD_NODENAME={node}"} if node else set())
+    wanted = {"SLURM_CONF": f"{folder}/slurm.conf"} | ({"SLURMD_NODENAME": node} if node else {})
     return [
         process
         for process, variables, _ in _processes()
-        if wanted <= variables and any(variable.startswith("SLURM_JOB_ID=") for variable in variables)
+        if wanted.items() <= variables.items() and "SLURM_JOB_ID" in variables
     ]
 
 
@@ -172,7 +174,7 @@ def processes_of(job, script):
     return [
         process
         for process, variables, command in _processes()
-        if f"SLURM_JOB_ID={job}" in variables and f".{script}" in command and "snakemake " not in command
+        if variables.get("SLURM_JOB_ID") == job and f".{script}" in command and "snakemake " not in command
     ]
 
 
@@ -211,14 +213,9 @@ def _step_daemons(jobs):
 
 
 def _processes():
-    """(number, variables of its environment as a set of NAME=value, command line) of the processes that can be looked at."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
-            command = (folder / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
-        except OSError:
-            continue
-        yield int(folder.name), set(variables), command
+    """(number, variables of its environment, command line) of every process; empty where they cannot be looked at."""
+    for process in psutil.process_iter(["environ", "cmdline"]):
+        yield process.pid, process.info["environ"] or {}, " ".join(process.info["cmdline"] or [])
 
 
 def _kill(process):
