@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -36,7 +37,7 @@ def lab(folder):
 def undisturbed(tmp_path_factory):
     folder = lab(tmp_path_factory.mktemp("undisturbed"))
     graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt", f"{FOLD}/held_out.parquet")
-    return results(folder), (folder / FOLD / "held_out.parquet").read_bytes()
+    return SimpleNamespace(files=results(folder), held_out=(folder / FOLD / "held_out.parquet").read_bytes())
 
 
 def start(folder, target=f"{MODEL}/ft_model.pt"):
@@ -80,7 +81,7 @@ def test_a_training_job_that_is_killed_and_run_again_ends_with_the_same_bytes(tm
     graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt")
     log = (folder / "logs/finetune/cells.tiny.full.seed0.log").read_text()
     assert re.search(r"continuing at epoch \d+, step \d+", log)
-    assert results(folder) == undisturbed[0]
+    assert results(folder) == undisturbed.files
     assert not (folder / MODEL / ".state").exists()
 
 
@@ -93,7 +94,7 @@ def test_the_training_of_a_fold_that_is_killed_and_run_again_ends_with_the_same_
     graft(folder, folder / "config.yaml", f"{FOLD}/held_out.parquet")
     log = (folder / "logs/finetune_fold/cells.tiny.full.seed0.fold1.log").read_text()
     assert re.search(r"continuing at epoch \d+, step \d+", log)
-    assert (folder / FOLD / "held_out.parquet").read_bytes() == undisturbed[1]
+    assert (folder / FOLD / "held_out.parquet").read_bytes() == undisturbed.held_out
     assert not (folder / FOLD / ".state").exists()
 
 
@@ -109,7 +110,7 @@ def test_snakemake_killed_with_its_jobs_and_run_again_ends_with_the_same_bytes(t
     assert locked.returncode and "unlock" in locked.output
     graft(folder, folder / "config.yaml", "--unlock")
     graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt")
-    assert results(folder) == undisturbed[0]
+    assert results(folder) == undisturbed.files
 
 
 def test_state_of_other_settings_is_refused_with_a_log_line(tmp_path):
