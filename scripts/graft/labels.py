@@ -7,7 +7,11 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import UserError, raise_all
-from graft.readers.rows import listed, places
+from graft.readers.rows import in_words, is_missing, listed, places
+
+# Words that are classes as they stand, but in some tables mean "not labelled".
+UNSURE = {"missing", "unknown", "unlabelled", "unlabeled", "undefined", "not available", "not measured", "n.a.", "n.d."}
+UNSURE |= {"nd", "tbd", "nil", "unclassified", "not determined", "not labelled", "not labeled"}
 
 
 def natural_sort(words):
@@ -28,14 +32,15 @@ def natural_sort(words):
     return sorted(words, key=lambda word: (_pieces(word), word))
 
 
-def read_targets(frame, targets, missing):
+def read_targets(frame, targets, missing, named=()):
     """Understand the label columns of a listing.
 
     Parameters
     ----------
     frame : DataFrame with one column "label:NAME" of text per target
     targets : dict, the entry's targets: column, kind, threshold, classes
-    missing : words that mean "not labelled"
+    missing : words that mean "not labelled", in any case; never the words that a target's `classes` name
+    named : targets whose labels are names that were given (of folders, of the hub's classes): none of them is missing
 
     Returns
     -------
@@ -55,9 +60,11 @@ def read_targets(frame, targets, missing):
         blanks = int((stripped != text)[text.notna()].sum())
         if blanks:
             notes.append(f"target {name}: white space around {blanks} labels was taken off")
-        stripped = stripped.mask(stripped.isin([str(word).strip() for word in missing]))
         kind, threshold = target.get("kind") or "classification", target.get("threshold")
         classes = [str(c) for c in target["classes"]] if target.get("classes") else None
+        gone = is_missing(stripped, () if name in named else missing, classes if classes and threshold is None else ())
+        notes += [] if name in named else _of_missing(name, stripped, gone)
+        stripped = stripped.mask(gone)
         try:
             if kind == "regression" or threshold is not None:
                 stripped = _numbers(frame, stripped, name)
@@ -66,6 +73,8 @@ def read_targets(frame, targets, missing):
                 stripped = _two_classes(stripped, threshold, classes, name)
             if kind == "classification" and classes:
                 _check_known(frame, stripped, classes, name)
+            elif kind == "classification" and name not in named:
+                notes += _looks_missing(name, stripped)
         except UserError as error:
             errors.append(error)
             continue
@@ -73,6 +82,27 @@ def read_targets(frame, targets, missing):
         described[name] = {"kind": kind} if kind == "regression" else {"kind": kind, "classes": classes}
     raise_all(errors)
     return columns, described, notes
+
+
+def _of_missing(name, text, gone):
+    """A note that counts the labels that were taken as missing, by word."""
+    if not gone.any():
+        return []
+    words = text[gone].fillna("")
+    way = "; a word that is a class belongs into `classes`" if (words != "").any() else ""
+    return [f"target {name}: {int(gone.sum())} of {len(text)} labels are missing: {in_words(words)}{way}"]
+
+
+def _looks_missing(name, text):
+    """A note on classes that may mean "not labelled" in this lab: marks without a letter, and words that say so."""
+    counts = text.value_counts()
+    found = [word for word in counts.index if word.casefold() in UNSURE or not any(c.isalnum() for c in word)]
+    if len(counts) - len(found) < 2:  # "+" and "-" are two classes
+        return []
+    return [
+        f"target {name}: class '{word}' ({counts[word]} rows) looks like 'not labelled'; if it is: missing: ['{word}']"
+        for word in sorted(found)
+    ]
 
 
 def check_classes(frame, described, how):

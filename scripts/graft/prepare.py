@@ -53,7 +53,9 @@ def prepare(name, entry, root, threads=1, cache=None):
     frame, facts = list_samples(entry, root)
     modality = facts["modality"]
     logger.info("%s: %d rows, reader %s, modality %s", name, len(frame), facts["reader"], modality)
-    columns, targets, notes = read_targets(frame, entry["targets"], entry["missing"])
+    notes, named = facts.pop("notes"), facts.pop("named")
+    columns, targets, said = read_targets(frame, entry["targets"], entry["missing"], named)
+    notes += said
     frame = frame.drop(columns=[c for c in frame.columns if c.startswith("label:")]).assign(**columns)
     frame, given = _labelled_or_pool(frame, targets, notes)
     frame = _limited(frame, targets, entry["limit"], notes)

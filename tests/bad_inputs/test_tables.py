@@ -156,7 +156,8 @@ def test_labels_of_pool_rows_are_hidden_and_unlabelled_rows_of_splits_are_pool(t
     pool = found.frame[found.frame["split"] == "pool"]
     assert pool["sample_id"].tolist() == ["p1", "p2"]
     assert pool["label"].isna().all()
-    assert len(found.card["notes"]) == 2
+    assert len(found.card["notes"]) == 3
+    assert "1 of 26 labels are missing: 1 empty" in found.card["notes"][0]
 
 
 def test_a_labelled_row_without_a_split_is_named(tmp_path):

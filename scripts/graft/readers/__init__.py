@@ -12,7 +12,7 @@ from graft.errors import UserError
 from graft.fingerprint import root_of
 from graft.readers import arrays, folder, hub, table
 from graft.readers.contents import digest_of_content, understand
-from graft.readers.rows import Listing, read_file
+from graft.readers.rows import MISSING, Listing, in_words, is_missing, read_file
 
 __all__ = ["Listing", "complete", "list_samples", "opener", "reader_of", "root_of"]
 
@@ -31,7 +31,7 @@ DEFAULTS = {
     "targets": {"label": {}},
     "keep": {},
     "limit": None,
-    "missing": ["", "NA", "NaN", "null", "None"],
+    "missing": list(MISSING),
     "on_bad": "error",
     "duplicates": "error",
     "frames": "error",
@@ -75,7 +75,8 @@ def list_samples(entry, root):
     Returns
     -------
     Listing
-        `facts` holds at least "reader" and "modality".
+        `facts` holds at least "reader" and "modality", "notes" (list of str) and "named": the targets whose labels are
+        names that somebody gave, as those of folders, so that no word among them means "missing".
     """
     entry = complete(entry)
     if not Path(root).is_dir():
@@ -83,7 +84,23 @@ def list_samples(entry, root):
     reader = reader_of(entry, root)
     listing = reader.list_samples(entry, root)
     name = next(name for name, module in READERS.items() if module is reader)
-    return Listing(listing.frame, {"reader": name, **listing.facts})
+    notes = listing.facts.pop("notes", [])
+    frame = listing.frame if reader is folder else _without_missing(listing.frame, entry["missing"], notes)
+    named = list(entry["targets"]) if reader is folder else listing.facts.pop("named", [])
+    return Listing(frame, {"reader": name, **listing.facts, "notes": notes, "named": named})
+
+
+def _without_missing(frame, missing, notes):
+    """Groups, splits and folds that are called "NA" and the like are none: else "NA" would be one large group."""
+    blank = {}
+    for key in ("group", "split", "fold"):
+        gone = frame[key].notna() & is_missing(frame[key], missing)
+        if gone.any():
+            notes.append(
+                f"columns.{key}: {int(gone.sum())} of {len(frame)} rows have none: {in_words(frame[key][gone])}"
+            )
+            blank[key] = frame[key].mask(gone)
+    return frame.assign(**blank)
 
 
 def raw_opener(entry, root):

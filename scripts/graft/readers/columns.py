@@ -147,7 +147,7 @@ def modality_of_paths(paths, where):
 
 
 def strings(table, column, where):
-    """A column as Arrow strings: numbers as they are written, floats without a needless .0, nulls kept."""
+    """A column as Arrow strings: numbers as they are written, floats without a needless .0, null for null and NaN."""
     values = table[column]
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     kind = values.type
@@ -157,6 +157,8 @@ def strings(table, column, where):
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return values
     if pa.types.is_floating(kind):
+        values = pc.cast(values, pa.float32()) if pa.types.is_float16(kind) else values
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
         whole = pc.all(pc.equal(pc.floor(values), values)).as_py() is not False
         if whole and (pc.max(pc.abs(values)).as_py() or 0) < 2**53:
             values = pc.cast(values, pa.int64())

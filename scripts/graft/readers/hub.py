@@ -40,6 +40,8 @@ def list_samples(entry, root):
         content = columns.content_of(schema, entry, name)
         table = read(table_reader.listed_columns(schema, entry, content))
         facts["tables"][name] = {"rows": table.num_rows}
+        names = class_names(table.schema)
+        facts["named"] = [t for t, found in entry["targets"].items() if columns.target_column(t, found) in names]
         facts.setdefault("columns", columns.used_columns(schema, entry, content, name))
         # A split column of the user's is more than what the shard is called.
         split = None if entry["columns"].get("split") else split_of(name)
@@ -97,22 +99,30 @@ def _mapped(path, name):
         ) from None
 
 
+def class_names(schema):
+    """{column: its classes} of those columns of numbers for which the hub's metadata name classes."""
+    try:
+        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    named = {}
+    for name in schema.names:
+        feature = features.get(name)
+        is_class = isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        if is_class and feature.get("names") and pa.types.is_integer(schema.field(name).type):
+            named[name] = [str(word) for word in feature["names"]]
+    return named
+
+
 def named_classes(table):
     """Class numbers replaced by the names that the hub's metadata give them; -1 is unlabelled there."""
-    try:
-        features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-    except (ValueError, KeyError, TypeError):
-        return table
-    for position, name in enumerate(table.schema.names):
-        feature = features.get(name)
-        names = feature.get("names") if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" else None
-        if not names or not pa.types.is_integer(table.schema.field(name).type):
-            continue
+    for name, names in class_names(table.schema).items():
         codes = table[name].combine_chunks()
         known = pc.and_(pc.greater_equal(codes, 0), pc.less(codes, len(names)))
         beyond = pc.sum(pc.greater_equal(codes, len(names))).as_py()
         if beyond:
             raise UserError(f"{beyond} class numbers of column '{name}' are beyond its {len(names)} names", name)
         codes = pc.if_else(known, codes, pa.scalar(None, codes.type))
-        table = table.set_column(position, name, pc.take(pa.array([str(n) for n in names]), codes.cast(pa.int64())))
+        position = table.schema.get_field_index(name)
+        table = table.set_column(position, name, pc.take(pa.array(names), codes.cast(pa.int64())))
     return table

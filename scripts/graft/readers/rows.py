@@ -22,6 +22,9 @@ SPLITS = {
     "pool": ("pool", "unlabelled", "unlabeled", "unsupervised"),
 }
 SPLIT_OF = {word: split for split, words in SPLITS.items() for word in words}
+# What pandas reads as "not available" (pandas.read_csv, na_values), each word once: case does not matter.
+MISSING = ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA")
+MISSING += ("NaN", "None", "NULL")
 SHOWN = 20
 
 
@@ -56,6 +59,33 @@ def as_text(values, length):
     if values is None or isinstance(values, str):
         values = [values] * length
     return pd.Series(values, dtype="str")
+
+
+def is_missing(text, words, but=()):
+    """Which values mean that there is none: nulls, blanks, and `words` in any case.
+
+    Parameters
+    ----------
+    text : Series of str
+    words : iterable of str
+    but : words that are values nonetheless, as they are written
+
+    Returns
+    -------
+    Series of bool
+    """
+    stripped = text.str.strip()
+    named = stripped.str.casefold().isin([str(word).strip().casefold() for word in words])
+    return stripped.isna() | (stripped == "") | (named & ~stripped.isin(list(but)))
+
+
+def in_words(gone):
+    """How many values of each word (Series of str), the commonest first: "15 'nan', 5 empty"."""
+    counts = gone.str.strip().fillna("").value_counts()
+    shown = [
+        f"{n} '{word}'" if word else f"{n} empty" for word, n in sorted(counts.items(), key=lambda c: (-c[1], c[0]))
+    ]
+    return ", ".join(shown[:SHOWN]) + (", .." if len(shown) > SHOWN else "")
 
 
 def inside(root, path, where=None):

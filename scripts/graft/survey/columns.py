@@ -10,10 +10,9 @@ import pyarrow as pa
 
 from graft.images import SUFFIXES
 from graft.readers.columns import GUESSES, TEXT_SUFFIXES, holds_bytes, strings
-from graft.readers.rows import SPLIT_OF, as_text
+from graft.readers.rows import MISSING, SPLIT_OF, as_text, is_missing
 from graft.survey.folders import GROUP
 
-MISSING = ("", "NA", "NaN", "null", "None")
 ID = re.compile(r"(?i)(^|[_ .-])(id|uid|uuid|identifier|accession|doi|pmid|name|key|index|sample|specimen|barcode)$")
 TARGET = re.compile(
     r"(?i)(^|[_ .-])(label|labels|class|target|y|category|diagnosis|outcome|relevant|response|species|phase|grade|type|"
@@ -77,7 +76,7 @@ def _describe(table, name):
     if pa.types.is_nested(kind):
         return Column(name, kind="other")
     values = as_text(strings(table, name, name), table.num_rows).str.strip()
-    values = values.mask(values.isin(MISSING))
+    values = values.mask(is_missing(values, MISSING))
     filled = values.dropna()
     is_number = len(filled) > 0 and pd.to_numeric(filled, errors="coerce").notna().all()
     return Column(name, values, "numbers" if is_number else "words", filled.nunique(), int(values.isna().sum()))
