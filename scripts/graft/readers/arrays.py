@@ -2,6 +2,7 @@
 
 `columns: features` names the array of samples and a target's `column` the array of its labels; in a folder of
 .npy files these are the files' names. Arrays (n, width) are vectors, (n, height, width[, channels]) images.
+The splits may stand apart: train_images, train_labels, test_images, .. in one .npz, or X_train.npy, y_train.npy, ..
 """
 
 import functools
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from graft.errors import UserError, did_you_mean, raise_all
 from graft.readers import columns, table
+from graft.readers.array_splits import joined, split_and_rest, under_common_names
 from graft.readers.rows import inside, listing
 from graft.store import AROUND, RESIDENT
 
@@ -83,10 +85,14 @@ def _files(entry, root):
     single = [name for name in names if name.endswith(".npy") and (name in wanted or name[:-4] in wanted)]
     if len(packed) + len(single) == 1:
         return {(packed + single)[0]: None}
+    apart = {name: split_and_rest(name[:-4]) for name in names if name.endswith(".npy")}
+    apart = {name: split for name, (split, rest) in apart.items() if split and rest in wanted}
+    if not packed and not single and "train" in apart.values() and len(set(apart.values())) == len(apart) > 1:
+        return apart
     raise UserError(
         f"cannot tell which file holds the samples ({', '.join(names[:20])})",
         "table",
-        "one .npz file; or one .npy file called X.npy or as `columns: features` says",
+        "one .npz file; or one .npy file called X.npy (or one per split, X_train.npy) or as `columns: features` says",
         "name it: `table: data.npz`, or `table: {train: train.npz, test: test.npz}`",
     )
 
@@ -98,13 +104,15 @@ def open_arrays(root, name):
     try:
         if name.endswith(".npz"):
             with np.load(path, allow_pickle=False) as file:
-                return {key: file[key] for key in file.files}
+                return joined({key: file[key] for key in file.files}, SAMPLES, name)
         found = {}
         folder = PurePosixPath(name).parent
         for other in _names(Path(root) / folder):
             if other.endswith(".npy"):
                 found[other[:-4]] = np.load(inside(root, str(folder / other)), mmap_mode="r", allow_pickle=False)
-        return found
+        return under_common_names(found, PurePosixPath(name).stem)
+    except UserError:
+        raise
     except (ValueError, OSError, EOFError, KeyError) as error:
         hint = "save arrays of numbers or text, not of Python objects" if "pickle" in str(error).lower() else None
         raise UserError(f"not a readable NumPy file ({str(error).splitlines()[0][:160]})", name, hint=hint) from None
@@ -150,11 +158,12 @@ def _frame(arrays, samples, entry, root, name, split):
         found[key] = values
     labels = {}
     for target, facts in entry["targets"].items():
-        wanted = facts.get("column") or (target if target != "label" else None)
-        labels[target] = _column(arrays, wanted, LABELS, name, beside)
-        if labels[target] is None:
-            said = facts.get("column") or target
-            errors.append(UserError(f"there is no array '{said}' (named by targets.{target})", name, ", ".join(arrays)))
+        try:
+            labels[target] = _labels(arrays, columns.target_column(target, facts), name, beside)
+        except UserError as error:
+            what = error.what if error.where else f"{error.what} (named by targets.{target})"
+            hint = error.hint or f"name it: targets: {{{target}: {{column: NAME}}}}"
+            errors.append(UserError(what, name, error.allowed or ", ".join(arrays), hint))
     for key, values in {**found, **{f"targets.{target}": values for target, values in labels.items()}}.items():
         if values is not None and len(values) != len(samples):
             errors.append(UserError(f"{len(samples)} samples, but {len(values)} values for {key}", name))
@@ -185,6 +194,21 @@ def _column(arrays, wanted, words, name, beside):
     if keys and keys[0] in arrays:
         return _texts(arrays[keys[0]], keys[0], name)
     return beside(wanted or words[0]) if beside is not None else None
+
+
+def _labels(arrays, wanted, name, beside):
+    """The labels of a target: what has that name; a target called "label" may also stand in y, labels or targets."""
+    words = LABELS if wanted == LABELS[0] and wanted not in arrays else (wanted,)
+    held = [word for word in words if _key(word) in arrays]
+    if len(held) > 1:
+        raise UserError(f"{' and '.join(held)} may all be the labels")
+    if held:
+        return _texts(arrays[_key(held[0])], held[0], name)
+    found = [values for values in map(beside, words) if values is not None] if beside is not None else []
+    if not found:
+        also = f", nor {', '.join(words[1:])}" if len(words) > 1 else ""
+        raise UserError(f"there is no array '{wanted}'{also}", hint=did_you_mean(wanted, arrays))
+    return found[0]
 
 
 def _texts(array, key, name):
