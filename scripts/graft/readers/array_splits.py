@@ -10,7 +10,7 @@ from graft.readers.rows import SPLIT_OF, SPLITS
 
 def split_and_rest(key):
     """("train", "images") of train_images and of images_train; (None, key) where a name says no split."""
-    words = "|".join(SPLIT_OF)
+    words = "|".join(word for words in SPLITS.values() for word in words)
     found = re.fullmatch(rf"(?i)({words})[_.-](.+)|(.+)[_.-]({words})", key)
     if not found:
         return None, key

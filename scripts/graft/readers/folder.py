@@ -1,5 +1,6 @@
 """Samples as files, one folder per class: cats/1.png, train/cats/1.png, or as `folders` says; loose files are unlabelled."""
 
+import fnmatch
 import os
 import posixpath
 from collections import Counter
@@ -22,9 +23,9 @@ def looks_right(root):
 def list_samples(entry, root):
     """The files below the root (rows.Listing); the folder is the label of the one target."""
     target = _only_target(entry)
-    found = list(walk(root))
+    found, notes = list(walk(root)), []
     raise_all([UserError(f"cannot be read ({e.strerror})", path) for path, e in found if isinstance(e, OSError)])
-    paths = [path for path, _ in found if not path.endswith("/")]
+    paths = [path for path, _ in found if not path.endswith("/") and _is_wanted(path, entry["source"])]
     modality = entry["modality"] or _modality(paths)
     wanted = [path for path in paths if posixpath.splitext(path)[1].lower() in SUFFIXES_OF[modality]]
     others = Counter(posixpath.splitext(path)[1].lower() for path in paths) - Counter(
@@ -36,10 +37,12 @@ def list_samples(entry, root):
             f"no {modality} file below the source ({kinds})", "source", " ".join(sorted(SUFFIXES_OF[modality]))
         )
     _refuse_odd_names(wanted)
-    columns = _levels(wanted, entry["folders"]) if entry["folders"] else _splits_and_labels(wanted)
+    columns = _levels(wanted, entry["folders"]) if entry["folders"] else _splits_and_labels(wanted, notes)
     if entry["keep"]:
         raise UserError(
-            "`keep` chooses rows of a table; a folder has none", "keep", hint="leave folders out by `files`"
+            "`keep` chooses rows of a table; a folder has none",
+            "keep",
+            hint="choose folders by the source's `files`: [cats/*, dogs/*]",
         )
     labels = columns.pop("label")
     if all(label is None for label in labels):
@@ -51,10 +54,17 @@ def list_samples(entry, root):
         )
     facts = {
         "modality": modality,
+        "notes": notes,
         "other_files": dict(sorted(others.items())),
         "empty_folders": [path for path, _ in found if path.endswith("/")],
     }
     return listing({"sample_id": wanted, "path": wanted, **columns}, {target: labels}, facts)
+
+
+def _is_wanted(path, source):
+    """Whether the source's `files` take a file that is read in place; fetched ones were chosen when they came."""
+    patterns = source.get("files") if "path" in source else None
+    return not patterns or any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
 
 
 def _only_target(entry):
@@ -88,22 +98,59 @@ def _modality(paths):
     return likely[0]
 
 
-def _splits_and_labels(paths):
-    """Split and label of each file. The first folder is the class, below train/, test/ if all folders are such."""
+def _splits_and_labels(paths, notes):
+    """Split and label of each file: the first folder is the class, the second one below train/, test/."""
     parts = [path.split("/") for path in paths]
-    tops = {part[0] for part in parts if len(part) > 1}
-    by_split = bool(tops) and all(top.lower() in SPLIT_OF for top in tops)
-    splits, labels = [], []
-    for part in parts:
-        split = SPLIT_OF.get(part[0].lower()) if len(part) > 1 else "pool"
-        if by_split and split != "pool":
-            label = part[1] if len(part) > 2 else None
-            splits.append(split if label is not None else "pool")
-        else:
-            label = None if split == "pool" else part[0]
-            splits.append("pool" if split == "pool" else None)
-        labels.append(label)
+    if not _split_folders(parts):
+        return _labels_alone(parts)
+    labels = [part[1] if len(part) > 2 and SPLIT_OF.get(part[0].lower(), "pool") != "pool" else None for part in parts]
+    beside = Counter(part[0] for part in parts if len(part) > 1 and part[0].lower() not in SPLIT_OF)
+    if beside:
+        shown = ", ".join(f"{name}/ ({count} files)" for name, count in sorted(beside.items())[:20])
+        notes.append(f"folders beside those of the splits are the pool, predicted but not trained on: {shown}")
+    splits = [
+        SPLIT_OF[part[0].lower()] if label is not None else "pool" for part, label in zip(parts, labels, strict=True)
+    ]
     return {"split": splits, "label": labels}
+
+
+def _labels_alone(parts):
+    """The first folder is the class; where every class has train/, test/ in it, those are the splits."""
+    labels = [part[0] if len(part) > 1 and SPLIT_OF.get(part[0].lower()) != "pool" else None for part in parts]
+    below = [part[1].lower() if len(part) > 2 else "" for part, label in zip(parts, labels, strict=True) if label]
+    by_split = len(set(below)) > 1 and all(word in SPLIT_OF for word in below)
+    splits = [
+        "pool" if label is None else SPLIT_OF[part[1].lower()] if by_split else None
+        for part, label in zip(parts, labels, strict=True)
+    ]
+    return {"split": splits, "label": labels}
+
+
+def _split_folders(parts):
+    """Whether the first folders are splits: all of them are called so, or several, or one that has folders in it."""
+    deep = {}  # top folder -> whether there are folders in it
+    for part in parts:
+        if len(part) > 1:
+            deep[part[0]] = deep.get(part[0], False) or len(part) > 2
+    words = {SPLIT_OF[top.lower()] for top in deep if top.lower() in SPLIT_OF}
+    named = sorted(top for top in deep if SPLIT_OF.get(top.lower(), "pool") != "pool")
+    others = sorted(top for top in deep if top.lower() not in SPLIT_OF)
+    if not named or not others:
+        return bool(named)
+    if not any(deep[top] for top in named):  # "train" beside "bus" and "car"
+        if len(words - {"pool"}) < 2:
+            return False
+        hint = "if they are classes, `folders: [label]`; if they are splits, put one folder per class into each"
+    elif len(words - {"pool"}) > 1 or not any(deep[top] for top in others):
+        return True
+    else:
+        hint = "if they are classes, `folders: [label]`; if they are splits, call the others validation, test or pool"
+    raise UserError(
+        f"cannot tell whether {', '.join(named)} beside {', '.join(others[:10])} are splits or classes",
+        "source",
+        "folders of splits alone, with the classes' folders in them; or folders of classes alone",
+        hint,
+    )
 
 
 def _levels(paths, levels):
@@ -117,7 +164,10 @@ def _levels(paths, levels):
     wrong = sorted({str(word) for word in columns.get("split", ()) if word and word.lower() not in SPLIT_OF})
     if wrong:
         raise UserError(
-            f"folders that name no split: {', '.join(wrong[:20])}", "folders", ", ".join(sorted(SPLIT_OF)), None
+            f"folders that name no split: {', '.join(wrong[:20])}",
+            "folders",
+            "train, validation, test, pool",
+            "rename them, or choose others by the source's `files`: [train/*, test/*]",
         )
     columns["split"] = [
         "pool" if label is None else SPLIT_OF[word.lower()] if word else None

@@ -17,11 +17,12 @@ from graft.errors import UserError
 COLUMNS = ("sample_id", "path", "row", "table", "table_row", "split", "fold", "group")
 SPLITS = {
     "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
+    "validation": ("validation", "valid", "val", "dev", "development"),
     "test": ("test", "testing"),
     "pool": ("pool", "unlabelled", "unlabeled", "unsupervised"),
 }
-SPLIT_OF = {word: split for split, words in SPLITS.items() for word in words}
+NOUNS = ("", *(f"{mark}{noun}" for mark in ("_", "-", " ", "") for noun in ("set", "split", "data", "images")))
+SPLIT_OF = {word + noun: split for split, words in SPLITS.items() for word in words for noun in NOUNS}  # "test_set"
 # What pandas reads as "not available" (pandas.read_csv, na_values), each word once: case does not matter.
 MISSING = ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA")
 MISSING += ("NaN", "None", "NULL")
