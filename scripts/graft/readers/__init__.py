@@ -26,6 +26,7 @@ DEFAULTS = {
     "separator": "auto",
     "encoding": "auto",
     "header": None,
+    "skip_lines": 0,
     "skip_rows": 0,
     "columns": {},
     "targets": {"label": {}},

@@ -3,16 +3,14 @@
 import codecs
 import csv
 import io
-import re
 
 import pyarrow as pa
 import pyarrow.csv
 
 from graft.errors import UserError
+from graft.readers.separators import SEPARATORS, begin, begins_later, guess_separator, records, without_blank_end
 
 csv.field_size_limit(2**31 - 1)  # a field may be a long text
-SNIFFED = 200_000  # characters from which the separator is guessed
-SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "whitespace": None}
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -22,7 +20,7 @@ BYTE_ORDER_MARKS = (
 )
 
 
-def read_delimited(data, where, separator="auto", encoding="auto", header=None, wanted=()):
+def read_delimited(data, where, separator="auto", encoding="auto", header=None, wanted=(), skip_lines=0):
     """Parse the bytes of a text table.
 
     Parameters
@@ -34,11 +32,12 @@ def read_delimited(data, where, separator="auto", encoding="auto", header=None, 
     header : list of str, optional
         The columns' names, if the file has no header row.
     wanted : names that the header must have; they decide between separators
+    skip_lines : int, lines before the header row; after them, those that begin with # are passed over anyway
 
     Returns
     -------
     table : pyarrow.Table, every column a string
-    facts : dict with the `encoding` and `separator` that were found
+    facts : dict with the `encoding` and `separator` that were found, and `notes` if there is something to say
 
     Raises
     ------
@@ -46,16 +45,15 @@ def read_delimited(data, where, separator="auto", encoding="auto", header=None, 
         If the file is empty, cannot be decoded, or has ragged rows; names their lines.
     """
     text, encoding = decode(data, where, encoding)
+    notes = []
+    text, before = begin(text, skip_lines, wanted, header, notes)
     if not text.strip():
         raise UserError("the table is empty", where, hint="a table needs a header row and at least one row of data")
     if separator == "auto":
-        separator = _guess_separator(text, where, wanted, named=bool(header))
-    facts = {"encoding": encoding, "separator": separator}
-    if separator == "whitespace":
-        text, character = _tabs_for_blanks(text), "\t"
-    else:
-        character = SEPARATORS[separator]
-    return _parse(text.encode("utf-8"), where, character, header, separator), facts
+        separator = guess_separator(text, where, wanted, bool(header), before)
+    facts = {"encoding": encoding, "separator": separator} | ({"notes": notes} if notes else {})
+    text = _tabs_for_blanks(text) if separator == "whitespace" else text
+    return _parse(text, where, separator, header, before), facts
 
 
 def decode(data, where=None, encoding="auto"):
@@ -115,68 +113,32 @@ def _wide_without_mark(data):
     return "utf-16-le" if odd > even else "utf-16-be"
 
 
-def _guess_separator(text, where, wanted, named):
-    """The separator that gives every one of the first lines the same number of fields, and the most of them."""
-    lines = _lines(text[:SNIFFED])
-    cut = len(text) > SNIFFED or len(lines) > 40  # the last row may be a part of one
-    lines = [line for line in lines[:40] if line.strip()]
-    if not named and re.fullmatch(r"[^\s,;|]+", lines[0].strip()):
-        return _separator_that_is_nowhere(text)
-    one_column = True
-    best, best_score = None, (0, 0, 0)
-    for name, character in SEPARATORS.items():
-        rows = list(_rows(lines, character))
-        rows = rows[:-1] if cut and len(rows) > 2 else rows
-        counts = {len(row) for row in rows}
-        one_column &= max(counts) == 1
-        found = 0 if named else len(set(wanted) & {field.strip() for field in rows[0]})
-        # White space also splits every sentence: it is the last resort, when it fits all lines.
-        score = (found, len(counts) == 1, max(counts) if name != "whitespace" else min(max(counts), 2) - 0.5)
-        if max(counts) > 1 and score[0:2] > (0, False) and score > best_score:
-            best, best_score = name, score
-    if best is None:
-        if one_column or set(wanted) & {lines[0].strip()}:
-            return "comma"  # a table with one column
-        raise UserError(
-            "cannot tell what separates the columns: no separator gives all rows the same number of fields",
-            where,
-            "separator: " + " | ".join(SEPARATORS),
-            "name the separator in the data set's entry; a row may also have a field too many or too few",
-        )
-    return best
-
-
-def _separator_that_is_nowhere(text):
-    """For a table of one column, such as texts: they may hold commas, or else semicolons."""
-    lines = _lines(text)
-    free = (name for name, mark in SEPARATORS.items() if mark and all(len(row) < 2 for row in _rows(lines, mark)))
-    return next(free, "comma")
-
-
-def _rows(lines, character):
-    if character is None:
-        return csv.reader((line.replace("\t", " ").strip() for line in lines), delimiter=" ", skipinitialspace=True)
-    return csv.reader(lines, delimiter=character)
-
-
-def _lines(text):
-    return re.split("\r\n|\r|\n", text)
-
-
 def _tabs_for_blanks(text):
     """Runs of blanks become one tab; a quoted field keeps its blanks."""
-    out = io.StringIO()
+    out, written = io.StringIO(), 1
     writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-    writer.writerows(row for row in _rows(_lines(text), None) if row)
+    for line, row in records(text, None):
+        out.write("\n" * (line - written))  # lines keep their numbers
+        writer.writerow(row)
+        written = line + 1
     return out.getvalue()
 
 
-def _parse(data, where, character, header, separator):
-    names = list(header) if header else _first_row(data, character)
+def _parse(text, where, separator, header, before):
+    character = SEPARATORS[separator] or "\t"
+    names = list(header) if header else _first_row(text, character)
+    table, ragged = _read_csv(text, where, separator, character, _different(names))
+    if ragged or not all(names):
+        names, table = _without_blank_columns(text, where, separator, character, names, bool(header), before)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise UserError(f"columns with the same name: {', '.join(repeated)}", where, hint="rename them in the table")
-    ragged = []
+    return (table if header else table.slice(1)).rename_columns(names)
+
+
+def _read_csv(text, where, separator, character, names):
+    """(table of strings, whether rows were left out since they have another number of fields)."""
+    data, ragged = text.encode("utf-8"), []
 
     def note(row):
         ragged.append(row)
@@ -190,16 +152,39 @@ def _parse(data, where, character, header, separator):
         ),
     }
     try:
-        table = pa.csv.read_csv(pa.py_buffer(data), read_options=read, **options)
+        return pa.csv.read_csv(pa.py_buffer(data), read_options=read, **options), bool(ragged)
     except (pa.ArrowInvalid, pa.ArrowException) as error:
         raise UserError(
             f"the table cannot be parsed with separator '{separator}': {error}",
             where,
             hint="look for a quote that is opened and not closed, or name another separator",
         ) from None
-    if ragged:
-        raise _ragged(ragged, where, separator, len(names), header)
-    return table if header else table.slice(1)
+
+
+def _without_blank_columns(text, where, separator, character, names, given, before):
+    """Names and table without nameless columns in which nothing stands, as spreadsheets leave them at the end.
+
+    Raises
+    ------
+    UserError
+        If rows have more fields than that, or too few; names their lines.
+    """
+    rows = list(records(text, character))
+    wide, named = len(names), len(without_blank_end(names))
+    if all(len(without_blank_end(row)) <= named for _, row in rows):
+        wide = named
+    odd = [(line, row) for line, row in rows if len(row) < wide or len(without_blank_end(row)) > wide]
+    if odd:
+        raise _ragged(odd, rows, where, separator, wide, given, before)
+    columns = [[row[place] for _, row in rows] for place in range(wide)]
+    body = slice(0 if given else 1, None)
+    kept = [place for place in range(wide) if names[place] or any(cell.strip() for cell in columns[place][body])]
+    names = [names[place] or f"column {place + 1}" for place in kept]
+    return names, pa.table([pa.array(columns[place], pa.large_string()) for place in kept], _different(names))
+
+
+def _different(names):
+    return [f"{place} {name}" for place, name in enumerate(names)]
 
 
 def _block_size(data):
@@ -207,18 +192,21 @@ def _block_size(data):
     return min(max(len(data), 1), 2**30) if len(data) < 2**26 else 2**26
 
 
-def _first_row(data, character):
-    text = data[: 2**24].decode("utf-8", errors="ignore").lstrip("\r\n")
-    return [name.strip() for name in next(csv.reader(io.StringIO(text, newline=None), delimiter=character))]
+def _first_row(text, character):
+    _, row = next(records(text[: 2**24], character))
+    return [name.strip() for name in row]
 
 
-def _ragged(rows, where, separator, expected, header):
-    shown = "; ".join(f"line {row.number}: {row.actual_columns} fields" for row in rows[:20])
-    more = f" and {len(rows) - 20} more" if len(rows) > 20 else ""
-    source = "`header` names" if header else "the header has"
+def _ragged(odd, rows, where, separator, expected, given, before):
+    shown = "; ".join(f"line {line + before}: {len(row)} fields" for line, row in odd[:20])
+    more = f" and {len(odd) - 20} more" if len(odd) > 20 else ""
+    source = "`header` names" if given else f"the header (line {rows[0][0] + before}) has"
+    hint = None if given else begins_later(rows, expected, before)
+    if not hint and len(odd) >= len(rows) - 1 and all(len(row) == expected + 1 for _, row in odd):
+        hint = "if the first column holds names of rows, give it a name in the header row of the table"
     return UserError(
-        f"{len(rows)} rows do not have the {expected} fields that {source}: {shown}{more}",
+        f"{len(odd)} rows do not have the {expected} fields that {source}: {shown}{more}",
         where,
         f"{expected} fields in every row, separated by {separator}",
-        "quote fields that hold the separator; or name another `separator`",
+        hint or "quote fields that hold the separator; or name another `separator`",
     )

@@ -24,7 +24,8 @@ def looks_right(root):
 
 def list_samples(entry, root):
     """The rows of the user's tables (rows.Listing)."""
-    frames, facts, content = [], {"tables": {}}, None
+    frames, notes, content = [], [], None
+    facts = {"tables": {}, "notes": notes}
     for name, split in tables(entry, root).items():
         schema, read = open_table(entry, root, name)
         columns.check_columns(schema, entry, name)
@@ -33,7 +34,8 @@ def list_samples(entry, root):
         table, found = read(wanted)
         if not table.num_rows:
             raise UserError("the table has no rows of data", name, "a header row and at least one row of data")
-        facts["tables"][name] = {"rows": table.num_rows, **found}
+        notes += [f"{name}: {note}" for note in found.get("notes", ())]
+        facts["tables"][name] = {"rows": table.num_rows, **{key: one for key, one in found.items() if key != "notes"}}
         facts.setdefault("columns", columns.used_columns(schema, entry, content, name))
         frames.append(columns.frame_of(table, entry, name, content, split))
     listing = columns.join(frames, facts)
@@ -150,14 +152,20 @@ def rows_by_group(entry, root, name, content, wanted):
 def _options(entry):
     named = [column for key, column in entry["columns"].items() if column and key != "features"]
     wanted = [*named, *(columns.target_column(name, facts) for name, facts in entry["targets"].items()), *entry["keep"]]
-    return entry["separator"], entry["encoding"], tuple(entry["header"] or ()), tuple(dict.fromkeys(wanted))
+    return (
+        entry["separator"],
+        entry["encoding"],
+        tuple(entry["header"] or ()),
+        tuple(dict.fromkeys(wanted)),
+        entry["skip_lines"],
+    )
 
 
 @functools.lru_cache(maxsize=4)
 def _parse(path, mtime_ns, size, name, options):
     """One table is asked for its rows and later for their contents: it is parsed once."""
-    separator, encoding, header, wanted = options
-    return read_delimited(path.read_bytes(), name, separator, encoding, header or None, wanted)
+    separator, encoding, header, wanted, skip_lines = options
+    return read_delimited(path.read_bytes(), name, separator, encoding, header or None, wanted, skip_lines)
 
 
 def listed_columns(schema, entry, content):
