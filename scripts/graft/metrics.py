@@ -9,6 +9,7 @@ from scipy.special import ndtri, stdtrit
 
 UNDEFINED = {"value": None, "low": None, "high": None}
 BINS = 15
+FEW = 10  # rows of a class, below which its share of a figure hangs on single rows
 DRAWS = 20_000_000  # row draws per bootstrap; above this, large data get fewer resamples (never below 200)
 
 
@@ -130,6 +131,49 @@ def mean_interval(values):
         return {"value": mean, "low": None, "high": None}
     half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
     return {"value": mean, "low": mean - half, "high": mean + half}
+
+
+def headline(metrics, counts=None):
+    """Which figures of a split to name first, and what they do not show.
+
+    A class is rare if it has less than half of an even share of the rows. Then accuracy is high for a model that never
+    names the class, so balanced accuracy is named instead, or average precision where the rare one of two classes is
+    the second, the positive one.
+
+    Parameters
+    ----------
+    metrics : dict of str to {"value", "low", "high"}
+        The figures of one split, as `classification_metrics` or `regression_metrics` gives them.
+    counts : dict of str to int, or None
+        Class -> labelled rows in that split, in the order of the classes; None for a number.
+
+    Returns
+    -------
+    names : list of str
+        One or two metrics that have a value, the more telling first; empty if none has.
+    caveat : str
+        Begins small, without a full stop; "" if there is nothing to say.
+    """
+    known = {name for name, one in metrics.items() if one["value"] is not None}
+    if not counts or not sum(counts.values()):
+        return [name for name in ("auroc", "accuracy", "r2", "rmse") if name in known][:2], ""
+    sizes = list(counts.values())
+    rare = [name for name, size in counts.items() if 0 < size < sum(sizes) / len(sizes) / 2]
+    positive = len(sizes) == 2 and list(counts)[1] in rare
+    wanted = ("average_precision" if positive else "balanced_accuracy") if rare else "accuracy"
+    names = [name for name in dict.fromkeys(["auroc", wanted, "accuracy"]) if name in known][:2]
+    missing = [name for name, size in counts.items() if not size]
+    if missing:
+        return names, f"no row of {_quoted(missing)}, so these figures say nothing of it"
+    few = {name: size for name, size in counts.items() if size < FEW}
+    if few:
+        return names, f"only {min(few.values())} rows of {_quoted([min(few, key=few.get)])}"
+    return names, ""
+
+
+def _quoted(names, most=3):
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"'{name}'" for name in names[:most]) + more
 
 
 def agreement(first, second):

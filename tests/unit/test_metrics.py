@@ -185,3 +185,25 @@ def test_wilson_intervals_are_those_of_scipy_and_of_nothing_there_is_none():
         expected = stats.binomtest(int(hits[i]), int(counts[i])).proportion_ci(0.95, method="wilson")
         assert (low[i], high[i]) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert np.isnan(low[5]) and np.isnan(high[5]) and low[0] == 0 and high[3] == 1
+
+
+def figures(*names):
+    return {name: {"value": 0.9, "low": 0.8, "high": 1.0} for name in names}
+
+
+def test_the_headline_names_what_a_rare_class_cannot_hide_behind():
+    all_of_them = figures("accuracy", "balanced_accuracy", "auroc", "average_precision")
+    assert metrics.headline(all_of_them, {"no": 60, "yes": 40}) == (["auroc", "accuracy"], "")
+    assert metrics.headline(all_of_them, {"no": 900, "yes": 40}) == (["auroc", "average_precision"], "")
+    assert metrics.headline(all_of_them, {"no": 40, "yes": 900}) == (["auroc", "balanced_accuracy"], "")
+    assert metrics.headline(all_of_them, {"a": 500, "b": 500, "c": 50})[0] == ["auroc", "balanced_accuracy"]
+    assert metrics.headline(figures("r2", "rmse", "mae")) == (["r2", "rmse"], "")
+
+
+def test_the_headline_says_which_class_has_no_row_or_few():
+    one = figures("accuracy", "balanced_accuracy") | {"auroc": {"value": None, "low": None, "high": None}}
+    names, caveat = metrics.headline(one, {"common": 20, "rare": 0})
+    assert names == ["accuracy"] and caveat == "no row of 'rare', so these figures say nothing of it"
+    names, caveat = metrics.headline(one, {"rare": 3, "common": 97})
+    assert names == ["balanced_accuracy", "accuracy"] and caveat == "only 3 rows of 'rare'"
+    assert metrics.headline({"accuracy": {"value": None, "low": None, "high": None}}, {"a": 0, "b": 0}) == ([], "")
