@@ -1,4 +1,4 @@
-"""Look at every sample once: can it be read, which content is it, is that content anywhere else."""
+"""Look at every sample once: can it be read, which content is it."""
 
 import time
 from collections import Counter
@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -74,39 +73,6 @@ def check_samples(frame, entry, root, modality, threads=1, cache=None):
         memory.keep(frame, found)
     out = found.to_pandas().set_index(frame.index)
     return _same_width(out) if modality == "vector" else out
-
-
-def find_duplicates(frame, targets):
-    """Contents that stand in several rows of the labelled part.
-
-    Parameters
-    ----------
-    frame : DataFrame with content_sha256, split and the targets
-
-    Returns
-    -------
-    DataFrame, the rows of such contents, with "contradicting" (two labels) and "across" (several splits)
-    """
-    labelled = frame[frame["split"] != "pool"]
-    rows = labelled[labelled["content_sha256"].duplicated(keep=False)].copy()
-    by_content = rows.groupby("content_sha256")
-    rows["across"] = by_content["split"].transform("nunique") > 1 if len(rows) else pd.Series(dtype=bool)
-    rows["contradicting"] = False
-    for target in targets:
-        if len(rows):
-            rows["contradicting"] |= by_content[target].transform("nunique") > 1
-    return rows
-
-
-def drop_duplicates(frame, duplicates):
-    """Which rows stay (bool array): contents with two labels go wholly; else one row stays, of test before validation
-    before train, and there the first by id."""
-    rank = duplicates["split"].map({"test": 0, "validation": 1, "train": 2})
-    rows = duplicates.assign(rank=rank).sort_values(["content_sha256", "rank", "sample_id"], kind="stable")
-    first = ~rows["content_sha256"].duplicated()
-    stay = rows.index[first & ~rows["contradicting"]]
-    gone = duplicates.index.difference(stay)
-    return ~frame.index.isin(gone)
 
 
 def _check_one(raw, path, row, modality, entry, memory):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from graft import splits
+from graft import copies, splits
 from graft.card import count, describe
-from graft.checking import check_samples, drop_duplicates, find_duplicates
+from graft.checking import check_samples
 from graft.errors import UserError
 from graft.labels import check_classes, read_targets
 from graft.outputs import write_json, write_text
@@ -62,7 +62,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     found = check_samples(frame, entry, root, modality, threads, cache)
     frame, skipped = _without_bad(frame.join(found), entry["on_bad"])
     frame, split_facts = _split(frame, targets, entry, given)
-    frame, duplicates = _without_duplicates(frame, targets, entry["duplicates"], notes)
+    frame, duplicates = copies.resolve(frame, targets, entry["duplicates"], notes)
     notes += check_classes(frame, targets, split_facts["how"])
     frame = _with_folds(frame, targets, entry, notes)
     for target in targets:  # a label of a row that is not learnt from must not make anything run again
@@ -179,11 +179,12 @@ def _split(frame, targets, entry, given):
     rows = frame[labelled]
     parts, how, carved = splits.make_splits(
         rows["sample_id"].to_numpy(object),
-        _strata(rows, targets),
+        _strata(rows, targets, rows["given"] == "train" if given else None),
         _groups(rows),
         _objects(rows["given"]) if given else None,
         entry["split"],
         entry["split_seed"],
+        rows["content_sha256"].to_numpy(object),
     )
     out = np.full(len(frame), "pool", dtype=object)
     out[labelled] = parts
@@ -196,16 +197,18 @@ def _split(frame, targets, entry, given):
 def _with_folds(frame, targets, entry, notes):
     train = (frame["split"] == "train").to_numpy(bool)
     rows, groups = frame[train], _groups(frame[train])
-    count = min(entry["folds"], len(rows) if groups is None else len(set(groups)))
+    ids, contents = rows["sample_id"].to_numpy(object), rows["content_sha256"].to_numpy(object)
+    growth_stable = bool(entry["split"].get("growth_stable"))
+    count = min(entry["folds"], len(set(splits.bind(ids, groups, contents, growth_stable))))
     if entry["columns"].get("fold"):
         folds = splits.given_folds(rows, groups)
+        copies.refuse_in_several_folds(rows, folds, entry["duplicates"])
     elif count < 2:
         folds = -1
         notes.append("the train split is a single group: no fold can be held out, its probabilities are not honest")
     else:
-        growth_stable = bool(entry["split"].get("growth_stable"))
-        ids = rows["sample_id"].to_numpy(object)
-        folds = splits.make_folds(ids, _strata(rows, targets), groups, count, growth_stable, entry["split_seed"])
+        strata = _strata(rows, targets)
+        folds = splits.make_folds(ids, strata, groups, count, growth_stable, entry["split_seed"], contents)
         if count < entry["folds"]:
             notes.append(f"folds: {count} instead of {entry['folds']}, as many as the train split has groups")
     out = np.full(len(frame), -1, np.int16)
@@ -213,10 +216,15 @@ def _with_folds(frame, targets, entry, notes):
     return frame.drop(columns="fold").assign(fold=out)
 
 
-def _strata(rows, targets):
-    """What to stratify by: the first target with classes, else the first target."""
+def _strata(rows, targets, drawn=None):
+    """What to stratify by: the first target with classes, else the first target.
+
+    `drawn` (bool Series) are the rows that are drawn from, by default all: bins of values are those of these rows, so that
+    a value of the test split decides nothing.
+    """
     name = next((n for n, t in targets.items() if t["kind"] == "classification"), next(iter(targets)))
-    return splits.strata(rows[name], targets[name]["kind"])
+    values = rows[name] if drawn is None else rows[name].where(drawn)
+    return splits.strata(values, targets[name]["kind"])
 
 
 def _groups(rows):
@@ -227,45 +235,6 @@ def _groups(rows):
 
 def _objects(values):
     return values.astype(object).where(values.notna(), None).to_numpy(object)
-
-
-def _without_duplicates(frame, targets, way, notes):
-    rows = find_duplicates(frame, targets)
-    serious = rows[rows["across"] | rows["contradicting"]]
-    facts = [
-        {
-            "content_sha256": content,
-            "samples": sorted(part["sample_id"]),
-            "across_splits": bool(part["across"].any()),
-            "two_labels": bool(part["contradicting"].any()),
-        }
-        for content, part in rows.groupby("content_sha256")
-    ]
-    if len(serious) and way == "error":
-        lines = [_duplicate_line(part) for _, part in serious.groupby("content_sha256")]
-        raise UserError(
-            f"{len(lines)} contents stand in several splits or have two labels:{listed(sorted(lines))}",
-            hint="`duplicates: drop` keeps one row (that of test) and none of contents with two labels; `allow` keeps all",
-        )
-    in_pool = frame["split"] == "pool"
-    known = int(frame.loc[in_pool, "content_sha256"].isin(frame.loc[~in_pool, "content_sha256"]).sum())
-    if known:
-        notes.append(f"{known} rows of the pool have the content of a labelled row")
-    if way == "drop" and len(rows):
-        stay = drop_duplicates(frame, rows)
-        gone = set(frame.loc[~stay, "sample_id"])
-        for fact in facts:
-            fact["dropped"] = [name for name in fact["samples"] if name in gone]
-        frame = frame[stay].reset_index(drop=True)
-    return frame, sorted(facts, key=lambda fact: fact["samples"])
-
-
-def _duplicate_line(part):
-    part = part.sort_values("sample_id")
-    names = [f"{place} [{split}]" for place, split in zip(places(part)[:4], part["split"], strict=False)]
-    more = f" and {len(part) - 4} more" if len(part) > 4 else ""
-    what = "two labels" if part["contradicting"].any() else "several splits"
-    return f"{what}: {', '.join(names)}{more}"
 
 
 def _plain(value):

@@ -4,10 +4,13 @@ import hashlib
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from graft.errors import UserError, raise_all
 from graft.labels import natural_sort
 from graft.readers.rows import SPLIT_OF, listed, places
+from graft.whole_groups import deal
 
 ORDER = ("train", "test", "validation")
 
@@ -62,7 +65,7 @@ def given_splits(frame):
     return words.map(SPLIT_OF)
 
 
-def make_splits(ids, labels, groups, given, settings, seed):
+def make_splits(ids, labels, groups, given, settings, seed, alike=None):
     """The split of every labelled row.
 
     Parameters
@@ -73,6 +76,7 @@ def make_splits(ids, labels, groups, given, settings, seed):
     given : array of str or None, shape (n,), or None; splits that the user made
     settings : dict with validation, test (shares), stratify, growth_stable
     seed : int
+    alike : array of str, shape (n,), or None; rows of one content (or near copies) stay together, too: see `bind`
 
     Returns
     -------
@@ -91,38 +95,76 @@ def make_splits(ids, labels, groups, given, settings, seed):
         rows = np.flatnonzero(splits == "train")
     how = "given"
     if given is None or carved:
-        part = [None if values is None else values[rows] for values in (ids, labels, groups)]
+        part = [None if values is None else values[rows] for values in (ids, labels, groups, alike)]
         splits[rows], how = _draw(*part, shares, settings, seed)
     if groups is not None:
         _refuse_straddling(splits, groups, "splits", "columns.group")
     return splits, "given" if given is not None and not carved else how, carved
 
 
-def make_folds(ids, labels, groups, count, growth_stable, seed):
+def bind(ids, groups=None, alike=None, growth_stable=False):
+    """What each row is drawn as: the word of its unit, which is its own id where nothing binds it to another row.
+
+    Rows of a group belong together, and rows that are alike, and so on from one to the next: a content that stands in two
+    groups makes one unit of them. Only where a split must never change as data grow, a group keeps its own word: groups
+    that share a content are then not joined.
+
+    Parameters
+    ----------
+    ids, groups, alike, growth_stable : see make_splits
+
+    Returns
+    -------
+    array of str, shape (n,); neither the order of the rows nor other units change a unit's word
+    """
+    words = np.asarray(ids, dtype=object)
+    if groups is not None:
+        own = np.array([g is not None for g in groups])
+        named = zip(ids, groups, strict=True)
+        words = np.array([f"id\0{i}" if g is None else f"group\0{g}" for i, g in named], dtype=object)
+    if alike is None or pd.Series(alike).is_unique:
+        return words
+    if growth_stable:
+        first = pd.Series(words).groupby(alike).transform("min").to_numpy(object)  # "group" stands before "id"
+        return first if groups is None else np.where(own, words, first)
+    names, contents = pd.factorize(words)[0], pd.factorize(np.asarray(alike, dtype=object))[0]
+    nodes = names.max() + contents.max() + 2
+    links = coo_array((np.ones(len(names)), (names, names.max() + 1 + contents)), (nodes, nodes))
+    return (
+        pd.Series(words)
+        .groupby(connected_components(links, directed=False)[1][names])
+        .transform("min")
+        .to_numpy(object)
+    )
+
+
+def make_folds(ids, labels, groups, count, growth_stable, seed, alike=None):
     """Cross-validation folds of the train rows.
 
     Returns
     -------
     array of int16, shape (n,), values 0..count-1; every class is spread evenly (within one row) unless rows are
-    grouped or the folds growth-stable
+    bound to each other or the folds growth-stable
     """
-    units, words = _keys(ids, groups, seed, "folds")
+    words = bind(ids, groups, alike, growth_stable)
+    units = hash_units(words, seed, "folds")
     if growth_stable:
         return np.minimum(units * count, count - 1).astype(np.int16)
-    if groups is not None:
-        names, inverse = np.unique(words, return_inverse=True)
-        if len(names) < count:
-            raise UserError(
-                f"{len(names)} groups in the train split cannot fill {count} folds", "folds", f"2 to {len(names)}"
-            )
-        quotas = np.tile(np.bincount(_codes(labels))[:, None] / count, (1, count))
-        return _assign_groups(inverse, _codes(labels), _unit_of_group(inverse, units), quotas).astype(np.int16)
-    if len(ids) < count:
-        raise UserError(f"{len(ids)} train rows cannot fill {count} folds", "folds", f"2 to {len(ids)}")
-    order = np.lexsort((ids.astype(str), units, labels))
-    folds = np.empty(len(ids), np.int16)
-    folds[order] = np.arange(len(ids)) % count
-    return folds
+    names, inverse = np.unique(words, return_inverse=True)
+    if len(names) < count:
+        kind = "groups" if groups is not None else "different rows" if len(names) < len(ids) else "train rows"
+        raise UserError(
+            f"{len(names)} {kind} in the train split cannot fill {count} folds", "folds", f"2 to {len(names)}"
+        )
+    codes = _codes(labels)
+    order = np.lexsort((ids.astype(str), units, codes))
+    if len(names) == len(ids):
+        folds = np.empty(len(ids), np.int16)
+        folds[order] = np.arange(len(ids)) % count
+        return folds
+    quotas = np.tile(np.bincount(codes)[:, None] / count, (1, count))
+    folds = deal(inverse, codes, quotas, _rank(order), _random(seed, "folds"), in_all=groups is not None)
+    return folds.astype(np.int16)
 
 
 def given_folds(frame, groups):
@@ -165,10 +207,11 @@ def first_of(ids, count, classes=None):
     return kept
 
 
-def _draw(ids, labels, groups, shares, settings, seed):
+def _draw(ids, labels, groups, alike, shares, settings, seed):
     if not settings.get("stratify", True):
         labels = np.zeros(len(ids), np.int64)
-    units, words = _keys(ids, groups, seed, "splits")
+    words = bind(ids, groups, alike, settings.get("growth_stable"))
+    units = hash_units(words, seed, "splits")
     if settings.get("growth_stable"):
         edges = np.cumsum([shares["test"], shares["validation"]])
         return np.array(["test", "validation", "train"], dtype=object)[
@@ -176,98 +219,31 @@ def _draw(ids, labels, groups, shares, settings, seed):
         ], "growth_stable"
     fractions = np.array([1 - shares["validation"] - shares["test"], shares["test"], shares["validation"]])
     codes = _codes(labels)
-    if groups is not None:
-        names, inverse = np.unique(words, return_inverse=True)
-        if len(names) < (fractions > 0).sum():
-            raise UserError(
-                f"{len(names)} groups cannot fill {(fractions > 0).sum()} splits, since a group stays together",
-                "columns.group",
-                hint="add groups, or take a finer column",
-            )
-        quotas = np.bincount(codes)[:, None] * fractions[None, :]
-        return np.array(ORDER, dtype=object)[
-            _assign_groups(inverse, codes, _unit_of_group(inverse, units), quotas)
-        ], "grouped"
-    counts = _round_shares(np.bincount(codes, minlength=1), fractions)
-    order = np.lexsort((ids.astype(str), units, codes))
-    drawn = np.empty(len(ids), dtype=object)
-    drawn[order] = np.repeat(np.tile(np.array(ORDER, dtype=object), len(counts)), counts.ravel())
-    return drawn, "stratified" if settings.get("stratify", True) else "random"
-
-
-def _round_shares(sizes, fractions):
-    """Whole numbers per class and split, each within one of its share, with totals as near as they can be.
-
-    A class's first row goes to train; the rows that rounding leaves go to the split that is furthest behind.
-    """
-    counts = np.floor(sizes[:, None] * fractions + 1e-9).astype(np.int64)
-    wanted, have = np.zeros(len(fractions)), np.zeros(len(fractions))
-    for number, size in enumerate(sizes):
-        exact = size * fractions
-        wanted += exact
-        free = exact - counts[number] > 1e-9
-        behind = wanted - have - counts[number]
-        if counts[number, 0] == 0 and free[0]:
-            behind[0] = np.inf
-        left = size - counts[number].sum()
-        for split in sorted(np.flatnonzero(free), key=lambda s: (-behind[s], s))[:left]:
-            counts[number, split] += 1
-        have += counts[number]
-    return counts
-
-
-def _assign_groups(inverse, codes, units, quotas):
-    """Give whole groups to parts, large ones first, each to the part whose classes then stand nearest their quotas.
-
-    Parameters
-    ----------
-    inverse : array of int64, shape (n,), the number of each row's group
-    codes : array of int64, shape (n,), the class of each row
-    units : array of float64, shape (groups,), decides between groups of one size
-    quotas : array of float64, shape (classes, parts), the rows wanted
-
-    Returns
-    -------
-    array of int64, shape (n,), the part of each row
-    """
-    cells, counts = np.unique(inverse * len(quotas) + codes, return_counts=True)
-    starts = np.searchsorted(cells, np.arange(len(units) + 1) * len(quotas))
-    sizes = np.bincount(inverse, minlength=len(units))
-    totals = quotas.sum(axis=0)
-    have, filled = np.zeros_like(quotas), np.zeros(quotas.shape[1])
-    part_of = np.empty(len(units), np.int64)
-    for position, group in enumerate(np.lexsort((units, -sizes))):
-        own = slice(starts[group], starts[group + 1])
-        classes, rows = cells[own] % len(quotas), counts[own][:, None]
-        wanted = quotas[classes]
-        cost = (rows * (2 * (have[classes] - wanted) + rows) / (wanted + 1)).sum(axis=0)
-        cost += sizes[group] * (2 * (filled - totals) + sizes[group]) / (totals + 1)
-        empty = (filled == 0) & (totals > 0)
-        if len(units) - position <= empty.sum():  # the last groups go where there is none yet
-            cost[~empty] = np.inf
-        cost[totals <= 0] = np.inf
-        part = int(np.argmin(cost))
-        part_of[group] = part
-        have[classes, part] += counts[own]
-        filled[part] += sizes[group]
-    return part_of[inverse]
-
-
-def _keys(ids, groups, seed, salt):
-    """(hash unit, word) per row: of its group, or of its id where it has none."""
-    if groups is None:
-        words = ids
-    else:
-        words = np.array(
-            [f"id\0{i}" if g is None else f"group\0{g}" for i, g in zip(ids, groups, strict=True)], dtype=object
+    names, inverse = np.unique(words, return_inverse=True)
+    if len(names) < len(ids) and len(names) < (fractions > 0).sum():
+        kind = "groups" if groups is not None else "different contents"
+        raise UserError(
+            f"{len(names)} {kind} cannot fill {(fractions > 0).sum()} splits, since a group stays together",
+            "columns.group" if groups is not None else None,
+            hint="add groups, or take a finer column" if groups is not None else "add samples",
         )
-    return hash_units(words, seed, salt), words
+    quotas = np.bincount(codes, minlength=1)[:, None] * fractions
+    order = _rank(np.lexsort((ids.astype(str), units)))
+    drawn = deal(inverse, codes, quotas, order, _random(seed, "splits"), ranked=True, in_all=groups is not None)
+    how = "grouped" if groups is not None else "stratified" if settings.get("stratify", True) else "random"
+    return np.array(ORDER, dtype=object)[drawn], how
 
 
-def _unit_of_group(inverse, units):
-    out = np.empty(inverse.max() + 1 if len(inverse) else 0)
-    out[inverse] = units
-    return out
+def _random(seed, salt):
+    """A generator for a seed and a use, such as "splits"."""
+    return np.random.default_rng(int.from_bytes(hashlib.blake2b(f"{salt}\0{seed}".encode(), digest_size=8).digest()))
+
+
+def _rank(order):
+    """The place of each row in `order`, which lists the rows."""
+    places = np.empty(len(order))
+    places[order] = np.arange(len(order))
+    return places
 
 
 def _codes(labels):

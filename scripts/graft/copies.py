@@ -1,0 +1,124 @@
+"""Contents that stand in several rows: which of them do harm, and what becomes of them."""
+
+import pandas as pd
+
+from graft.errors import UserError
+from graft.readers.rows import listed, places
+
+
+def resolve(frame, targets, way, notes):
+    """Refuse, drop or keep the copies among the labelled rows, as `duplicates` says.
+
+    Parameters
+    ----------
+    frame : DataFrame, the manifest with its splits
+    targets : dict as in labels.json
+    way : "error", "drop" or "allow"
+    notes : list of str, to which is added what the data card says
+
+    Returns
+    -------
+    frame : DataFrame, the rows that stay
+    facts : list of dict for the data card, one per content, with the rows' ids
+
+    Raises
+    ------
+    UserError
+        If a content stands in several splits or has two classes, and `way` is "error".
+    """
+    rows = find_copies(frame, targets)
+    serious = rows[rows["across"] | rows["contradicting"]]
+    facts = [
+        {
+            "content_sha256": content,
+            "samples": sorted(part["sample_id"]),
+            "across_splits": bool(part["across"].any()),
+            "two_labels": bool(part["contradicting"].any()),
+        }
+        for content, part in rows.groupby("content_sha256")
+    ]
+    if len(serious) and way == "error":
+        lines = [_line(part) for _, part in serious.groupby("content_sha256")]
+        raise UserError(
+            f"{len(lines)} contents stand in several splits or have two labels:{listed(sorted(lines))}",
+            hint="`duplicates: drop` keeps one row (that of test) and none of contents with two labels; `allow` keeps all",
+        )
+    in_pool = frame["split"] == "pool"
+    known = int(frame.loc[in_pool, "content_sha256"].isin(frame.loc[~in_pool, "content_sha256"]).sum())
+    if known:
+        notes.append(f"{known} rows of the pool have the content of a labelled row")
+    if way == "drop" and len(rows):
+        stay = ~frame.index.isin(superfluous(rows, targets))
+        gone = set(frame.loc[~stay, "sample_id"])
+        for fact in facts:
+            fact["dropped"] = [name for name in fact["samples"] if name in gone]
+        frame = frame[stay].reset_index(drop=True)
+        rows = find_copies(frame, targets)
+    repeated = rows[~rows["contradicting"]]["content_sha256"].nunique()
+    if repeated:
+        notes.append(
+            f"{repeated} contents stand in {len(rows)} labelled rows: where graft draws splits and folds, the rows of one "
+            "content stay together"
+        )
+    return frame, sorted(facts, key=lambda fact: fact["samples"])
+
+
+def find_copies(frame, targets):
+    """Contents that stand in several rows of the labelled part.
+
+    Parameters
+    ----------
+    frame : DataFrame with content_sha256, split and the targets
+    targets : dict as in labels.json. Several values of one content are replicates of a measurement; several classes
+        contradict each other
+
+    Returns
+    -------
+    DataFrame, the rows of such contents, with "contradicting" (two classes) and "across" (several splits)
+    """
+    labelled = frame[frame["split"] != "pool"]
+    rows = labelled[labelled["content_sha256"].duplicated(keep=False)].copy()
+    by_content = rows.groupby("content_sha256")
+    rows["across"] = by_content["split"].transform("nunique") > 1 if len(rows) else pd.Series(dtype=bool)
+    rows["contradicting"] = False
+    for name, target in targets.items():
+        if len(rows) and target["kind"] == "classification":
+            rows["contradicting"] |= by_content[name].transform("nunique") > 1
+    return rows
+
+
+def superfluous(copies, targets):
+    """The index of the copies that are dropped.
+
+    Contents with two classes go wholly. Else the rows of one split stay, of test before validation before train; and of
+    rows with the same labels and values the first by id, so that replicates of a measurement are kept.
+    """
+    rank = copies["split"].map({"test": 0, "validation": 1, "train": 2})
+    rows = copies.assign(rank=rank).sort_values(["content_sha256", "rank", "sample_id"], kind="stable")
+    rows = rows[~rows["contradicting"]]
+    rows = rows[rows["rank"] == rows.groupby("content_sha256")["rank"].transform("min")]
+    stay = rows.drop_duplicates(["content_sha256", *targets]).index
+    return copies.index.difference(stay)
+
+
+def refuse_in_several_folds(rows, folds, way):
+    """Refuse train rows of one content that the user put into several folds, unless `duplicates: allow` keeps them."""
+    several = rows.assign(split=[f"fold {fold}" for fold in folds])
+    several = several[several.groupby("content_sha256")["split"].transform("nunique") > 1] if len(rows) else several
+    if len(several) and way != "allow":
+        lines = [_line(part, "several folds") for _, part in several.groupby("content_sha256")]
+        raise UserError(
+            f"{len(lines)} contents stand in several folds:{listed(sorted(lines))}",
+            "columns.fold",
+            "one fold for all rows of a content",
+            "correct the column, or leave `columns.fold` out: graft then keeps them together; `duplicates: allow` keeps "
+            "the folds as they are, with probabilities that have seen the sample",
+        )
+
+
+def _line(part, what=None):
+    part = part.sort_values("sample_id")
+    names = [f"{place} [{split}]" for place, split in zip(places(part)[:4], part["split"], strict=False)]
+    more = f" and {len(part) - 4} more" if len(part) > 4 else ""
+    what = what or ("two labels" if part["contradicting"].any() else "several splits")
+    return f"{what}: {', '.join(names)}{more}"
