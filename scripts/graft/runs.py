@@ -53,6 +53,7 @@ class Run:
     frozen: bool = False
     fold: int | None = None
     folds: int | None = None
+    solved: bool = False  # whether the network has a solved head, which the loop then must better
 
     @cached_property
     def manifest(self):
@@ -139,13 +140,14 @@ class Run:
         )
         logger.info("linear probe: l2 %g", solved["l2"])
         self.network.set_head(self.settings["target"], solved["weight"], solved["bias"])
+        self.solved = True
         if solved["fold_weight"] is None:
             return solved["history"], {}
         of_folds = {"weight": solved["fold_weight"].float(), "bias": solved["fold_bias"].float()}
         return solved["history"], {self.settings["target"]: of_folds}
 
     def fit(self, objective=None):
-        """Train the network with the loop; the history."""
+        """Train the network with the loop; the history. After `probe` it is never left worse than with the solved head."""
         objective = objective or ("cross_entropy" if self.target["kind"] == "classification" else "squared_error")
         loss = objectives.load(objective).loss
         kinds = self.splits[self.splits != "test"]
@@ -170,7 +172,9 @@ class Run:
 
         return training.fit(
             self.network,
-            training.shuffled_batches(self.inputs.lengths[train], self.settings["batch_size"], self.seed),
+            training.shuffled_batches(
+                self.inputs.lengths[train], self.settings["batch_size"], self.seed, self.settings["accumulate"]
+            ),
             read,
             step,
             lambda network: self.evaluate(self._logits(network, validation), self.codes[self.splits == "validation"]),
@@ -183,6 +187,7 @@ class Run:
             partial(kernels.compiled, example=few, device=self.device, precision=self.precision)
             if self.compile
             else None,
+            self.solved,
         )
 
     def _running(self, example):
@@ -191,13 +196,13 @@ class Run:
         return kernels.training(self.network, example, self.device, self.precision, frozen, dropped)
 
     def class_weights(self):
-        """Weight of each class in the loss, inversely to its share of the train rows; None for equal weights."""
+        """Weight of each class in the loss, shape (classes,): all that have train rows get the same total, and the mean
+        over the train rows is 1. None for equal weights."""
         if self.target["kind"] != "classification" or self.settings["class_weights"] != "balanced":
             return None
         counts = np.bincount(self.codes[self.splits == "train"], minlength=outputs_of(self.target))
-        return torch.tensor(
-            counts.sum() / (len(counts) * np.maximum(counts, 1)), dtype=torch.float32, device=self.device
-        )
+        weights = counts.sum() / ((counts > 0).sum() * np.maximum(counts, 1))
+        return torch.tensor(weights, dtype=torch.float32, device=self.device)
 
     def evaluate(self, outputs, codes):
         """Figures of the history from validation outputs, array of shape (n, outputs)."""

@@ -39,25 +39,27 @@ def fit(
     precision,
     running=nullcontext,
     prepare=None,
+    start=False,
 ):
     """Train `network` and leave its best weights in it.
 
     Parameters
     ----------
     network : Network
-    batches : callable, epoch -> list of index arrays, one per forward; every epoch has the same number
+    batches : callable, epoch -> list of steps, each a list of index arrays, one per forward; every epoch has as many
+        samples and steps
     read : callable, (indices, epoch) -> what the objective needs of these samples, as it lies on the CPU; a thread reads a
         batch ahead of the device
-    objective : callable, (network, what was read) -> loss, a scalar Tensor
+    objective : callable, (network, what was read) -> loss, a scalar Tensor: the mean over the samples of the batch
     evaluate : callable, network -> dict with "val_loss", "val_loss_calibrated" if that shall decide which epoch is the
         best, and whatever else the history should show
-    settings : dict with epochs, lr, head_lr, weight_decay, warmup, accumulate, clip_norm, patience,
-        freeze_batchnorm, save_every
+    settings : dict with epochs, lr, head_lr, weight_decay, warmup, clip_norm, patience, freeze_batchnorm, save_every
     seed : int
     state : State
     device, precision : where and in which number format
     running : callable that gives the context of a forward pass, see kernels.training
     prepare : callable, network -> what is called instead of it, such as its compiled form
+    start : whether the network as it comes (with a solved head) is a candidate for the best: epoch 0 of the history
 
     Returns
     -------
@@ -78,7 +80,8 @@ def fit(
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
     optimizer = torch.optim.AdamW(parameter_groups(network, settings), fused=True)
-    steps = math.ceil(len(batches(0)) / settings["accumulate"])
+    first = batches(0)
+    steps, samples = len(first), sum(len(indices) for step in first for indices in step)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, warmup_and_cosine(steps * settings["epochs"], settings["warmup"])
     )
@@ -87,22 +90,27 @@ def fit(
     model = prepare(model) if prepare else model
     run = Run(network, optimizer, schedule)
     run.restore(state.load())
+    if start and not run.history:
+        network.eval()
+        run.begin(evaluate(network))
     own = () if ranks.is_first() else (ranks.number(),)  # each rank drops other units
     saved = time.monotonic()
     progress = Progress("training", steps * settings["epochs"], "steps")
     progress.done = run.epoch * steps + run.step
     with termination() as terminated:
-        while run.epoch < settings["epochs"] and run.waited <= (settings["patience"] or settings["epochs"]):
+        while run.epoch < settings["epochs"] and run.waited < (settings["patience"] or settings["epochs"]):
             set_train(network, settings["freeze_batchnorm"])
-            groups = chunks(batches(run.epoch), settings["accumulate"])
+            groups = batches(run.epoch)
             to_come = [indices for group in groups[run.step :] for indices in group]
             ready = read_ahead(partial(read, epoch=run.epoch), to_come)
             for step in range(run.step, steps):
                 torch.manual_seed(_mix(seed, run.epoch, step, *own))
-                for _ in groups[step]:
+                for indices in groups[step]:
                     with accelerator.autocast(), running():
-                        loss = objective(model, next(ready)) / len(groups[step])
-                    accelerator.backward(loss * ranks.count())  # which the mean over the ranks divides by
+                        loss = objective(model, next(ready)) * len(indices)  # the sum over the batch's samples
+                    # Over the samples of a step on average, so that each weighs the same in whatever batch it is. The
+                    # mean over the ranks divides by their number.
+                    accelerator.backward(loss * (steps / samples) * ranks.count())
                     run.loss_sum = run.loss_sum + loss.detach().double()
                 if settings["clip_norm"]:
                     accelerator.clip_grad_norm_(network.parameters(), settings["clip_norm"])
@@ -124,12 +132,14 @@ def fit(
                     raise SystemExit(128 + stop)
             check_finite(run.loss_sum, run.epoch)
             network.eval()
-            run.end_epoch(evaluate(network), steps)
+            run.end_epoch(evaluate(network), samples)
             logger.info(
                 "epoch %d: %s",
                 run.epoch,
                 ", ".join(f"{k} {v:.4g}" for k, v in run.history[-1].items() if isinstance(v, float)),
             )
+    if start and decisive(run.history[0]) <= run.lowest:
+        logger.info("no epoch was better on validation than the solved head; the network stays as it came (epoch 0)")
     network.load_state_dict(run.best)
     network.eval()
     return run.history
@@ -143,25 +153,34 @@ class Run:
         self.epoch, self.step, self.waited = 0, 0, 0
         self.loss_sum = torch.zeros((), dtype=torch.float64)
         self.history, self.best, self.best_loss = [], None, math.inf
+        self.lowest = math.inf  # the lowest loss of a trained epoch: patience does not count from the start
 
-    def end_epoch(self, figures, steps):
+    def begin(self, figures):
+        """Note the network as it came, as epoch 0."""
+        self.history.append({"epoch": 0, "train_loss": math.nan, **figures, "stage": "train"})
+        self._keep_if_best(decisive(figures))
+
+    def end_epoch(self, figures, samples):
         """Note an epoch; keep its weights if it is the best so far by (calibrated) validation loss."""
         self.history.append(
             {
                 "epoch": self.epoch + 1,
-                "train_loss": float(self.loss_sum) / steps,
+                "train_loss": float(self.loss_sum) / samples,
                 **figures,
                 "lr": self.schedule.get_last_lr()[0],
                 "stage": "train",
             }
         )
-        loss = figures.get("val_loss_calibrated", figures["val_loss"])
-        if loss < self.best_loss or self.best is None:
-            self.best_loss, self.waited = loss, 0
-            self.best = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
-        else:
-            self.waited += 1
+        loss = decisive(figures)
+        self.waited = 0 if loss < self.lowest else self.waited + 1
+        self.lowest = min(loss, self.lowest)
+        self._keep_if_best(loss)
         self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, torch.zeros((), dtype=torch.float64)
+
+    def _keep_if_best(self, loss):
+        if loss < self.best_loss or self.best is None:
+            self.best_loss = loss
+            self.best = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
 
     def capture(self):
         return {
@@ -172,7 +191,7 @@ class Run:
             "loss_sum": float(self.loss_sum),
             "history": self.history,
             "best": self.best,
-            "best_loss": self.best_loss,
+            "losses": [self.best_loss, self.lowest],
         }
 
     def restore(self, captured):
@@ -183,8 +202,14 @@ class Run:
         self.schedule.load_state_dict(captured["schedule"])
         self.epoch, self.step, self.waited = captured["counters"]
         self.loss_sum = torch.tensor(captured["loss_sum"], dtype=torch.float64)
-        self.history, self.best, self.best_loss = captured["history"], captured["best"], captured["best_loss"]
+        self.history, self.best = captured["history"], captured["best"]
+        self.best_loss, self.lowest = captured["losses"]
         logger.info("continuing at epoch %d, step %d", self.epoch + 1, self.step)
+
+
+def decisive(figures):
+    """The validation loss that decides which epoch is the best."""
+    return figures.get("val_loss_calibrated", figures["val_loss"])
 
 
 def parameter_groups(network, settings):
@@ -220,23 +245,39 @@ def set_train(network, freeze_batchnorm):
             module.eval()
 
 
-def shuffled_batches(lengths, batch_size, seed):
-    """Batches of an epoch: shuffled, and of similar length so that texts hardly pad.
+def shuffled_batches(lengths, batch_size, seed, accumulate=1):
+    """The steps of an epoch: shuffled, and batches of similar length so that texts hardly pad.
+
+    No step or batch is much smaller than the others, as the last one would be if all others were full: AdamW's steps
+    are as long for one sample as for many.
 
     Samples are shuffled, sorted by length within blocks of 50 batches, cut into batches, and the batches shuffled.
+
+    Parameters
+    ----------
+    lengths : array of int, shape (n,), tokens of each sample
+    batch_size : int, samples of a batch at most
+    accumulate : int, batches of a step at most
+
+    Returns
+    -------
+    callable, epoch -> list of steps, each a list of batches (arrays of places of samples)
     """
     lengths = np.asarray(lengths)
-    varied = len(lengths) and lengths.min() != lengths.max()
+    count = len(lengths)
+    steps = -(-count // (batch_size * accumulate))
+    parts = min(count, steps * -(-count // (batch_size * max(1, steps))))
+    varied = count and lengths.min() != lengths.max()
 
     def batches(epoch):
         draw = np.random.default_rng([seed, epoch])
-        order = draw.permutation(len(lengths))
-        if not varied:
-            return np.split(order, range(batch_size, len(order), batch_size))
-        blocks = np.split(order, range(50 * batch_size, len(order), 50 * batch_size))
-        order = np.concatenate([block[np.argsort(lengths[block], kind="stable")] for block in blocks])
-        parts = np.split(order, range(batch_size, len(order), batch_size))
-        return [parts[i] for i in draw.permutation(len(parts))]
+        cut = np.array_split(draw.permutation(count), parts) if count else []
+        if varied:
+            blocks = [np.concatenate(cut[start : start + 50]) for start in range(0, parts, 50)]
+            order = np.concatenate([block[np.argsort(lengths[block], kind="stable")] for block in blocks])
+            cut = np.array_split(order, parts)
+            cut = [cut[i] for i in draw.permutation(parts)]
+        return [[cut[i] for i in step] for step in np.array_split(np.arange(parts), steps)] if count else []
 
     return batches
 
@@ -251,10 +292,6 @@ def read_ahead(read, items):
                 yield coming.popleft().result()
         while coming:
             yield coming.popleft().result()
-
-
-def chunks(items, size):
-    return [items[i : i + size] for i in range(0, len(items), size)]
 
 
 def check_finite(loss, epoch):

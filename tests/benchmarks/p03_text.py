@@ -106,7 +106,7 @@ def _tokens(data, minilm, split):
 def _padded(run):
     """Tokens that an epoch of ours forwards in training, padding included."""
     lengths = run.inputs.lengths[run.splits[run.splits != "test"] == "train"]
-    return int(sum(lengths[batch].max() * len(batch) for batch in shuffled_batches(lengths, BATCH, 0)(0)))
+    return int(sum(lengths[batch].max() * len(batch) for (batch,) in shuffled_batches(lengths, BATCH, 0)(0)))
 
 
 def _accuracy_of_ours(run):

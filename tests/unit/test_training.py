@@ -1,17 +1,21 @@
 """The training loop: what it keeps, what it freezes, and that an interruption changes nothing."""
 
-import math
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax
+from sklearn.utils.class_weight import compute_sample_weight
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from graft import kernels, training
+from graft import kernels, objectives, training
 from graft.errors import UserError
 from graft.network import Network, weights_digest
+from graft.runs import Run
 from graft.state import State
 
 SETTINGS = {
@@ -20,7 +24,6 @@ SETTINGS = {
     "head_lr": 1e-2,
     "weight_decay": 0.05,
     "warmup": 0.1,
-    "accumulate": 2,
     "clip_norm": 1.0,
     "patience": 10,
     "freeze_batchnorm": False,
@@ -29,7 +32,6 @@ SETTINGS = {
 DRAW = np.random.default_rng(0)
 FEATURES = torch.from_numpy(DRAW.normal(size=(40, 6)).astype(np.float32))
 LABELS = torch.from_numpy((DRAW.normal(size=40) + FEATURES[:, 0].numpy() > 0).astype(np.int64))
-STEPS = 3 * math.ceil(math.ceil(40 / 8) / 2)
 
 
 class Backbone(nn.Sequential):
@@ -46,7 +48,7 @@ def network():
     return Network(Backbone(), {"y": 2}, dropout=0.3)
 
 
-def run(folder, stop_after=None, stop=None, loss_of=None, evaluate=None, **settings):
+def run(folder, stop_after=None, stop=None, loss_of=None, evaluate=None, start=False, **settings):
     """Train; at the `stop_after`-th forward call `stop`."""
     forwards = [0]
 
@@ -62,7 +64,7 @@ def run(folder, stop_after=None, stop=None, loss_of=None, evaluate=None, **setti
             return {"val_loss": float(nn.functional.cross_entropy(model(FEATURES)["y"], LABELS))}
 
     model = network()
-    batches = training.shuffled_batches(np.ones(40), 8, seed=1)
+    batches = training.shuffled_batches(np.ones(40), 8, seed=1, accumulate=2)
     history = training.fit(
         model,
         batches,
@@ -74,6 +76,7 @@ def run(folder, stop_after=None, stop=None, loss_of=None, evaluate=None, **setti
         State(folder, "f"),
         torch.device("cpu"),
         "fp32",
+        start=start,
     )
     return weights_digest(model.state_dict()), history, forwards[0]
 
@@ -86,7 +89,7 @@ def kill():
     raise Killed
 
 
-@pytest.mark.parametrize("stop_after", range(1, 16))
+@pytest.mark.parametrize("stop_after", range(1, 19))
 def test_killed_at_any_forward_and_run_again_it_ends_with_the_same_weights_and_history(tmp_path, stop_after):
     undisturbed = run(tmp_path / "whole")
     with pytest.raises(Killed):
@@ -98,7 +101,7 @@ def test_killed_at_any_forward_and_run_again_it_ends_with_the_same_weights_and_h
 def test_what_was_done_before_a_kill_is_not_done_again(tmp_path):
     with pytest.raises(Killed):
         run(tmp_path, 12, kill)
-    assert run(tmp_path)[2] == 15 - 10
+    assert run(tmp_path)[2] == 18 - 10
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
@@ -132,15 +135,137 @@ def test_the_loss_after_calibration_decides_where_there_is_one(tmp_path):
     assert run(tmp_path, evaluate=evaluate)[0] == seen[2]
 
 
-def test_training_stops_when_validation_gets_no_better_for_longer_than_its_patience(tmp_path):
-    losses = iter([0.5, 0.6, 0.7, 0.8, 0.9])
-    _, history, _ = run(tmp_path, evaluate=lambda model: {"val_loss": next(losses)}, epochs=10, patience=2)
-    assert len(history) == 4
+@pytest.mark.parametrize(("patience", "epochs"), [(1, 2), (3, 4), (None, 6)])
+def test_training_stops_after_as_many_epochs_without_a_better_loss_as_its_patience(tmp_path, patience, epochs):
+    losses = iter([0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+    _, history, _ = run(tmp_path, evaluate=lambda model: {"val_loss": next(losses)}, epochs=6, patience=patience)
+    assert len(history) == epochs
+
+
+@pytest.mark.parametrize("start_is_better", [True, False])
+def test_a_solved_head_is_kept_unless_an_epoch_betters_it(tmp_path, start_is_better, caplog):
+    """`lp_ft` once ended at a validation loss of 0.111, from a head of 0.073."""
+    seen, losses = [], [0.073 if start_is_better else 0.2, 0.3, 0.111, 0.5]
+
+    def evaluate(model):
+        assert not model.training
+        seen.append(weights_digest(model.state_dict()))
+        return {"val_loss": losses[len(seen) - 1]}
+
+    with caplog.at_level("INFO"):
+        digest, history, _ = run(tmp_path, evaluate=evaluate, start=True)
+    assert [row["epoch"] for row in history] == [0, 1, 2, 3] and history[0]["val_loss"] == losses[0]
+    assert digest == seen[0 if start_is_better else 2] and seen[0] == weights_digest(network().state_dict())
+    assert ("stays as it came" in caplog.text) == start_is_better
+
+
+def test_patience_counts_trained_epochs_and_not_from_the_solved_head(tmp_path):
+    losses = iter([0.1, 0.9, 0.8, 0.7, 0.6])
+    assert len(run(tmp_path, evaluate=lambda _: {"val_loss": next(losses)}, start=True, epochs=4, patience=1)[1]) == 5
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 9, 18])
+def test_a_training_from_a_solved_head_that_was_killed_ends_with_the_same_history(tmp_path, stop_after):
+    undisturbed = run(tmp_path / "whole", start=True)
+    with pytest.raises(Killed):
+        run(tmp_path / "cut", stop_after, kill, start=True)
+    digest, history, _ = run(tmp_path / "cut", start=True)
+    assert digest == undisturbed[0]
+    np.testing.assert_equal(history, undisturbed[1])  # no training loss of epoch 0: NaN
+
+
+class OneNumberPerSample(nn.Module):
+    """Its loss on a batch is the mean of the batch's own numbers: their gradients are the samples' weights."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.numbers = nn.Parameter(torch.zeros(count))
+
+
+@pytest.mark.parametrize("count", [97, 129, 5, 1])
+@pytest.mark.parametrize("lengths", ["equal", "varied"])
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(32, 4), (32, 1), (1, 2), (4, 8)])
+def test_every_sample_weighs_the_same_in_the_gradients_of_an_epoch(tmp_path, count, lengths, batch_size, accumulate):
+    """97 samples in batches of 32: the last batch is one sample, which once weighed 32 times the others."""
+    tokens = np.ones(count) if lengths == "equal" else np.arange(count) % 50 + 3
+    batches, seen = training.shuffled_batches(tokens, batch_size, 0, accumulate), []
+
+    def note(optimizer, *_):
+        seen.append(optimizer.param_groups[0]["params"][0].grad.clone())
+
+    def objective(model, indices):
+        assert len(indices) <= batch_size
+        return model.numbers[torch.from_numpy(indices)].mean() + 1
+
+    hook = register_optimizer_step_pre_hook(note)
+    try:
+        settings = SETTINGS | {"epochs": 1, "clip_norm": None, "lr": 1e-12}
+        loss = training.fit(
+            OneNumberPerSample(count),
+            batches,
+            lambda indices, epoch: indices,
+            objective,
+            lambda model: {"val_loss": 1.0},
+            settings,
+            0,
+            State(tmp_path, "f"),
+            torch.device("cpu"),
+            "fp32",
+        )[0]["train_loss"]
+    finally:
+        hook.remove()
+    steps = -(-count // (batch_size * accumulate))
+    assert len(seen) == steps == len(batches(0)) and loss == pytest.approx(1)
+    assert all(len(step) <= accumulate for step in batches(0))
+    torch.testing.assert_close(sum(seen), torch.full((count,), steps / count))
+    assert max((one > 0).sum() for one in seen) - min((one > 0).sum() for one in seen) <= accumulate
+
+
+RARE = (DRAW.permutation(500) < 10).astype(np.int64)  # a class of 2 %
+
+
+def balanced_loss(logits, smoothing=0.0, accumulate=1):
+    """What an epoch minimises in batches of 16, most of which have no row of the rare class."""
+    labels, loss = torch.from_numpy(RARE), objectives.load("cross_entropy").loss
+    weights, settings = class_weights_of(RARE, 2), {"label_smoothing": smoothing}
+    batches = [b for step in training.shuffled_batches(np.ones(500), 16, 0, accumulate)(0) for b in step]
+    return sum(float(loss(logits[b], labels[b], settings, weights)) * len(b) for b in batches) / 500
+
+
+def class_weights_of(labels, classes):
+    """The class weights of a run on train rows with these labels, and on one validation row of class 0 for every three."""
+    between = np.arange(0, len(labels), 3)
+    run = Run({"target": "y", "class_weights": "balanced"}, 0, *[None] * 6, torch.device("cpu"), "fp32", 1)
+    manifest = SimpleNamespace(targets={"y": {"kind": "classification", "classes": list("abc")[:classes]}})
+    splits = np.insert(np.full(len(labels), "train", dtype=object), between, "validation")
+    vars(run).update(codes=np.insert(labels, between, 0), splits=splits, manifest=manifest)
+    return run.class_weights()
+
+
+def test_a_rare_class_has_half_of_a_balanced_loss_whatever_batches_its_rows_are_in():
+    untrained = torch.zeros(500, 2, dtype=torch.float64)
+    learnt = torch.where(torch.from_numpy(RARE)[:, None] == 1, torch.tensor([-50.0, 50.0]).double(), untrained)
+    assert balanced_loss(learnt) / balanced_loss(untrained) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("smoothing", [0, 0.1])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_balanced_loss_is_that_of_scikit_learns_sample_weights(smoothing, accumulate):
+    logits = torch.from_numpy(DRAW.normal(size=(500, 2)))
+    softened = np.eye(2)[RARE] * (1 - smoothing) + smoothing / 2
+    losses = -(softened * log_softmax(logits.numpy(), axis=1)).sum(1)
+    wanted = np.average(losses, weights=compute_sample_weight("balanced", RARE))
+    assert balanced_loss(logits, smoothing, accumulate) == pytest.approx(wanted)
+
+
+def test_a_class_without_train_rows_takes_no_weight_from_the_others():
+    weights = class_weights_of(np.array([0] * 90 + [2] * 10), 3)
+    assert weights[[0, 2]].tolist() == pytest.approx([100 / 180, 5])
 
 
 def test_a_loss_that_is_not_finite_ends_with_the_epoch_and_what_to_do(tmp_path):
     with pytest.raises(UserError, match="epoch 2(.|\n)*lower lr"):
-        run(tmp_path, loss_of=lambda loss, n: loss * (math.nan if n == 7 else 1))
+        run(tmp_path, loss_of=lambda loss, n: loss * (float("nan") if n == 7 else 1))
 
 
 def test_norms_and_biases_do_not_decay_and_heads_have_their_own_rate():
@@ -174,15 +299,15 @@ def test_frozen_batchnorm_keeps_its_statistics(tmp_path):
 
 def test_every_epoch_sees_every_sample_once_in_its_own_order():
     batches = training.shuffled_batches(DRAW.integers(5, 60, 103), 8, seed=3)
-    first, second = (np.concatenate(batches(epoch)) for epoch in (0, 1))
+    first, second = (np.concatenate([b for (b,) in batches(epoch)]) for epoch in (0, 1))
     assert sorted(first) == sorted(second) == list(range(103))
     assert list(first) != list(second)
-    assert list(first) == list(np.concatenate(batches(0)))
+    assert list(first) == list(np.concatenate([b for (b,) in batches(0)]))
 
 
 def test_batches_of_texts_hold_texts_of_similar_length():
     lengths = DRAW.integers(5, 128, 800)
-    padded = sum(lengths[batch].max() * len(batch) for batch in training.shuffled_batches(lengths, 16, seed=0)(0))
+    padded = sum(lengths[batch].max() * len(batch) for (batch,) in training.shuffled_batches(lengths, 16, seed=0)(0))
     assert padded < 1.05 * lengths.sum()
 
 
