@@ -277,6 +277,11 @@ def test_the_probes_own_mark_wins_and_else_the_first_lowest_validation_loss():
     assert learning_curves.best_row(rows.assign(val_loss=np.nan)) is None
 
 
+def test_a_solved_head_that_no_epoch_bettered_is_the_epoch_0_that_was_kept():
+    rows = pd.DataFrame({"epoch": [0, 1, 2, 3], "val_loss": [0.07, 0.3, 0.11, 0.5]})
+    assert learning_curves.describe("train", rows) == "train: best at epoch 0 of 3 with validation loss 0.07."
+
+
 @pytest.mark.parametrize(
     ("settings", "shown"),
     [

@@ -38,7 +38,7 @@ def describe(stage, rows):
     if best is None:
         return f"{stage}: {len(rows)} rows without validation loss."
     row = rows.loc[best]
-    where = f"L2 {row['l2']:.3g}" if is_probe(stage, rows) else f"epoch {row['epoch']:.0f} of {len(rows)}"
+    where = f"L2 {row['l2']:.3g}" if is_probe(stage, rows) else f"epoch {row['epoch']:.0f} of {rows['epoch'].max():.0f}"
     return f"{stage}: best at {where} with validation loss {row['val_loss']:.4g}."
 
 
@@ -94,7 +94,7 @@ def paint_stage(axes, stage, rows):
         upper.set_xscale("symlog" if (rows["l2"] <= 0).any() else "log")
         upper.xaxis.set_major_formatter(lambda value, position: f"{value:g}")
     else:
-        upper.set_xlim(0.5, max(1, rows["epoch"].max()) + 0.5)
+        upper.set_xlim(min(1, rows["epoch"].min()) - 0.5, max(1, rows["epoch"].max()) + 0.5)  # 0: the solved head
         upper.xaxis.get_major_locator().set_params(integer=True)
     shown[-1].set_xlabel("L2 penalty" if probe else "epoch")
     upper.tick_params(labelbottom=len(shown) == 1)
