@@ -11,6 +11,17 @@ from graft.weights import load_strictly
 FORMAT = 1
 
 
+class Heads(nn.ModuleDict):
+    """One layer per target. A target may have any name: torch's own container refuses those of its attributes (`type`)."""
+
+    def add_module(self, name, module):
+        self._modules[name] = module
+
+    def __setattr__(self, name, value):
+        # Of the attributes that may be the name of a target, torch sets this one: it would take the layer for it.
+        object.__setattr__(self, name, value) if name == "training" else super().__setattr__(name, value)
+
+
 class Network(nn.Module):
     """A backbone and its heads.
 
@@ -25,7 +36,7 @@ class Network(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleDict({target: nn.Linear(backbone.width, n) for target, n in outputs.items()})
+        self.heads = Heads({target: nn.Linear(backbone.width, n) for target, n in outputs.items()})
 
     def forward(self, inputs):
         """Logits per target: dict of Tensor, shape (n, outputs)."""
@@ -75,14 +86,17 @@ def load(path):
 def from_dict(content):
     """The network of a dict that `load` returned, in eval mode."""
     backbone = backbones.build(content["backbone"])
-    heads = {
-        key.split(".")[1]: value.shape[0]
-        for key, value in content["state_dict"].items()
-        if key.startswith("heads.") and key.endswith(".weight")
-    }
-    network = Network(backbone, heads)
+    network = Network(backbone, heads_of(content["state_dict"]))
     load_strictly(network, content["state_dict"])
     return network.eval()
+
+
+def heads_of(state):
+    """The number of outputs of each target of a network's state dict, whose keys are heads.TARGET.weight and .bias."""
+    keys = {key: key.split(".") for key in state}
+    return {
+        parts[1]: state[key].shape[0] for key, parts in keys.items() if parts[0] == "heads" and parts[2] == "weight"
+    }
 
 
 def weights_digest(state):

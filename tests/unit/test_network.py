@@ -1,14 +1,18 @@
 """ft_model.pt: what is written is what is read, and nothing in it is executed."""
 
 import pickle
+import re
+from copy import deepcopy
 
 import pytest
 import torch
 
 from graft import network
 from graft.backbones import build
+from graft.config_schema import read_schema
 from graft.errors import UserError
 from graft.outputs import write_torch
+from graft.training import set_train
 
 SPEC = {
     "library": "timm",
@@ -28,6 +32,10 @@ FACTS = {
 }
 
 
+class Plain(torch.nn.Identity):
+    width, modality, spec = 4, "vector", {"weights_sha256": "0"}
+
+
 def model():
     torch.manual_seed(0)
     return network.Network(build(SPEC), {"t": 3}).eval()
@@ -40,6 +48,41 @@ def test_a_model_that_was_written_and_read_gives_the_same_logits(tmp_path):
     inputs = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(original(inputs)["t"], again(inputs)["t"])
+
+
+def allowed_names():
+    """What torch's containers have as attributes, and a config allows as the name of a target; and a few more."""
+    pattern = read_schema()["$defs"]["name"]["pattern"]
+    names = [name for name in dir(torch.nn.ModuleDict()) if re.search(pattern, name)]
+    assert {"type", "train", "forward", "keys", "training", "items"} <= set(names)
+    return [*names, "weight", "bias", "heads", "backbone", "0", "a-b", "class"]
+
+
+def test_a_target_may_have_any_name_that_the_schema_allows(tmp_path):
+    torch.manual_seed(0)
+    names = allowed_names()
+    original = network.Network(Plain(), {name: 1 + i % 3 for i, name in enumerate(names)})
+    for i, name in enumerate(names):
+        original.set_head(name, torch.full((1 + i % 3, 4), float(i)), torch.zeros(1 + i % 3))
+    set_train(original, True)
+    assert {f"heads.{name}.weight" for name in names} < set(original.state_dict())
+    assert {p for p, _ in original.named_parameters()} == set(original.state_dict())
+    again = network.Network(Plain(), network.heads_of(original.state_dict()))
+    again.load_state_dict(original.state_dict(), strict=True)
+    for model in (again, torch.compile(again, backend="eager"), deepcopy(again)):
+        answers = model(torch.ones(1, 4))
+        assert {name: answers[name].detach().unique().tolist() for name in names} == {
+            name: [4.0 * i] for i, name in enumerate(names)
+        }
+
+
+def test_models_of_earlier_versions_still_load():
+    """Their heads were in torch's own container."""
+    old = model()
+    state = {key: value for key, value in old.state_dict().items() if key.startswith("backbone.")}
+    heads = torch.nn.ModuleDict({"heads": torch.nn.ModuleDict({"t": torch.nn.Linear(1280, 3)})}).state_dict()
+    content = {"backbone": SPEC, "state_dict": state | heads}
+    assert torch.equal(network.from_dict(content).heads["t"].weight, heads["heads.t.weight"])
 
 
 def test_equal_models_are_equal_bytes_whatever_the_file_is_called(tmp_path):
