@@ -1,11 +1,8 @@
 """Kill the training job, or Snakemake itself, in the middle; the rerun ends with the bytes of an undisturbed run."""
 
-import os
 import re
 import signal
-import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,17 +11,46 @@ import pytest
 import yaml
 from PIL import Image
 
-from running import ROOT, graft
+from gated import LONG, at_the_gate, checkout, end, open_gate, wait_for
+from gated import start as start_process
+from running import graft
 from tiny_data import trainings
 
-MODEL = "results/finetune/cells.tiny.full/seed0"
+MODEL = "results/finetune/cells.tiny.gated/seed0"
 FILES = ("ft_model.pt", "ft_history.csv")
 FOLD = f"{MODEL}/fold1"
-CONFIG = trainings("cells", epochs=4, save_every=0, augment="standard", folds=2)
+CONFIG = trainings("cells", method="gated", epochs=3, save_every=0, augment="standard", folds=2)
+
+
+@pytest.fixture(scope="module")
+def snakefile(tmp_path_factory):
+    """The workflow, with the method whose trainings wait for a test."""
+    return checkout(tmp_path_factory.mktemp("checkout")) / "Snakefile"
+
+
+@pytest.fixture
+def start(snakefile):
+    """A function that starts Snakemake in the background, in a process group of its own."""
+    started = []
+
+    def start_it(folder, target=f"{MODEL}/ft_model.pt"):
+        command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--directory", folder]
+        command += ["--configfile", folder / "config.yaml", "--nocolor", "--cores=2", target]
+        started.append(start_process(command, folder / "out.log"))
+        return started[-1]
+
+    yield start_it
+    for process in started:
+        end(process)
+
+
+def wait_for_gate(folder, controller, run=MODEL):
+    """Wait until the training is in the middle of its steps: it has saved its state, and waits."""
+    wait_for(lambda: at_the_gate(folder / run), "the training waits", controller, folder / "out.log")
 
 
 def lab(folder):
-    """A folder with data and config, all but the training done."""
+    """A folder with data and config."""
     for i in range(48):
         path = folder / "cells" / "ab"[i % 2] / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,28 +60,21 @@ def lab(folder):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def again(snakefile):
+    """A function that runs the workflow to its end, with the gate open."""
+
+    def run(folder, *targets, **options):
+        open_gate(folder)
+        return graft(folder, folder / "config.yaml", *targets, snakefile=snakefile, **options)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, again):
     folder = lab(tmp_path_factory.mktemp("undisturbed"))
-    graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt", f"{FOLD}/held_out.parquet")
+    again(folder, f"{MODEL}/ft_model.pt", f"{FOLD}/held_out.parquet")
     return SimpleNamespace(files=results(folder), held_out=(folder / FOLD / "held_out.parquet").read_bytes())
-
-
-def start(folder, target=f"{MODEL}/ft_model.pt"):
-    """Snakemake, running in the background."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    command += ["--configfile", str(folder / "config.yaml"), "--nocolor", "--cores=2", target]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with (folder / "out.log").open("w") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, env=env)
-
-
-def wait_for_state(folder, run=MODEL, saves=3):
-    """Wait until the training has saved its state a few times, so that it is in the middle of its steps."""
-    seen, deadline = set(), time.monotonic() + 180
-    while len(seen) < saves:
-        seen |= {path.stat().st_mtime_ns for path in (folder / run / ".state").glob("*.pt")}
-        assert time.monotonic() < deadline, (folder / "out.log").read_text()[-3000:]
-        time.sleep(0.02)
 
 
 def training_job(controller):
@@ -70,58 +89,63 @@ def results(folder):
     return {name: (folder / MODEL / name).read_bytes() for name in FILES}
 
 
+def log_of(folder, run="finetune/cells.tiny.gated.seed0"):
+    return (folder / f"logs/{run}.log").read_text()
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_training_job_that_is_killed_and_run_again_ends_with_the_same_bytes(tmp_path, undisturbed, number):
+def test_a_training_job_that_is_killed_and_run_again_ends_with_the_same_bytes(
+    tmp_path, undisturbed, start, again, number
+):
     folder = lab(tmp_path)
     controller = start(folder)
-    wait_for_state(folder)
+    wait_for_gate(folder, controller)
     training_job(controller).send_signal(number)
-    assert controller.wait(60) != 0
+    assert controller.wait(LONG) != 0
     assert not (folder / MODEL / "ft_model.pt").exists()
-    graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt")
-    log = (folder / "logs/finetune/cells.tiny.full.seed0.log").read_text()
-    assert re.search(r"continuing at epoch \d+, step \d+", log)
+    again(folder, f"{MODEL}/ft_model.pt")
+    assert re.search(r"continuing at epoch \d+, step \d+", log_of(folder))
     assert results(folder) == undisturbed.files
     assert not (folder / MODEL / ".state").exists()
 
 
-def test_the_training_of_a_fold_that_is_killed_and_run_again_ends_with_the_same_bytes(tmp_path, undisturbed):
+def test_the_training_of_a_fold_that_is_killed_and_run_again_ends_with_the_same_bytes(
+    tmp_path, undisturbed, start, again
+):
     folder = lab(tmp_path)
     controller = start(folder, f"{FOLD}/held_out.parquet")
-    wait_for_state(folder, FOLD)
+    wait_for_gate(folder, controller, FOLD)
     training_job(controller).kill()
-    assert controller.wait(60) != 0
-    graft(folder, folder / "config.yaml", f"{FOLD}/held_out.parquet")
-    log = (folder / "logs/finetune_fold/cells.tiny.full.seed0.fold1.log").read_text()
-    assert re.search(r"continuing at epoch \d+, step \d+", log)
+    assert controller.wait(LONG) != 0
+    again(folder, f"{FOLD}/held_out.parquet")
+    assert re.search(r"continuing at epoch \d+, step \d+", log_of(folder, "finetune_fold/cells.tiny.gated.seed0.fold1"))
     assert (folder / FOLD / "held_out.parquet").read_bytes() == undisturbed.held_out
     assert not (folder / FOLD / ".state").exists()
 
 
-def test_snakemake_killed_with_its_jobs_and_run_again_ends_with_the_same_bytes(tmp_path, undisturbed):
+def test_snakemake_killed_with_its_jobs_and_run_again_ends_with_the_same_bytes(tmp_path, undisturbed, start, again):
     folder = lab(tmp_path)
     controller = start(folder)
-    wait_for_state(folder)
+    wait_for_gate(folder, controller)
     family = [*psutil.Process(controller.pid).children(recursive=True), psutil.Process(controller.pid)]
     for process in family:
         process.kill()
-    controller.wait(60)
-    locked = graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt", check=False)
+    controller.wait(LONG)
+    locked = again(folder, f"{MODEL}/ft_model.pt", check=False)
     assert locked.returncode and "unlock" in locked.output
-    graft(folder, folder / "config.yaml", "--unlock")
-    graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt")
+    again(folder, "--unlock")
+    again(folder, f"{MODEL}/ft_model.pt")
     assert results(folder) == undisturbed.files
 
 
-def test_state_of_other_settings_is_refused_with_a_log_line(tmp_path):
+def test_state_of_other_settings_is_refused_with_a_log_line(tmp_path, start, again):
     folder = lab(tmp_path)
     controller = start(folder)
-    wait_for_state(folder)
+    wait_for_gate(folder, controller)
     training_job(controller).kill()
-    controller.wait(60)
+    controller.wait(LONG)
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["finetune"]["cells"] |= {"lr": 1e-3, "epochs": 1}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    graft(folder, folder / "config.yaml", f"{MODEL}/ft_model.pt")
-    log = (folder / "logs/finetune/cells.tiny.full.seed0.log").read_text()
-    assert "belongs to other data, settings or code" in log and "continuing at" not in log
+    again(folder, f"{MODEL}/ft_model.pt")
+    assert "belongs to other data, settings or code" in log_of(folder) and "continuing at" not in log_of(folder)

@@ -10,10 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
+from gated import LONG, wait_for
 
 INSTALL = "apt-get install --yes --no-install-recommends slurm-wlm munge"
 NODES = ("cpu1", "cpu2", "gpu1", "gpu2")
@@ -50,7 +52,7 @@ SlurmdParameters=config_overrides
 GresTypes=gpu
 MinJobAge=300
 KillWait=5
-SlurmdTimeout=15
+SlurmdTimeout=30
 SlurmctldTimeout=15
 InactiveLimit=0
 MessageTimeout=20
@@ -92,7 +94,8 @@ class Cluster:
     def __exit__(self, *_):
         if (self.folder / "run/slurmctld.pid").exists():
             subprocess.run(["scancel", "--quiet", "--user", str(os.getuid())], env=self.env, check=False)
-            _wait_for(lambda: not self.jobs(), 20, "the queue to empty", check=False)
+            with suppress(AssertionError):
+                wait_for(lambda: not self.jobs(), "the queue was empty", seconds=60)
         for file in [*self.folder.glob("run/slurmd-*.pid"), *self.folder.glob("run/*.pid")]:
             stop(file)
         # Without cgroups a job that was cancelled can leave processes behind: those that carry this cluster's jobs.
@@ -102,15 +105,23 @@ class Cluster:
 
     def run(self, *command):
         """The output of one of Slurm's commands."""
-        return subprocess.run(command, env=self.env, check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(command, env=self.env, check=True, capture_output=True, text=True, timeout=LONG).stdout
 
     def jobs(self):
         """{job id: (state, node, what Snakemake says that it runs)} of the jobs that wait or run."""
         lines = self.run("squeue", "--noheader", "--states=PD,CF,R,CG,S", "--format=%i|%T|%N|%k").splitlines()
         return {line.split("|", 1)[0]: tuple(line.split("|")[1:]) for line in lines}
 
+    def minutes_of(self, job):
+        """How long a job (its id) has run, in whole minutes."""
+        time, _, _ = self.run("squeue", "--noheader", f"--jobs={job}", "--format=%M").strip().rpartition(":")
+        days, _, hours_and_minutes = time.rpartition("-")
+        return int(days or 0) * 1440 + sum(
+            int(part) * unit for part, unit in zip(reversed(hours_and_minutes.split(":")), (1, 60), strict=False)
+        )
+
     def start_node(self, name):
-        subprocess.run(["slurmd", "-N", name], env=self.env, check=True, stdin=subprocess.DEVNULL, timeout=60)
+        subprocess.run(["slurmd", "-N", name], env=self.env, check=True, stdin=subprocess.DEVNULL, timeout=LONG)
 
     def kill_node(self, name):
         """What a power failure leaves: no daemon, no job."""
@@ -150,13 +161,13 @@ class Cluster:
         places |= {"log-file": "log/munged.log", "seed-file": "munge.seed"}
         options = [f"--{option}={self.folder / file}" for option, file in places.items()]
         # The daemons must not hold a pipe of this process open.
-        quiet = {"env": self.env, "check": True, "stdin": subprocess.DEVNULL, "timeout": 60}
+        quiet = {"env": self.env, "check": True, "stdin": subprocess.DEVNULL, "timeout": LONG}
         with (self.folder / "log/start.log").open("w") as log:
             subprocess.run(["munged", "--force", *options], stdout=log, stderr=log, **quiet)
             subprocess.run(["slurmctld"], stdout=log, stderr=log, **quiet)
             for node in NODES:
                 subprocess.run(["slurmd", "-N", node], stdout=log, stderr=log, **quiet)
-        _wait_for(lambda: self.run("sinfo", "-hNt", "idle", "-o", "%N").split() == list(NODES), 60, "idle nodes")
+        wait_for(lambda: self.run("sinfo", "-hNt", "idle", "-o", "%N").split() == list(NODES), "all nodes were idle")
 
 
 def job_processes(folder, node=None):
@@ -185,25 +196,10 @@ def stop(pid_file):
         os.kill(process, signal.SIGTERM)
     except (OSError, ValueError):
         return
-    _wait_for(lambda: not Path(f"/proc/{process}").exists(), 15, "a daemon to end", check=False)
+    with suppress(AssertionError):
+        wait_for(lambda: not Path(f"/proc/{process}").exists(), "a daemon ended", seconds=60)
     _kill(process)
     pid_file.unlink(missing_ok=True)
-
-
-def wait_for(condition, seconds, what):
-    """The first true value of `condition()`, looked at four times a second; fails after `seconds`."""
-    return _wait_for(condition, seconds, what)
-
-
-def _wait_for(condition, seconds, what, check=True):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            if check:
-                raise TimeoutError(f"waited {seconds} s for {what}")
-            return value
-        time.sleep(0.25)
-    return value
 
 
 def _step_daemons(jobs):

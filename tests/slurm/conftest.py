@@ -1,8 +1,6 @@
 """A real Slurm and a checkout of graft on it, as a user of a cluster has them."""
 
-import shutil
 import signal
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,9 @@ import pytest
 import yaml
 
 from environments import environment_with
-from running import ROOT
+from gated import LONG, checkout, end, start, wait_for
 from slurm.cluster import INSTALL, Cluster, is_installed
 
-PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "profiles")
 # What a site edits. Here the queue is asked more often, since jobs take seconds, and one thread each makes bytes equal.
 SITE = """
 slurm-init-seconds-before-status-checks: 5
@@ -27,15 +24,15 @@ def pytest_sessionstart(session):
         pytest.exit(f"These tests start a Slurm of their own. Install it with: {INSTALL}", returncode=2)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def cluster():
-    """The cluster of all tests here. A test run that is told to end takes it down, too."""
+    """A cluster of the test's own: nobody else's jobs are in its queue. A test run that is told to end takes it down, too."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Cluster(Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def clone(tmp_path_factory, cluster):
     """A function that makes a checkout whose default config is the one given: a Clone. Without `conda` (the folder of
     its programs) jobs run in the tests' own environment.
@@ -43,10 +40,7 @@ def clone(tmp_path_factory, cluster):
     made = []
 
     def make(config, conda=None):
-        folder = tmp_path_factory.mktemp("clone")
-        for part in PARTS:
-            source = ROOT / part
-            shutil.copytree(source, folder / part) if source.is_dir() else shutil.copy(source, folder / part)
+        folder = checkout(tmp_path_factory.mktemp("clone"))
         (folder / "slurm").symlink_to("profiles/slurm")
         (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
         profile = folder / "profiles/slurm/config.yaml"
@@ -87,22 +81,28 @@ class Clone:
 
     def start(self, *targets):
         """`snakemake --profile slurm`, running; what it says goes to `log`."""
-        with self.log.open("w") as log:
-            command = ["snakemake", "--profile", "slurm", *targets]
-            self.started.append(subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=log, stderr=log))
+        command = ["snakemake", "--profile", "slurm", *targets]
+        self.started.append(start(command, self.log, cwd=self.folder, env=self.env))
         return self.started[-1]
 
     def stop(self):
         """End what still runs, as Ctrl-C does."""
         for process in self.started:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-                process.wait(60)
+            end(process)
 
-    def run(self, *targets, timeout=900):
+    def run(self, *targets):
         """The same, to its end, which must be a good one; what it said."""
-        assert self.start(*targets).wait(timeout) == 0, self.log.read_text()[-6000:]
+        self.start(*targets)
+        return self.finish()
+
+    def finish(self):
+        """Wait for the good end of what was started last; what it said."""
+        assert self.started[-1].wait(2 * LONG) == 0, self.log.read_text()[-6000:]
         return self.log.read_text()
+
+    def wait_for(self, condition, what):
+        """The first true value of `condition()`, which must come while what was started last runs."""
+        return wait_for(condition, what, self.started[-1], self.log)
 
     def job_of(self, wildcards, rule="finetune"):
         """The Slurm job in the queue that runs a rule for what ends with `wildcards`, or None."""

@@ -1,34 +1,31 @@
 """The literal `snakemake --profile slurm` on the embedded default's small version: every rule where it belongs."""
 
+import os
 import re
 import signal
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
-import pytest
 import yaml
 
 from environments import ask_for_this_python, environments_of_scripts, made, ran
+from gated import LONG, wait_for
 from running import ROOT
-from slurm.cluster import wait_for
 from tiny_data import image_folder, trainings
 
 GPU_RULES = ("embed", "finetune", "distill")
 SEEDS = range(21)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def probes(clone, tmp_path_factory):
-    """Many linear probes, which run beside the first test below: mostly, that one waits for Slurm. (clone, process)"""
-    data = tmp_path_factory.mktemp("data")
+def probes(folder):
+    """A config of many linear probes, and their data in `folder`."""
     labels = np.arange(200) % 2
     values = np.random.default_rng(0).normal(size=(200, 8)) + labels[:, None]
-    np.savez(data / "d.npz", X=values.astype(np.float32), y=labels.astype(str))
-    entry = {"source": {"path": str(data)}, "targets": {"label": {"column": "y"}}}
+    np.savez(folder / "d.npz", X=values.astype(np.float32), y=labels.astype(str))
+    entry = {"source": {"path": str(folder)}, "targets": {"label": {"column": "y"}}}
     model = {"dataset": "numbers", "backbone": "vectors", "method": "linear", "seeds": list(SEEDS)}
-    lab = clone({"datasets": {"numbers": entry}, "finetune": {"many": model}})
-    return lab, lab.start(*(f"results/finetune/many.vectors.linear/seed{seed}/ft_model.pt" for seed in SEEDS))
+    return {"datasets": {"numbers": entry}, "finetune": {"many": model}}
 
 
 def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs_together(clone, cluster, conda):
@@ -60,25 +57,22 @@ def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs
     assert "Nothing to be done" in lab.run()
 
 
-def test_many_linear_probes_are_two_slurm_jobs(probes, cluster):
-    lab, controller = probes
-    assert controller.wait(600) == 0, lab.log.read_text()[-6000:]
+def test_many_linear_probes_are_two_slurm_jobs(clone, cluster, tmp_path):
+    lab = clone(probes(tmp_path))
+    said = lab.run(*(f"results/finetune/many.vectors.linear/seed{seed}/ft_model.pt" for seed in SEEDS))
     assert not cluster.jobs()
     assert len(list(lab.folder.glob("results/finetune/*/seed*/ft_model.pt"))) == len(SEEDS)
-    assert len(re.findall(r"submitted with SLURM jobid", lab.log.read_text())) == 4  # two prepare and embed the data
+    assert len(re.findall(r"submitted with SLURM jobid", said)) == 4  # two prepare and embed the data
 
 
 def test_ctrl_c_cancels_what_is_queued(clone, cluster, tmp_path):
     lab = clone(trainings(image_folder(tmp_path / "cells", per_class=24)))
     cluster.run("scontrol", "update", "PartitionName=cpu", "State=DOWN")
-    try:
-        controller = lab.start()
-        wait_for(lambda: any(state == "PENDING" for state, *_ in cluster.jobs().values()), 120, "a queued job")
-        controller.send_signal(signal.SIGINT)
-        assert controller.wait(60) != 0
-        assert wait_for(lambda: not cluster.jobs(), 20, "the queue to empty")
-    finally:
-        cluster.run("scontrol", "update", "PartitionName=cpu", "State=UP")
+    controller = lab.start()
+    lab.wait_for(lambda: any(state == "PENDING" for state, *_ in cluster.jobs().values()), "a job was queued")
+    os.killpg(controller.pid, signal.SIGINT)
+    assert controller.wait(LONG) != 0
+    wait_for(lambda: not cluster.jobs(), "the queue was empty")
 
 
 def _place(log):
