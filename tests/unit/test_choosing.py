@@ -1,0 +1,166 @@
+"""Which model a run recommends: told on validation rows, by a paired bootstrap that draws groups."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import log_loss, r2_score, roc_auc_score
+
+from graft.choosing import Candidate, choose
+
+CLASSES = ["a", "b"]
+METRICS = ("auroc", "accuracy")
+
+
+def table(labels, chances):
+    """Validation rows of a classifier of a and b that gives b these probabilities."""
+    chances = np.asarray(chances, float)
+    return pd.DataFrame(
+        {
+            "sample_id": [f"s{i}" for i in range(len(labels))],
+            "label": [CLASSES[i] for i in labels],
+            "predicted": [CLASSES[i] for i in (chances > 0.5).astype(int)],
+            "prob_a": 1 - chances,
+            "prob_b": chances,
+        }
+    )
+
+
+def candidate(name, *tables, parameters=100, frozen=True):
+    return Candidate(name, list(tables), parameters, frozen)
+
+
+def noisy(labels, spread, seed):
+    """Probabilities of b: the label and noise of this spread, through a logistic curve."""
+    random = np.random.default_rng(seed)
+    return 1 / (1 + np.exp(-(3 * (2 * np.asarray(labels) - 1) + spread * random.normal(size=len(labels)))))
+
+
+LABELS = np.arange(300) % 2
+
+
+def test_a_clear_lead_is_no_tie_and_the_figures_are_those_of_scikit_learn():
+    good, bad = noisy(LABELS, 1, 0), noisy(LABELS, 6, 1)
+    found = choose([candidate("bad", table(LABELS, bad)), candidate("good", table(LABELS, good))], CLASSES, {}, METRICS)
+    assert (found["model"], found["by"], found["metric"], found["rows"]) == ("good", "lead", "auroc", 300)
+    for name, chances in (("good", good), ("bad", bad)):
+        row = found["table"].loc[name]
+        assert row["value"] == pytest.approx(roc_auc_score(LABELS, chances), abs=1e-12)
+        assert row["loss"] == pytest.approx(log_loss(LABELS, chances), abs=1e-12)
+    assert not found["table"].loc["bad", "tied"] and found["table"].loc["bad", "gap_high"] < 0
+
+
+def test_within_a_tie_the_lower_log_loss_is_taken_though_its_metric_is_lower():
+    labels = np.arange(60) % 2
+    chances = np.where(labels, 0.9, 0.1)
+    chances[:3] = 1 - chances[:3]  # three mistakes
+    sharp, first = chances.copy(), chances.copy()
+    first[0] = 1 - first[0]  # one mistake fewer, but all others at 0.6
+    dull = np.where(first > 0.5, 0.6, 0.4)
+    ways = [candidate("dull", table(labels, dull)), candidate("sharp", table(labels, sharp))]
+    found = choose(ways, CLASSES, {}, ("accuracy",))
+    assert found["table"].loc["dull", "value"] > found["table"].loc["sharp", "value"]
+    assert (found["model"], found["by"]) == ("sharp", "loss") and found["table"]["tied"].all()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_among_equals_the_fewest_parameters_win_then_the_frozen_network(order):
+    rows = table(LABELS, noisy(LABELS, 2, 0))
+    equal = [
+        candidate("large", rows, parameters=900),
+        candidate("trained", rows, frozen=False),
+        candidate("small", rows),
+    ]
+    found = choose(equal[::order], CLASSES, {}, METRICS)
+    assert (found["model"], found["by"]) == ("small", "cost") and found["table"]["tied"].all()
+    assert (found["table"][["gap", "gap_low", "gap_high"]] == 0).all(axis=None)
+
+
+def test_the_interval_of_the_gap_is_that_of_a_bootstrap_by_brute_force_over_groups():
+    random = np.random.default_rng(3)
+    groups = np.repeat(np.arange(30), 10)
+    hard = random.random(30)[groups]  # a group is hard for one model and easy for the other
+    first, second = (np.abs(1 - LABELS - 0.1 - 0.8 * (random.random(300) < share)) for share in (hard, 1 - hard))
+    tables = [table(LABELS, chances.round(1)) for chances in (first, second)]
+    right = [(one["label"] == one["predicted"]).to_numpy(float) for one in tables]
+    gap = right[0] - right[1]
+    leader = 0 if gap.mean() > 0 else 1
+    drawn = []
+    for _ in range(4000):
+        rows = np.concatenate([np.flatnonzero(groups == g) for g in random.integers(0, 30, 30)])
+        drawn.append((gap if leader else -gap)[rows].mean())
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    ways = [candidate(name, one) for name, one in zip("xy", tables, strict=True)]
+    by_group = choose(ways, CLASSES, {f"s{i}": f"plate {g}" for i, g in enumerate(groups)}, ("accuracy",))
+    other = by_group["table"].loc["xy"[1 - leader]]
+    wider = 2.045 / 1.96 * np.sqrt(30 / 29)  # Student's t of 29 degrees of freedom
+    assert other["gap_low"] == pytest.approx(other["gap"] + wider * (low - other["gap"]), abs=0.015)
+    assert other["gap_high"] == pytest.approx(other["gap"] + wider * (high - other["gap"]), abs=0.015)
+    by_row = choose(ways, CLASSES, {}, ("accuracy",))["table"].loc["xy"[1 - leader]]
+    assert other["gap_high"] - other["gap_low"] > 1.5 * (by_row["gap_high"] - by_row["gap_low"])
+    assert by_group["groups"] == 30
+
+
+def test_what_mcnemar_cannot_tell_apart_on_many_rows_is_a_tie_and_what_it_can_is_none():
+    for mistakes, lost in ((20, 8), (20, 0)):  # the first errs on 0..19, the second on `lost` others instead
+        labels = np.arange(400) % 2
+        first, second = (np.where(labels, 0.9, 0.1) for _ in range(2))
+        first[:mistakes] = 1 - first[:mistakes]
+        second[200 : 200 + lost] = 1 - second[200 : 200 + lost]
+        p = binomtest(lost, mistakes + lost).pvalue
+        found = choose(
+            [candidate("x", table(labels, first)), candidate("y", table(labels, second))], CLASSES, {}, ("accuracy",)
+        )
+        assert found["table"]["tied"].all() == (p > 0.05), (lost, p)
+    close = np.where(labels, 0.9, 0.1)
+    close[200:214] = 1 - close[200:214]
+    assert binomtest(14, 34).pvalue > 0.05
+    found = choose(
+        [candidate("x", table(labels, first)), candidate("y", table(labels, close))], CLASSES, {}, ("accuracy",)
+    )
+    assert found["table"]["tied"].all()
+
+
+def test_seeds_are_averaged_and_the_same_rows_compared_whatever_their_order():
+    seeds = [table(LABELS, noisy(LABELS, 3, seed)) for seed in range(2)]
+    shuffled = [one.sample(frac=1, random_state=1) for one in seeds]
+    found, again = (
+        choose([candidate("x", *some), candidate("y", table(LABELS, noisy(LABELS, 3, 9)))], CLASSES, {}, METRICS)
+        for some in (seeds, shuffled)
+    )
+    mean = np.mean([roc_auc_score(LABELS, one["prob_b"]) for one in seeds])
+    assert found["table"].loc["x", "value"] == pytest.approx(mean, abs=1e-12)
+    pd.testing.assert_frame_equal(found["table"], again["table"])
+
+
+def test_where_a_class_is_missing_in_validation_the_next_metric_is_taken_and_without_rows_nothing_is_compared():
+    labels = np.zeros(40, int)
+    first, second = np.full(40, 0.1), np.where(np.arange(40) < 30, 0.6, 0.1)
+    found = choose([candidate("x", table(labels, second)), candidate("y", table(labels, first))], CLASSES, {}, METRICS)
+    assert (found["metric"], found["model"], found["by"]) == ("accuracy", "y", "lead")
+    none = table([], [])
+    found = choose([candidate("x", none, parameters=9), candidate("y", none, parameters=8)], CLASSES, {}, METRICS)
+    assert (found["model"], found["by"], found["rows"]) == ("y", "rows", 0) and found["table"]["value"].isna().all()
+
+
+def test_regressions_are_compared_by_r2_and_rmse():
+    random = np.random.default_rng(0)
+    value = random.normal(size=100)
+    tables = [
+        pd.DataFrame({"sample_id": [f"s{i}" for i in range(100)], "value": value, "predicted": value + off})
+        for off in (0.1 * random.normal(size=100), 0.5 * random.normal(size=100))
+    ]
+    found = choose([candidate("x", tables[0]), candidate("y", tables[1])], None, {}, ("r2",))
+    assert (found["model"], found["by"]) == ("x", "lead")
+    for name, one in zip("xy", tables, strict=True):
+        assert found["table"].loc[name, "value"] == pytest.approx(r2_score(value, one["predicted"]))
+        assert found["table"].loc[name, "loss"] == pytest.approx(np.sqrt(np.mean((one["predicted"] - value) ** 2)))
+    single = [candidate(name, one.head(1)) for name, one in zip("xy", tables, strict=True)]
+    found = choose(single, None, {}, ("r2",))
+    assert found["by"] == "loss" and found["table"]["tied"].all()
+
+
+def test_one_group_alone_tells_nothing_apart():
+    ways = [candidate("bad", table(LABELS, noisy(LABELS, 9, 1))), candidate("good", table(LABELS, noisy(LABELS, 1, 0)))]
+    found = choose(ways, CLASSES, dict.fromkeys((f"s{i}" for i in range(300)), "one"), METRICS)
+    assert found["table"]["tied"].all() and (found["model"], found["by"]) == ("good", "loss")
