@@ -1,0 +1,25 @@
+"""Measure how near validation, test and pool rows lie to the train rows, by embeddings that are there already."""
+
+from graft.feature_files import blocks_of
+from graft.job import job
+from graft.nearness import measure
+from graft.outputs import write_json
+from graft.samples import read_manifest
+
+
+def main(samples, features, backbone, output):
+    """Write what nearness.measure says; `features` are the paths of all parts, `backbone` tells whose they are."""
+    manifest = read_manifest(samples)
+    is_vector = manifest.card["modality"] == "vector"
+    measured = measure(lambda: blocks_of(manifest.frame, *features), manifest.frame, is_vector)
+    write_json(output, {"dataset": manifest.card["dataset"], "backbone": backbone, **measured})
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        main(
+            samples=snakemake.input.samples,
+            features=list(snakemake.input.features),
+            backbone=snakemake.params.backbone,
+            output=snakemake.output.nearness,
+        )
