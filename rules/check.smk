@@ -33,6 +33,32 @@ rule measure_speed:
         "../scripts/measure_speed.py"
 
 
+rule measure_lengths:
+    """Count the texts of a data set that are longer than a backbone reads."""
+    input:
+        unpack(with_backbone),
+        pool="<results>/data/{dataset}/pool.digest",
+    output:
+        lengths="<results>/data/{dataset}/{backbone}.lengths.json",
+    log:
+        "<logs>/measure_lengths/{dataset}.{backbone}.log",
+    benchmark:
+        "<benchmarks>/measure_lengths/{dataset}.{backbone}.tsv"
+    params:
+        code=code_digest("measure_lengths", library_of),
+    threads: 1
+    priority: 20
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(60),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Counting the tokens of {wildcards.dataset} for {wildcards.backbone}"
+    script:
+        "../scripts/measure_lengths.py"
+
+
 rule check_data:
     """Show a data set before anything is trained on it: samples, splits, trouble, and what the models will cost."""
     input:

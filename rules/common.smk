@@ -207,6 +207,25 @@ def folds_of(model):
     return found if len(found) > 1 else []  # one fold alone leaves nothing to train on
 
 
+def embeddings_to_look_at(dataset):
+    """A name and a folder of embeddings by which a data set's splits are compared: a pretrained backbone's if there are
+    any, since a trained network has seen the train rows."""
+    shared = [backbone for name, backbone in all_features() if name == dataset]
+    if shared:
+        return shared[0], f"<results>/features/{dataset}/{shared[0]}"
+    _, model, seed = next(run for run in all_runs() if PLAN.models[run[1]]["dataset"] == dataset)
+    return model, embeddings_of(model, seed)
+
+
+def text_backbones(dataset):
+    """The backbones that read a data set of texts; none for other data."""
+    card = checkpoints.prepare_data.get(dataset=dataset).output.card
+    if read_json(card)["modality"] != "text":
+        return []
+    used = [entry.get("backbone") for entry in (*PLAN.models.values(), *PLAN.tasks.values()) if entry["dataset"] == dataset]
+    return [backbone for backbone in dict.fromkeys(used) if backbone]
+
+
 def uses_features(model):
     """Whether a model's method starts from the stored embeddings of its backbone."""
     return model["stage"] == "distill" or codedigest.constant_of(f"graft.methods.{model['method']}", "USES_FEATURES")

@@ -129,7 +129,19 @@ def check_inputs(wildcards):
         **with_contents(wildcards),
         "pool": f"<results>/data/{name}/pool.digest",
         "speed": [f"<benchmarks>/speed/{name}.{backbone}.json" for backbone in backbones],
+        "lengths": lengths_of(name),
     }
+
+
+def lengths_of(dataset):
+    """How many texts of a data set each of its backbones cuts."""
+    return [f"<results>/data/{dataset}/{backbone}.lengths.json" for backbone in text_backbones(dataset)]
+
+
+def nearness_inputs(wildcards):
+    """The embeddings of every part of a data set."""
+    _, folder = embeddings_to_look_at(wildcards.dataset)
+    return {**prepared(wildcards), "features": [f"{folder}/{part}.parquet" for part in parts_of(wildcards.dataset)]}
 
 
 def few_shot_inputs(wildcards):
@@ -166,13 +178,18 @@ def few_shot_figure_inputs(wildcards):
 
 
 def summary_inputs(wildcards):
-    """Every trained model with its metrics, and the metrics of every few-shot task."""
+    """Every trained model with its metrics and predictions, the metrics of every few-shot task, and what the data are like."""
     ask_all_checkpoints()
-    folders = [run_folder(model, seed) for _, model, seed in all_runs()]
+    folders, datasets = [run_folder(model, seed) for _, model, seed in all_runs()], used_datasets()
     return {
         "models": [f"{folder}/ft_model.pt" for folder in folders],
         "metrics": [f"{folder}/metrics.json" for folder in folders],
+        "predictions": [f"{folder}/predictions.parquet" for folder in folders],
         "few_shot": [f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()],
+        "samples": [ancient(f"<results>/data/{dataset}/samples.parquet") for dataset in datasets],
+        "labelled": [f"<results>/data/{dataset}/labelled.digest" for dataset in datasets],
+        "nearness": [f"<results>/data/{dataset}/nearness.json" for dataset in datasets],
+        "lengths": [path for dataset in datasets for path in lengths_of(dataset)],
     }
 
 

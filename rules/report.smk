@@ -1,6 +1,31 @@
 # Needs: histories, predictions, metrics, few-shot results. Makes: the report's figures and one table of all results.
 
 
+rule measure_nearness:
+    """Measure how near validation, test and pool rows lie to the train rows, by embeddings that are there already."""
+    input:
+        unpack(nearness_inputs),
+    output:
+        nearness="<results>/data/{dataset}/nearness.json",
+    log:
+        "<logs>/measure_nearness/{dataset}.log",
+    benchmark:
+        "<benchmarks>/measure_nearness/{dataset}.tsv"
+    params:
+        backbone=lambda wildcards: embeddings_to_look_at(wildcards.dataset)[0],
+        code=code_digest("measure_nearness"),
+    threads: 2
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(60),
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Measuring how near the splits of {wildcards.dataset} lie to its train rows"
+    script:
+        "../scripts/measure_nearness.py"
+
+
 rule summarize:
     """Gather the results of all models and tasks in one table."""
     input:

@@ -8,7 +8,7 @@ import hashlib
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri, stdtrit
+from scipy.special import stdtrit
 
 from graft.metrics import auroc
 
@@ -124,7 +124,9 @@ def _scale(blocks, is_train):
     """A function that standardises columns as over the train rows, and divides by the root of their number."""
 
     def mean_of(what):
-        sums = [(what(np.asarray(block[is_train[at]], np.float64)).sum(0), is_train[at].sum()) for at, block in blocks()]
+        sums = [
+            (what(np.asarray(block[is_train[at]], np.float64)).sum(0), is_train[at].sum()) for at, block in blocks()
+        ]
         return sum(total for total, _ in sums) / max(1, sum(count for _, count in sums))
 
     mean = mean_of(lambda part: part)

@@ -109,6 +109,13 @@ def tokenizer(folder):
     return transformers.tokenizer(folder)
 
 
+def longest_input(spec):
+    """How many tokens the network of a text backbone (backbone.json) can read, whatever it is set to; None: any number."""
+    from graft.backbones import transformers
+
+    return transformers.longest_input(spec)
+
+
 def library_module(module):
     """The library's own module, whose state dict has the library's own names (a text backbone wraps it)."""
     return getattr(module, "network", module) if module.modality == "text" else module

@@ -83,6 +83,11 @@ def _longest(config):
     return positions.num_embeddings - (0 if positions.padding_idx is None else positions.padding_idx + 1)
 
 
+def longest_input(spec):
+    """See backbones.longest_input."""
+    return _longest(make_config(spec["config"]))
+
+
 def build(spec, folder=None):
     """The network of spec["config"] (or of the folder's config.json), without pooler and head; no code is loaded."""
     config = make_config(spec["config"]) if "config" in spec else read_config(Path(folder))

@@ -1,0 +1,61 @@
+"""Count the texts of a data set that are longer than a backbone reads: of these it sees the beginning alone."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from graft.backbones import longest_input, tokenizer
+from graft.inputs import TEXT_BLOCK, in_reading_order, open_source
+from graft.job import Progress, job
+from graft.outputs import read_json, write_json
+from graft.readers import opener
+from graft.samples import read_manifest
+
+logger = logging.getLogger("graft")
+STEP = 64  # proposed lengths are multiples of it: networks compute them no slower
+
+
+def main(samples, dataset, entry, folder, output):
+    """Write how many texts there are, how many are cut, and which max_length would read more of them.
+
+    The file holds max_length (tokens that the backbone reads as configured), limit (that it can read; None if there is
+    none), texts, cut, longest (tokens of the longest text), seen (share of all tokens that is read), proposed (the
+    max_length that reads all texts, or as much as the network can; None where nothing is cut or nothing more can be read)
+    and still_cut (texts that it would cut).
+    """
+    manifest, spec = read_manifest(samples), read_json(Path(folder) / "backbone.json")
+    source, length = open_source(dataset, entry, manifest.card), spec["preprocessing"]["max_length"]
+    found = lengths(manifest.frame, opener(entry, source.root), tokenizer(folder))
+    limit, cut, longest = longest_input(spec), found > length, int(found.max(initial=0))
+    proposed = min(-(-longest // STEP) * STEP, limit or np.inf) if cut.any() else None
+    proposed = int(proposed) if proposed and proposed > length else None
+    facts = {"backbone": spec["name"], "max_length": length, "limit": limit, "texts": len(found), "cut": int(cut.sum())}
+    facts |= {"longest": longest, "seen": float(np.minimum(found, length).sum() / max(1, found.sum()))}
+    still = int((found > proposed).sum()) if proposed else facts["cut"]
+    logger.info("%d of %d texts are longer than %d tokens", facts["cut"], facts["texts"], length)
+    write_json(output, {**facts, "proposed": proposed, "still_cut": still})
+
+
+def lengths(rows, load, words):
+    """Tokens of each text, uncut; int64 array, in reading order."""
+    rows, found = in_reading_order(rows), [np.zeros(0, np.int64)]
+    progress = Progress("counting tokens", len(rows), "texts")
+    for start in range(0, len(rows), TEXT_BLOCK):
+        block = rows.iloc[start : start + TEXT_BLOCK]
+        texts = [load(row.path, row.row, row.content_sha256) for row in block.itertuples()]
+        ids = words(texts, padding=False, split_special_tokens=True, return_attention_mask=False, verbose=False)
+        found.append(np.array([len(one) for one in ids["input_ids"]], np.int64))
+        progress.add(len(block))
+    return np.concatenate(found)
+
+
+if "snakemake" in globals():
+    with job(snakemake):
+        main(
+            samples=snakemake.input.samples,
+            dataset=snakemake.input.dataset,
+            entry=snakemake.config["datasets"][snakemake.wildcards.dataset],
+            folder=Path(snakemake.input.backbone).parent,
+            output=snakemake.output.lengths,
+        )

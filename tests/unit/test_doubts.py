@@ -1,0 +1,100 @@
+"""What is said of figures that mislead: validation unlike test, validation near to train, texts that are cut."""
+
+import numpy as np
+import pytest
+
+from graft.doubts import cut, gap, nearer, worse_on_test
+from graft.metrics import wilson
+
+
+def share(hits, count):
+    low, high = wilson([hits], [count])
+    return {"value": hits / count, "low": float(low[0]), "high": float(high[0])}
+
+
+def test_the_interval_of_a_gap_of_shares_is_newcombes():
+    """Newcombe 1998, table II, method 10: 56/70 against 48/80, and 10/10 against 0/10."""
+    assert gap(share(56, 70), share(48, 80)) == pytest.approx({"value": 0.2, "low": 0.0524, "high": 0.3339}, abs=5e-5)
+    assert gap(share(10, 10), share(0, 10))["low"] == pytest.approx(0.6075, abs=5e-5)
+    assert gap(share(1, 2), {"value": 0.5, "low": None, "high": None})["low"] is None
+
+
+def test_an_instrument_that_shifts_is_said_with_its_size():
+    said = worse_on_test({"validation": {"accuracy": share(60, 60)}, "test": {"accuracy": share(57, 100)}})
+    assert said.startswith("accuracy is 1.000 on validation and 0.570 on test (0.430 lower [0.3")
+
+
+@pytest.mark.parametrize("validation", [(12, 12), (57, 60)])
+def test_noise_is_not_said(validation):
+    metrics = {"validation": {"accuracy": share(*validation)}, "test": {"accuracy": share(90, 100)}}
+    assert worse_on_test(metrics) == ""
+
+
+def test_equal_splits_are_hardly_ever_said_to_differ():
+    random = np.random.default_rng(0)
+    said = [
+        worse_on_test(
+            {split: {"accuracy": share(random.binomial(n, 0.9), n)} for split, n in (("validation", 60), ("test", 120))}
+        )
+        for _ in range(1000)
+    ]
+    assert np.mean([bool(one) for one in said]) < 0.025
+
+
+def test_the_error_of_a_regression_is_held_against_as_a_ratio():
+    errors = {
+        "validation": {"rmse": {"value": 0.5, "low": 0.4, "high": 0.6}},
+        "test": {"rmse": {"value": 1.5, "low": 1.2, "high": 1.8}},
+    }
+    assert "RMSE is 0.5 on validation and 1.5 on test (3.00 times as large [2.2" in worse_on_test(errors)
+    errors["test"]["rmse"] = {"value": 0.6, "low": 0.45, "high": 0.75}
+    assert worse_on_test(errors) == "" and worse_on_test({"validation": {}}) == ""
+
+
+NEAR = {"value": 0.8, "low": 0.7, "high": 0.9}
+
+
+def nearness(measure="cosine", **farther):
+    return {"measure": measure, "median": {"validation": 0.825, "test": 0.58, "pool": 0.5}, "farther": farther}
+
+
+def test_validation_near_to_train_is_said_with_the_medians_and_what_to_do():
+    (said,) = nearer(nearness(test=NEAR), {})
+    assert "median cosine to the nearest train row: validation 0.825, test 0.580" in said
+    assert "near_duplicates: together" in said and "group" in said
+    said = list(nearer(nearness(test=NEAR, pool=NEAR), {}))
+    assert len(said) == 2 and "label some pool rows" in said[1]
+
+
+def test_what_is_said_to_do_is_not_what_is_done_already_nor_what_vectors_cannot():
+    (said,) = nearer(nearness(test=NEAR), {"near_duplicates": "together"})
+    assert "near_duplicates" not in said and "group" in said
+    (said,) = nearer(nearness("distance", test=NEAR), {})
+    assert "near_duplicates" not in said and "median distance" in said
+
+
+@pytest.mark.parametrize("farther", [(0.55, 0.5), (0.9, 0.3), (0.9, None), (0.2, 0.1)])
+def test_alike_splits_and_few_groups_are_not_said(farther):
+    value, low = farther
+    assert list(nearer(nearness(test={"value": value, "low": low, "high": 1.0}), {})) == []
+
+
+def lengths(**more):
+    facts = {
+        "backbone": "minilm",
+        "max_length": 128,
+        "limit": 512,
+        "texts": 1000,
+        "cut": 700,
+        "longest": 900,
+        "seen": 0.4,
+    }
+    return facts | {"proposed": 512, "still_cut": 30, **more}
+
+
+def test_cut_texts_are_counted_and_the_entry_that_reads_more_is_written_out():
+    said = cut(lengths())
+    assert said.startswith("700 of 1,000 texts are longer than the 128 tokens that minilm is set to read")
+    assert "`backbones: {minilm-512: {like: minilm, max_length: 512}}`" in said and "all but 30 of the texts" in said
+    assert "cannot read more" in cut(lengths(max_length=512, proposed=None))
+    assert cut(lengths(cut=0)) == "" and cut(lengths(cut=5), brief=True) == "" and cut(lengths(cut=5))
