@@ -11,6 +11,7 @@ import yaml
 
 from graft import config as graft_config
 from graft import network
+from graft.images import DECODER
 from graft.outputs import read_json
 from graft.store import Store
 from graft.teacher import view_seeds
@@ -46,7 +47,7 @@ def main(configs, results, resources, store=None, unused_days=None):
 
     def wanted(kind, key):
         if kind == "images":
-            return _fit(key) in fits
+            return _fit(key) in fits and key.get("decoder") == DECODER
         if kind == "tokens":
             return key["tokenizer"] in tokenizers
         if kind == "teacher_logits":

@@ -1,9 +1,12 @@
 """Small data sets that tests make: real PNG, JPEG, TIFF, CSV, Parquet and NumPy files, written as users write them."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
+import tifffile
 import yaml
 from PIL import Image
 
@@ -25,6 +28,41 @@ def encoded(array, kind="PNG", **options):
     file = io.BytesIO()
     Image.fromarray(array).save(file, format=kind, **options)
     return file.getvalue()
+
+
+def tiff(array, **options):
+    """The bytes of a TIFF that tifffile writes."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, array, **options)
+    return file.getvalue()
+
+
+def png16(array):
+    """A 16-bit colour PNG, which Pillow cannot write."""
+    height, width, channels = array.shape
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in array)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+def npy(array):
+    """The bytes of a .npy file."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def class_folders(root, images, classes=("a", "b"), suffix=".tif"):
+    """One file for each of `images` (bytes), in turn in the folder of each class; gives the root back."""
+    for i, data in enumerate(images):
+        path = Path(root) / classes[i % len(classes)] / f"{i:03}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return Path(root)
 
 
 def image_folder(root, per_class=6, classes=("cat", "dog"), **shape):

@@ -1,7 +1,6 @@
 """What the data card says of a prepared data set."""
 
-from graft.errors import UserError
-from graft.readers.rows import listed
+from graft.image_card import describe_images
 
 
 def in_words(card):
@@ -68,9 +67,7 @@ def describe(frame, modality, entry):
         If images have several depths: no range of values would fit them all.
     """
     if modality == "image":
-        return {
-            "image": _describe_images(frame, entry["range"]) | ({"bands": entry["bands"]} if entry["bands"] else {})
-        }
+        return {"image": describe_images(frame, entry)}
     if modality == "text":
         return {
             "text": {
@@ -81,40 +78,3 @@ def describe(frame, modality, entry):
             }
         }
     return {"vector": {"width": int(frame["width"].iloc[0])}}
-
-
-def _describe_images(frame, wanted):
-    kinds = frame["dtype"].value_counts()
-    if len(kinds) > 1:
-        lines = [
-            f"{count} images of {kind}, such as {frame.loc[frame['dtype'] == kind, 'path'].min()}"
-            for kind, count in sorted(kinds.items())
-        ]
-        raise UserError(
-            f"the images have several depths:{listed(lines)}",
-            allowed="one of uint8, uint16 and float32 in a data set",
-            hint="save all images with the same number of bits",
-        )
-    dtype = kinds.index[0]
-    train = frame[frame["split"] == "train"]
-    if wanted != "measured":
-        low, high = (float(value) for value in wanted)
-        if low >= high:
-            raise UserError(f"[{low:g}, {high:g}]", "range", "[low, high] with low < high")
-    elif dtype == "uint8":
-        low, high = 0.0, 255.0
-    else:
-        low, high = float(train["low"].min()), float(train["high"].max())
-        high = high if high > low else low + 1.0
-    heights, widths = frame["height"].astype(int), frame["width"].astype(int)
-    sizes = (widths.astype(str) + "x" + heights.astype(str)).value_counts()
-    return {
-        "dtype": dtype,
-        "range": [low, high],
-        "channels": int(frame["channels"].max()),
-        "sizes": {
-            "width": [int(widths.min()), int(widths.max())],
-            "height": [int(heights.min()), int(heights.max())],
-            "different": len(sizes),
-        },
-    }

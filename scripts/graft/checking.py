@@ -21,7 +21,8 @@ from graft.readers.rows import inside
 CHUNK = 64
 FACTS = {
     "image": {name: pa.int64() for name in ("height", "width", "channels")}
-    | {"dtype": pa.string(), "low": pa.float64(), "high": pa.float64()},
+    | {"dtype": pa.string(), "low": pa.float64(), "high": pa.float64(), "missing": pa.int64(), "alpha": pa.bool_()}
+    | {"frames": pa.int64(), "page_channels": pa.int64(), "quantiles": pa.list_(pa.float32())},
     "text": {name: pa.int64() for name in ("words", "characters", "replaced")},
     "vector": {"width": pa.int64()},
 }
@@ -32,7 +33,6 @@ PLACE = (
     pa.field("mtime_ns", pa.int64()),
 )
 RACY_NS = 2_000_000_000  # a file changed so shortly before it was read may change again without a new time
-DECODER = 2  # raised when images.decode refuses or gives something else than before
 
 
 def check_samples(frame, entry, root, modality, threads=1, cache=None):
@@ -49,7 +49,7 @@ def check_samples(frame, entry, root, modality, threads=1, cache=None):
     Returns
     -------
     DataFrame with the index of `frame`: content_sha256, reason (null, or why the sample cannot be used), and for images
-    height, width, channels, dtype, low, high, for texts words, characters, replaced, for vectors width
+    what images.facts gives, for texts words, characters, replaced, for vectors width
     """
     schema = pa.schema({"content_sha256": pa.string(), "reason": pa.string(), **FACTS[modality]})
     memory = _Memory(cache, entry, schema) if modality == "image" else None
@@ -85,7 +85,7 @@ def _check_one(raw, path, row, modality, entry, memory):
         seen = memory and memory.by_content(record["content_sha256"])
         if seen:
             return seen
-        record |= _facts(understand(value, modality, entry["frames"], entry["bands"]), modality)
+        record |= _facts(value, modality, entry)
     except UserError as error:
         if row >= 0 and error.where:  # the whole table cannot be read
             raise
@@ -95,9 +95,10 @@ def _check_one(raw, path, row, modality, entry, memory):
     return record
 
 
-def _facts(value, modality):
+def _facts(raw, modality, entry):
     if modality == "image":
-        return images.facts(value)
+        return images.facts(images.read(raw, entry["frames"], entry["bands"]))
+    value = understand(raw, modality)
     if modality == "text":
         return {"words": len(value.split()), "characters": len(value), "replaced": value.count("\ufffd")}
     return {"width": len(value)}
@@ -120,7 +121,7 @@ class _Memory:
 
     def __init__(self, cache, entry, schema):
         self.cache = cache
-        self.key = digest_of({"decoder": DECODER, "frames": entry["frames"], "bands": entry["bands"]})
+        self.key = digest_of({"decoder": images.DECODER, "frames": entry["frames"], "bands": entry["bands"]})
         kept = pa.schema([*PLACE, *schema]).empty_table()
         try:
             table = pq.read_table(cache) if cache is not None else kept

@@ -35,24 +35,28 @@ def intensities(pixels, labels, classes, low, high):
 
     Parameters
     ----------
-    pixels : list of arrays, any shape
+    pixels : list of arrays or masked arrays, any shape
     labels : list of str, one per array
     classes : list of str, in their order; the commonest few are drawn
     low, high : float, the values that become black and white
     """
     shown = [name for name in classes if name in labels][:MOST_CLASSES] or [None]
-    edges = np.linspace(min(low, *(p.min() for p in pixels)), max(high, *(p.max() for p in pixels)), BINS + 1)
+    margin = (high - low) / 20
+    edges = np.linspace(low - margin, high + margin, BINS + 1)
 
     def paint(figure):
         axes = figure.add_subplot()
         for name, colour in zip(shown, PALETTE, strict=False):
-            chosen = [p.ravel() for p, label in zip(pixels, labels, strict=True) if name in (None, label)]
-            heights, _ = np.histogram(np.concatenate(chosen), edges)
+            chosen = [np.ma.compressed(p) for p, label in zip(pixels, labels, strict=True) if name in (None, label)]
+            heights, _ = np.histogram(np.concatenate(chosen).clip(edges[0], edges[-1]), edges)
             label = "all images" if name is None else shorten([name])[0]
             axes.stairs(heights / max(1, heights.sum()), edges, color=colour, label=label)
         for border in (low, high):
             axes.axvline(border, color=GREY, linestyle=":")
-        axes.set(xlabel="pixel value (dotted: black and white for the network)", ylabel="share of pixels")
+        axes.set(
+            xlabel="pixel value (dotted: black and white for the network; what lies beyond stands at the ends)",
+            ylabel="share of pixels",
+        )
         legend_beside(axes)
 
     return svg((6.4, 3.2), "intensities", f"Pixel values of {len(pixels)} images.", paint)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from graft import images
 from graft.calibration import probabilities
 from graft.errors import UserError
-from graft.inputs import ImageInputs, TextInputs, as_format, token_rows
+from graft.inputs import ImageInputs, TextInputs, token_rows
 from graft.network import from_dict
 from graft.outputs import read_json
 
@@ -111,11 +111,9 @@ class _Images(ImageInputs):
             content = path.read_bytes()
         except OSError as error:
             raise UserError(f"cannot be read ({error.strerror})", where=str(path)) from error
-        settings = self.preprocessing
-        array = images.fit(
-            images.decode(content), settings["size"], settings["fit"], settings["crop"], settings["interpolation"]
-        )
-        return as_format(array, self.format, path)
+        form = self.format
+        array = images.decode(content, form.get("frames", "error"), form.get("bands"))
+        return images.to_input(array, form, self.preprocessing, str(path))
 
 
 class _Texts(TextInputs):

@@ -4,27 +4,28 @@
 Only formats that Pillow and tifffile decode by themselves are read (PostScript would start another program).
 """
 
-import contextlib
 import io
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from graft import pixel_range
 from graft.deep_images import (
+    Picture,
+    channels_last,
     check_png,
-    decode_deep_png,
-    decode_deep_tiff,
-    from_array,
+    decode_deep,
     many_channels,
-    narrow,
-    refuse_bomb,
-    refuse_frames,
+    of_array,
     short,
-    take_bands,
 )
 from graft.errors import UserError
+from graft.pillow_images import decode_with_pillow
+from graft.tiff_images import decode_tiff
 
-FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000", "AVIF")
+DECODER = 3  # raised when `decode` refuses or gives something else than before: nothing stored is then read as new
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+PNG = b"\x89PNG\r\n\x1a\n"
 SUFFIXES = frozenset(
     [
         ".png",
@@ -48,36 +49,41 @@ SUFFIXES = frozenset(
     ]
 )
 
-Image.MAX_IMAGE_PIXELS = None  # `refuse_bomb` counts; Pillow's warning cannot be caught safely in threads
-Image.init()
-
 
 def decode(data, frames="error", bands=None):
     """Decode an image file that is given as bytes.
 
-    Grey and RGB keep their depth: 8 bits as uint8, 16 bits as uint16, all else (float, 32-bit and signed integers) as
-    float32. Palettes, CMYK and 1-bit images become 8-bit RGB or grey; an alpha channel is laid over white; the EXIF
-    orientation is applied. NumPy's .npy files of shape (height, width[, channels]) are images too.
+    Grey and RGB keep their depth: 8 bits as uint8, 16 bits as uint16, all else (float, signed and longer integers) as
+    float32. Palettes, CMYK and 1-bit images become 8-bit RGB or grey; what the file calls an alpha channel is laid over
+    white; the EXIF orientation is applied. NumPy's .npy files of shape (height, width), (height, width, channels) or
+    (channels, height, width) are images too.
 
     Parameters
     ----------
     data : bytes
     frames : "error" refuses animations and multi-page files, "first" takes their first image
-    bands : list of int, optional, one or three bands to take, counted from 1; for images of more than three channels
+    bands : list of int, optional, one or three of the file's own bands to take, counted from 1; also pages that OME or
+        ImageJ call channels, and a band that the file calls alpha
 
     Returns
     -------
     array, shape (height, width, 1 or 3), dtype uint8, uint16 or float32
+        A masked array where pixels were not measured: they are NaN, or the number that GDAL's tag names.
 
     Raises
     ------
     UserError
         If the bytes are no image, are damaged or truncated, or hold what no network here takes.
     """
+    return read(data, frames, bands).pixels
+
+
+def read(data, frames="error", bands=None):
+    """The Picture (see deep_images) of an image file; `decode` gives its pixels alone."""
     if not data:
         raise UserError("the file is empty")
     try:
-        return np.ascontiguousarray(_checked(_decode(bytes(data), frames, bands)))
+        picture = _decode(bytes(data), frames, bands)
     except UserError:
         raise
     except UnidentifiedImageError:
@@ -85,9 +91,62 @@ def decode(data, frames="error", bands=None):
         raise UserError(f"not an image of a kind that is read; the file begins with {start}") from None
     except Exception as error:  # Pillow and tifffile raise a dozen kinds of exceptions for damaged files
         raise UserError(f"not a readable image ({short(error)})") from None
+    if picture.pixels.shape[2] not in (1, 3):
+        raise many_channels(picture.pixels.shape[2])
+    return picture
 
 
-def fit(array, size, mode="crop", crop=1.0, interpolation="bicubic"):
+def image_format(card):
+    """How the images of a data set are read, and what their numbers mean: all that a new image needs, JSON-like.
+
+    Parameters
+    ----------
+    card : dict, data_card.json
+
+    Returns
+    -------
+    dict
+        dtype ("uint8", "uint16" or "float32"), channels (1 or 3), range ([low, high], what becomes black and white),
+        frames and, where they were chosen, bands (for `decode`), and decoder (its version)
+    """
+    facts = card["image"]
+    keys = ("dtype", "channels", "range", "frames", "bands", "decoder")
+    return {"frames": "error"} | {key: facts[key] for key in keys if key in facts}
+
+
+def values_of(form):
+    """The part of an image format that the numbers of an image depend on: `frames` only says which files are taken."""
+    return {key: value for key, value in form.items() if key != "frames"}
+
+
+def to_input(array, form, preprocessing, where=None):
+    """A decoded image as a network's square: in the data set's channels and dtype, within its range.
+
+    Pixels that were not measured become black, values beyond the range black or white, before anything is resized: else
+    they would reach into their neighbours.
+
+    Parameters
+    ----------
+    array : what `decode` gave
+    form : dict, what `image_format` gave
+    preprocessing : dict with size, fit, crop and interpolation, of backbone.json
+    where : str, the file, for errors
+
+    Returns
+    -------
+    array, shape (size, size, channels), dtype as `form` says
+    """
+    if array.shape[2] > form["channels"]:
+        raise UserError("a colour image in a data set of grey ones", where, hint="run prepare_data again")
+    settings = preprocessing
+    square = fit(
+        array, settings["size"], settings["fit"], settings["crop"], settings["interpolation"], limits=form["range"]
+    )
+    square = np.repeat(square, form["channels"], axis=2) if square.shape[2] < form["channels"] else square
+    return _rounded(square, np.dtype(form["dtype"]))
+
+
+def fit(array, size, mode="crop", crop=1.0, interpolation="bicubic", limits=None):
     """Resize an image to a square with antialiasing, in the image's own dtype.
 
     The part of the image that is kept is resized directly, so that an image of 1 x 10,000 pixels costs no more
@@ -95,11 +154,12 @@ def fit(array, size, mode="crop", crop=1.0, interpolation="bicubic"):
 
     Parameters
     ----------
-    array : array, shape (height, width, channels), dtype uint8, uint16 or float32
+    array : array or masked array, shape (height, width, channels), dtype uint8, uint16 or float32
     size : int, pixels of the square
-    mode : "crop" (the central square), "squash" (the aspect ratio is lost) or "pad" (zeros beside the image)
+    mode : "crop" (the central square), "squash" (the aspect ratio is lost) or "pad" (black beside the image)
     crop : share of the short side (crop) or of both sides (squash) that is kept; timm's crop_pct
     interpolation : "bicubic", "bilinear", "nearest", "lanczos", "box" or "hamming"
+    limits : (low, high), optional, the values of black and white, to which all others are cut; masked pixels are black
 
     Returns
     -------
@@ -110,9 +170,10 @@ def fit(array, size, mode="crop", crop=1.0, interpolation="bicubic"):
     if mode == "pad":
         scale = size / max(height, width)
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-        small = _resize(array, inner, None, resample)
+        small = _resize(array, inner, None, resample, limits)
         top, left = (size - inner[1]) // 2, (size - inner[0]) // 2
-        out = np.zeros((size, size, channels), array.dtype)
+        black = _rounded(np.float64(limits[0] if limits else 0), array.dtype)
+        out = np.full((size, size, channels), black)
         out[top : top + inner[1], left : left + inner[0]] = small
         return out
     if mode == "crop":
@@ -122,87 +183,63 @@ def fit(array, size, mode="crop", crop=1.0, interpolation="bicubic"):
     else:
         raise ValueError(f"fit mode {mode!r}")
     left, top = (width - kept_width) / 2, (height - kept_height) / 2
-    return _resize(array, (size, size), (left, top, left + kept_width, top + kept_height), resample)
+    return _resize(array, (size, size), (left, top, left + kept_width, top + kept_height), resample, limits)
 
 
-def facts(array):
-    """What the manifest's card says of an image: height, width, channels, dtype, low, high."""
-    height, width, channels = array.shape
+def facts(picture):
+    """What the manifest's card is made of: size, depth and values of a picture, and what was found in its file."""
+    pixels = picture.pixels
+    height, width, channels = pixels.shape
+    deep = pixels.dtype != np.uint8
     return {
         "height": height,
         "width": width,
         "channels": channels,
-        "dtype": str(array.dtype),
-        "low": float(array.min()),
-        "high": float(array.max()),
+        "dtype": "int32" if picture.whole else str(pixels.dtype),
+        "low": float(pixels.min()),
+        "high": float(pixels.max()),
+        "missing": int(np.ma.count_masked(pixels)),
+        "alpha": picture.alpha,
+        "frames": picture.frames,
+        "page_channels": picture.page_channels,
+        "quantiles": pixel_range.quantiles(np.ma.compressed(pixels)) if deep else None,
     }
 
 
-def _resize(array, size, box, resample):
-    if array.dtype == np.uint8:
+def _resize(array, size, box, resample, limits):
+    if array.dtype == np.uint8 and not np.ma.isMaskedArray(array) and (limits is None or tuple(limits) == (0, 255)):
         image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
         out = np.asarray(image.resize(size, resample, box=box))
         return out[:, :, None] if out.ndim == 2 else out
     planes = [
-        np.asarray(Image.fromarray(array[:, :, channel].astype(np.float32)).resize(size, resample, box=box))
+        np.asarray(Image.fromarray(_plane(array[:, :, channel], limits)).resize(size, resample, box=box))
         for channel in range(array.shape[2])
     ]
     out = np.stack(planes, axis=2)
-    if array.dtype == np.uint16:  # bicubic overshoots at edges
-        out = np.clip(np.rint(out), 0, 65535)
-    return out.astype(array.dtype)
+    return _rounded(np.clip(out, *limits) if limits else out, array.dtype)  # bicubic overshoots at edges
+
+
+def _plane(plane, limits):
+    """One channel as float32 within the limits, black where it is masked."""
+    low = limits[0] if limits else 0
+    plane = np.ma.filled(plane.astype(np.float32), low)
+    return np.clip(plane, *limits) if limits else plane
+
+
+def _rounded(values, dtype):
+    """Values as `dtype`; integers are rounded and cut at its ends."""
+    if dtype.kind == "u" and values.dtype.kind == "f":
+        values = np.clip(np.rint(values), 0, np.iinfo(dtype).max)
+    return values.astype(dtype, copy=False)
 
 
 def _decode(data, frames, bands):
     if data.startswith(b"\x93NUMPY"):
-        return from_array(np.load(io.BytesIO(data), allow_pickle=False), bands)
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return of_array(channels_last(np.load(io.BytesIO(data), allow_pickle=False)), bands)
+    if data.startswith(TIFF):
+        found = decode_tiff(data, frames, bands)
+        return found if isinstance(found, Picture) else decode_with_pillow(data, frames, None, *found)
+    if data.startswith(PNG):
         check_png(data)
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        deep = decode_deep_tiff(data, frames, bands)
-        if deep is not None:
-            return deep
-    with io.BytesIO(data) as file:
-        array = _decode_pillow(file, frames)
-    return take_bands(array, bands) if bands else array
-
-
-def _decode_pillow(file, frames):
-    image = Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
-    refuse_bomb(*image.size)
-    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # phones write MPO: a photograph and a preview
-        refuse_frames(image.n_frames, frames)
-        image.seek(0)
-    if image.format == "PNG" and image.tile and str(image.tile[0].args).endswith(";16B"):
-        return decode_deep_png(image, file)
-    image.load()
-    with contextlib.suppress(Exception):  # garbage in the EXIF block does not spoil the pixels
-        image = ImageOps.exif_transpose(image)
-    return _pixels(image)
-
-
-def _pixels(image):
-    """A Pillow image of any mode as (height, width, 1 or 3)."""
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa", "L", "RGB", "P") and image.has_transparency_data:
-        grey = image.mode in ("L", "LA", "La")
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image).convert("L" if grey else "RGB")
-    elif image.mode == "1":
-        image = image.convert("L")
-    elif image.mode == "I":
-        return narrow(np.asarray(image))
-    elif image.mode not in ("L", "RGB", "F") and not image.mode.startswith("I;16"):
-        image = image.convert("RGB")  # P, CMYK, YCbCr, LAB, HSV
-    array = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        array = array.astype(np.uint16)
-    return array[:, :, None] if array.ndim == 2 else array
-
-
-def _checked(array):
-    if array.shape[2] not in (1, 3):
-        raise many_channels(array.shape[2])
-    if array.dtype == np.float32 and not np.isfinite(array).all():
-        raise UserError("pixels that are NaN or infinite")
-    return array
+    deep = decode_deep(data, bands)
+    return decode_with_pillow(data, frames, bands) if deep is None else deep

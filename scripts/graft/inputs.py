@@ -15,6 +15,7 @@ from graft import images, readers
 from graft.augment import apply_views
 from graft.backbones import tokenizer as load_tokenizer
 from graft.errors import UserError, raise_all
+from graft.images import image_format, values_of
 from graft.job import Progress
 
 logger = logging.getLogger("graft")
@@ -48,32 +49,20 @@ def transform_key(spec, card):
     """Everything between a sample's content and the network's input that changes the result."""
     key = {"preprocessing": spec["preprocessing"]}
     if spec["modality"] == "image":
-        key |= image_format(card)
+        key |= values_of(image_format(card))
     return key
 
 
-def image_format(card):
-    """dtype, channels, chosen bands and, where 255 is not the top, the range of a data set's images."""
-    facts = card["image"]
-    return {
-        "dtype": facts["dtype"],
-        "channels": facts["channels"],
-        "range": [0, 255] if facts["dtype"] == "uint8" else facts["range"],
-        **({"bands": facts["bands"]} if "bands" in facts else {}),
-    }
-
-
 class ImageInputs:
-    """Images decoded and fitted once per (content, size, dtype), kept in the store, augmented on the device."""
+    """Images decoded and fitted once per (content, format, size), kept in the store, augmented on the device."""
 
     def __init__(self, rows, source, backbone, store, counts, threads):
         self.preprocessing = backbone.spec["preprocessing"]
         self.format = image_format(source.card)
         fit = {key: self.preprocessing[key] for key in ("size", "fit", "crop", "interpolation")}
-        bands = {"bands": self.format["bands"]} if "bands" in self.format else {}
-        size, channels = fit["size"], self.format["channels"]
-        self.table = store.table("images", (size, size, channels), self.format["dtype"], **fit, **bands)
-        self._decode_missing(rows, source, fit, counts, threads)
+        shape = (fit["size"], fit["size"], self.format["channels"])
+        self.table = store.table("images", shape, **{**fit, **values_of(self.format)})
+        self._decode_missing(rows, source, counts, threads)
         self.positions = self.table.locate(rows["content_sha256"])
         self.lengths = np.ones(len(rows), np.int64)
 
@@ -92,7 +81,7 @@ class ImageInputs:
         pixels = torch.addcmul(shift.float().to(device), pixels, scale.float().to(device))
         return pixels.permute(0, 3, 1, 2)  # a view: the memory stays NHWC, which is channels_last
 
-    def _decode_missing(self, rows, source, fit, counts, threads):
+    def _decode_missing(self, rows, source, counts, threads):
         wanted = missing_rows(rows, self.table)
         if not len(wanted):
             return
@@ -100,8 +89,8 @@ class ImageInputs:
         progress = Progress("decoding", len(wanted), "images")
 
         def decode(row):
-            array = images.fit(load(row.path, row.row, row.content_sha256), **_fit_arguments(fit))
-            return as_format(array, self.format, row.path)
+            array = load(row.path, row.row, row.content_sha256)
+            return images.to_input(array, self.format, self.preprocessing, row.path)
 
         with ThreadPoolExecutor(max(1, threads)) as pool:
             for start in range(0, len(wanted), DECODE_BLOCK):
@@ -226,15 +215,6 @@ def _id_dtype(tokenizer):
     return np.uint16 if len(tokenizer) < 1 << 16 else np.uint32
 
 
-def as_format(array, wanted, path):
-    """An image in the data set's channels and dtype."""
-    if array.shape[-1] != wanted["channels"]:
-        if array.shape[-1] != 1:
-            raise UserError(f"a colour image in a data set of grey ones: {path}", hint="run prepare_data again")
-        array = np.repeat(array, 3, axis=-1)
-    return array.astype(wanted["dtype"], copy=False)
-
-
 def gather_errors(pool, function, items):
     """[function(item)] over a thread pool; the user errors of all items are raised together."""
 
@@ -252,10 +232,6 @@ def _attempt(function, item):
         return function(item)
     except UserError as error:
         return error
-
-
-def _fit_arguments(fit):
-    return {"size": fit["size"], "mode": fit["fit"], "crop": fit["crop"], "interpolation": fit["interpolation"]}
 
 
 def open_source(dataset_json, entry, card):

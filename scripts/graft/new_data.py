@@ -23,7 +23,7 @@ from graft.readers.folder import SUFFIXES_OF
 
 ARRAYS = (".npz", ".npy")
 KEYS = {"image": "path", "text": "text", "vector": "features"}  # as under `columns` of a data set
-DEPTHS = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float"}
+DEPTHS = {"uint8": "8-bit", "uint16": "16-bit", "int32": "32-bit", "float32": "float"}
 NAME_IT = {
     "image": "COLUMN=NAME names the column of file names",
     "text": "COLUMN=NAME names the column of texts",
@@ -251,7 +251,7 @@ def _is_one_sample(path, modality):
 def _image_unlike(dtype, channels, image):
     if not isinstance(dtype, str):
         return None
-    if dtype != image["dtype"]:
+    if dtype != image["dtype"] and not (dtype == "int32" and image["dtype"] != "uint8"):
         return f"{DEPTHS[dtype]} pixels, and the model learned from {DEPTHS[image['dtype']]} ones"
     if channels > image["channels"]:
         return "a colour image, and the model learned from grey ones"

@@ -84,7 +84,7 @@ def card_of(content, samples=None):
         if image is None:
             hint = "leave it in its results folder, or run the workflow again"
             raise UserError("the model does not say what numbers its images had", content["name"], None, hint)
-        card["image"] = {**image, "frames": known.get("image", {}).get("frames", "error")}
+        card["image"] = {"frames": known.get("image", {}).get("frames", "error"), **image}
     return card
 
 

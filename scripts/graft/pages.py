@@ -96,7 +96,7 @@ def thumbnail(array, low, high, size=112):
 
     Parameters
     ----------
-    array : array, shape (height, width, 1 or 3), of any dtype
+    array : array or masked array, shape (height, width, 1 or 3), of any dtype; what is masked is black
     low, high : float, the values that become black and white (the range of the data card)
     size : int, longest side in pixels; images of less than half of it are enlarged in whole steps, so that each pixel
         is seen as one
@@ -106,7 +106,8 @@ def thumbnail(array, low, high, size=112):
     str; equal arrays give equal text
     """
     span = high - low if high > low else 1.0
-    grey = np.rint(np.clip((array.astype(np.float32) - low) / span, 0, 1) * 255).astype(np.uint8)
+    values = np.ma.filled(array.astype(np.float32), low)
+    grey = np.rint(np.clip((values - low) / span, 0, 1) * 255).astype(np.uint8)
     image = Image.fromarray(grey[:, :, 0] if grey.shape[2] == 1 else grey)
     longest = max(image.size)
     if longest <= size:

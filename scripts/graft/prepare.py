@@ -10,6 +10,8 @@ from graft import copies, splits
 from graft.card import count, describe
 from graft.checking import check_samples
 from graft.errors import UserError
+from graft.image_card import notes_of_images
+from graft.images import image_format, values_of
 from graft.labels import check_classes, read_targets
 from graft.outputs import write_json, write_text
 from graft.readers import complete, list_samples
@@ -71,7 +73,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     card = {"dataset": name, **facts, **count(frame, targets)}
     card |= describe(frame, modality, entry)
     if modality == "image":
-        card["image"]["frames"] = entry["frames"]
+        notes += notes_of_images(frame, entry)
     card |= {"split": split_facts, "skipped": skipped, "duplicates": duplicates, "notes": notes}
     for note in notes:
         logger.info("%s: %s", name, note)
@@ -85,8 +87,7 @@ def write(prepared, outputs):
     # What the numbers of a picture mean belongs to both parts: another range is another embedding.
     meaning = {"modality": prepared.card["modality"]}
     if "image" in prepared.card:
-        image = prepared.card["image"]
-        meaning |= {key: image[key] for key in ("dtype", "range", "channels", "bands") if key in image}
+        meaning |= values_of(image_format(prepared.card))
     columns = ["sample_id", "content_sha256", "split", "fold", "group", *targets]
     write_manifest(outputs["samples"], frame, targets)
     write_json(outputs["labels"], {"targets": targets})

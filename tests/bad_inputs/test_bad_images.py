@@ -112,14 +112,19 @@ def test_animations_and_stacks_are_refused_with_the_way_out():
         assert "3 pages or frames" in refusal(file.getvalue())
 
 
-def test_pixels_that_are_not_numbers_are_refused():
-    file = io.BytesIO()
-    tifffile.imwrite(file, np.array([[0.0, np.nan]], np.float32))
-    assert "NaN" in refusal(file.getvalue())
+def test_images_without_a_single_number_and_infinite_pixels_are_refused():
+    for array, said in (
+        (np.full((4, 4), np.nan, np.float32), "no pixel was measured"),
+        (np.array([[0.0, np.inf]], np.float32), "infinite"),
+        (np.array([[0.0, -1e300]]), "infinite"),  # too large for a float32
+    ):
+        file = io.BytesIO()
+        tifffile.imwrite(file, array)
+        assert said in refusal(file.getvalue())
 
 
-@pytest.mark.parametrize("channels", [5, 13])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [2, 4, 5, 13])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
 def test_many_channels_are_refused_with_their_number(channels, dtype):
     file = io.BytesIO()
     array = np.zeros((8, 8, channels), dtype)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import predict_files
-from graft import network
+from graft import network, new_predictions
 from graft.errors import UserError
 from graft.feature_files import read_features, write_features
 from graft.outputs import read_json, write_json, write_torch
@@ -197,17 +197,35 @@ def test_another_depth_and_colour_are_refused_for_that_file_alone(grey, tmp_path
     }
 
 
-def test_a_pixel_so_large_that_the_network_overflows_takes_no_other_file_with_it(tmp_path):
+def test_a_file_that_goes_away_while_it_is_predicted_takes_no_other_file_with_it(grey, tmp_path, monkeypatch):
+    for i in range(4):
+        picture(tmp_path / f"new/{i}.png", 90 + i)
+    check = new_predictions.check_new
+
+    def check_and_lose_one(*args):
+        rows = check(*args)
+        (tmp_path / "new/1.png").unlink()
+        return rows
+
+    monkeypatch.setattr(new_predictions, "check_new", check_and_lose_one)
+    found = problems(grey, tmp_path / "new")
+    assert list(found) == ["1.png"] and "no such file" in found["1.png"]
+
+
+def test_a_pixel_far_beyond_all_that_the_model_saw_is_white_and_overflows_nothing(tmp_path):
     for i in range(12):
         path = tmp_path / "cells" / "ab"[i % 2] / f"{i}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, pixels(i, channels=1, dtype=np.float32))
     model = finished_run(tmp_path, tmp_path / "cells", modality="image")
+    array = pixels(90, channels=1, dtype=np.float32)
     (tmp_path / "new").mkdir()
-    for i, factor in enumerate((1, 1e38, 1, 1)):
-        np.save(tmp_path / f"new/{i}.npy", pixels(90 + i, channels=1, dtype=np.float32) * np.float32(factor))
-    assert "NaN or infinite" in problems(model, tmp_path / "new")["1.npy"]
-    assert len(problems(model, tmp_path / "new")) == 1
+    for name, value in (("hot", 1e38), ("white", 1.0)):
+        array[3, 4] = value
+        np.save(tmp_path / f"new/{name}.npy", array)
+    assert problems(model, tmp_path / "new") == {}
+    table = pd.read_csv(tmp_path / "out.csv").set_index("sample_id")
+    assert np.allclose(*(table.loc[name, ["logit_a", "logit_b"]].astype(float) for name in ("hot.npy", "white.npy")))
 
 
 def test_a_table_is_overwritten_and_nothing_else(grey, tmp_path):

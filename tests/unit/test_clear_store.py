@@ -5,6 +5,7 @@ import torch
 
 from clear_store import main
 from graft import config as graft_config
+from graft.images import DECODER
 from graft.network import FORMAT
 from graft.outputs import sha256_of, write_json
 from graft.store import Store
@@ -49,13 +50,15 @@ def test_tables_of_named_backbones_and_models_stay_and_all_others_go(tmp_path):
     stay = [
         filled(tmp_path / "store", "a", weights="named"),
         filled(tmp_path / "store", "b", weights="weights of solar.tiny.full"),
-        filled(tmp_path / "store", "c", kind="images", **FIT),
+        filled(tmp_path / "store", "c", kind="images", decoder=DECODER, **FIT),
         filled(tmp_path / "store", "g", kind="tokens", tokenizer="BertTokenizer 1"),
     ]
     go = [
         filled(tmp_path / "store", "d", weights="gone"),
         filled(tmp_path / "store", "e", weights="weights of old.tiny.full"),
-        filled(tmp_path / "store", "f", kind="images", **FIT | {"size": 64}),
+        filled(tmp_path / "store", "f", kind="images", decoder=DECODER, **FIT | {"size": 64}),
+        filled(tmp_path / "store", "i", kind="images", decoder=DECODER - 1, **FIT),
+        filled(tmp_path / "store", "j", kind="images", **FIT),
         filled(tmp_path / "store", "h", kind="tokens", tokenizer="BertTokenizer 2"),
     ]
     freed, spared = main([graft_config.load(CONFIG)], results, resources, Store(tmp_path / "store"))

@@ -10,6 +10,7 @@ from PIL import Image
 
 from assets import backbone
 from graft import features, kernels
+from graft.errors import UserError
 from graft.feature_files import features_of, read_features, write_features
 from graft.inputs import open_source
 from graft.outputs import sha256_of_file, write_json
@@ -95,6 +96,17 @@ def test_the_same_content_under_two_names_is_forwarded_once(pictures, tmp_path):
     twice = pd.concat([rows, rows.assign(sample_id=rows["sample_id"] + ".copy")], ignore_index=True)
     embeddings, counts = embed(pictures, Store(tmp_path / "store"), rows=twice)
     assert counts["forwards"] == 12 and np.array_equal(embeddings[:12], embeddings[12:])
+
+
+def test_embeddings_that_are_no_numbers_are_refused_and_not_kept(pictures, tmp_path):
+    broken, (rows, source) = lite0(), pictures
+    network = broken.network()
+    with torch.no_grad():
+        next(network.parameters())[:] = torch.nan
+    broken.network, store = lambda: network, Store(tmp_path / "store")
+    with pytest.raises(UserError, match="NaN or infinite embeddings"):
+        features.embed(rows, source, broken, store, "fp32")
+    assert len(features.table_of(source, broken, store, "fp32").missing(rows["content_sha256"])) == len(rows)
 
 
 def test_a_file_that_changed_after_prepare_data_is_named(pictures, tmp_path):

@@ -5,32 +5,15 @@ import struct
 import tracemalloc
 import zlib
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from graft.errors import UserError
-from graft.images import decode, facts, fit
-from tiny_data import encoded, pixels
-
-
-def png16(array):
-    """A 16-bit colour PNG, which Pillow cannot write."""
-    height, width, channels = array.shape
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
-    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in array)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
-
-
-def tiff(array, **options):
-    file = io.BytesIO()
-    tifffile.imwrite(file, array, **options)
-    return file.getvalue()
+from graft.images import decode, facts, fit, read
+from tiny_data import encoded, npy, pixels, png16, tiff
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -83,18 +66,42 @@ def test_floats_and_signed_integers_become_float32(dtype):
     assert (out.squeeze() == array.astype(np.float32)).all()
 
 
-def test_32_bit_integers_stay_exact_where_16_bits_hold_them():
-    small, large = np.full((4, 4), 60_000, np.uint32), np.full((4, 4), 1_000_000, np.uint32)
-    assert decode(tiff(small)).dtype == np.uint16
-    assert decode(tiff(large)).dtype == np.float32
-    assert decode(encoded(small.astype(np.int32), "TIFF")).dtype == np.uint16
+def test_integers_of_more_than_16_bits_are_exact_and_told_from_floats():
+    for dtype in (np.int32, np.uint32, np.int64, np.uint64):
+        for top in (60_000, 1_000_000):
+            array = np.full((4, 4), top, dtype)
+            for data in (tiff(array), npy(array)):
+                picture = read(data)
+                assert (picture.pixels == top).all() and picture.pixels.dtype == np.float32
+                assert facts(picture)["dtype"] == "int32"
+    assert facts(read(tiff(np.ones((4, 4), np.float32))))["dtype"] == "float32"
+    assert facts(read(tiff(np.ones((4, 4), np.int16))))["dtype"] == "float32"
 
 
-def test_lzw_grey_tiff_of_16_bits_is_read():
-    array = pixels(5, channels=1, dtype=np.uint16)
-    out = decode(encoded(array, "TIFF", compression="tiff_lzw"))
-    assert out.dtype == np.uint16
-    assert (out.squeeze() == array).all()
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("compression", ["lzw", "deflate", "zstd", "packbits"])
+def test_compressed_tiff_is_read_grey_and_in_colour_in_every_depth(compression, channels, dtype):
+    array = pixels(5, channels=3, dtype=dtype)[:, :, :channels]
+    photometric = "rgb" if channels == 3 else "minisblack"
+    for predictor in (False, True):
+        file = tiff(array.squeeze(), photometric=photometric, compression=compression, predictor=predictor)
+        out = decode(file)
+        assert out.dtype == dtype
+        assert (out == array).all()
+        assert (decode(file, bands=[1]) == array[:, :, :1]).all()
+
+
+def test_colour_of_16_bits_is_kept_in_jpeg_2000_and_ppm():
+    array = pixels(5, channels=3, dtype=np.uint16)
+    ppm = b"P6\n# written by a camera\n16 12\n65535\n" + array.astype(">u2").tobytes()
+    for data in (imagecodecs.jpeg2k_encode(array, level=0), ppm):
+        assert decode(data).dtype == np.uint16
+        assert (decode(data) == array).all()
+        with pytest.raises(UserError):
+            decode(data[: len(data) // 2])
+    assert (decode(b"P5 16 12 1000 " + array[:, :, 0].astype(">u2").tobytes())[:, :, 0] == array[:, :, 0]).all()
+    assert (decode(b"P5 16 12 255 " + array[:, :, 0].astype(np.uint8).tobytes())[:, :, 0] == array[:, :, 0] % 256).all()
 
 
 @pytest.mark.parametrize(
@@ -148,9 +155,8 @@ def test_the_exif_orientation_is_applied(orientation):
 
 
 def test_a_numpy_file_is_an_image_too():
-    file = io.BytesIO()
-    np.save(file, pixels(8, channels=1, dtype=np.float32))
-    assert (decode(file.getvalue()).squeeze() == pixels(8, channels=1, dtype=np.float32)).all()
+    array = pixels(8, channels=1, dtype=np.float32)
+    assert (decode(npy(array)).squeeze() == array).all()
 
 
 def test_the_first_frame_is_taken_where_asked():
@@ -218,16 +224,25 @@ def test_fit_agrees_with_the_libraries_own_resize_and_centre_crop():
     assert np.abs(ours.astype(int) - np.asarray(theirs).astype(int)).mean() < 2
 
 
-def test_facts_tell_size_depth_and_range():
+def test_facts_tell_size_depth_range_and_what_the_file_holds():
     array = pixels(11, channels=3, dtype=np.uint16)
-    assert facts(array) == {
+    found = facts(read(npy(array)))
+    quantiles = found.pop("quantiles")
+    assert found == {
         "height": 12,
         "width": 16,
         "channels": 3,
         "dtype": "uint16",
         "low": float(array.min()),
         "high": float(array.max()),
+        "missing": 0,
+        "alpha": False,
+        "frames": 1,
+        "page_channels": 1,
     }
+    assert (quantiles[0], quantiles[-1]) == (array.min(), array.max())
+    assert quantiles == sorted(quantiles) and set(quantiles) <= set(array.ravel())
+    assert facts(read(npy(array.astype(np.uint8))))["quantiles"] is None  # black and white are 0 and 255
 
 
 @pytest.mark.parametrize("layout", ["contig", "separate", "npy", "8-bit"])

@@ -12,6 +12,7 @@ from PIL import Image
 import predict_files
 from graft import network
 from graft.feature_files import features_of
+from graft.images import DECODER
 from graft.outputs import read_json
 from graft.predictions import predict
 from graft.samples import read_manifest
@@ -301,7 +302,8 @@ def test_new_samples_do_not_change_how_others_are_seen(cells, predicted, tmp_pat
 
 def test_the_model_says_how_its_images_were(deep, cells):
     assert network.load(deep)["image"]["dtype"] == "uint16" and network.load(deep)["image"]["range"][1] > 60_000
-    assert network.load(cells[0])["image"] == {"dtype": "uint8", "channels": 3, "range": [0, 255]}
+    plain = {"dtype": "uint8", "channels": 3, "range": [0, 255], "frames": "error", "decoder": DECODER}
+    assert network.load(cells[0])["image"] == plain
 
 
 def test_a_table_may_be_one_column_of_texts_with_commas_and_blanks(texts, predicted, tmp_path):

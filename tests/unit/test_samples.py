@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft import checking
+from graft import images
 from graft.errors import UserError
 from graft.fingerprint import fingerprint
 from graft.labels import natural_sort
@@ -183,8 +183,8 @@ def test_only_new_and_changed_images_are_decoded_again(tmp_path, monkeypatch):
         os.utime(file, (1_000_000, 1_000_000))
     run(root, tmp_path / "out")
     decoded = []
-    real = checking.understand
-    monkeypatch.setattr(checking, "understand", lambda *args: decoded.append(1) or real(*args))
+    real = images.read
+    monkeypatch.setattr(images, "read", lambda *args: decoded.append(1) or real(*args))
     run(root, tmp_path / "out")
     assert len(decoded) == 0
     (root / "cat" / "new.png").write_bytes(encoded(pixels(40)))

@@ -152,8 +152,7 @@ def content(place, load, card):
     except UserError as error:
         return shown | {"said": printable(f"cannot be shown: {error.what}")}
     if card["modality"] == "image":
-        low, high = (0, 255) if value.dtype == np.uint8 else card["image"]["range"]
-        return shown | {"image": thumbnail(value, low, high, SIDE)}
+        return shown | {"image": thumbnail(value, *card["image"]["range"], SIDE)}
     if card["modality"] == "text":
         text = printable(value[: CHARACTERS + 1])
         return shown | {"text": text if len(value) <= CHARACTERS else text[:CHARACTERS].rstrip() + "…"}

@@ -137,7 +137,7 @@ def opener(entry, root):
     Returns
     -------
     function (path, row, content_sha256=None)
-        -> image: array (height, width, 1 or 3), uint8, uint16 or float32; text: str; vector: float32, shape (width,).
+        -> image: array as images.decode gives it; text: str; vector: float32, shape (width,).
         Raises UserError if the content is gone, unreadable, or not the one that the hash tells.
     """
     entry = complete(entry)

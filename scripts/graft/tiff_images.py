@@ -1,0 +1,177 @@
+"""TIFF files: which of their pages is the image, which are its channels, and what their tags say of the numbers."""
+
+import io
+import logging
+import math
+
+import numpy as np
+import tifffile
+from tifffile import COMPRESSION, PHOTOMETRIC
+
+from graft.deep_images import (
+    Picture,
+    many_channels,
+    of_array,
+    oriented,
+    refuse_bands,
+    refuse_bomb,
+    refuse_frames,
+    short,
+)
+from graft.errors import UserError
+
+GDAL_NODATA = 42113
+ALPHA = {1: "premultiplied", 2: "straight"}  # what the tag ExtraSamples calls alpha
+COLOURS = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.YCBCR: 3, PHOTOMETRIC.CIELAB: 3, PHOTOMETRIC.SEPARATED: 4}
+PLAIN = (PHOTOMETRIC.RGB, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)  # numbers that need no table to be colours
+CODES = (COMPRESSION.NONE, COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.PACKBITS)
+CODES += (COMPRESSION.LZMA, COMPRESSION.ZSTD)
+
+# It writes a line per file for tags that no image needs. What cannot be read is said by the error.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+
+
+def decode_tiff(data, frames, bands=None):
+    """The picture of a TIFF; or the number of the page that holds it, where Pillow reads it well.
+
+    Pillow knows palettes, CMYK, single bits, JPEG and codes that nobody writes any more. All else is tifffile's: more than
+    8 bits, bands, alpha, and pixels that were not measured.
+
+    Parameters
+    ----------
+    data : bytes
+    frames, bands : see images.decode
+
+    Returns
+    -------
+    Picture; or (page, frames, page_channels), int
+    """
+    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        pages = [page for page in tiff.pages if not (page.is_reduced or page.is_mask)] or [tiff.pages.first]
+        page = pages[0]
+        refuse_bomb(page.imagewidth, page.imagelength)
+        count, channels = _layout(tiff, pages)
+        if count > 1 or (len(channels) > 1 and not bands):
+            refuse_frames(count, frames, len(channels))
+        if page.samplesperpixel > 4 and not bands:
+            raise many_channels(page.samplesperpixel)
+        if not bands and _is_pillows(page):
+            return page.index, count, len(channels)
+        if bands:
+            picture = _read_bands(channels, bands)
+        else:
+            picture = of_array(_coloured(page), None, _alpha(page), _nodata(page))
+        pixels = picture.pixels
+        if not bands and page.photometric == PHOTOMETRIC.MINISWHITE and pixels.dtype.kind == "u":
+            pixels = (1 << page.bitspersample) - 1 - pixels
+        orientation = page.tags.get("Orientation")
+    pixels = oriented(pixels, orientation.value if orientation else 1)
+    return Picture(pixels, picture.whole, picture.alpha, count, len(channels))
+
+
+def _layout(tiff, pages):
+    """How many images the file itself holds, and the channels of the first: pages, or planes of one page.
+
+    OME, ImageJ and others say which pages are channels. OME may also name pages of other files, which do not count.
+    """
+    try:
+        series = next(one for one in tiff.series if _holds(one, pages[0]))
+        axes, shape = series.axes[: -series.keyframe.ndim], series.shape[: -series.keyframe.ndim]
+        planes = _planes(tiff, series, shape, {page.index: page for page in pages})
+    except Exception:  # what describes the file is damaged or says what the file does not hold
+        return len(pages), pages[:1]
+    others = max(0, len(pages) - len(planes))
+    if "C" not in axes:
+        return len(planes) + others, pages[:1]
+    rest = axes.replace("C", "")
+    places = {number: dict(zip(axes, np.unravel_index(number, shape), strict=True)) for number in planes}
+    first = next(iter(places.values()))
+    channels = [planes[number] for number, at in places.items() if all(at[axis] == first[axis] for axis in rest)]
+    images = {tuple(int(at[axis]) for axis in rest) for at in places.values()}
+    return len(images) + others, channels
+
+
+def _planes(tiff, series, shape, pages):
+    """{number in the series: page or array} of what stands in this very file."""
+    if len(series.pages) < math.prod(shape):  # ImageJ describes one page and writes many images after it
+        stack = series.asarray(maxworkers=1)
+        planes = enumerate(stack.reshape(-1, *stack.shape[len(shape) :]))
+        return {number: _samples_last(plane, series.keyframe.axes) for number, plane in planes}
+    own = {number: page for number, page in enumerate(series.pages) if page is not None and page.parent is tiff}
+    return {number: pages[page.index] for number, page in own.items()}
+
+
+def _holds(series, page):
+    return any(other is not None and other.index == page.index for other in series.pages)
+
+
+def _is_pillows(page):
+    """Whether Pillow is to read a page: at most 8 bits, in colours that need a table, or in a code that Pillow knows better."""
+    shallow = page.dtype is None or page.dtype == np.uint8 or page.bitspersample < 8
+    usual = page.samplesperpixel == COLOURS.get(page.photometric, 1)
+    plain = page.photometric in PLAIN and page.bitspersample == 8 and page.compression in CODES
+    return shallow and usual and not plain
+
+
+def _alpha(page):
+    """Which kind of alpha the last channel is, by the file's own word; None for no alpha.
+
+    Raises
+    ------
+    UserError
+        If the channels are not those of a grey or colour image.
+    """
+    count, extra = page.samplesperpixel, page.extrasamples
+    kind = ALPHA.get(int(extra[-1])) if extra and count in (2, 4) else None
+    if count not in (1, 3) and (kind is None or page.dtype not in (np.uint8, np.uint16)):
+        raise many_channels(count)
+    return kind
+
+
+def _nodata(page):
+    """The number of pixels that were not measured, as GDAL writes it; None if there is none that can be read."""
+    tag = page.tags.get(GDAL_NODATA)
+    try:
+        return float(str(tag.value).strip().strip("\0")) if tag else None
+    except ValueError:
+        return None
+
+
+def _read_bands(channels, bands):
+    """The chosen bands of a page, or of pages that are channels, as they stand in the file."""
+    page = channels[0]
+    in_memory = isinstance(page, np.ndarray)
+    samples = page.shape[2] if in_memory else page.samplesperpixel
+    refuse_bands(len(channels) * samples, bands)
+    wanted = sorted({(band - 1) // samples for band in bands})
+    array = np.concatenate([channels[i] if in_memory else _values(channels[i]) for i in wanted], axis=2)
+    taken = [wanted.index((band - 1) // samples) * samples + (band - 1) % samples + 1 for band in bands]
+    return of_array(array, taken, None, None if in_memory else _nodata(page))
+
+
+def _values(page):
+    """The numbers of a page as (height, width, samples)."""
+    hint = "save each plane as an image of its own"
+    if set(page.axes) - set("SYX"):
+        raise UserError("a TIFF of several planes", hint=hint)
+    try:
+        array = page.asarray(maxworkers=1)
+    except Exception as error:
+        what = f"a {page.bitspersample}-bit TIFF that cannot be decoded ({short(error)})"
+        raise UserError(what, hint="save it without compression, or with deflate") from None
+    if array.shape != page.shape:
+        raise UserError("a TIFF of several planes", hint=hint)
+    return _samples_last(array, page.axes)
+
+
+def _samples_last(array, axes):
+    array = np.moveaxis(array, 0, -1) if axes.startswith("S") else array
+    return array[:, :, None] if array.ndim == 2 else array
+
+
+def _coloured(page):
+    """The numbers of a page, or the colours that its palette of 16 bits gives them."""
+    array = _values(page)
+    if page.photometric != PHOTOMETRIC.PALETTE or page.colormap is None:
+        return array
+    return np.moveaxis(page.colormap[:, array[:, :, 0]], 0, -1)
