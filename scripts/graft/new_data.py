@@ -124,7 +124,7 @@ def _files_below(root, modality):
 
 def _kinds(modality):
     also = "" if modality == "text" else f", or arrays ({' '.join(ARRAYS)})"
-    return f"{' '.join(sorted(SUFFIXES_OF[modality]))}; or a table ({' '.join(table.SUFFIXES)}){also}"
+    return f"{' '.join(sorted(SUFFIXES_OF[modality]))}; or a table ({table.NAMED}){also}"
 
 
 def _rows_of_table(path, entry, known, column):

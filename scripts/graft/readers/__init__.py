@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from graft.errors import UserError
-from graft.fingerprint import root_of
+from graft.fingerprint import ignored, root_of
 from graft.readers import arrays, folder, hub, table
 from graft.readers.contents import digest_of_content, understand
 from graft.readers.rows import MISSING, Listing, in_words, is_missing, read_file
@@ -61,7 +61,9 @@ def reader_of(entry, root):
         likely = ["hub"]  # the hub's files stand in folders too
     if len(likely) == 1:
         return READERS[likely[0]]
-    what = f"{' and '.join(likely)} would all fit" if likely else "nothing here looks like samples"
+    names = sorted(path.name for path in Path(root).iterdir() if not ignored(path.name))
+    seen = f" ({', '.join(names[:10])}{', ..' if len(names) > 10 else ''})" if names else ""
+    what = f"{' and '.join(likely)} would all fit" if likely else f"nothing here looks like samples{seen}"
     raise UserError(
         f"cannot tell how the data lie: {what}",
         "reader",

@@ -1,4 +1,4 @@
-"""Samples in a table: CSV, TSV, text with blanks, or Parquet; with paths of files, texts, features or images' bytes."""
+"""Samples in a table of any kind that kinds.py knows; with paths of files, texts, features or images' bytes."""
 
 import functools
 import threading
@@ -9,12 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graft.errors import UserError, did_you_mean
-from graft.readers import columns
+from graft.readers import columns, kinds
 from graft.readers.delimited import read_delimited
 from graft.readers.rows import SPLIT_OF, inside
 
-SUFFIXES = (".csv", ".tsv", ".tab", ".parquet", ".pq")
-PARQUET = (".parquet", ".pq")
+TEXT = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
+SUFFIXES = TEXT + (".parquet", ".pq", ".feather", ".arrow", ".orc", ".dta", ".sas7bdat", ".xpt")
+SUFFIXES += tuple(suffix + packed for suffix in TEXT for packed in (".gz", ".bz2", ".xz", ".zst", ".zip"))
+NAMED = ".csv .tsv .jsonl .parquet .feather .orc .dta .csv.gz"  # the usual ones, for messages
 
 
 def looks_right(root):
@@ -49,7 +51,7 @@ def rows(entry, root, name):
     schema, read = open_table(entry, root, name)
     content = columns.content_of(schema, entry, name)
     wanted = columns.columns_of_content(schema, content, name)
-    if _is_parquet(root, name):
+    if _kind(root, name) == "parquet":
         return content[0], rows_by_group(entry, root, name, content, wanted)
     return content[0], columns.contents(read(wanted)[0], content, name)
 
@@ -70,7 +72,7 @@ def tables(entry, root):
     raise UserError(
         f"cannot tell which table lists the samples ({', '.join(found) or 'there is none'})",
         "table",
-        f"one file, or one per split; {', '.join(SUFFIXES)}",
+        f"one file, or one per split; {NAMED}",
         "name it: `table: labels.csv` or `table: {train: a.csv, test: b.csv}`",
     )
 
@@ -90,18 +92,16 @@ def open_table(entry, root, name):
     status = path.stat()
     if not status.st_size:
         raise UserError("the table is empty", name, hint="a table needs a header row and at least one row of data")
-    if _is_parquet(root, name):
+    if _kind(root, name) == "parquet":
         return open_parquet(entry, path, name)
     table, facts = _parse(path, status.st_mtime_ns, status.st_size, name, _options(entry))
     table = table.slice(entry["skip_rows"])
     return table.schema, lambda wanted: (table.select(wanted), facts)
 
 
-def _is_parquet(root, name):
-    if name.lower().endswith(PARQUET):
-        return True
-    with (Path(root) / name).open("rb") as file:
-        return file.read(4) == b"PAR1"
+def _kind(root, name):
+    with open(inside(root, name), "rb") as file:  # noqa: PTH123
+        return kinds.kind_of(file.read(kinds.START), name)
 
 
 def open_parquet(entry, path, name):
@@ -164,8 +164,21 @@ def _options(entry):
 @functools.lru_cache(maxsize=4)
 def _parse(path, mtime_ns, size, name, options):
     """One table is asked for its rows and later for their contents: it is parsed once."""
+    data, packed = path.read_bytes(), []
+    kind = kinds.kind_of(data[: kinds.START], name)
+    while (inner := kinds.unpacked(data, kind, name)) is not None:
+        data, packed = inner, [*packed, kind]
+        kind = kinds.kind_of(data[: kinds.START], name)
+    facts = {"packed": ", ".join(packed)} if packed else {}
+    if kind != "text":
+        table = kinds.read_typed(data, kind, name)
+        repeated = sorted({column for column in table.column_names if table.column_names.count(column) > 1})
+        if repeated:
+            raise UserError(f"columns with the same name: {', '.join(repeated)}", name, hint="rename them in the table")
+        return table, facts | {"format": kind}
     separator, encoding, header, wanted, skip_lines = options
-    return read_delimited(path.read_bytes(), name, separator, encoding, header or None, wanted, skip_lines)
+    table, found = read_delimited(data, name, separator, encoding, header or None, wanted, skip_lines)
+    return table, found | facts
 
 
 def listed_columns(schema, entry, content):

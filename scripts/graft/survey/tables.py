@@ -30,7 +30,7 @@ def guess_table(found, root, name=None):
     _, read = table.open_table(complete(entry | {"targets": {}}), root, first)
     schema, _ = table.open_table(complete(entry | {"targets": {}}), root, first)
     rows, facts = read(schema.names)
-    if facts.get("encoding") not in ("utf-8", "parquet"):
+    if facts.get("encoding") not in (None, "utf-8", "parquet"):
         entry["encoding"] = facts["encoding"]
         found.reasons["encoding"] = "the bytes are no UTF-8"
     if facts.get("separator") not in (None, "comma", "tab"):
