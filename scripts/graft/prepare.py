@@ -13,6 +13,7 @@ from graft.errors import UserError
 from graft.image_card import notes_of_images
 from graft.images import image_format, values_of
 from graft.labels import check_classes, read_targets
+from graft.limit import limited
 from graft.outputs import write_json, write_text
 from graft.readers import complete, list_samples
 from graft.readers.rows import listed, places
@@ -60,7 +61,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     notes += said
     frame = frame.drop(columns=[c for c in frame.columns if c.startswith("label:")]).assign(**columns)
     frame, given = _labelled_or_pool(frame, targets, notes)
-    frame = _limited(frame, targets, entry["limit"], notes)
+    frame = limited(frame, targets, entry["limit"], notes)
     found = check_samples(frame, entry, root, modality, threads, cache)
     frame, skipped = _without_bad(frame.join(found), entry["on_bad"])
     frame, split_facts = _split(frame, targets, entry, given)
@@ -135,20 +136,6 @@ def _labelled_or_pool(frame, targets, notes):
         )
     frame = frame.assign(labelled=labelled, given=given if given is not None else None)
     return frame, given is not None
-
-
-def _limited(frame, targets, limit, notes):
-    """At most `limit` labelled rows, and at most a third as many of the pool."""
-    labelled = frame["labelled"].to_numpy(bool)
-    keep = np.zeros(len(frame), bool)
-    for part, most in ((labelled, limit), (~labelled, limit and limit // 3)):
-        rows = frame[part]
-        keep[part] = splits.first_of(rows["sample_id"].to_numpy(object), most, _strata(rows, targets))
-        if not keep[part].all():
-            notes.append(
-                f"limit: {keep[part].sum()} of {len(rows)} {'' if part is labelled else 'un'}labelled rows were taken"
-            )
-    return frame[keep].reset_index(drop=True)
 
 
 def _without_bad(frame, on_bad):

@@ -191,22 +191,6 @@ def strata(values, kind):
     return np.where(values.isna(), -1, np.ceil(ranks.fillna(0) * bins)).astype(np.int64)
 
 
-def first_of(ids, count, classes=None):
-    """Which `count` rows a limit keeps: those with the smallest hashes, so that growing data keep most of them.
-
-    `classes` (array of int, -1 for none): the first three rows of every class come before all others.
-    """
-    if count is None or len(ids) <= count:
-        return np.ones(len(ids), bool)
-    order = np.lexsort((ids.astype(str), hash_units(ids, 0, "limit")))
-    if classes is not None:
-        rank = pd.Series(classes[order]).groupby(classes[order]).cumcount().to_numpy()
-        order = order[np.argsort((rank >= 3) | (classes[order] < 0), kind="stable")]
-    kept = np.zeros(len(ids), bool)
-    kept[order[:count]] = True
-    return kept
-
-
 def _draw(ids, labels, groups, alike, shares, settings, seed):
     if not settings.get("stratify", True):
         labels = np.zeros(len(ids), np.int64)

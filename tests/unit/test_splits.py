@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft.errors import UserError
-from graft.splits import first_of, given_folds, given_splits, hash_units, make_folds, make_splits, strata
+from graft.splits import given_folds, given_splits, hash_units, make_folds, make_splits, strata
 
 SHARES = {"validation": 0.15, "test": 0.2}
 labels_of = st.lists(st.integers(0, 4), min_size=8, max_size=120)
@@ -190,10 +190,3 @@ def test_numbers_are_stratified_by_their_quantiles():
     splits = split(ids_for(values), strata(values, "regression"))
     means = [values[splits == part].mean() for part in ("train", "validation", "test")]
     assert max(means) - min(means) < 0.06
-
-
-def test_a_limit_keeps_the_same_rows_when_rows_are_added():
-    ids = ids_for(range(1000))
-    few, many = first_of(ids[:900], 100), first_of(ids, 100)
-    assert few.sum() == many.sum() == 100
-    assert (few & ~many[:900]).sum() == many[900:].sum()
