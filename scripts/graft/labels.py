@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import UserError, raise_all
-from graft.readers.rows import in_words, is_missing, listed, places
+from graft.readers.numbers import stands_apart, to_numbers
+from graft.readers.rows import SPLIT_OF, in_words, is_missing, listed, places
 
 # Words that are classes as they stand, but in some tables mean "not labelled".
 UNSURE = {"missing", "unknown", "unlabelled", "unlabeled", "undefined", "not available", "not measured", "n.a.", "n.d."}
@@ -32,15 +33,16 @@ def natural_sort(words):
     return sorted(words, key=lambda word: (_pieces(word), word))
 
 
-def read_targets(frame, targets, missing, named=()):
+def read_targets(frame, targets, missing, named=(), decimal="auto"):
     """Understand the label columns of a listing.
 
     Parameters
     ----------
-    frame : DataFrame with one column "label:NAME" of text per target
+    frame : DataFrame with one column "label:NAME" of text per target, and split
     targets : dict, the entry's targets: column, kind, threshold, classes
     missing : words that mean "not labelled", in any case; never the words that a target's `classes` name
     named : targets whose labels are names that were given (of folders, of the hub's classes): none of them is missing
+    decimal : "auto", "point" or "comma", see readers.numbers
 
     Returns
     -------
@@ -67,7 +69,8 @@ def read_targets(frame, targets, missing, named=()):
         stripped = stripped.mask(gone)
         try:
             if kind == "regression" or threshold is not None:
-                stripped = _numbers(frame, stripped, name)
+                words, stripped = stripped, _numbers(frame, stripped, name, decimal)
+                notes += _notes_on_numbers(name, words, stripped)
             if kind == "classification" and threshold is not None:
                 classes = classes or ["low", "high"]
                 stripped = _two_classes(stripped, threshold, classes, name)
@@ -75,6 +78,8 @@ def read_targets(frame, targets, missing, named=()):
                 _check_known(frame, stripped, classes, name)
             elif kind == "classification" and name not in named:
                 notes += _looks_missing(name, stripped)
+            if kind == "classification":
+                stripped, classes = _without_rare(frame, stripped, name, target, classes, notes)
         except UserError as error:
             errors.append(error)
             continue
@@ -146,6 +151,10 @@ def check_classes(frame, described, how):
             absent = [c for c in target["classes"] if column.get(c, 0) == 0]
             if not absent:
                 continue
+            # With splits of the user's, only their train rows count; else all rows do.
+            least = (
+                1 if how == "given" else 1 + max(int(counts.loc[c].sum()) if c in counts.index else 0 for c in absent)
+            )
             words = ", ".join(
                 f"'{c}' ({counts.loc[c].sum() if c in counts.index else 0} rows in all)" for c in absent[:20]
             )
@@ -154,7 +163,7 @@ def check_classes(frame, described, how):
                     UserError(
                         f"the train split has no row of class {words}",
                         f"target {name}",
-                        hint="label some, name only the classes that you have, or leave their rows out with `keep`",
+                        hint=f"label some; or leave such classes out: targets: {{{name}: {{min_per_class: {least}}}}}",
                     )
                 )
             elif how == "growth_stable":
@@ -163,7 +172,7 @@ def check_classes(frame, described, how):
                         f"the {part} split has no row of class {words}",
                         f"target {name}",
                         hint="a growth-stable split is only right on average: use another split_seed, a larger share, or "
-                        "growth_stable: false",
+                        f"growth_stable: false; or min_per_class: {least} leaves such classes out",
                     )
                 )
             else:
@@ -172,22 +181,56 @@ def check_classes(frame, described, how):
     return notes
 
 
-def _numbers(frame, text, name):
-    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
+def _numbers(frame, text, name, decimal):
+    numbers = to_numbers({name: text}, decimal, f"target {name}")[name]
     wrong = text.notna() & numbers.isna() & (text.str.lower() != "nan")
     infinite = np.isinf(numbers)
     errors = []
-    for rows, what, hint in (
-        (wrong, "no number", "decimals take a point; a word that means 'not measured' belongs into `missing`"),
-        (infinite, "infinite", "a word that means 'not measured' belongs into `missing`"),
-    ):
+    for rows, what in ((wrong, "no number"), (infinite, "infinite")):
         if rows.any():
             lines = [f"{place}: '{v}'" for place, v in zip(places(frame[rows]), text[rows], strict=True)]
+            hint = "decimals take a point, or all a comma; a word that means 'not measured' belongs into `missing`"
             errors.append(
                 UserError(f"{len(lines)} values are {what}:{listed(lines)}", f"target {name}", "numbers", hint)
             )
     raise_all(errors)
     return numbers
+
+
+def _notes_on_numbers(name, text, numbers):
+    notes = []
+    if text[numbers.notna()].str.contains(",", regex=False, na=False).any():
+        notes.append(f"target {name}: the commas in its numbers were read as decimal ones")
+    apart, (low, high) = stands_apart(numbers.to_numpy(float))
+    for value in apart:
+        rows = numbers == value
+        words = ", ".join(f"'{word}'" for word in sorted(text[rows].unique()))
+        notes.append(
+            f"target {name}: {int(rows.sum())} of {int(numbers.notna().sum())} values are {value:g}, far from all others "
+            f"({low:g} to {high:g}); if it means 'not measured': missing: [{words}]"
+        )
+    return notes
+
+
+def _without_rare(frame, text, name, target, classes, notes):
+    """Labels and `classes` without the classes that have fewer than `min_per_class` rows to train on."""
+    least = target.get("min_per_class")
+    if least is None:
+        return text, classes
+    split = frame["split"].str.strip().str.lower().map(SPLIT_OF)
+    given = split.isin(["train", "validation", "test"]).any()
+    counts = text[split == "train" if given else split != "pool"].value_counts()
+    every = natural_sort(dict.fromkeys([*text.dropna().unique(), *(classes or ())]))
+    rare = [word for word in every if counts.get(word, 0) < least]
+    if rare:
+        gone = text.isin(rare)
+        shown = ", ".join(f"'{word}' ({counts.get(word, 0)})" for word in rare[:20]) + (
+            ", .." if len(rare) > 20 else ""
+        )
+        what = f"{len(rare)} classes with fewer than {least} rows to train on are left out ({int(gone.sum())} rows)"
+        notes.append(f"target {name}: {what}: {shown}")
+        text = text.mask(gone)
+    return text, classes and [word for word in classes if word not in rare]
 
 
 def _two_classes(numbers, threshold, classes, name):

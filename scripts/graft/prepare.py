@@ -57,7 +57,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     modality = facts["modality"]
     logger.info("%s: %d rows, reader %s, modality %s", name, len(frame), facts["reader"], modality)
     notes, named = facts.pop("notes"), facts.pop("named")
-    columns, targets, said = read_targets(frame, entry["targets"], entry["missing"], named)
+    columns, targets, said = read_targets(frame, entry["targets"], entry["missing"], named, entry["decimal"])
     notes += said
     frame = frame.drop(columns=[c for c in frame.columns if c.startswith("label:")]).assign(**columns)
     frame, given = _labelled_or_pool(frame, targets, notes)

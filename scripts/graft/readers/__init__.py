@@ -25,6 +25,7 @@ DEFAULTS = {
     "folders": None,
     "separator": "auto",
     "encoding": "auto",
+    "decimal": "auto",
     "header": None,
     "skip_lines": 0,
     "skip_rows": 0,

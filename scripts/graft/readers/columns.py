@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from graft.errors import UserError, did_you_mean, raise_all
 from graft.images import SUFFIXES
+from graft.readers.numbers import to_numbers
 from graft.readers.rows import as_text, listed, listing, places
 
 LISTED = ("id", "group", "split", "fold")
@@ -194,17 +195,18 @@ def columns_of_content(schema, content, where):
     return feature_columns(schema, column, where) if key == "features" else [column]
 
 
-def contents(table, content, where):
+def contents(table, content, where, decimal="auto"):
     """A function that gives the content of a row: bytes, str or a float32 vector; None where there is none.
 
     Parameters
     ----------
     table : pyarrow.Table with the columns of the content
     content : (modality, key, column) of `content_of`
+    decimal : "auto", "point" or "comma", for features that are text
     """
     modality, key, column = content
     if key == "features":
-        return _vectors(table, feature_columns(table.schema, column, where), where)
+        return _vectors(table, feature_columns(table.schema, column, where), where, decimal)
     values = table[column]
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if isinstance(values, pa.ChunkedArray):  # more than 2 GB of text does not fit one chunk
@@ -225,7 +227,7 @@ def _as_binary(values, where):
     return values.cast(pa.large_binary())
 
 
-def _vectors(table, names, where):
+def _vectors(table, names, where, decimal):
     first = table[names[0]].type
     if len(names) == 1 and (
         pa.types.is_list(first) or pa.types.is_large_list(first) or pa.types.is_fixed_size_list(first)
@@ -234,9 +236,7 @@ def _vectors(table, names, where):
         if not (pa.types.is_floating(first.value_type) or pa.types.is_integer(first.value_type)):
             raise UserError(f"column '{names[0]}' holds {first}", where, "lists of numbers")
         return lambda row: _vector(values[row])
-    matrix = np.empty((table.num_rows, len(names)), np.float32)
-    for position, name in enumerate(names):
-        matrix[:, position] = _numbers(table[name], name, where)
+    matrix = _matrix(table, names, where, decimal)
     return lambda row: matrix[row]
 
 
@@ -247,16 +247,25 @@ def _vector(scalar):
         return np.asarray(scalar.values.to_numpy(zero_copy_only=False), dtype=np.float32)
 
 
-def _numbers(values, name, where):
-    """A column as float32, NaN where it is no number."""
-    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
-        raise UserError(f"feature column '{name}' holds {values.type}", where, "numbers")
-    if pa.types.is_boolean(values.type):
-        values = pc.cast(values, pa.int8())
-    if not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
-        values = pa.array(pd.to_numeric(as_text(strings({name: values}, name, where), 0), errors="coerce"))
+def _matrix(table, names, where, decimal):
+    """Columns as float32, shape (rows, columns), NaN where there is no number."""
+    texts = {}
+    matrix = np.empty((table.num_rows, len(names)), np.float32)
+    for position, name in enumerate(names):
+        values = table[name]
+        if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
+            raise UserError(f"feature column '{name}' holds {values.type}", where, "numbers")
+        if pa.types.is_boolean(values.type):
+            values = pc.cast(values, pa.int8())
+        if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
+            with np.errstate(over="ignore"):
+                matrix[:, position] = np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+        else:
+            texts[name] = as_text(strings({name: values}, name, where), 0)
     with np.errstate(over="ignore"):
-        return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64).astype(np.float32)
+        for name, numbers in to_numbers(texts, decimal, where).items():
+            matrix[:, names.index(name)] = numbers
+    return matrix
 
 
 def _kept(table, entry, where):

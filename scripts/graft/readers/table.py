@@ -53,7 +53,7 @@ def rows(entry, root, name):
     wanted = columns.columns_of_content(schema, content, name)
     if _kind(root, name) == "parquet":
         return content[0], rows_by_group(entry, root, name, content, wanted)
-    return content[0], columns.contents(read(wanted)[0], content, name)
+    return content[0], columns.contents(read(wanted)[0], content, name, entry["decimal"])
 
 
 def tables(entry, root):

@@ -1,0 +1,155 @@
+"""Labels and values: decimal commas, values that stand apart, classes with too few rows."""
+
+import numpy as np
+import pytest
+
+from graft.errors import UserError
+from graft.readers import complete, list_samples, opener
+from graft.readers.numbers import stands_apart
+from tiny_data import image_folder, prepared, write_lines
+
+VECTORS = {"table": "t.csv", "columns": {"features": "f*"}}
+VALUE = {"targets": {"y": {"kind": "regression"}}, "columns": {"features": "f*"}, "table": "t.csv"}
+
+
+def refusal(root, **entry):
+    with pytest.raises(UserError) as error:
+        prepared(root, **entry)
+    return str(error.value)
+
+
+def european(root, rows, head="f0;f1;y"):
+    write_lines(root, head, *(";".join(row) for row in rows))
+
+
+def comma(number, digits=2):
+    return f"{number:.{digits}f}".replace(".", ",")
+
+
+VALUES = np.random.default_rng(0).normal(size=(30, 3)).round(2) * 10 + 50
+
+
+@pytest.mark.parametrize("digits", [1, 2, 4])
+def test_decimal_commas_are_read_in_features_and_values(tmp_path, digits):
+    european(tmp_path, [[comma(v, digits) for v in row] for row in VALUES])
+    found = prepared(tmp_path, **VALUE)
+    rows = found.frame.sort_values("row")
+    assert np.allclose(rows["y"], VALUES[:, 2].round(digits))
+    load = opener(complete(VALUE), tmp_path)
+    assert np.allclose([load(r.path, r.row, r.content_sha256) for r in rows.itertuples()], VALUES[:, :2].round(digits))
+    assert any("commas" in note for note in found.card["notes"])
+
+
+def test_whole_numbers_exponents_and_points_stand_beside_decimal_commas(tmp_path):
+    rows = [["-1,5e-3", "7", f"{i}"] for i in range(28)] + [[",5", "2.25", "3"], ["+3,", "8.5", "4"]]
+    european(tmp_path, rows)
+    frame = list_samples(VALUE, tmp_path).frame
+    load = opener(complete(VALUE), tmp_path)
+    found = np.array([load(row.path, row.row) for row in frame.itertuples()])
+    assert np.allclose(found[[0, 28, 29]], [[-0.0015, 7], [0.5, 2.25], [3, 8.5]])
+
+
+def test_commas_that_may_divide_thousands_are_asked_about_and_the_hint_works(tmp_path):
+    european(tmp_path, [[f"{i},234", "12,345", f"{i}"] for i in range(1, 31)])
+    message = refusal(tmp_path, duplicates="allow", **VALUE)
+    assert "'1,234' in column 'f0' may mean a fraction or thousands" in message and "decimal: comma" in message
+    entry = {**VALUE, "decimal": "comma"}
+    frame = prepared(tmp_path, **entry).frame
+    assert np.allclose(opener(complete(entry), tmp_path)("t.csv", 0), [1.234, 12.345]) and len(frame) == 30
+    assert "is missing, NaN" in refusal(tmp_path, **{**VALUE, "decimal": "point"})
+    european(tmp_path, [[f"{i},234", "0,345", f"{i}"] for i in range(1, 31)])  # no thousand begins with 0
+    assert np.allclose(opener(complete(VALUE), tmp_path)("t.csv", 0), [1.234, 0.345])
+
+
+def test_a_comma_among_points_is_named_and_a_point_among_commas_too(tmp_path):
+    european(tmp_path, [[f"{a:.2f}", f"{b:.2f}", f"{c:.1f}"] for a, b, c in VALUES[:-1]] + [["1.0", "2.0", "3,5"]])
+    assert "1 values are no number:\n      t.csv, row 30: '3,5'" in refusal(tmp_path, **VALUE)
+    european(tmp_path, [[comma(v) for v in row] for row in VALUES[:-1]] + [["1", "2", "1.234,5"]])
+    assert "1 values are no number:\n      t.csv, row 30: '1.234,5'" in refusal(tmp_path, **VALUE)
+
+
+@pytest.mark.parametrize(("value", "word"), [(-999, "-999"), (9999, "9999.0"), (-1e30, "-1e+30"), (0, "0")])
+def test_a_value_that_stands_apart_in_many_rows_is_noted_and_the_hint_works(tmp_path, value, word):
+    rows = [f"{i},{i * 7 % 11},{word if i % 10 == 0 else 10 + i * 37 % 50 / 10}" for i in range(100)]
+    write_lines(tmp_path, "f0,f1,y", *rows)
+    found = prepared(tmp_path, **VALUE)
+    (note,) = [note for note in found.card["notes"] if "far from all others" in note]
+    assert f"10 of 100 values are {value:g}, far from all others (10." in note
+    assert f"missing: ['{word}']" in note
+    found = prepared(tmp_path, missing=[word], **VALUE)
+    assert found.card["counts"]["pool"] == 10 and found.frame["y"].min() >= 10
+
+
+@pytest.mark.parametrize(
+    ("values", "apart"),
+    [
+        (np.r_[np.linspace(4, 16, 90), [-999] * 10], [-999]),
+        (np.r_[np.linspace(4, 16, 90), [-999] * 5, [9999] * 5], [-999, 9999]),
+        (np.r_[np.linspace(-6, 6, 90), [-999] * 5, [999] * 5], [-999, 999]),
+        (np.r_[np.linspace(4, 16, 90), [-9999] * 5, [-999] * 5], [-9999, -999]),
+        (np.r_[np.linspace(4, 16, 30), [-999] * 70], [-999]),
+        (np.r_[np.linspace(4, 16, 98), [-999] * 2], []),  # two rows may be measured
+        (np.r_[np.linspace(0, 1, 90), [0] * 10], []),
+        (np.repeat([0.0, 1.0], 50), []),
+        (np.full(100, 3.0), []),
+        (np.random.default_rng(0).normal(size=500), []),
+        (np.random.default_rng(0).lognormal(0, 3, 500), []),
+        (np.random.default_rng(0).poisson(3, 500), []),
+        (np.r_[np.zeros(300), np.random.default_rng(0).lognormal(0, 1, 300)], []),
+        (np.full(5, np.nan), []),
+    ],
+)
+def test_what_stands_apart(values, apart):
+    assert stands_apart(np.random.default_rng(1).permutation(values))[0] == apart
+
+
+def test_classes_with_few_rows_can_be_left_out(tmp_path):
+    write_lines(
+        tmp_path, "f0,f1,label", *(f"{i},{i * 7 % 11},{'ab'[i % 2] if i < 36 else f'rare{i % 3}'}" for i in range(40))
+    )
+    found = prepared(tmp_path, targets={"label": {"min_per_class": 2}}, **VECTORS)
+    assert found.targets["label"]["classes"] == ["a", "b", "rare0"]
+    (note,) = [note for note in found.card["notes"] if "left out" in note]
+    assert note.endswith("2 classes with fewer than 2 rows to train on are left out (2 rows): 'rare1' (1), 'rare2' (1)")
+    assert found.card["counts"]["pool"] == 2
+    classes = ["b", "rare1", "a", "none"]
+    with pytest.raises(UserError, match="not among the classes"):
+        prepared(tmp_path, targets={"label": {"min_per_class": 3, "classes": classes}}, **VECTORS)
+    found = prepared(
+        tmp_path, targets={"label": {"min_per_class": 3, "classes": [*classes, "rare0", "rare2"]}}, **VECTORS
+    )
+    assert found.targets["label"]["classes"] == ["b", "a"]
+
+
+def follow(message):
+    """The setting that a message's hint proposes."""
+    return {"label": {"min_per_class": int(message.split("min_per_class: ")[1].split("}")[0].split(" ")[0])}}
+
+
+def test_the_hint_leaves_a_class_out_that_the_train_split_lacks(tmp_path):
+    part = ["train", "validation", "test"]
+    rows = [f"{i},{i * 7 % 11},{'ab'[i % 2]},{part[i // 2 % 3]}" for i in range(36)]
+    rows += ["100,3,odd,test", "101,3,odd,test", "102,5,once,train", "103,4,late,validation"]
+    write_lines(tmp_path, "f0,f1,label,part", *rows)
+    entry = {"table": "t.csv", "columns": {"features": "f*", "split": "part"}}
+    message = refusal(tmp_path, **entry)
+    assert "'late' (1 rows in all), 'odd' (2 rows in all)" in message
+    found = prepared(tmp_path, targets=follow(message), **entry)
+    assert found.targets["label"]["classes"] == ["a", "b", "once"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_hint_leaves_a_class_out_that_a_growth_stable_split_lacks(tmp_path, seed):
+    write_lines(
+        tmp_path, "f0,f1,label", *(f"{i},{i * 7 % 11},{'ab'[i % 2] if i < 200 else 'rare'}" for i in range(202))
+    )
+    entry = {**VECTORS, "split": {"growth_stable": True, "validation": 0.2, "test": 0.2}, "split_seed": seed}
+    message = refusal(tmp_path, **entry)
+    assert prepared(tmp_path, targets=follow(message), **entry).targets["label"]["classes"] == ["a", "b"]
+
+
+def test_a_folders_class_of_one_image_can_be_left_out(tmp_path):
+    image_folder(tmp_path)
+    image_folder(tmp_path, per_class=1, classes=("once",), height=13)
+    found = prepared(tmp_path, targets={"label": {"min_per_class": 2}})
+    assert found.targets["label"]["classes"] == ["cat", "dog"] and found.card["counts"]["pool"] == 1
