@@ -20,19 +20,14 @@ def dropout(input, p=0.5, training=True, inplace=False):
     return input * (kept.to(input.dtype) * (256 / (256 - cut)))
 
 
-def attention_without_dropout(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, **options):
-    """torch's attention, whatever dropout it is asked for."""
-    return functional.scaled_dot_product_attention(query, key, value, attn_mask, 0.0, is_causal, **options)
-
-
 def plain_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
-    """Attention by its definition (Vaswani et al. 2017, eq. 1), without dropout: softmax(query key' scale + mask) value.
+    """Attention by its definition (Vaswani et al. 2017, eq. 1): softmax(query key' scale + mask) value.
 
     For short texts three plain operations in bfloat16 are quicker, backward above all, than torch's fused attention.
     """
-    if is_causal or enable_gqa or key.shape[-2] > SHORT:
+    if dropout_p or is_causal or enable_gqa or key.shape[-2] > SHORT:
         return functional.scaled_dot_product_attention(
-            query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa
+            query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
         )
     weights = (query * (query.shape[-1] ** -0.5 if scale is None else scale)) @ key.transpose(-1, -2)
     if attn_mask is not None:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as functional
 
 from graft import fused
-from graft.dropout import attention_without_dropout, dropout, plain_attention
+from graft.dropout import dropout, plain_attention
 
 logger = logging.getLogger("graft")
 
@@ -62,20 +62,15 @@ def inference(network, example, device, precision):
     return running
 
 
-def training(network, example, device, precision, frozen_batchnorm, attention_dropout):
+def training(network, example, device, precision, frozen_batchnorm):
     """For training steps, which autocast already surrounds.
 
     frozen_batchnorm : whether BatchNorm keeps its statistics
-    attention_dropout : whether attention weights are dropped as the network's config says; else none are
     """
     table = {}
     if device.type == "cpu":
         table |= fused.Training(fused.plan(network, example), precision, frozen_batchnorm).start()
-        table |= {functional.dropout: dropout}
-    if not attention_dropout:
-        table[functional.scaled_dot_product_attention] = (
-            plain_attention if device.type == "cpu" else attention_without_dropout
-        )
+        table |= {functional.dropout: dropout, functional.scaled_dot_product_attention: plain_attention}
     return lambda: fused.Replacing(table)
 
 

@@ -98,7 +98,8 @@ class Run:
     def network(self):
         torch.manual_seed(self.seed)
         outputs = {self.settings["target"]: outputs_of(self.target)}
-        backbone = self.backbone.stored() if self.frozen else self.backbone.network()
+        dropped = self.settings["attention_dropout"]
+        backbone = self.backbone.stored() if self.frozen else self.backbone.network(attention_dropout=dropped)
         network = Network(backbone, outputs, self.settings["dropout"])
         return kernels.place(network, self.device, self.layout)
 
@@ -192,8 +193,7 @@ class Run:
 
     def _running(self, example):
         """The context of a training step."""
-        frozen, dropped = self.settings["freeze_batchnorm"], self.settings["attention_dropout"]
-        return kernels.training(self.network, example, self.device, self.precision, frozen, dropped)
+        return kernels.training(self.network, example, self.device, self.precision, self.settings["freeze_batchnorm"])
 
     def class_weights(self):
         """Weight of each class in the loss, shape (classes,): all that have train rows get the same total, and the mean

@@ -44,7 +44,7 @@ def training_rate(network, batch, device, precision, size):
     """Samples per second of two steps, after one that no one counts, and what a sample keeps for the backward."""
     model, kept = Network(network, {"label": 2}).to(device), []
     set_train(model, freeze_batchnorm=True)
-    running = kernels.training(model, features.first_of(batch), device, precision, True, False)
+    running = kernels.training(model, features.first_of(batch), device, precision, True)
 
     def keep(tensor):
         kept.append(tensor.numel() * tensor.element_size())

@@ -234,6 +234,27 @@ def test_the_longest_input_is_what_the_network_has_positions_for(kind, longest):
         assert _longest(config) == longest
 
 
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "distilbert", "llama", "deberta-v2"])
+def test_attention_weights_are_dropped_in_training_only_where_asked_for(kind):
+    """Whatever the architecture calls the probability, and whichever kernel computes its attention."""
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    config = AutoConfig.for_model(kind, vocab_size=9, max_position_embeddings=32, **sizes)
+    facts = config.to_dict()
+    facts |= {name: 0.0 for name, value in facts.items() if "drop" in name and isinstance(value, float)}
+    facts |= {"dim": 8, "n_heads": 2, "n_layers": 1, "hidden_dim": 8} if kind == "distilbert" else {}
+    named = {"bert": "attention_probs_dropout_prob", "deberta-v2": "attention_probs_dropout_prob", "gpt2": "attn_pdrop"}
+    facts[named.get(kind, "attention_dropout")] = 0.5
+    spec = {"library": "transformers", "modality": "text", "config": facts | {"model_type": kind}}
+    spec["preprocessing"] = {"pooling": "mean", "normalize": False}
+    inputs = {"input_ids": torch.arange(8)[None], "attention_mask": torch.ones(1, 8, dtype=torch.int64)}
+    for asked in (False, True):
+        network, found = backbones.build(spec, attention_dropout=asked).train(), []
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            found.append(network(inputs))
+        assert torch.equal(*found) != asked
+
+
 @pytest.mark.parametrize("name", ["effnet-lite0", "minilm"])
 def test_weights_are_had_without_the_architecture(name):
     folder = assets.backbone(name)

@@ -44,7 +44,7 @@ SPEC = {
 }
 
 
-def untrained():
+def untrained(**_):
     torch.manual_seed(1)
     return backbones.build(SPEC)
 

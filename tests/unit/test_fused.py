@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from graft import fused, kernels
-from graft.dropout import attention_without_dropout, dropout, plain_attention
+from graft.dropout import dropout, plain_attention
 
 CPU = torch.device("cpu")
 
@@ -36,7 +36,7 @@ def gradients(network, images, precision, fuse):
     """Of every parameter and of the images, in the training mode of frozen BatchNorm."""
     images = images.clone().requires_grad_()
     network.zero_grad()
-    running = kernels.training(network, images[:1].detach(), CPU, precision, True, False) if fuse else nullcontext
+    running = kernels.training(network, images[:1].detach(), CPU, precision, True) if fuse else nullcontext
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"), running():
         network(images).float().pow(2).mean().backward()
     return [images.grad, *(parameter.grad for parameter in network.parameters())]
@@ -132,7 +132,7 @@ def test_what_a_convolution_has_done_is_passed_over_once():
     network, images = with_statistics(NormAfterNorm()), torch.randn(2, 3, 8, 8)
     wanted = network(images).detach()
     torch.testing.assert_close(run_forward(network, images, "fp32"), wanted, rtol=1e-4, atol=1e-5)
-    with kernels.training(network, images[:1], CPU, "fp32", True, False)():
+    with kernels.training(network, images[:1], CPU, "fp32", True)():
         torch.testing.assert_close(network(images).detach(), wanted, rtol=1e-4, atol=1e-5)
 
 
@@ -147,13 +147,6 @@ def test_other_devices_keep_thin_convolutions_in_float32():
         network(images)
     assert {dtype for width, dtype in seen if width <= 4} == {torch.float32}
     assert {dtype for width, dtype in seen if width > 4} == {torch.bfloat16}
-
-
-def test_attention_is_without_dropout_however_it_is_asked_for():
-    query, key, value = torch.randn(3, 2, 4, 9, 8).unbind(0)
-    wanted = functional.scaled_dot_product_attention(query, key, value)
-    assert torch.equal(attention_without_dropout(query, key, value, None, 0.5), wanted)
-    assert torch.equal(attention_without_dropout(query, key, value, dropout_p=0.5, scale=8**-0.5), wanted)
 
 
 @pytest.mark.parametrize("kind", [Branch, Twice])
@@ -176,7 +169,7 @@ def test_a_batchnorm_that_is_not_frozen_keeps_its_batch_statistics():
     wanted = network(images).detach()
     moved = network.bn1.running_mean.clone()
     network.bn1.reset_running_stats()
-    with kernels.training(network, images[:1], CPU, "fp32", False, False)():
+    with kernels.training(network, images[:1], CPU, "fp32", False)():
         found = network(images).detach()
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(network.bn1.running_mean, moved)
@@ -209,6 +202,12 @@ def test_plain_attention_is_torchs_attention(mask):
     seen = torch.arange(9) < torch.tensor([9, 5])[:, None, None, None]
     masks = {"none": None, "boolean": seen, "added": torch.zeros(seen.shape).masked_fill(~seen, -torch.inf)}
     wanted = functional.scaled_dot_product_attention(query, key, value, masks[mask])
-    torch.testing.assert_close(plain_attention(query, key, value, masks[mask], dropout_p=0.5), wanted)
+    torch.testing.assert_close(plain_attention(query, key, value, masks[mask]), wanted)
+    scaled = functional.scaled_dot_product_attention(query, key, value, masks[mask], scale=0.7)
+    torch.testing.assert_close(plain_attention(query, key, value, masks[mask], scale=0.7), scaled)
     causal = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
     torch.testing.assert_close(plain_attention(query, key, value, is_causal=True), causal)
+    torch.manual_seed(1)
+    dropped = functional.scaled_dot_product_attention(query, key, value, masks[mask], dropout_p=0.5)
+    torch.manual_seed(1)
+    assert torch.equal(plain_attention(query, key, value, masks[mask], dropout_p=0.5), dropped)

@@ -4,7 +4,8 @@ One file per library, found by its name. Each has
 
 * `describe(entry, folder) -> dict`: what backbone.json says of a backbone (preprocessing from the library's own
   metadata where the config is silent); `folder` holds the fetched files,
-* `build(spec, folder=None) -> Module`: the network without its classifier, untrained,
+* `build(spec, folder=None) -> Module`: the network without its classifier, untrained; a library of text networks also
+  takes `attention_dropout=False`, whether training drops attention weights as the network's config says,
 * `take(state, spec, order) -> dict`: the tensors of a checkpoint that this network needs, strictly,
 * `example(spec) -> inputs`: one input, to try the network with.
 """
@@ -24,13 +25,14 @@ def library(name):
     return importlib.import_module(f"graft.backbones.{name}")
 
 
-def build(spec, folder=None):
+def build(spec, folder=None, attention_dropout=False):
     """The architecture of a backbone, untrained, in eval mode.
 
     Parameters
     ----------
     spec : dict, as in backbone.json
     folder : path, optional, of the backbone's files
+    attention_dropout : for texts, whether training drops attention weights as the network's config says; else none are
 
     Returns
     -------
@@ -38,13 +40,14 @@ def build(spec, folder=None):
     images: float32 (n, 3, size, size), normalised; text: dict of input_ids and attention_mask, int64 (n, tokens);
     vectors: float32 (n, width).
     """
-    module = library(spec["library"]).build(spec, folder)
+    options = {"attention_dropout": attention_dropout} if spec["modality"] == "text" else {}
+    module = library(spec["library"]).build(spec, folder, **options)
     module.width, module.modality, module.spec = spec.get("width"), spec["modality"], spec
     return module.eval()
 
 
-def load(folder, device="cpu"):
-    """A fetched backbone with its weights.
+def load(folder, device="cpu", attention_dropout=False):
+    """A fetched backbone with its weights; `attention_dropout` as for `build`.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def load(folder, device="cpu"):
 
     folder = Path(folder)
     spec = read_json(folder / "backbone.json")
-    module = build(spec, folder)
+    module = build(spec, folder, attention_dropout)
     path = folder / spec["weights"]
     try:
         load_strictly(library_module(module), _read_weights(path, spec))

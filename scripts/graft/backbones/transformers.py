@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import re
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from graft.outputs import read_json, sha256_of, sha256_of_file
 
 POOLINGS = ("mean", "cls", "max")
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model")
+ATTENTION_DROPOUT = re.compile("att.*drop|drop.*att")  # attention_probs_dropout_prob, attention_dropout, attn_pdrop ..
 UNBOUNDED = 10**9  # tokenizers without a limit say 10**30
 WITHOUT_LIMIT = 512  # tokens to take where neither network nor tokenizer has a limit
 TRIED = 1024  # longest input to try a network with
@@ -88,11 +90,23 @@ def longest_input(spec):
     return _longest(make_config(spec["config"]))
 
 
-def build(spec, folder=None):
+def build(spec, folder=None, attention_dropout=False):
     """The network of spec["config"] (or of the folder's config.json), without pooler and head; no code is loaded."""
     config = make_config(spec["config"]) if "config" in spec else read_config(Path(folder))
+    if not attention_dropout:
+        _drop_no_attention(config)
     settings = spec["preprocessing"]
     return TextEncoder(_model(config), settings["pooling"], settings["normalize"])
+
+
+def _drop_no_attention(config):
+    """Set every probability with which attention weights are dropped to 0, whatever the architecture calls it.
+
+    In the network itself, so that it holds for every kernel, device and compiler.
+    """
+    for name, value in list(vars(config).items()):
+        if ATTENTION_DROPOUT.search(name) and isinstance(value, float):
+            setattr(config, name, 0.0)
 
 
 def _model(config):
