@@ -1,23 +1,24 @@
 """Dropout and attention for training on a CPU.
 
 torch draws one random number of 32 bits after the other for each element, which takes a fifth of a training step of a small
-text network; a byte per element will do. With dropout of the attention weights torch leaves its quick attention, too.
+text network; 16 bits per element will do. With dropout of the attention weights torch leaves its quick attention, too.
 """
 
 import torch
 import torch.nn.functional as functional
 
+LEVELS = 1 << 16  # of a random number
 SHORT = 512  # tokens up to which the whole matrix of attention weights is the quicker way
 
 
 def dropout(input, p=0.5, training=True, inplace=False):
-    """As torch's, with p rounded to 1/256; what stays is scaled by exactly what was kept on average."""
-    cut = round(p * 256)
-    if not training or not 0 < cut < 256 or input.device.type != "cpu":
+    """As torch's, with p rounded to 1/65536; what stays is scaled by exactly what was kept on average."""
+    cut = round(p * LEVELS)
+    if not training or not 0 < cut < LEVELS or input.device.type != "cpu":
         return functional.dropout(input, p, training, inplace)
-    words = torch.empty(-(-input.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
-    kept = words.view(torch.uint8)[: input.numel()].view(input.shape) >= cut
-    return input * (kept.to(input.dtype) * (256 / (256 - cut)))
+    words = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    kept = words.view(torch.int16)[: input.numel()].view(input.shape) >= cut - LEVELS // 2
+    return input * (kept.to(input.dtype) * (LEVELS / (LEVELS - cut)))
 
 
 def plain_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):

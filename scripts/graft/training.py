@@ -9,6 +9,7 @@ state does exactly what the undisturbed run would have done: on the same CPU it 
 
 import logging
 import math
+import re
 import signal
 import time
 from collections import deque
@@ -24,6 +25,7 @@ from graft.errors import UserError
 from graft.job import Progress
 
 logger = logging.getLogger("graft")
+POSITIONS = re.compile("pos|rel|wpe|distance")  # in the names that transformers has for tables of positions
 
 
 def fit(
@@ -213,14 +215,26 @@ def decisive(figures):
 
 
 def parameter_groups(network, settings):
-    """Backbone and heads, each with and without weight decay: norms and biases have none."""
-    groups = {}
+    """Backbone and heads, each with and without weight decay."""
+    groups, layers = {}, dict(network.named_modules())
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             lr = settings["head_lr"] if name.startswith("heads.") else settings["lr"]
-            decay = settings["weight_decay"] if parameter.ndim > 1 else 0.0
+            place, _, own = name.rpartition(".")
+            decay = settings["weight_decay"] if decays(layers[place], place, own, parameter) else 0.0
             groups.setdefault((lr, decay), []).append(parameter)
     return [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]
+
+
+def decays(layer, place, name, parameter):
+    """Whether weight decay is for a parameter, called `name` in the layer at `place`: for the weights of layers that multiply.
+
+    Not for biases, norms, scales, the class token and what stands for positions, which no small numbers make simpler
+    (timm's `no_weight_decay` lists them for its networks).
+    """
+    if parameter.ndim < 2 or "weight" not in name or "Norm" in type(layer).__name__:
+        return False
+    return not (isinstance(layer, torch.nn.Embedding) and POSITIONS.search(place.rpartition(".")[2]))
 
 
 def warmup_and_cosine(steps, warmup):

@@ -6,11 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import timm
 import torch
 from scipy.special import log_softmax
 from sklearn.utils.class_weight import compute_sample_weight
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torchvision import models
+from transformers import AutoConfig, AutoModel
 
 from graft import kernels, objectives, training
 from graft.errors import UserError
@@ -274,6 +277,50 @@ def test_norms_and_biases_do_not_decay_and_heads_have_their_own_rate():
     found = {id(p): (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
     for name, parameter in model.named_parameters():
         assert found[id(parameter)] == (2.0 if "heads" in name else 1.0, 0.05 if parameter.ndim > 1 else 0.0)
+
+
+def names_of(network, decaying):
+    found = training.parameter_groups(network, SETTINGS)
+    chosen = {id(p) for group in found for p in group["params"] if (group["weight_decay"] > 0) == decaying}
+    return {name for name, parameter in network.named_parameters() if id(parameter) in chosen}
+
+
+@pytest.mark.parametrize(
+    "name", ["test_vit", "swin_tiny_patch4_window7_224", "levit_128", "coat_tiny", "test_convnext"]
+)
+def test_timms_networks_decay_what_timm_lets_decay(name):
+    with torch.device("meta"):
+        network = timm.create_model(name, num_classes=0)
+    listed = getattr(network, "no_weight_decay", set)()
+    spared = {n for n, p in network.named_parameters() if p.ndim < 2 or any(part in n for part in listed)}
+    assert names_of(network, False) == spared and names_of(network, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spared", "decaying"),
+    [
+        ("bert", {"embeddings.position_embeddings.weight"}, "embeddings.word_embeddings.weight"),
+        ("gpt2", {"wpe.weight"}, "h.0.attn.c_attn.weight"),
+        ("mpnet", {"embeddings.position_embeddings.weight", "encoder.relative_attention_bias.weight"}, "pooler.dense.weight"),
+        ("deberta-v2", {"embeddings.position_embeddings.weight", "encoder.rel_embeddings.weight"}, "encoder.layer.0.attention.self.query_proj.weight"),
+        ("opt", {"decoder.embed_positions.weight"}, "decoder.layers.0.fc1.weight"),
+    ],
+)  # fmt: skip
+def test_transformers_tables_of_positions_do_not_decay(kind, spared, decaying):
+    more = {"relative_attention": True, "position_buckets": 8} if kind == "deberta-v2" else {}
+    with torch.device("meta"):
+        network = AutoModel.from_config(AutoConfig.for_model(kind, num_hidden_layers=1, **more))
+    assert {n for n, p in network.named_parameters() if p.ndim > 1} - names_of(network, True) == spared
+    assert decaying in names_of(network, True)
+
+
+def test_torchvisions_tokens_tables_and_scales_do_not_decay():
+    with torch.device("meta"):
+        vit, swin, convnext = (models.get_model(name) for name in ("vit_b_16", "swin_t", "convnext_tiny"))
+    assert {"class_token", "encoder.pos_embedding"} < names_of(vit, False)
+    assert "encoder.layers.encoder_layer_0.self_attention.in_proj_weight" in names_of(vit, True)
+    assert "features.1.0.attn.relative_position_bias_table" in names_of(swin, False)
+    assert "features.1.0.layer_scale" in names_of(convnext, False)
 
 
 def test_frozen_parts_stay_in_eval_mode():
