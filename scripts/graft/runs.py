@@ -11,6 +11,7 @@ import torch
 
 from graft import heads, kernels, objectives, ranks, training
 from graft.augment import draw_views, view_seed
+from graft.batches import shuffled_batches
 from graft.calibration import fit_temperature, log_loss, probabilities, residual_std
 from graft.errors import UserError
 from graft.feature_files import features_of, read_features
@@ -173,7 +174,7 @@ class Run:
 
         return training.fit(
             self.network,
-            training.shuffled_batches(
+            shuffled_batches(
                 self.inputs.lengths[train], self.settings["batch_size"], self.seed, self.settings["accumulate"]
             ),
             read,

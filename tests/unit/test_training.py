@@ -16,6 +16,7 @@ from torchvision import models
 from transformers import AutoConfig, AutoModel
 
 from graft import kernels, objectives, training
+from graft.batches import read_ahead, shuffled_batches
 from graft.errors import UserError
 from graft.network import Network, weights_digest
 from graft.runs import Run
@@ -67,7 +68,7 @@ def run(folder, stop_after=None, stop=None, loss_of=None, evaluate=None, start=F
             return {"val_loss": float(nn.functional.cross_entropy(model(FEATURES)["y"], LABELS))}
 
     model = network()
-    batches = training.shuffled_batches(np.ones(40), 8, seed=1, accumulate=2)
+    batches = shuffled_batches(np.ones(40), 8, seed=1, accumulate=2)
     history = training.fit(
         model,
         batches,
@@ -191,7 +192,7 @@ class OneNumberPerSample(nn.Module):
 def test_every_sample_weighs_the_same_in_the_gradients_of_an_epoch(tmp_path, count, lengths, batch_size, accumulate):
     """97 samples in batches of 32: the last batch is one sample, which once weighed 32 times the others."""
     tokens = np.ones(count) if lengths == "equal" else np.arange(count) % 50 + 3
-    batches, seen = training.shuffled_batches(tokens, batch_size, 0, accumulate), []
+    batches, seen = shuffled_batches(tokens, batch_size, 0, accumulate), []
 
     def note(optimizer, *_):
         seen.append(optimizer.param_groups[0]["params"][0].grad.clone())
@@ -231,7 +232,7 @@ def balanced_loss(logits, smoothing=0.0, accumulate=1):
     """What an epoch minimises in batches of 16, most of which have no row of the rare class."""
     labels, loss = torch.from_numpy(RARE), objectives.load("cross_entropy").loss
     weights, settings = class_weights_of(RARE, 2), {"label_smoothing": smoothing}
-    batches = [b for step in training.shuffled_batches(np.ones(500), 16, 0, accumulate)(0) for b in step]
+    batches = [b for step in shuffled_batches(np.ones(500), 16, 0, accumulate)(0) for b in step]
     return sum(float(loss(logits[b], labels[b], settings, weights)) * len(b) for b in batches) / 500
 
 
@@ -345,7 +346,7 @@ def test_frozen_batchnorm_keeps_its_statistics(tmp_path):
 
 
 def test_every_epoch_sees_every_sample_once_in_its_own_order():
-    batches = training.shuffled_batches(DRAW.integers(5, 60, 103), 8, seed=3)
+    batches = shuffled_batches(DRAW.integers(5, 60, 103), 8, seed=3)
     first, second = (np.concatenate([b for (b,) in batches(epoch)]) for epoch in (0, 1))
     assert sorted(first) == sorted(second) == list(range(103))
     assert list(first) != list(second)
@@ -354,7 +355,7 @@ def test_every_epoch_sees_every_sample_once_in_its_own_order():
 
 def test_batches_of_texts_hold_texts_of_similar_length():
     lengths = DRAW.integers(5, 128, 800)
-    padded = sum(lengths[batch].max() * len(batch) for (batch,) in training.shuffled_batches(lengths, 16, seed=0)(0))
+    padded = sum(lengths[batch].max() * len(batch) for (batch,) in shuffled_batches(lengths, 16, seed=0)(0))
     assert padded < 1.05 * lengths.sum()
 
 
@@ -365,7 +366,7 @@ def test_the_rate_warms_up_and_ends_at_zero():
 
 def test_batches_are_read_one_ahead_and_in_order():
     read = []
-    ready = training.read_ahead(lambda item: read.append(item) or item * 10, range(5))
+    ready = read_ahead(lambda item: read.append(item) or item * 10, range(5))
     assert next(ready) == 0
     assert list(ready) == [10, 20, 30, 40] and read == list(range(5))
 
@@ -376,7 +377,7 @@ def test_a_batch_that_cannot_be_read_ends_the_training_with_its_reason():
             raise UserError("no such image", where="2.png")
         return item
 
-    ready = training.read_ahead(read, range(5))
+    ready = read_ahead(read, range(5))
     assert [next(ready), next(ready)] == [0, 1]
     with pytest.raises(UserError, match=r"2\.png"):
         next(ready)
