@@ -32,12 +32,15 @@ FROZEN = False
 def train(run):
     """Train backbone and head together, with a stop at the gate."""
     Path(run.state.folder, "{WAITS}").unlink(missing_ok=True)
-    run.state.save = stopping(run.state.save, run.state.folder)
-    return run.fit(), {{}}
+    every, run.settings["save_every"] = run.settings["save_every"], 0
+    run.state.save = stopping(run.state.save, run)
+    history = run.fit()
+    run.settings["save_every"] = every
+    return history, {{}}
 
 
-def stopping(save, folder):
-    """`save`, which from the second call on waits for the gate or a signal."""
+def stopping(save, run):
+    """`save`, which at the second call waits for the gate or a signal; from there on it is called by signals alone."""
     told, tell = os.pipe()
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell)
@@ -47,9 +50,11 @@ def stopping(save, folder):
         nonlocal count
         save(value)
         count += 1
-        if count > 1:
-            Path(folder, "{WAITS}").touch()
-        while count > 1 and not Path("{GATE}").exists() and not select.select([told], [], [], 0.05)[0]:
+        if count < 2:
+            return
+        run.settings["save_every"] = float("inf")
+        Path(run.state.folder, "{WAITS}").touch()
+        while not Path("{GATE}").exists() and not select.select([told], [], [], 0.05)[0]:
             pass
 
     return save_and_wait

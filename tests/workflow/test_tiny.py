@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,7 @@ FOLDERS = [f"{stage}/{model}/seed0" for stage, models in MODELS.items() for mode
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    graft(folder, CONFIG, timeout=900)
+    graft(folder, CONFIG)
     return folder / "results"
 
 
@@ -127,11 +126,10 @@ def test_results_name_no_place_of_this_machine(results):
 
 
 def predicted_anew(results, model, data):
-    """The table of scripts/predict_files.py, as `make predict` calls it, by sample; and the seconds that it took."""
+    """The table of scripts/predict_files.py, as `make predict` calls it, by sample."""
     command = [sys.executable, ROOT / "scripts/predict_files.py", model, data, "--results", results, "--out", "new.csv"]
-    start = time.monotonic()
     subprocess.run(command, check=True, capture_output=True, cwd=data)
-    return pd.read_csv(data / "new.csv").set_index("sample_id"), time.monotonic() - start
+    return pd.read_csv(data / "new.csv").set_index("sample_id")
 
 
 def known_rows(results, dataset, run, count=50):
@@ -148,10 +146,9 @@ def test_new_images_are_predicted_as_the_workflow_would(results, run, tmp_path):
     root = root_of(results.parent / "resources/datasets/elpv/dataset.json")
     for i, path in enumerate(rows["path"]):
         shutil.copy(root / path, tmp_path / f"{i}.png")
-    table, seconds = predicted_anew(results, run.split("/")[1], tmp_path)
-    table = table.loc[[f"{i}.png" for i in range(len(rows))]]
+    table = predicted_anew(results, run.split("/")[1], tmp_path).loc[[f"{i}.png" for i in range(len(rows))]]
     assert np.allclose(table["prob_defective"], wanted["prob_defective"], atol=0.02)
-    assert table["unusual"].mean() < 0.1 and seconds < 60  # 8 s where nothing else runs
+    assert table["unusual"].mean() < 0.1
 
 
 @pytest.mark.parametrize("run", [run for run in FOLDERS if "topics" in run])
