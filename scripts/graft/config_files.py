@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, SequenceNode
+import yaml
+from yaml import MappingNode, MarkedYAMLError, SequenceNode, YAMLError
 
 from graft.errors import UserError
 
@@ -32,7 +31,7 @@ def read_strict(path):
     if path.suffix == ".json":
         return [], lines
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
     except YAMLError as error:
         return [_syntax(path, text, error)], lines
     if node is None:

@@ -1,7 +1,8 @@
 """Atomic writers: a file is whole or it is not there.
 
 Everything is written to a temporary file beside it, synced and renamed. What is not a large table is serialised in
-memory first, so that the bytes depend on the content alone (torch.save would put the file's name into them).
+memory first, so that the bytes depend on the content alone (torch.save would put the file's name into them). The rules import
+this where only Snakemake is installed: what else is needed, a function imports.
 """
 
 import hashlib
@@ -11,9 +12,6 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 GROUP = 1 << 25  # bytes of a table that is written in parts that stand in memory at once
 
@@ -62,6 +60,9 @@ def write_csv(path, frame):
 
 def write_parquet(path, table, metadata=None):
     """Write a pyarrow Table (or pandas DataFrame); `metadata` (str -> str) goes into the schema."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     if not isinstance(table, pa.Table):
         table = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **(metadata or {})})
@@ -72,6 +73,9 @@ def write_parquet(path, table, metadata=None):
 
 def write_parquet_parts(path, schema, parts, metadata=None):
     """Write an iterable of pyarrow Tables of `schema` as one file, a row group at a time; one stands in memory at once."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     schema = schema.with_metadata({**(schema.metadata or {}), **(metadata or {})})
     with atomic(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         held = schema.empty_table()
@@ -86,6 +90,8 @@ def write_parquet_parts(path, schema, parts, metadata=None):
 
 def read_parquet_parts(path, columns=None):
     """The row groups of a file as pyarrow Tables, one after the other. (`iter_batches` keeps all bytes that it read.)"""
+    import pyarrow.parquet as pq
+
     with pq.ParquetFile(path) as file:
         for number in range(file.num_row_groups):
             yield file.read_row_group(number, columns)

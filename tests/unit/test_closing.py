@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from graft.closing import reasons, results
+from graft.closing import results
+from graft.reasons import reasons
 
 SNAKEMAKE = """
 [Tue Nov 24 00:18:33 2026]

@@ -263,12 +263,60 @@ def test_plain_losses_are_no_distillation_methods():
     assert not {"cross_entropy", "squared_error"} & set(plugins("objectives"))
 
 
-def test_planning_the_workflow_imports_no_torch():
-    command = [sys.executable, "-X", "importtime", "-m", "snakemake", "--dry-run", "--quiet", "all"]
-    planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    imported = set(re.findall(r"^import time:.*\| +([\w.]+)$", planned.stderr, re.M))
-    assert "graft.config" in imported
-    assert not {"torch", "torchvision", "timm", "transformers"} & imported
+ABSENT = """accelerate datasets filelock huggingface_hub matplotlib numpy pandas PIL pyarrow pygments ruamel safetensors scipy
+sklearn tifffile timm torch torchvision transformers"""
+
+
+@pytest.mark.parametrize("what", ["--dry-run", "--lint"])
+def test_where_only_snakemake_is_installed_the_workflow_is_planned_and_linted(what):
+    program = (
+        "import sys, snakemake.api; from snakemake.cli import main; "
+        "sys.modules |= dict.fromkeys(sys.argv.pop(1).split()); main()"
+    )
+    command = [sys.executable, "-c", program, ABSENT, what, "--cores", "1", "--quiet"]
+    planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+
+
+def test_variables_are_filled_in_in_every_path_and_nowhere_else(monkeypatch, tmp_path):
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    config = {
+        "datasets": {"d": {"source": {"path": "$SCRATCH/data"}, "targets": {"y": {"column": "$SCRATCH"}}}},
+        "backbones": {"b": {"library": "timm", "architecture": "x", "source": {"path": "${SCRATCH}/w.pt"}}},
+        "finetune": {"f": {"dataset": "d", "backbone": "b"}},
+        "predict": {"new": {"model": "f.b.linear", "data": "$SCRATCH/new"}},
+        "store": {"path": "$SCRATCH/store", "shared": "${SCRATCH}"},
+        "lock": "~/graft.lock.json",
+    }
+    loaded = load(config)
+    assert loaded["datasets"]["d"]["source"]["path"] == f"{tmp_path}/data"
+    assert loaded["datasets"]["d"]["targets"]["y"]["column"] == "$SCRATCH"
+    assert loaded["backbones"]["b"]["source"]["path"] == f"{tmp_path}/w.pt"
+    assert loaded["predict"]["new"]["data"] == f"{tmp_path}/new"
+    assert loaded["store"]["path"] == f"{tmp_path}/store" and loaded["store"]["shared"] == str(tmp_path)
+    assert loaded["lock"] == str(Path("~/graft.lock.json").expanduser())
+
+
+def test_every_path_of_the_schema_is_known_as_one():
+    """A key whose description speaks of a folder or file on this machine takes variables."""
+    places = {path for path, schema in _schemas(read_schema()) if schema.get("x-place")}
+    assert places == {
+        "datasets.*.source.path",
+        "backbones.*.source.path",
+        "store.path",
+        "store.shared",
+        "lock",
+        "predict.*.data",
+    }
+
+
+def _schemas(schema, path=""):
+    """(dotted path, schema) of every key, at every depth; * stands for names."""
+    inner = {**schema.get("properties", {}), "*": schema.get("additionalProperties")}
+    for key, below in inner.items():
+        if isinstance(below, dict):
+            yield f"{path}{key}", below
+            yield from _schemas(below, f"{path}{key}.")
 
 
 def test_a_known_backbone_needs_no_entry_and_an_own_entry_wins():
