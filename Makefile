@@ -13,7 +13,7 @@ PEERS_READY := $(PEERS)/.graft-$(shell (echo $(abspath $(VENV)); cat tests/bench
 SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(QUICK),--config quick=true)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: new check tune run predict test slurm-test conda-test lint report results bench docs clear-store env
+.PHONY: new check tune run unlock predict test slurm-test conda-test lint report results bench docs clear-store env
 
 # A config for your data: make new DATA=folder-or-file [CONFIG=mine.yaml]. Never overwrites.
 new: $(READY)
@@ -29,6 +29,10 @@ tune: $(READY)
 
 run: $(READY)
 	$(SNAKEMAKE)
+
+# Takes away the lock that a run has left which was killed (kill -9, a power failure): make unlock [CONFIG=..].
+unlock: $(READY)
+	$(SNAKEMAKE) --unlock
 
 # New files for a trained model, without labels: make predict MODEL=name DATA=path [OUT=predictions.csv SEED=0 COLUMN=..].
 predict: $(READY)

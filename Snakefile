@@ -43,6 +43,10 @@ include: "rules/check.smk"
 report: "rules/captions/workflow.rst"
 
 
+onstart:
+    locks.note_holder()
+
+
 onsuccess:
     say_results(Path("results", LOOK), Path("benchmarks", LOOK))
 

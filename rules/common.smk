@@ -20,7 +20,7 @@ elif not importlib.util.find_spec("graft"):
         "Install it from the same repository and tag: pip install 'graft @ git+https://github.com/OWNER/graft@TAG'"
     )
 
-from graft import codedigest, config as graft_config
+from graft import codedigest, config as graft_config, locks
 from graft.errors import UserError
 from graft.fingerprint import fingerprint, fingerprint_of_files
 from graft.outputs import read_json
@@ -41,6 +41,13 @@ except UserError as error:
 # must live to see that.
 if workflow.remote_exec:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+if workflow.is_main_process:
+    atexit.register(lambda folder: say_lock_last(folder), Path.cwd())
+
+# A terminal that hangs up is no reason to leave a lock behind: what runs ends, as after SIGTERM.
+if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 RESULTS = workflow.pathvars.apply("<results>")  # here, since in the rules of an importing workflow its own would hold
@@ -256,10 +263,15 @@ def backbone_of(wildcards):
 # The end of a run
 
 
+def named_configs():
+    """The user's config files as arguments of make, each with a blank before it."""
+    return "".join(f" CONFIG={os.path.relpath(file)}" for file in workflow.config_settings.configfiles)
+
+
 def say_results(results, benchmarks):
     """Print what to look at: the data cards after `check`, else where the results are, the best models and their cost."""
     words = Path(benchmarks, "last_words.txt")
-    named = "".join(f" CONFIG={os.path.relpath(file)}" for file in workflow.config_settings.configfiles)
+    named = named_configs()
     if "check" in workflow.dag_settings.targets:
         pages = [f"{results}/data/{dataset}/data_card.html" for dataset in used_datasets()]
         print("\nLook at this before anything is trained:", *pages, f"Then: make run{named}", sep="\n  ")
@@ -273,6 +285,13 @@ def say_results(results, benchmarks):
 
 def say_reasons_last(snakemake_logs):
     """Print why jobs failed after all that Snakemake itself still has to say."""
-    from graft import closing  # needs pandas, which no parsing waits for
+    from graft import reasons
 
-    atexit.register(print, "", closing.reasons(snakemake_logs), sep="\n", file=sys.stderr)
+    atexit.register(print, "", reasons.reasons(snakemake_logs), sep="\n", file=sys.stderr)
+
+
+def say_lock_last(folder):
+    """Print what to do about a lock of the run's folder after all that Snakemake itself has said about it."""
+    advice = locks.advice(f"make unlock{named_configs()}   (or: snakemake --unlock)", folder)
+    if advice:
+        print("", advice, sep="\n", file=sys.stderr)

@@ -3,6 +3,7 @@
 config/schema.yaml is the one truth. All mistakes are shown at once, before any job starts.
 """
 
+import os
 import re
 from copy import deepcopy
 from pathlib import Path
@@ -19,6 +20,7 @@ __all__ = ["Plan", "load", "plan"]
 QUICK_ROWS = 150  # labelled ones; the limit lets through a third as many of the pool
 # A number with an exponent but without a point is a number in YAML 1.2 and in every user's eyes; YAML 1.1 reads text.
 EXPONENT = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
+VARIABLE = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z_]\w*))")  # as a shell writes it
 
 
 def load(config, files=()):
@@ -55,6 +57,7 @@ def load(config, files=()):
         config["quick"] = config["quick"] == "true"
     complete_backbones(config)
     config = coerce(config, read_schema())
+    config = expand(config, read_schema(), (), problems)
     problems += schema_problems(config)
     prune(config, problems)
     fill(config, read_schema())
@@ -100,6 +103,36 @@ def coerce(value, schema):
     if isinstance(value, float) and "integer" in types and "number" not in types and value.is_integer():
         return int(value)
     return value
+
+
+def expand(value, schema, path, problems):
+    """Put the values of environment variables into the paths of a config (`x-place` in the schema).
+
+    A variable without a value is noted as a problem: a folder called '$SCRATCH' would fill up unseen.
+    """
+    if isinstance(value, dict):
+        below = [(key, item, _schema_below(schema, key)) for key, item in value.items()]
+        return {key: expand(item, inner, (*path, key), problems) for key, item, inner in below}
+    if isinstance(value, list):
+        return [expand(item, _schema_below(schema, i), (*path, i), problems) for i, item in enumerate(value)]
+    if not isinstance(value, str) or not any(branch.get("x-place") for branch in branches(schema)):
+        return value
+    names = [braced or bare for braced, bare in VARIABLE.findall(value)]
+    for name in (name for name in dict.fromkeys(names) if not os.environ.get(name)):
+        hint = f"type `export {name}=...` before you start, or write the path out"
+        problems.append(Problem(path, f"the variable ${name} in {show(value)} has no value", None, hint))
+    if not _has_home(value):
+        problems.append(Problem(path, f"nobody's home is {show(value.split('/')[0])}", None, "write the path out"))
+    return VARIABLE.sub(lambda found: os.environ.get(found[1] or found[2]) or found[0], value)
+
+
+def _has_home(path):
+    """Whether the ~ that a path may begin with stands for a folder."""
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        return False
+    return True
 
 
 def prune(config, problems):
@@ -150,6 +183,7 @@ def derive(config, files):
         # Not beside the embedded default: the user may not be able to write there.
         own = [Path(file) for file in files if not _is_embedded(file) and Path(file).exists()]
         config["lock"] = str((own[-1].parent if own else Path()) / "graft.lock.json")
+    config["lock"] = str(Path(config["lock"]).expanduser())
     for entry in (config.get("datasets") or {}).values():
         if not isinstance(entry, dict):
             continue

@@ -82,7 +82,8 @@ def _allowed(schema):
     types = types_of(schema)
     text = "" if "object" in types and "x-allowed" not in schema and "anyOf" not in schema else allowed(schema)
     text = "" if text in ("text", "text or null", "true or false", "true or false or null", WORDS["object"]) else text
-    return "; ".join(part for part in (text, schema.get("x-unit")) if part)
+    place = "`$VARIABLES` and `~` are filled in" if schema.get("x-place") else None
+    return "; ".join(part for part in (text, schema.get("x-unit"), place) if part)
 
 
 def _meaning(schema):

@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import os
+import signal
 import sys
 import time
 import traceback
@@ -54,6 +55,9 @@ def job(snakemake):
     except UserError as error:
         logger.error("graft cannot go on:\n%s\nThe whole log: %s", error, path)
         sys.exit(1)
+    except KeyboardInterrupt:
+        logger.error("stopped by Ctrl-C; the next run does this step again")
+        sys.exit(128 + signal.SIGINT)
     except Exception:
         logger.info(traceback.format_exc())
         logger.error("This is a fault in graft, not in your data or config. The whole log: %s", path)

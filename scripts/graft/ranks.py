@@ -27,7 +27,12 @@ def launched(snakemake):
     from torch.distributed.run import main as torchrun
 
     os.environ[OURS] = str(gpus)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # the ranks heed it, and this process waits for them
+    # The ranks heed these, and this process waits for them. They inherit what is ignored, but not what is caught.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    os.environ.setdefault("TORCHELASTIC_SIGNALS_TO_HANDLE", "SIGTERM,SIGQUIT")
     try:
         torchrun(["--standalone", f"--nproc-per-node={gpus}", sys.argv[0]])
     except ChildFailedError as error:

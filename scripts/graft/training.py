@@ -268,14 +268,24 @@ def check_finite(loss, epoch):
 
 @contextmanager
 def termination():
-    """A function that says which of SIGTERM and SIGUSR1 has come (0: none); schedulers send them ahead of the end."""
+    """A function that says which signal has told this training to end (0: none), so that it saves its state before.
+
+    Schedulers send SIGTERM or SIGUSR1 ahead of the end, a terminal SIGINT (Ctrl-C) or, when its connection is lost,
+    SIGHUP. Ctrl-C once more ends the training at once. What a shell has set aside (`nohup`, `&` in a script) stays so.
+    """
     received = []
-    signals = (signal.SIGTERM, signal.SIGUSR1)
-    before = [signal.signal(number, lambda number, frame: received.append(number)) for number in signals]
+
+    def note(number, frame):
+        received.append(number)
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    terminal = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGUSR1, *terminal)}
     try:
         yield lambda: received[0] if received else 0
     finally:
-        for number, handler in zip(signals, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

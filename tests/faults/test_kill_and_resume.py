@@ -1,5 +1,6 @@
 """Kill the training job, or Snakemake itself, in the middle; the rerun ends with the bytes of an undisturbed run."""
 
+import os
 import re
 import signal
 import sys
@@ -19,7 +20,7 @@ from tiny_data import trainings
 MODEL = "results/finetune/cells.tiny.gated/seed0"
 FILES = ("ft_model.pt", "ft_history.csv")
 FOLD = f"{MODEL}/fold1"
-CONFIG = trainings("cells", method="gated", epochs=3, save_every=0, augment="standard", folds=2)
+CONFIG = trainings("cells", method="gated", epochs=3, augment="standard", folds=2)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,20 @@ def test_a_training_job_that_is_killed_and_run_again_ends_with_the_same_bytes(
     assert not (folder / MODEL / ".state").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_or_a_lost_terminal_saves_the_state_and_leaves_no_lock(tmp_path, undisturbed, start, again, number):
+    folder = lab(tmp_path)
+    controller = start(folder)
+    wait_for_gate(folder, controller)
+    os.killpg(controller.pid, number)
+    assert controller.wait(LONG) != 0
+    said = (folder / "out.log").read_text()
+    assert "stopped by a signal" in log_of(folder) and "Traceback" not in said + log_of(folder)
+    again(folder, f"{MODEL}/ft_model.pt")
+    assert re.search(r"continuing at epoch \d+, step \d+", log_of(folder))
+    assert results(folder) == undisturbed.files
+
+
 def test_the_training_of_a_fold_that_is_killed_and_run_again_ends_with_the_same_bytes(
     tmp_path, undisturbed, start, again
 ):
@@ -132,7 +147,9 @@ def test_snakemake_killed_with_its_jobs_and_run_again_ends_with_the_same_bytes(t
         process.kill()
     controller.wait(LONG)
     locked = again(folder, f"{MODEL}/ft_model.pt", check=False)
-    assert locked.returncode and "unlock" in locked.output
+    assert locked.returncode
+    assert f"its process, {controller.pid} on this machine, is gone" in locked.output.split("LockException")[1]
+    assert f"make unlock CONFIG={os.path.relpath(folder / 'config.yaml')}" in locked.output
     again(folder, "--unlock")
     again(folder, f"{MODEL}/ft_model.pt")
     assert results(folder) == undisturbed.files

@@ -108,13 +108,39 @@ def test_what_was_done_before_a_kill_is_not_done_again(tmp_path):
     assert run(tmp_path)[2] == 18 - 10
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_ahead_of_the_end_saves_the_state_and_leads_to_a_requeue(tmp_path, number):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ahead_of_the_end_saves_the_state_and_leads_to_a_requeue(tmp_path, number, heeded):
     undisturbed = run(tmp_path / "whole")
     with pytest.raises(SystemExit) as stopped:
         run(tmp_path / "cut", 5, lambda: os.kill(os.getpid(), number), save_every=10**6)
     assert stopped.value.code == 128 + number
     assert run(tmp_path / "cut")[:2] == undisturbed[:2]
+
+
+@pytest.fixture
+def heeded():
+    """Ctrl-C and a hang-up have their usual effect, although a shell in the background has set them aside."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_ctrl_c_once_more_ends_a_training_at_once_and_after_it_all_is_as_before(heeded):
+    with training.termination() as told:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert told() == signal.SIGINT
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_what_a_shell_has_set_aside_stays_so(heeded):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with training.termination() as told:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not told()
 
 
 def test_the_best_weights_are_the_ones_kept_not_the_last(tmp_path):
