@@ -1,5 +1,5 @@
 # `make run` and `make test` work on a bare clone with Python >= 3.11 and pip; the environment is made in .venv.
-# VENV=... reuses an environment, CONFIG=... names your config, CORES=... limits what is used.
+# VENV=... reuses an environment, CONFIG=... names your config, CORES=... limits what is used. docs/troubleshooting.md helps.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,8 +10,23 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.graft-$(shell cat requirements.txt requirements-test.txt | cksum | cut -d' ' -f1)
 PEERS := build/bench
 PEERS_READY := $(PEERS)/.graft-$(shell (echo $(abspath $(VENV)); cat tests/benchmarks/requirements.txt) | cksum | cut -d' ' -f1)
-SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(QUICK),--config quick=true)
+SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile "$(CONFIG)") $(if $(QUICK),--config quick=true)
 export PATH := $(abspath $(BIN)):$(PATH)
+
+# Snakemake starts scripts by the path of its Python without quotes around it.
+ifneq ($(words $(abspath $(VENV))),1)
+$(error The environment would lie in '$(abspath $(VENV))', and programs in a path with a blank cannot be started. \
+	Name another place for it, such as: make $(MAKECMDGOALS) VENV=$(if $(word 2,$(HOME)),/tmp,$(HOME))/graft-venv)
+endif
+
+# Where the home folder cannot be written, what Snakemake and others cache there goes to the project.
+ifndef XDG_CACHE_HOME
+ifneq ($(shell { test -w "$$HOME/.cache" || { test ! -e "$$HOME/.cache" && test -w "$$HOME"; }; } && echo writable),writable)
+export XDG_CACHE_HOME := $(CURDIR)/build/cache
+MPLCONFIGDIR ?= $(XDG_CACHE_HOME)/matplotlib
+export MPLCONFIGDIR
+endif
+endif
 
 .PHONY: new check tune run unlock predict test slurm-test conda-test lint report results bench docs clear-store env
 
@@ -85,7 +100,8 @@ docs: $(READY)
 # Deletes from the store what the config no longer names: make clear-store [CONFIG="a.yaml b.yaml" DAYS=7]. In a store that
 # others may write to, what was used in the last 30 (or DAYS) days stays.
 clear-store: $(READY)
-	$(BIN)/python scripts/clear_store.py $(CONFIG) $(if $(DAYS),--days $(DAYS))
+	if test -f "$(CONFIG)"; then set -- "$(CONFIG)"; else set -- $(CONFIG); fi; \
+		$(BIN)/python scripts/clear_store.py "$$@" $(if $(DAYS),--days $(DAYS))
 
 env: $(READY)
 

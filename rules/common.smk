@@ -7,6 +7,7 @@ import atexit
 import importlib.util
 import os
 import re
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ elif not importlib.util.find_spec("graft"):
         "Install it from the same repository and tag: pip install 'graft @ git+https://github.com/OWNER/graft@TAG'"
     )
 
-from graft import codedigest, config as graft_config, locks
+from graft import codedigest, config as graft_config, locks, machine
 from graft.errors import UserError
 from graft.fingerprint import fingerprint, fingerprint_of_files
 from graft.outputs import read_json
@@ -31,11 +32,20 @@ def is_users_own(file):
     return not Path(file).is_relative_to(workflow.sourcecache.cache_path)
 
 
+def stop_if(error):
+    """End before the first job where `error`, a UserError, is not None."""
+    if error:
+        raise WorkflowError(str(error))
+
+
 try:
     config.update(graft_config.load(config, [Path(file) for file in workflow.configfiles if is_users_own(file)]))
     PLAN = graft_config.plan(config)
 except UserError as error:
     raise WorkflowError(f"The config needs mending.\n{error}") from None
+
+if workflow.is_main_process and not {"-n", "--dry-run", "--dryrun", "--lint", "--unlock"} & set(sys.argv):
+    stop_if(machine.lacks_conda(workflow.deployment_settings.deployment_method))
 
 # Slurm warns all processes of a job ahead of its end (profiles/slurm). The script saves its state; the Snakemake around it
 # must live to see that.
@@ -265,7 +275,7 @@ def backbone_of(wildcards):
 
 def named_configs():
     """The user's config files as arguments of make, each with a blank before it."""
-    return "".join(f" CONFIG={os.path.relpath(file)}" for file in workflow.config_settings.configfiles)
+    return "".join(f" CONFIG={shlex.quote(os.path.relpath(file))}" for file in workflow.config_settings.configfiles)
 
 
 def say_results(results, benchmarks):
