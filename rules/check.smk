@@ -11,8 +11,7 @@ rule check:
 rule measure_speed:
     """Run a backbone on a few samples of a data set, to tell what all of them will cost."""
     input:
-        unpack(with_contents),
-        backbone="<resources>/backbones/{backbone}/backbone.json",
+        unpack(with_backbone),
     output:
         measured="<benchmarks>/speed/{dataset}.{backbone}.json",
     log:
@@ -93,8 +92,7 @@ rule tune:
 rule tune_backbone:
     """Time a few batches of a backbone in every numeric mode."""
     input:
-        unpack(with_contents),
-        backbone="<resources>/backbones/{backbone}/backbone.json",
+        unpack(with_backbone),
     output:
         modes="<benchmarks>/tune/{dataset}.{backbone}.json",
     log:

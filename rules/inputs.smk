@@ -4,35 +4,42 @@ Needs: common.smk. Makes: no file.
 """
 
 
-def prepared(wildcards):
-    """The manifest (ancient) and the digest of the part that is read, or of the labelled rows."""
+def prepared(wildcards, digest=None):
+    """The manifest (ancient) and what the job depends on in it: by default all of the part that is read.
+
+    `digest` names less: `training` (all but the test rows), or `contents` (which samples are labelled, not how).
+    """
     dataset = dataset_of(wildcards)
     checkpoints.prepare_data.get(dataset=dataset)
-    part = wildcards.get("part", "labelled")
     return {
         "samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
-        "digest": f"<results>/data/{dataset}/{part}.digest",
+        "digest": f"<results>/data/{dataset}/{digest or wildcards.get('part', 'labelled')}.digest",
     }
 
 
-def with_contents(wildcards):
+def with_contents(wildcards, digest=None):
     """`prepared`, and where the data set's files are."""
     return {
-        **prepared(wildcards),
+        **prepared(wildcards, digest),
         "dataset": ancient(f"<resources>/datasets/{dataset_of(wildcards)}/dataset.json"),
     }
 
 
+def to_embed(wildcards):
+    """`with_contents` of what a network only looks at: no label, no split makes it run again."""
+    return with_contents(wildcards, "pool" if wildcards.get("part") == "pool" else "contents")
+
+
 def with_backbone(wildcards):
-    """`with_contents`, and a fetched backbone."""
-    return {**with_contents(wildcards), "backbone": f"<resources>/backbones/{wildcards.backbone}/backbone.json"}
+    """`to_embed`, and a fetched backbone."""
+    return {**to_embed(wildcards), "backbone": f"<resources>/backbones/{wildcards.backbone}/backbone.json"}
 
 
 def with_trained_backbone(wildcards):
-    """`with_contents`, a trained model, and its fetched backbone, which holds the tokenizer."""
+    """`to_embed`, a trained model, and its fetched backbone, which holds the tokenizer."""
     backbone = PLAN.models[wildcards.model]["backbone"]
     return {
-        **with_contents(wildcards),
+        **to_embed(wildcards),
         "model": f"{run_folder(wildcards.model, wildcards.seed)}/ft_model.pt",
         "backbone": f"<resources>/backbones/{backbone}/backbone.json",
     }
@@ -58,9 +65,9 @@ def shards_of(folder, wildcards):
 
 
 def training_inputs(wildcards):
-    """What a training reads: labelled rows, their files, the backbone, and its embeddings if the method starts there."""
+    """What a training reads: train and validation rows, their files, the backbone, its embeddings if the method starts there."""
     model = PLAN.models[wildcards.model]
-    inputs = {**with_contents(wildcards), "backbone": f"<resources>/backbones/{model['backbone']}/backbone.json"}
+    inputs = {**with_contents(wildcards, "training"), "backbone": f"<resources>/backbones/{model['backbone']}/backbone.json"}
     if uses_features(model):
         inputs["features"] = f"<results>/features/{model['dataset']}/{model['backbone']}/labelled.parquet"
     if uses_pool(model) and "pool" in parts_of(model["dataset"]):

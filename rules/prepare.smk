@@ -10,6 +10,8 @@ checkpoint prepare_data:
         labels="<results>/data/{dataset}/labels.json",
         card="<results>/data/{dataset}/data_card.json",
         labelled="<results>/data/{dataset}/labelled.digest",
+        training="<results>/data/{dataset}/training.digest",
+        contents="<results>/data/{dataset}/contents.digest",
         pool="<results>/data/{dataset}/pool.digest",
     log:
         "<logs>/prepare_data/{dataset}.log",

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -82,21 +83,43 @@ def prepare(name, entry, root, threads=1, cache=None):
 
 
 def write(prepared, outputs):
-    """Write samples, labels, card, labelled and pool (digests) to the paths of `outputs`."""
+    """Write samples, labels, card and the digests (see `digests_of`) to the paths of `outputs`, those that it names."""
+    writers = {
+        "samples": lambda path: write_manifest(path, prepared.frame, prepared.targets),
+        "labels": lambda path: write_json(path, {"targets": prepared.targets}),
+        "card": lambda path: write_json(path, prepared.card),
+    }
+    for name, digest in digests_of(prepared).items():
+        writers[name] = partial(write_text, text=digest + "\n")
+    for name, path in outputs.items():
+        writers[name](path)
+
+
+def digests_of(prepared):
+    """What tells the jobs below that something changed which they depend on.
+
+    Returns
+    -------
+    dict of hex sha256
+        labelled : the labelled rows, with splits and labels, which figures and metrics see
+        training : the same without the test rows: a training sees no more
+        contents : which samples are labelled, all that an embedding depends on
+        pool : which samples are not
+    """
     frame, targets = prepared.frame, prepared.targets
-    in_pool = frame["split"] == "pool"
-    # What the numbers of a picture mean belongs to both parts: another range is another embedding.
+    # What the numbers of a picture mean belongs to every part: another range is another embedding.
     meaning = {"modality": prepared.card["modality"]}
     if "image" in prepared.card:
         meaning |= values_of(image_format(prepared.card))
-    columns = ["sample_id", "content_sha256", "split", "fold", "group", *targets]
-    write_manifest(outputs["samples"], frame, targets)
-    write_json(outputs["labels"], {"targets": targets})
-    write_json(outputs["card"], prepared.card)
-    write_text(
-        outputs["labelled"], digest_of_rows(frame.loc[~in_pool, columns], {"targets": targets, **meaning}) + "\n"
-    )
-    write_text(outputs["pool"], digest_of_rows(frame.loc[in_pool, columns[:2]], meaning) + "\n")
+    names, labels = ["sample_id", "content_sha256"], ["split", "fold", "group", *targets]
+    labelled, pool = frame[frame["split"] != "pool"], frame[frame["split"] == "pool"]
+    training = labelled[labelled["split"] != "test"]
+    return {
+        "labelled": digest_of_rows(labelled[names + labels], {"targets": targets, **meaning}),
+        "training": digest_of_rows(training[names + labels], {"targets": targets, **meaning}),
+        "contents": digest_of_rows(labelled[names], meaning),
+        "pool": digest_of_rows(pool[names], meaning),
+    }
 
 
 def _refuse_reserved(targets):

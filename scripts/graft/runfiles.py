@@ -26,7 +26,7 @@ def open_run(snakemake, output="model"):
     device = choose_device(gpus_of(snakemake))
     mode = snakemake.params.mode
     precision = choose_precision(mode["precision"], device)
-    card = read_manifest(snakemake.input.samples).card
+    card = read_manifest(snakemake.input.samples, without_test=True).card
     backbone = features.pretrained(Path(snakemake.input.backbone).parent, card)
     fingerprint = digest_of(
         {

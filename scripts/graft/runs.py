@@ -58,7 +58,8 @@ class Run:
 
     @cached_property
     def manifest(self):
-        return read_manifest(self.samples)
+        """The data set without its test rows: no training may see them."""
+        return read_manifest(self.samples, without_test=True)
 
     @property
     def target(self):
@@ -66,7 +67,7 @@ class Run:
 
     @cached_property
     def rows(self):
-        """The labelled rows that have this target, in the manifest's order."""
+        """The train and validation rows that have this target, in the manifest's order."""
         rows = self.manifest.part("labelled")
         return rows[rows[self.settings["target"]].notna()].reset_index(drop=True)
 
@@ -106,11 +107,10 @@ class Run:
 
     @cached_property
     def inputs(self):
-        """Inputs of the train and validation rows; the others are never read here."""
+        """Inputs of the train and validation rows."""
         counts = {}
-        seen = self.rows[self.splits != "test"]
         with ranks.first_alone():
-            return open_inputs(seen, self.source, self.backbone, self.store, counts, self.threads)
+            return open_inputs(self.rows, self.source, self.backbone, self.store, counts, self.threads)
 
     @cached_property
     def embeddings(self):
@@ -152,10 +152,9 @@ class Run:
         """Train the network with the loop; the history. After `probe` it is never left worse than with the solved head."""
         objective = objective or ("cross_entropy" if self.target["kind"] == "classification" else "squared_error")
         loss = objectives.load(objective).loss
-        kinds = self.splits[self.splits != "test"]
-        train, validation = np.flatnonzero(kinds == "train"), np.flatnonzero(kinds == "validation")
-        codes = torch.from_numpy(self.codes[self.splits != "test"]).to(self.device)
-        contents = self.rows.loc[self.splits != "test", "content_sha256"].to_numpy(dtype=object)
+        train, validation = np.flatnonzero(self.splits == "train"), np.flatnonzero(self.splits == "validation")
+        codes = torch.from_numpy(self.codes).to(self.device)
+        contents = self.rows["content_sha256"].to_numpy(dtype=object)
         weights = self.class_weights()
 
         def read(indices, epoch):
@@ -227,7 +226,7 @@ class Run:
 
         Logits; or values in the target's own unit, since each fold's train rows have a mean and a spread of their own.
         """
-        places = np.flatnonzero(self.splits[self.splits != "test"] == HELD_OUT)
+        places = np.flatnonzero(self.splits == HELD_OUT)
         if not len(places):  # no row of the fold has this target
             return [], np.empty((0, outputs_of(self.target)))
         mean, std = self.scale
@@ -263,7 +262,7 @@ class Run:
 
     def _validation_outputs(self):
         if not self.frozen:
-            return self._logits(self.network, np.flatnonzero(self.splits[self.splits != "test"] == "validation"))
+            return self._logits(self.network, np.flatnonzero(self.splits == "validation"))
         head = self.network.heads[self.settings["target"]]
         embeddings = self.embeddings[self.splits == "validation"].astype(np.float64)
         return embeddings @ head.weight.detach().double().cpu().numpy().T + head.bias.detach().double().cpu().numpy()

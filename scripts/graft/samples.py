@@ -66,10 +66,13 @@ class Manifest:
         return codes.astype(np.int64)
 
 
-def read_manifest(path):
-    """The manifest of a samples.parquet, with the labels.json and data_card.json that stand beside it."""
+def read_manifest(path, without_test=False):
+    """The manifest of a samples.parquet, with the labels.json and data_card.json that stand beside it.
+
+    `without_test` leaves the rows of the test split out, as all that trains must: not even their ids are read.
+    """
     path = Path(path)
-    frame = pq.read_table(path).to_pandas()
+    frame = pq.read_table(path, filters=[("split", "!=", "test")] if without_test else None).to_pandas()
     return Manifest(
         frame, read_json(path.with_name("labels.json"))["targets"], read_json(path.with_name("data_card.json"))
     )

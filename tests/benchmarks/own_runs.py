@@ -97,7 +97,9 @@ OUTPUTS = {
 @torch.inference_mode()
 def logits(run, split):
     """A trained run's outputs for a split, Tensor of shape (n, classes)."""
-    inputs = open_inputs(run.rows[run.splits == split], run.source, run.backbone, run.store, {}, THREADS)
+    rows = read_manifest(run.samples).frame
+    rows = rows[rows["split"] == split].reset_index(drop=True)
+    inputs = open_inputs(rows, run.source, run.backbone, run.store, {}, THREADS)
     counts = {"forwards": 0, "padded_tokens": 0}
     embeddings = features.forward(run.network.backbone, inputs, run.device, run.precision, counts)
     return run.network.heads[run.settings["target"]](torch.from_numpy(embeddings))

@@ -20,14 +20,21 @@ OTHER = ["results/finetune/other.tiny.linear/seed0/metrics.json"]
 CONFIG = {
     "datasets": {
         "cells": {"source": {"path": "cells"}, "split": {"growth_stable": True, "validation": 0.25, "test": 0.25}},
-        "twins": {"source": {"path": "twins"}, "split": {"validation": 0.25, "test": 0.25}},
+        "twins": {
+            "source": {"path": "twins"},
+            "table": "t.csv",
+            "columns": {"path": "path"},
+            "split": {"growth_stable": True, "validation": 0.25, "test": 0.25},
+        },
     },
-    "backbones": {"tiny": UNTRAINED},
+    "backbones": {"tiny": UNTRAINED, "smaller": {**UNTRAINED, "input_size": 24}},
     "finetune": {
         "solar": {"dataset": "cells", "backbone": "tiny", "method": ["linear", "lp_ft"], "epochs": 1},
         "other": {"dataset": "twins", "backbone": "tiny", "method": "linear"},
     },
+    "distill": {"student": {"teacher": "other.tiny.linear", "backbone": "smaller", "epochs": 1}},
 }
+TAUGHT = "results/distill/student.smaller.kd/seed0"
 
 
 def draw(path, seed):
@@ -44,8 +51,10 @@ def first(tmp_path_factory):
     for i in range(40):
         draw(folder / "cells" / "ab"[i % 2] / f"{i}.png", i)
         draw(folder / "twins" / "ab"[i % 2] / f"{i}.png", 1000 + i)
+    rows = [f"{'ab'[i % 2]}/{i}.png,{'ab'[i % 2]}" for i in range(40)]
+    (folder / "twins/t.csv").write_text("\n".join(["path,label", *rows, ""]))
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    graft(folder, folder / "config.yaml", *TARGETS, *OTHER)
+    graft(folder, folder / "config.yaml", *TARGETS, *OTHER, f"{TAUGHT}/metrics.json")
     return folder
 
 
@@ -140,6 +149,26 @@ def test_a_corrected_label_retrains_and_embeds_nothing(lab):
     path.rename(lab / "cells" / "b" / "4.png")
     assert {"prepare_data", "finetune"} <= touched(rerun(lab))
     assert counts(lab)["forwards"] == 0
+
+
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_a_corrected_label_of_a_test_row_trains_and_embeds_nothing_one_of_a_train_row_only_trains(lab, split):
+    frame = pd.read_parquet(lab / "results/data/twins/samples.parquet")
+    wrong = frame[(frame["split"] == split) & (frame["label"] == "a")]["sample_id"].iloc[0]
+    table = lab / "twins/t.csv"
+    table.write_text(table.read_text().replace(f"{wrong},a", f"{wrong},b"))
+    results = [lab / OTHER[0], lab / TAUGHT / "metrics.json"]
+    models = [path.with_name("ft_model.pt") for path in results]
+    before, trained = [path.read_bytes() for path in (*results, *models)], [path.stat().st_mtime_ns for path in models]
+    jobs = rerun(lab, *OTHER, f"{TAUGHT}/metrics.json").jobs
+    after = [path.read_bytes() for path in (*results, *models)]
+    assert [one != other for one, other in zip(before, after, strict=True)] == [True] * 2 + [split == "train"] * 2
+    if split == "test":
+        assert set(jobs) == {"prepare_data", "predict"} and len(jobs["predict"]) == 2
+        assert [path.stat().st_mtime_ns for path in models] == trained
+    else:
+        assert {"finetune", "distill", "predict"} <= set(jobs)
+        assert not any("with tiny" in line or "with smaller" in line for line in jobs.get("embed", []))
 
 
 def edited(lab, file, text):
