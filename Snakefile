@@ -36,8 +36,8 @@ include: "rules/distill.smk"
 include: "rules/predict.smk"
 include: "rules/few_shot.smk"
 include: "rules/hand_off.smk"
-include: "rules/report.smk"
 include: "rules/check.smk"
+include: "rules/report.smk"
 
 
 report: "rules/captions/workflow.rst"

@@ -46,7 +46,6 @@ rule measure_lengths:
     params:
         code=code_digest("measure_lengths", library_of),
     threads: 1
-    priority: 20
     resources:
         mem_mb=scale(4000),
         runtime=scale(60),
@@ -66,6 +65,7 @@ rule check_data:
         page="<results>/data/{dataset}/data_card.html",
     log:
         "<logs>/check_data/{dataset}.log",
+        words="<benchmarks>/check_data/{dataset}.txt",  # what stands out, said at the end of `make check`
     benchmark:
         "<benchmarks>/check_data/{dataset}.tsv"
     params:

@@ -145,7 +145,7 @@ def handed_table(run):
 def all_figures():
     """Every figure of the report."""
     figures = ["<results>/figures/costs.svg"]
-    figures += [f"<results>/figures/data/{dataset}.svg" for dataset in used_datasets()]
+    figures += [f"<results>/figures/data/{dataset}.{end}" for dataset in used_datasets() for end in ("svg", "html")]
     for stage, model, seed in all_runs():
         figures += [f"<results>/figures/{stage}/{model}/seed{seed}/{name}" for name in figures_of(model)]
     datasets = dict.fromkeys(task["dataset"] for task in PLAN.tasks.values())
@@ -239,7 +239,9 @@ def text_backbones(dataset):
     card = checkpoints.prepare_data.get(dataset=dataset).output.card
     if read_json(card)["modality"] != "text":
         return []
-    used = [entry.get("backbone") for entry in (*PLAN.models.values(), *PLAN.tasks.values()) if entry["dataset"] == dataset]
+    used = [
+        entry.get("backbone") for entry in (*PLAN.models.values(), *PLAN.tasks.values()) if entry["dataset"] == dataset
+    ]
     return [backbone for backbone in dict.fromkeys(used) if backbone]
 
 
@@ -284,7 +286,10 @@ def say_results(results, benchmarks):
     named = named_configs()
     if "check" in workflow.dag_settings.targets:
         pages = [f"{results}/data/{dataset}/data_card.html" for dataset in used_datasets()]
-        print("\nLook at this before anything is trained:", *pages, f"Then: make run{named}", sep="\n  ")
+        notes = [Path(benchmarks, "check_data", f"{dataset}.txt") for dataset in used_datasets()]
+        said = "".join(note.read_text(encoding="utf-8") for note in notes if note.exists()).splitlines()
+        print("", *(["Worth a look:", *(f"  {line}" for line in said)] if said else []), sep="\n")
+        print("Look at this before anything is trained:", *pages, f"Then: make run{named}", sep="\n  ")
     elif "tune" in workflow.dag_settings.targets:
         from graft import modes
 

@@ -1,4 +1,8 @@
 # Needs: the manifest and a backbone. Makes: embeddings, forwarding only samples that the store lacks.
+#
+# Priorities of the whole workflow: what is short and shows a first figure goes first (heads, few-shot, predictions: 30),
+# then what that waits for (embeddings by pretrained networks: 20; fetching and preparing: 40, since a head of any data set
+# waits for it), then long trainings (10), then figures (0).
 
 
 scattergather:
@@ -20,7 +24,7 @@ rule embed:
         mode=forward_mode,
         code=code_digest("embed", library_of),
     threads: half_of_the_cores
-    priority: 10
+    priority: 20
     resources:
         gpu=gpus_of_embed,
         mem_mb=scale(8000),
@@ -43,6 +47,7 @@ use rule embed as embed_model with:
         counts="<logs>/embed/{dataset}.{model}.seed{seed}.{part}.json",
     benchmark:
         "<benchmarks>/embed/{dataset}.{model}.seed{seed}.{part}.tsv"
+    priority: 10
     message:
         "Embedding {wildcards.dataset} ({wildcards.part}) with {wildcards.model}, seed {wildcards.seed}"
 
@@ -62,7 +67,7 @@ rule embed_shard:
         mode=forward_mode,
         code=code_digest("embed_shard", library_of),
     threads: half_of_the_cores
-    priority: 10
+    priority: 20
     resources:
         gpu=one_gpu,
         mem_mb=scale(8000),
@@ -85,5 +90,6 @@ use rule embed_shard as embed_model_shard with:
         counts="<logs>/embed/{dataset}.{model}.seed{seed}.{part}.{scatteritem}.json",
     benchmark:
         "<benchmarks>/embed/{dataset}.{model}.seed{seed}.{part}.{scatteritem}.tsv"
+    priority: 10
     message:
         "Embedding {wildcards.scatteritem} of {wildcards.dataset} ({wildcards.part}) with {wildcards.model}, seed {wildcards.seed}"

@@ -14,6 +14,7 @@ rule fetch_dataset:
         entry=lambda wildcards: {"source": PLAN.datasets[wildcards.dataset]["source"]},
         code=code_digest("fetch_dataset"),
     threads: 1
+    priority: 40
     resources:
         mem_mb=scale(2000),
         runtime=scale(120),
@@ -38,6 +39,7 @@ rule fetch_backbone:
         entry=lambda wildcards: PLAN.backbones[wildcards.backbone],
         code=code_digest("fetch_backbone", library_of),
     threads: 1
+    priority: 40
     resources:
         mem_mb=scale(4000),
         runtime=scale(120),

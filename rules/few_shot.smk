@@ -9,6 +9,7 @@ rule few_shot:
         predictions="<results>/few_shot/{task}/few_shot_predictions.csv",
         episodes="<results>/few_shot/{task}/episodes.parquet",
         metrics="<results>/few_shot/{task}/metrics.json",
+        validation="<results>/few_shot/{task}/validation.parquet",
     log:
         "<logs>/few_shot/{task}.log",
     benchmark:
@@ -17,6 +18,7 @@ rule few_shot:
         settings=lambda wildcards: PLAN.tasks[wildcards.task],
         code=code_digest("few_shot", classifier_of),
     threads: 1  # the products of an episode are small: a second thread gains nothing, and waits where cores are busy
+    priority: 30
     resources:
         mem_mb=scale(4000),
         runtime=scale(60),

@@ -38,6 +38,7 @@ use rule finetune as fit_head with:
     wildcard_constraints:
         model=one_of(frozen_networks()),
     threads: 1
+    priority: 30
     resources:
         gpu=0,
         mem_mb=by_input(2000, 6),

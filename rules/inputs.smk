@@ -140,6 +140,17 @@ def check_inputs(wildcards):
     }
 
 
+def data_page_inputs(wildcards):
+    """A data set with all its rows, how near its splits lie to its train rows, and how many of its texts are cut."""
+    name = wildcards.dataset
+    return {
+        **with_contents(wildcards),
+        "pool": f"<results>/data/{name}/pool.digest",
+        "nearness": f"<results>/data/{name}/nearness.json",
+        "lengths": lengths_of(name),
+    }
+
+
 def lengths_of(dataset):
     """How many texts of a data set each of its backbones cuts."""
     return [f"<results>/data/{dataset}/{backbone}.lengths.json" for backbone in text_backbones(dataset)]

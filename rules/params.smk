@@ -86,12 +86,14 @@ def tuned_modes():
 
 
 def jobs_of_runs(wildcards):
-    """For every trained model and seed the jobs that it took, step by step, as their benchmark files are called."""
+    """For every trained model and seed its figures, and the jobs that it took, step by step, as their benchmark files are
+    called."""
     parts = {dataset: parts_of(dataset) for dataset in used_datasets()}
     return [
         {
             "model": model,
             "seed": seed,
+            "figures": figures_of(model),
             "jobs": jobs_of(stage, model, seed, parts[PLAN.models[model]["dataset"]], folds_of(model)),
         }
         for stage, model, seed in all_runs()

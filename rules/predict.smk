@@ -15,6 +15,7 @@ rule predict:
     params:
         code=code_digest("predict"),
     threads: 1
+    priority: 30
     resources:
         mem_mb=scale(4000),
         runtime=scale(60),

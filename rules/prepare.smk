@@ -22,6 +22,7 @@ checkpoint prepare_data:
         fingerprint=data_fingerprint,
         code=code_digest("prepare_data"),
     threads: 4
+    priority: 40
     resources:
         mem_mb=scale(4000),
         runtime=scale(120),

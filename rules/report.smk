@@ -59,6 +59,25 @@ rule summarize:
         "../scripts/summarize.py"
 
 
+use rule check_data as show_data with:
+    # Once more when the run is over: what the models cost is known then, and how near the splits lie to the train rows.
+    input:
+        unpack(data_page_inputs),
+    output:
+        page=report(
+            "<results>/figures/data/{dataset}.html",
+            caption="captions/data.rst",
+            category="Data",
+            labels={"data set": "{dataset}", "figure": "samples, splits, trouble"},
+        ),
+    log:
+        "<logs>/show_data/{dataset}.log",
+    benchmark:
+        "<benchmarks>/show_data/{dataset}.tsv"
+    message:
+        "Showing data set {wildcards.dataset}"
+
+
 rule plot_costs:
     """Draw what each trained model cost beside how good it is."""
     input:

@@ -6,8 +6,9 @@ import numpy as np
 from markupsafe import Markup
 
 from graft import codedigest, data_figures, pages
-from graft.card import in_words
+from graft.card import how_split, in_words
 from graft.costs import estimate
+from graft.doubts import cut, nearer
 from graft.errors import UserError
 from graft.inputs import open_source
 from graft.job import job
@@ -20,17 +21,16 @@ CLASSES, PER_SPLIT, PAIRS, FILES = 16, 3, 20, 200  # the most that the page show
 LOOKED_AT = 240  # samples that the histograms are made of
 PLACE = ["path", "row", "content_sha256"]
 SPLITS = ("train", "validation", "test", "pool")
-WORDS_PER_TOKEN = 0.75  # English, WordPiece
 
 BODY = pages.environment().from_string("""
 <h1>{{ name }}</h1>
-<p class="soft">{{ words }}{% if licence %}; licence {{ licence }}{% endif %}. Nothing has been trained yet.</p>
+<p class="soft">{{ words }}{% if licence %}; licence {{ licence }}{% endif %}. {% if speed is not none %}Nothing has been trained yet.{% endif %}</p>
 
 <h2>Worth a look</h2>
 {% if notes %}<ul>{% for note in notes %}<li>{{ note | printable }}</li>{% endfor %}</ul>
 {% else %}<p>Nothing stands out.</p>{% endif %}
 
-<h2>What the models will cost</h2>
+{% if speed is not none %}<h2>What the models will cost</h2>
 {% if costs %}
 <div class="wide"><table>
 <tr><th>model</th><th class="number">forwards</th><th class="number">trained on</th><th class="number">time here</th>
@@ -43,7 +43,7 @@ BODY = pages.environment().from_string("""
 two. One job with {{ threads }} thread(s) on this machine; several run side by side. The GPU is one of the A100 class at
 a sixth of its peak. Forwards that the store already holds are not counted. Distilled models also need their teacher.</p>
 {% else %}<p class="soft">No network is run: a head on vectors takes seconds.</p>{% endif %}
-{% else %}<p>No model is trained on this data set.</p>{% endif %}
+{% else %}<p>No model is trained on this data set.</p>{% endif %}{% endif %}
 
 {% for target in targets %}
 <h2>Target {{ target.name }}: samples per split</h2>
@@ -56,10 +56,11 @@ a sixth of its peak. Forwards that the store already holds are not counted. Dist
 {% endfor %}
 
 <h2>Samples</h2>
-<p class="soft">Chosen evenly over the table. Are they what their class says? {{ more }}</p>
+<p class="soft">Chosen evenly over the table. Are they what their {{ "class" if targets[0].classes else "value" }} says? {{ more }}</p>
 <div class="wide"><table>
-<tr><th>{{ targets[0].name }}</th>{% for split in splits %}<th>{{ split }}</th>{% endfor %}</tr>
-{% for row in samples %}<tr><th>{{ row.name | printable }}</th>{% for cell in row.cells %}<td>{{ cell }}</td>{% endfor %}</tr>
+<tr><th>{{ targets[0].name | printable }}</th>{% for split in shown_splits %}<th>{{ split }}</th>{% endfor %}</tr>
+{% for row in samples %}<tr><th>{{ row.name | printable }}</th>{% for cell in row.cells %}<td{% if loop.last and loop.length < shown_splits | length %}
+ colspan="{{ shown_splits | length }}"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}
 </table></div>
 
@@ -84,8 +85,9 @@ a sixth of its peak. Forwards that the store already holds are not counted. Dist
 """)
 SHOWN = pages.environment().from_string("""
 {% for one in some %}{% if one.image %}<img src="{{ one.image }}" alt="{{ one.path | printable }}"
-title="{{ one.path | printable }}" loading="lazy">{% else %}<div class="text" title="{{ one.path | printable }}">{{ one.text | printable }}</div>
-{% endif %}{% endfor %}
+title="{{ one.path | printable }}" loading="lazy">{% if one.value %}<div class="text">{{ one.value | printable }}</div>{% endif %}
+{% else %}<div class="text" title="{{ one.path | printable }}">{% if one.value %}<b>{{ one.value | printable }}</b>: {% endif %}
+{{ one.text | printable }}</div>{% endif %}{% endfor %}
 """)
 CSS = """
 td img { margin: 1px; } .text { min-width: 12rem; max-width: 22rem; margin-bottom: 0.5rem; font-size: 0.85rem; }
@@ -94,7 +96,7 @@ td img { margin: 1px; } .text { min-width: 12rem; max-width: 22rem; margin-botto
 """
 
 
-def main(samples, dataset, entry, models, speed, output):
+def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=None, words=None):
     """Write the page.
 
     Parameters
@@ -102,34 +104,57 @@ def main(samples, dataset, entry, models, speed, output):
     samples, dataset : paths of the manifest and of dataset.json
     entry : dict, the data set's entry of the config
     models : dict, name -> settings of the models that will be trained on it
-    speed : dict, backbone -> what measure_speed wrote
+    speed : dict, backbone -> what measure_speed wrote; None: the models have been trained, and nothing is told of their cost
     output : path of the page
+    lengths : list of dict, what measure_lengths wrote for each text backbone
+    nearness : dict, optional, what measure_nearness wrote
+    words : path, optional, of what stands out, as text for a terminal
     """
     manifest = read_manifest(samples)
     card, frame = manifest.card, manifest.frame
     source = open_source(dataset, entry, card)
     look = Look(opener(entry, source.root), card)
     splits = [split for split in SPLITS if card["counts"].get(split)]
+    notes = [*troubles(frame, manifest.targets, card), *card["notes"]]
+    notes = [*filter(None, map(cut, lengths)), *(nearer(nearness, entry.get("split", {})) if nearness else ()), *notes]
     body = BODY.render(
         name=card["dataset"],
         words=in_words(card),
         licence=card.get("licence"),
-        notes=[*troubles(frame, manifest.targets, card), *card["notes"]],
-        costs=[cost_row(model, card["counts"], speed[model["backbone"]]) for model in models.values()],
-        measured=any(one["library"] != "vectors" for one in speed.values()),
-        threads=max((one.get("threads", 1) for one in speed.values()), default=1),
+        notes=notes,
+        speed=speed,
+        costs=[]
+        if speed is None
+        else [cost_row(one, card["counts"], speed[one["backbone"]]) for one in models.values()],
+        measured=any(one["library"] != "vectors" for one in (speed or {}).values()),
+        threads=max((one.get("threads", 1) for one in (speed or {}).values()), default=1),
         targets=[target_table(name, manifest, splits) for name in manifest.targets],
         splits=splits,
+        shown_splits=[split for split in splits if split != "pool"] or splits,
         samples=sample_table(manifest, splits, look),
-        more=f"The first {CLASSES} classes." if len(classes_of(manifest)) > CLASSES else "",
+        more=f"The first {CLASSES} of {len(classes_of(manifest))} classes."
+        if len(classes_of(manifest)) > CLASSES
+        else "",
         figures=[Markup(figure) for figure in figures_of(manifest, look, speed)],
-        shared=shared_by_splits(manifest, splits),
+        shared=[*shared_by_splits(manifest, splits), *near_to_train(nearness)],
         duplicates=[duplicate_of(fact, manifest, look) for fact in card["duplicates"][:PAIRS]],
         more_duplicates=f"and {len(card['duplicates']) - PAIRS} more" if len(card["duplicates"]) > PAIRS else "",
         skipped=card["skipped"][:FILES],
         more_skipped=f"{len(card['skipped'])} in all",
     )
     write_text(output, pages.page(f"Data set {card['dataset']}", body, CSS))
+    if words:
+        write_text(words, "".join(f"{card['dataset']}: {note}\n" for note in notes))
+
+
+def near_to_train(nearness):
+    """(what, in words): how near each split lies to the train rows, where that was measured."""
+    if nearness and nearness["median"]:
+        medians = ", ".join(f"{split} {value:.3f}" for split, value in nearness["median"].items())
+        yield (
+            f"median {nearness['measure']} to the nearest train row",
+            f"{medians} (embeddings by {nearness['backbone']})",
+        )
 
 
 class Look:
@@ -138,9 +163,11 @@ class Look:
     def __init__(self, load, card):
         self.load, self.card = load, card
 
-    def show(self, rows):
-        """HTML of some rows of the manifest."""
-        return Markup(SHOWN.render(some=[self._one(row) for row in rows[PLACE].itertuples()]))
+    def show(self, rows, target=None):
+        """HTML of some rows of the manifest, with their values if the target is a number."""
+        values = [f"{value:.4g}" for value in rows[target]] if target else [""] * len(rows)
+        shown = zip(rows[PLACE].itertuples(), values, strict=True)
+        return Markup(SHOWN.render(some=[self._one(row) | {"value": value} for row, value in shown]))
 
     def _one(self, row):
         place = row.path if row.row < 0 else f"{row.path}, row {row.row + 1}"
@@ -173,17 +200,16 @@ def evenly(rows, count):
 def sample_table(manifest, splits, look):
     """For each class the samples of each split; the pool has no classes and stands in a row of its own."""
     first, rows = next(iter(manifest.targets)), []
-    frame = manifest.frame
+    frame, number = manifest.frame, first if manifest.targets[first]["kind"] == "regression" else None
     for name in classes_of(manifest)[:CLASSES]:
-        of_class = frame if name is None else frame[frame[first] == name]
-        cells = [
-            look.show(evenly(of_class[of_class["split"] == split], PER_SPLIT)) if split != "pool" else ""
-            for split in splits
-        ]
+        of_class = frame[frame[first].notna()] if name is None else frame[frame[first] == name]
+        parts = [of_class[of_class["split"] == split] for split in splits if split != "pool"]
+        cells = [look.show(evenly(part, PER_SPLIT), number) for part in parts]
         rows.append({"name": "any value" if name is None else name, "cells": cells})
     if "pool" in splits:
-        pool = look.show(evenly(frame[frame["split"] == "pool"], 2 * PER_SPLIT))
-        rows.append({"name": "not labelled", "cells": [""] * (len(splits) - 1) + [pool]})
+        rows.append(
+            {"name": "not labelled", "cells": [look.show(evenly(frame[frame["split"] == "pool"], 2 * PER_SPLIT))]}
+        )
     return rows
 
 
@@ -229,14 +255,15 @@ def figures_of(manifest, look, speed):
     if "text" in card:
         words = np.array([len(value.split()) for value in values])
         return [data_figures.lengths(words, some["split"].to_numpy(object))]
-    return [data_figures.profiles(np.stack(values), labels, classes)]
+    names = card.get("columns", {}).get("features")
+    return [data_figures.profiles(np.stack(values), labels, classes, names if isinstance(names, list) else None)]
 
 
 def shared_by_splits(manifest, splits):
     """(what, in words) for all that two splits may have in common."""
     frame = manifest.frame
     labelled = [split for split in splits if split != "pool"]
-    said = [("how the splits were made", manifest.card["split"]["how"].replace("_", " "))]
+    said = [("how the splits were made", how_split(manifest.card["split"], manifest.card["counts"]))]
     for column, what in (("group", "groups"), ("content_sha256", "contents")):
         sets = {split: set(frame.loc[frame["split"] == split, column].dropna()) for split in labelled}
         if not any(sets.values()):
@@ -304,11 +331,18 @@ if "snakemake" in globals():
     from pathlib import Path
 
     with job(snakemake):
+        source = snakemake.input
+        nearness = source.get("nearness")  # of a page that is made once the models are trained
         main(
-            samples=snakemake.input.samples,
-            dataset=snakemake.input.dataset,
+            samples=source.samples,
+            dataset=source.dataset,
             entry=snakemake.config["datasets"][snakemake.wildcards.dataset],
             models=snakemake.params.models,
-            speed={Path(path).name.split(".")[-2]: read_json(path) for path in snakemake.input.get("speed", [])},
+            speed=None
+            if nearness
+            else {Path(path).name.split(".")[-2]: read_json(path) for path in source.get("speed", [])},
             output=snakemake.output.page,
+            lengths=[read_json(path) for path in source.get("lengths", [])],
+            nearness=read_json(nearness) if nearness else None,
+            words=snakemake.log.get("words"),
         )

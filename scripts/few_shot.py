@@ -18,14 +18,19 @@ from graft.samples import read_manifest
 logger = logging.getLogger("graft")
 PREDICTIONS = ["task", "ways", "shots", "episode", "sample_id", "label", "predicted", "confidence"]
 EPISODES = ["task", "ways", "shots", "episode", "accuracy", "log_loss"]
+VALIDATION = ["shots", "split", "episode", "sample_id", "label", "predicted", "loss"]
 CALIBRATION_EPISODES = 200  # enough for one temperature
 
 
-def main(samples, features, output_predictions, output_episodes, output_metrics, settings):
-    """Run the episodes of one task for every number of shots, and write predictions, episodes and metrics."""
+def main(samples, features, output_predictions, output_episodes, output_metrics, settings, output_validation):
+    """Run the episodes of one task for every number of shots, and write predictions, episodes and metrics.
+
+    `output_validation` gets the queries outside the test split, by which the temperature is fitted and tasks are compared.
+    """
     data = open_data(samples, features, settings)
     parts = [evaluate(data, shots, settings) for shots in settings["shots"]]
-    predictions, episodes, metrics = zip(*parts, strict=True)
+    predictions, episodes, metrics, validation = zip(*parts, strict=True)
+    write_parquet(output_validation, pd.concat(validation, ignore_index=True)[VALIDATION])
     predictions = pd.concat(predictions, ignore_index=True)
     write_csv(output_predictions, predictions.assign(task=settings["name"])[PREDICTIONS])
     episodes = pd.concat(episodes, ignore_index=True)
@@ -66,13 +71,13 @@ def open_data(samples, features, settings):
 
 
 def evaluate(data, shots, settings):
-    """All episodes with one number of shots: the tables of predictions and episodes, and the summary."""
+    """All episodes with one number of shots: predictions, episodes, the summary, and the queries outside the test split."""
     ways, queries = settings["ways"], settings["queries"]
     try:
         drawn = draw(data, "test", shots, queries, settings["episodes"], settings["seed"], settings)
     except UserError as error:
         raise UserError(str(error), where=f"few_shot.{settings['entry']}") from None
-    temperature = calibrate(data, shots, settings)
+    temperature, validation = calibrate(data, shots, settings)
     progress = Progress(f"{settings['name']}, {shots} shots", settings["episodes"], unit="episodes")
     logits = run(data, drawn, settings, progress.add)
     labels = np.broadcast_to(episode_labels(ways, queries), logits.shape[:2])
@@ -107,6 +112,7 @@ def evaluate(data, shots, settings):
         predictions,
         pd.DataFrame({**key, "episode": episode, "accuracy": right.mean(1), "log_loss": losses}),
         summary,
+        validation,
     )
 
 
@@ -115,6 +121,10 @@ def calibrate(data, shots, settings):
 
     The queries come from the validation split; if that lacks classes, from train rows outside the support. Fewer
     queries per class than in the test episodes do.
+
+    Returns
+    -------
+    float, and a DataFrame of VALIDATION with these queries (none where there are no rows to spare)
     """
     for split in ("validation", "train"):
         counts = np.bincount(data["codes"][data["rows"][split]], minlength=len(data["classes"]))
@@ -127,12 +137,32 @@ def calibrate(data, shots, settings):
     seed = [settings["seed"], 1]  # other episodes than the ones evaluated
     if queries < 1:
         logits = run(data, draw(data, "test", shots, 1, CALIBRATION_EPISODES, seed, settings), settings)
-        return _spread(logits)
-    logits = run(data, draw(data, split, shots, queries, CALIBRATION_EPISODES, seed, settings), settings)
+        return _spread(logits), pd.DataFrame(columns=VALIDATION).astype(
+            {"shots": "int64", "episode": "int64", "loss": float}
+        )
+    drawn = draw(data, split, shots, queries, CALIBRATION_EPISODES, seed, settings)
+    logits = run(data, drawn, settings)
     labels = np.tile(episode_labels(settings["ways"], queries), len(logits))
     # Distances have the unit of the embeddings: to unit spread first, so that the temperature's bounds fit.
     spread = _spread(logits)
-    return spread * fit_temperature(logits.reshape(len(labels), -1) / spread, labels)
+    temperature = spread * fit_temperature(logits.reshape(len(labels), -1) / spread, labels)
+    return temperature, _judged(data, drawn, logits, labels.reshape(len(logits), -1), temperature, shots, split)
+
+
+def _judged(data, drawn, logits, labels, temperature, shots, split):
+    """What the classifier says of queries, one row per query."""
+    classes, _, query = drawn
+    return pd.DataFrame(
+        {
+            "shots": shots,
+            "split": split,
+            "episode": np.arange(len(classes)).repeat(query.shape[1]),
+            "sample_id": data["ids"][query.ravel()],
+            "label": _names(data, classes, labels),
+            "predicted": _names(data, classes, logits.argmax(-1)),
+            "loss": log_loss(logits, labels, temperature).ravel(),
+        }
+    )
 
 
 def draw(data, split, shots, queries, episodes, seed, settings):
@@ -186,4 +216,5 @@ if "snakemake" in globals():
             output_episodes=snakemake.output.episodes,
             output_metrics=snakemake.output.metrics,
             settings=snakemake.params.settings,
+            output_validation=snakemake.output.validation,
         )

@@ -1,118 +1,219 @@
 """Gather every model's and every few-shot task's results into one table, and one page that begins with the best."""
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from graft import closing, pages
+from graft import closing, index_page
+from graft.choosing import COLUMNS, Candidate, choose
+from graft.doubts import cut, nearer, worse_on_test
 from graft.job import job
+from graft.metrics import headline
 from graft.outputs import read_json, write_csv, write_text
-from graft.tables import METRIC_NAMES
+from graft.samples import read_manifest
+from graft.tables import read_predictions
 
 IDENTITY = ("stage", "dataset", "target", "model", "backbone", "method", "seed")
 COSTS = ("ways", "shots", "parameters", "temperature")
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "ece", "r2", "rmse", "mae")
+MORE_METRICS = (
+    "average_precision",
+    "brier",
+    "class_ece",
+    "sensitivity",
+    "specificity",
+    "threshold",
+)  # right of the others
+COMPARED = ("choice", "compared_by", "validation_gap", "validation_gap_low", "validation_gap_high")
 SPLITS = ("test", "validation")
-SHOWN = ("auroc", "accuracy", "balanced_accuracy", "macro_f1", "ece", "r2", "rmse", "mae")  # test figures of the page
-INDEX = pages.environment().from_string("""
-<h1>Results</h1>
-{% if quick %}<p>A quick look at few samples: it shows that everything hangs together; the figures mean nothing.</p>{% endif %}
-<h2>The best of each data set</h2>
-<div class="wide"><table>{% for what, model, sentence in facts.best %}
-<tr><td>{{ what | printable }}</td><td><a href="{{ folders[model] }}">{{ model }}</a></td><td>{{ sentence | printable }}</td></tr>
-{% endfor %}</table></div>
-<p>{{ facts.cost }}.</p>
-<h2>What next</h2>
-<ul>{% for command, what in facts.next %}<li><code>{{ command }}</code>: {{ what }}</li>{% endfor %}</ul>
-<h2>Everything</h2>
-<p class="soft">Figures on the test split, with 95 % intervals. The same with all columns: <a href="summary.csv">summary.csv</a>.
-For the lab's own rules: <a href="handoff/index.json">handoff/index.json</a>.</p>
-<div class="wide"><table class="all">
-<tr><th>data set</th><th>target</th><th>model</th><th class="number">seed</th><th class="number">shots</th>
-{% for metric in metrics %}<th class="number">{{ names[metric] }}</th>{% endfor %}</tr>
-{% for row in rows %}<tr><td>{{ row.dataset | printable }}</td><td>{{ row.target | printable }}</td>
-<td><a href="{{ folders[row.model] }}">{{ row.model }}</a></td><td class="number">{{ row.seed }}</td>
-<td class="number">{{ row.shots }}</td>
-{% for value in row.figures %}<td class="number">{{ value }}</td>{% endfor %}</tr>
-{% endfor %}</table></div>
-""")
 
 
-def main(models, metrics, few_shot, tasks, runs, output, index, words, quick=False):
+def main(
+    models,
+    metrics,
+    predictions,
+    few_shot,
+    samples,
+    nearness,
+    lengths,
+    datasets,
+    tasks,
+    runs,
+    figures,
+    output,
+    index,
+    words,
+    quick=False,
+):
     """Write one row per model, seed and target, then one per few-shot task, ways and shots; and the page of them.
 
     Parameters
     ----------
-    models, metrics : list of path
-        ft_model.pt and metrics.json of each trained model, in the same order.
+    models, metrics, predictions : list of path
+        ft_model.pt, metrics.json and predictions.parquet of each trained model, in the same order.
     few_shot : list of path
-        metrics.json of each task.
-    tasks : dict
-        Task name -> its settings in the config.
+        metrics.json of each task; validation.parquet stands beside it.
+    samples, nearness : list of path
+        The manifest and nearness.json of each data set.
+    lengths : list of path
+        What measure_lengths wrote of each data set and backbone.
+    datasets, tasks : dict
+        Name -> settings in the config, of the data sets and of the few-shot tasks.
     runs : list of dict
         The jobs of each trained model; see closing.results.
+    figures : dict, (model, seed) -> names of its figures' files
     output, index : paths of the table and of the page
     words : path of the run's last words; the folder of the jobs' benchmark files
     quick : bool, whether this is a quick look
     """
-    rows = [row for model, one in zip(models, metrics, strict=True) for row in rows_of_model(model, one)]
+    manifests = {one.card["dataset"]: one for one in map(read_manifest, samples)}
+    trained = [facts_of_model(*paths) for paths in zip(models, metrics, predictions, strict=True)]
+    choices = choices_of(trained, manifests) | choices_of_tasks(few_shot, tasks, manifests)
+    rows = [row for one in trained for row in rows_of_model(one)]
     rows += [row for one in few_shot for row in rows_of_task(one, tasks)]
-    values = [f"{split}_{name}{end}" for split in SPLITS for name in METRICS for end in ("", "_low", "_high")]
-    table = pd.DataFrame(rows, columns=[*IDENTITY, *COSTS, *values])
-    table = table.astype({name: "Int64" for name in ("seed", "ways", "shots", "parameters")})
-    used = [name for name in table if name in (*IDENTITY, *COSTS) or table[name].notna().any()]
-    table = table[used].sort_values([*IDENTITY, "ways", "shots"], kind="stable")
+    table = table_of(rows, choices)
     write_csv(output, table)
-    facts = closing.results(output, Path(words).parent, runs, quick)
-    write_text(index, page_of(table, facts, quick))
+    counts = {
+        key: manifests[key[0]].card["classes"].get(key[1], {}).get("test") for key in choices if key[0] in manifests
+    }
+    doubts = [*doubts_of_models(choices, trained), *doubts_of_data(nearness, lengths, datasets)]
+    facts = closing.results(table, choices, counts, doubts, Path(words).parent, runs, quick)
+    write_text(index, index_page.page(table, facts, figures, quick))
     write_text(words, closing.block(facts, Path(output).parent, quick) + "\n")
 
 
-def page_of(table, facts, quick):
-    """The table as a page that begins with `facts` (see closing.results)."""
-    metrics = [name for name in SHOWN if f"test_{name}" in table]
-    folders = {row.model: f"{row.stage}/{row.model}/" for row in table[["stage", "model"]].itertuples()}
-    rows = [
-        {
-            **{
-                key: "" if pd.isna(row.get(key)) else row[key]
-                for key in ("dataset", "target", "model", "seed", "shots")
-            },
-            "figures": [in_words(row, f"test_{name}") for name in metrics],
-        }
-        for row in table.astype(object).to_dict("records")
-    ]
-    body = INDEX.render(facts=facts, folders=folders, metrics=metrics, names=METRIC_NAMES, rows=rows, quick=quick)
-    return pages.page("graft: results", body, ".all a, .all .number { white-space: nowrap; }")
+def table_of(rows, choices):
+    """summary.csv: the columns that any row fills, in a fixed order."""
+    values = [f"{split}_{name}{end}" for split in SPLITS for name in METRICS for end in ("", "_low", "_high")]
+    values += [f"{split}_{name}{end}" for split in SPLITS for name in MORE_METRICS for end in ("", "_low", "_high")]
+    table = pd.DataFrame(
+        [row | compared(row, choices) for row in rows], columns=[*IDENTITY, *COSTS, *values, *COMPARED]
+    )
+    table = table.astype({name: "Int64" for name in ("seed", "ways", "shots", "parameters")})
+    used = [name for name in table if name in (*IDENTITY, *COSTS) or table[name].notna().any()]
+    return table[used].sort_values([*IDENTITY, "ways", "shots"], kind="stable")
 
 
-def in_words(row, column):
-    """A figure with its interval, if it has one."""
-    if pd.isna(row[column]):
-        return ""
-    ends = [row.get(f"{column}_{end}") for end in ("low", "high")]
-    return f"{row[column]:.3f}" + ("" if pd.isna(ends).any() else f" [{ends[0]:.3f}, {ends[1]:.3f}]")
+def compared(row, choices):
+    """How a model compares with the leader on validation: COMPARED."""
+    key = (row["dataset"], f"few-shot, {row['ways']} ways" if row["stage"] == "few_shot" else row["target"])
+    choice = choices.get(key)
+    if choice is None or choice["by"] == "rows" or row["model"] not in choice["table"].index:
+        return {}
+    own = choice["table"].loc[row["model"]]
+    said = "best" if choice["model"] == row["model"] else "tie" if own["tied"] else "behind"
+    gaps = {f"validation_gap{end}": own[f"gap{end}"] for end in ("", "_low", "_high")}
+    return {"choice": said, "compared_by": choice["metric"], **gaps}
 
 
-def rows_of_model(model, metrics):
-    """One row per target of a trained model."""
+def facts_of_model(model, metrics, predictions):
+    """What ft_model.pt, metrics.json and predictions.parquet say of one trained model."""
     # On the device "meta" a tensor has a shape and no data: a summary reads no weights.
     content = torch.load(model, weights_only=True, map_location="meta")
     backbone, state = content["backbone"], content["state_dict"]
     heads = sum(tensor.numel() for name, tensor in state.items() if name.startswith("heads."))
+    return {
+        "content": content,
+        "stage": Path(model).parents[2].name,
+        "parameters": (backbone.get("parameters") or 0) + heads,
+        "metrics": read_json(metrics),
+        "predictions": predictions,
+    }
+
+
+def choices_of(trained, manifests):
+    """(dataset, target) -> what choosing.choose says of the models of it."""
+    found = {}
+    for one in trained:
+        content = one["content"]
+        for target, facts in content["targets"].items():
+            found.setdefault((content["dataset"], target), []).append((content["name"], facts, one))
+    return {key: choice_of(members, manifests[key[0]]) for key, members in sorted(found.items())}
+
+
+def choice_of(members, manifest):
+    """Compare the models of one target, each with all its seeds; `members` are (name, facts of the target, model)."""
+    _, facts, first = members[0]
+    classes = facts.get("classes") if facts["kind"] == "classification" else None
+    columns = (
+        ["value", "predicted"] if classes is None else ["label", "predicted", *(f"prob_{name}" for name in classes)]
+    )
+    candidates = []
+    for name in dict.fromkeys(name for name, *_ in members):
+        seeds = [one for other, _, one in members if other == name]
+        tables = [validation_rows(one["predictions"], columns) for one in seeds]
+        candidates.append(Candidate(name, tables, seeds[0]["parameters"], seeds[0]["content"]["frozen"]))
+    counts = None if classes is None else Counter({name: 0 for name in classes} | Counter(tables[0]["label"]))
+    names, _ = headline(first["metrics"].get("validation", {}), counts)
+    metrics = ["r2"] if classes is None else [*(name for name in names if name in COLUMNS), "accuracy"]
+    groups = dict(zip(manifest.frame["sample_id"], manifest.frame["group"], strict=True))
+    return choose(candidates, classes, groups, metrics, "rmse" if classes is None else "log_loss")
+
+
+def validation_rows(predictions, columns):
+    """The labelled validation rows of a prediction table."""
+    table, _ = read_predictions(predictions, ["sample_id", "split", *columns])
+    return table[(table["split"] == "validation") & table[columns[0]].notna()].drop(columns="split")
+
+
+def choices_of_tasks(few_shot, tasks, manifests):
+    """(dataset, "few-shot, N ways") -> what choosing.choose says of the tasks, over the shots that all of them tried."""
+    found = {}
+    for path in few_shot:
+        task = tasks[Path(path).parent.name]
+        found.setdefault((task["dataset"], f"few-shot, {task['ways']} ways"), []).append(path)
+    choices = {}
+    for key, paths in sorted(found.items()):
+        tables = {Path(path).parent.name: pd.read_parquet(Path(path).with_name("validation.parquet")) for path in paths}
+        shots = sorted(set.intersection(*(set(tasks[name]["shots"]) for name in tables)))
+        splits = {split for table in tables.values() for split in table["split"].unique()}
+        frame = manifests[key[0]].frame
+        groups = dict(zip(frame["sample_id"], frame["group"], strict=True))
+        candidates = [
+            Candidate(name, [table[table["shots"] == n] for n in shots] or [table.head(0)], 0, True)
+            for name, table in sorted(tables.items())
+        ]
+        split = splits.pop() if len(splits) == 1 else "validation"
+        choices[key] = choose(candidates, None, groups, ["accuracy"], "few_shot_log_loss", split)
+    return choices
+
+
+def doubts_of_models(choices, trained):
+    """(what, sentence) of every taken model that is surely worse on test than on validation."""
+    for (dataset, target), choice in choices.items():
+        one = next((one for one in trained if one["content"]["name"] == choice["model"]), None)
+        said = worse_on_test(one["metrics"]) if one else ""
+        if said:
+            yield f"{dataset}, {target}, {choice['model']}", said
+
+
+def doubts_of_data(nearness, lengths, datasets):
+    """(what, sentence) of data sets whose validation rows are unlike the rest, and whose texts are cut."""
+    for one in map(read_json, nearness):
+        yield from ((one["dataset"], said) for said in nearer(one, datasets[one["dataset"]]["split"]))
+    for path in lengths:
+        said = cut(read_json(path), brief=True)
+        if said:
+            yield Path(path).parent.name, said
+
+
+def rows_of_model(one):
+    """One row per target of a trained model."""
+    content = one["content"]
     for target, facts in content["targets"].items():
         yield {
-            "stage": Path(model).parents[2].name,
+            "stage": one["stage"],
             "dataset": content["dataset"],
             "target": target,
             "model": content["name"],
-            "backbone": backbone["name"],
+            "backbone": content["backbone"]["name"],
             "method": content["method"],
             "seed": content["seed"],
-            "parameters": (backbone.get("parameters") or 0) + heads,
+            "parameters": one["parameters"],
             "temperature": facts.get("temperature"),
-            **flatten(read_json(metrics)),
+            **flatten(one["metrics"]),
         }
 
 
@@ -158,9 +259,15 @@ if "snakemake" in globals():
         main(
             models=list(snakemake.input.models),
             metrics=list(snakemake.input.metrics),
+            predictions=list(snakemake.input.predictions),
             few_shot=list(snakemake.input.get("few_shot", [])),
+            samples=list(snakemake.input.samples),
+            nearness=list(snakemake.input.nearness),
+            lengths=list(snakemake.input.get("lengths", [])),
+            datasets=snakemake.config["datasets"],
             tasks=snakemake.params.tasks,
             runs=snakemake.params.runs,
+            figures={(one["model"], one["seed"]): one["figures"] for one in snakemake.params.runs},
             output=snakemake.output.table,
             index=snakemake.output.index,
             words=snakemake.log.words,

@@ -24,6 +24,24 @@ def _span(low, high):
     return f"{low}" if low == high else f"{low} to {high}"
 
 
+HOW = {
+    "given": "given by the data",
+    "growth_stable": "by a hash of the id or group, so that new samples leave the others where they are",
+    "grouped": "whole groups at random",
+    "stratified": "at random, stratified",
+    "random": "at random",
+}
+
+
+def how_split(split, counts):
+    """How the splits came about, in words; `split` and `counts` are the card's."""
+    how, drawn = HOW[split["how"]], split["taken_from_train"]
+    if not drawn:
+        return how if split["how"] == "given" else f"drawn {how}"
+    given = [name for name in ("validation", "test") if name in counts and name not in drawn]
+    return f"{' and '.join(['train', *given])} given by the data; {' and '.join(drawn)} drawn from train {how}"
+
+
 def count(frame, targets):
     """Rows per split, and per target, split and class; the folds; to how many groups the labelled rows belong."""
     counts = frame["split"].value_counts()

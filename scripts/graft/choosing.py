@@ -13,14 +13,14 @@ from scipy.special import ndtri, stdtrit
 from graft.metrics import auroc
 
 RESAMPLES, DRAWS = 2000, 20_000_000  # large data get fewer resamples, never below 200
-LOSSES = {"classification": "log_loss", "regression": "rmse"}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained model.
+    """A trained model or a few-shot task.
 
-    tables : list of DataFrame, one per seed: the labelled validation rows of its prediction table
+    tables : list of DataFrame, one per seed: the labelled validation rows of its prediction table. Of a few-shot task one
+        per number of shots: its queries, and a row for each time that a sample was asked
     parameters : int
     frozen : bool, whether it only has a head of its own on embeddings that other models share
     """
@@ -31,7 +31,7 @@ class Candidate:
     frozen: bool
 
 
-def choose(candidates, classes, groups, metrics):
+def choose(candidates, classes, groups, metrics, loss, split="validation"):
     """Compare models of one target on its validation rows, and take one.
 
     The best value of the first metric that is defined leads. Of those that it cannot be told from, the one with the lowest
@@ -43,35 +43,38 @@ def choose(candidates, classes, groups, metrics):
     classes : list of str, or None for regression
     groups : dict, sample_id -> group, "" or None for none
     metrics : sequence of str, larger is better; see `COLUMNS`
+    loss : str, lower is better
+    split : str, which rows these are
 
     Returns
     -------
     dict
         model : name of the model taken
         by : "alone", "lead", "loss", "cost", or "rows" where there is no validation row to compare by
-        metric, loss : what the models were compared by; None if there is no row
+        metric : what the models were compared by; None if nothing is defined
+        loss, split : as given
         rows, groups : how many rows and groups there were
         table : DataFrame by name: value, loss, gap (to the leader, at most 0), gap_low, gap_high, tied
     """
     candidates = sorted(candidates, key=_cost)
     ids = sorted(set.intersection(*(set(table["sample_id"]) for one in candidates for table in one.tables)))
     if not ids:
-        return _unknown([one.name for one in candidates])
+        return _unknown([one.name for one in candidates], loss, split)
     tables = {one.name: [table.set_index("sample_id").loc[ids] for table in one.tables] for one in candidates}
-    loss = LOSSES["regression" if classes is None else "classification"]
     metric = next((name for name in metrics if _is_defined(name, tables, classes)), None)
     units = _units(ids, groups)
+    count = units.nunique()
     losses, drawn = _resampled(loss, tables, classes, units)
     if metric is None:  # one value alone: whoever is nearest to it is no better for that
         values, drawn = dict.fromkeys(losses, np.nan), {name: 0 * many for name, many in drawn.items()}
     else:
         values, drawn = _resampled(metric, tables, classes, units)
-    table = _table(values, losses, drawn, int(units.max()) + 1)
+    table = _table(values, losses, drawn, count)
     tied = [one for one in candidates if table.loc[one.name, "tied"]]
     lowest = min(as_shown(losses[one.name]) for one in tied)
     equals = [one for one in tied if as_shown(losses[one.name]) == lowest]
     by = "alone" if len(candidates) == 1 else "lead" if len(tied) == 1 else "loss" if len(equals) == 1 else "cost"
-    facts = {"metric": metric, "loss": loss, "rows": len(ids), "groups": int(units.max()) + 1}
+    facts = {"metric": metric, "loss": loss, "split": split, "rows": len(ids), "groups": count}
     return {"model": equals[0].name, "by": by, **facts, "table": table}  # equals stand by what they cost
 
 
@@ -80,12 +83,12 @@ def as_shown(loss):
     return float(f"{loss:.3g}")
 
 
-def _unknown(names):
+def _unknown(names, loss, split):
     """What `choose` gives where no row tells anything: the cheapest model, and that it was not compared."""
     columns = ["value", "loss", "gap", "gap_low", "gap_high"]
-    table = pd.DataFrame(np.nan, names, columns).assign(tied=True)
     by = "rows" if len(names) > 1 else "alone"
-    return {"model": names[0], "by": by, "metric": None, "loss": None, "rows": 0, "groups": 0, "table": table}
+    facts = {"metric": None, "loss": loss, "split": split, "rows": 0, "groups": 0}
+    return {"model": names[0], "by": by, **facts, "table": pd.DataFrame(np.nan, names, columns).assign(tied=True)}
 
 
 def _cost(candidate):
@@ -113,9 +116,10 @@ def _interval(value, drawn, units):
 
 
 def _units(ids, groups):
-    """The number of the group of each row, from 0; rows without one stand for themselves."""
-    names = [("group", groups[one].strip()) if (groups.get(one) or "").strip() else ("row", one) for one in ids]
-    return np.unique([f"{kind} {name}" for kind, name in names], return_inverse=True)[1]
+    """Series, sample_id -> number of its group, from 0; rows without one stand for themselves."""
+    named = [(groups.get(one) or "").strip() for one in ids]
+    words = [f"group {group}" if group else f"row {one}" for one, group in zip(ids, named, strict=True)]
+    return pd.Series(np.unique(words, return_inverse=True)[1], ids)
 
 
 def _resampled(metric, tables, classes, units, seed=0):
@@ -127,8 +131,10 @@ def _resampled(metric, tables, classes, units, seed=0):
     drawn : dict, name -> array, shape (resamples,); the resamples are the same for all
     """
     columns_of, value_of = COLUMNS[metric]
-    sums = {name: [_sums(columns_of(one, classes), units) for one in seeds] for name, seeds in tables.items()}
-    counts = _counts(int(units.max()) + 1, seed)
+    sums = {
+        name: [_sums(columns_of(one, classes), units[one.index]) for one in seeds] for name, seeds in tables.items()
+    }
+    counts = _counts(units.nunique(), seed)
     drawn = {name: [] for name in tables}
     for block in counts:
         for name, seeds in sums.items():
@@ -138,7 +144,7 @@ def _resampled(metric, tables, classes, units, seed=0):
 
 
 def _sums(columns, units):
-    """Sums of the columns over the rows of each unit, shape (units, k)."""
+    """Sums of the columns over the rows of each unit, shape (units, k). Every unit has rows in every table."""
     return np.column_stack([np.bincount(units, weights=column) for column in columns.T])
 
 
@@ -169,6 +175,10 @@ def _losses(table, classes):
     codes = _codes(table, classes)
     chances = _chances(table, classes)[np.arange(len(table)), codes]
     return np.column_stack([np.ones(len(table)), -np.log(np.clip(chances, 1e-15, 1.0))])
+
+
+def _losses_of_queries(table, classes):
+    return np.column_stack([np.ones(len(table)), table["loss"]])
 
 
 def _areas(table, classes):
@@ -220,6 +230,7 @@ COLUMNS = {
     "balanced_accuracy": (_hits, _mean_recall),
     "accuracy": (_right, _mean),
     "log_loss": (_losses, _mean),
+    "few_shot_log_loss": (_losses_of_queries, _mean),
     "r2": (_errors_of_varying, _explained),
     "rmse": (_errors, _root),
 }

@@ -1,11 +1,41 @@
 """Figures of a data card: what the samples of a data set are like, as SVG text."""
 
+import re
+
 import numpy as np
 
 from graft.plots import GREY, PALETTE, legend_beside, shorten, svg
 
 MOST_CLASSES = len(PALETTE)
 BINS = 40
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?$")  # at the end of a column's name: nm_900, X1024.5, 4000
+
+
+def drawn_classes(labels, classes):
+    """The classes that a figure draws, in their order, or [None]; and in words how many that leaves out ("" if none)."""
+    there = [name for name in classes if name in set(labels)]
+    shown = there[:MOST_CLASSES] or [None]
+    left_out = len(classes) - len(shown) if classes else 0
+    return shown, f"the first {len(shown)} of {len(classes)} classes" if left_out > 0 and shown != [None] else ""
+
+
+def places_of(names, width):
+    """Where the columns stand on an axis, and what the axis is called.
+
+    Parameters
+    ----------
+    names : list of str or None; names that end in numbers which rise or fall (wavelengths, masses) give the places
+    width : int, number of columns
+    """
+    found = [NUMBER.search(name) for name in names or []]
+    if len(found) == width and width > 1 and all(found):
+        before = {name[: hit.start()] for name, hit in zip(names, found, strict=True)}
+        places = np.array([float(hit.group()) for hit in found])
+        if len(before) == 1 and (np.all(np.diff(places) > 0) or np.all(np.diff(places) < 0)):
+            (word,) = before
+            return places, word.strip(" _-.") or "number in the column's name"
+    ends = f" ({shorten([names[0]])[0]} to {shorten([names[-1]])[0]})" if names and len(names) == width else ""
+    return np.arange(1, width + 1), f"feature, in the order of the columns{ends}"
 
 
 def sizes(frame):
@@ -37,10 +67,10 @@ def intensities(pixels, labels, classes, low, high):
     ----------
     pixels : list of arrays or masked arrays, any shape
     labels : list of str, one per array
-    classes : list of str, in their order; the commonest few are drawn
+    classes : list of str, in their order; the first few are drawn
     low, high : float, the values that become black and white
     """
-    shown = [name for name in classes if name in labels][:MOST_CLASSES] or [None]
+    shown, said = drawn_classes(labels, classes)
     margin = (high - low) / 20
     edges = np.linspace(low - margin, high + margin, BINS + 1)
 
@@ -51,6 +81,7 @@ def intensities(pixels, labels, classes, low, high):
             heights, _ = np.histogram(np.concatenate(chosen).clip(edges[0], edges[-1]), edges)
             label = "all images" if name is None else shorten([name])[0]
             axes.stairs(heights / max(1, heights.sum()), edges, color=colour, label=label)
+        axes.set_title(said)
         for border in (low, high):
             axes.axvline(border, color=GREY, linestyle=":")
         axes.set(
@@ -59,7 +90,7 @@ def intensities(pixels, labels, classes, low, high):
         )
         legend_beside(axes)
 
-    return svg((6.4, 3.2), "intensities", f"Pixel values of {len(pixels)} images.", paint)
+    return svg((6.4, 3.2), "intensities", f"Pixel values of {len(pixels)} images. {said}", paint)
 
 
 def lengths(words, splits, limit=None):
@@ -80,26 +111,29 @@ def lengths(words, splits, limit=None):
     return svg((6.4, 3.0), "lengths of the texts", f"The median is {np.median(words):.0f} words.", paint)
 
 
-def profiles(vectors, labels, classes):
+def profiles(vectors, labels, classes, names=None):
     """Mean and spread of the vectors of each class, feature by feature.
 
     Parameters
     ----------
     vectors : array, shape (n, width)
     labels : array of str, shape (n,)
-    classes : list of str, in their order
+    classes : list of str, in their order; the first few are drawn
+    names : list of str, of the columns, if they are known
     """
-    shown = [name for name in classes if (labels == name).any()][:MOST_CLASSES] or [None]
+    shown, said = drawn_classes(labels, classes)
+    places, axis = places_of(names, vectors.shape[1])
 
     def paint(figure):
         axes = figure.add_subplot()
-        places = np.arange(vectors.shape[1])
         for name, colour in zip(shown, PALETTE, strict=False):
             rows = vectors if name is None else vectors[labels == name]
             mean, spread = rows.mean(0), rows.std(0)
             axes.fill_between(places, mean - spread, mean + spread, color=colour, alpha=0.15, lw=0)
             axes.plot(places, mean, color=colour, lw=1.1, label="all" if name is None else shorten([name])[0])
-        axes.set(xlabel="feature", ylabel="mean and one standard deviation")
+        axes.set(xlabel=axis, ylabel="mean and one standard deviation", title=said)
+        if places[0] > places[-1]:
+            axes.invert_xaxis()  # as the columns stand: wavenumbers fall
         legend_beside(axes)
 
-    return svg((7.2, 3.2), "features", f"{vectors.shape[0]} vectors of {vectors.shape[1]} features.", paint)
+    return svg((7.2, 3.2), "features", f"{vectors.shape[0]} vectors of {vectors.shape[1]} features. {said}", paint)

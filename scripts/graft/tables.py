@@ -14,6 +14,7 @@ METRIC_NAMES = {
     "macro_f1": "macro F1",
     "auroc": "AUROC",
     "log_loss": "log loss",
+    "few_shot_log_loss": "log loss",
     "ece": "calibration error (ECE)",
     "r2": "R²",
     "rmse": "RMSE",

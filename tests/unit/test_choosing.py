@@ -6,7 +6,8 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import log_loss, r2_score, roc_auc_score
 
-from graft.choosing import Candidate, choose
+from graft.choosing import Candidate
+from graft.choosing import choose as choose_by
 
 CLASSES = ["a", "b"]
 METRICS = ("auroc", "accuracy")
@@ -24,6 +25,10 @@ def table(labels, chances):
             "prob_b": chances,
         }
     )
+
+
+def choose(candidates, classes, groups, metrics):
+    return choose_by(candidates, classes, groups, metrics, "rmse" if classes is None else "log_loss")
 
 
 def candidate(name, *tables, parameters=100, frozen=True):

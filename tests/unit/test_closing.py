@@ -1,8 +1,10 @@
 """The end of a run: what failed is said last, with its reason and the path of its log."""
 
+import math
+
 import pandas as pd
 
-from graft.closing import results
+from graft.closing import block, how_chosen, results
 from graft.reasons import reasons
 
 SNAKEMAKE = """
@@ -46,26 +48,84 @@ def test_a_run_without_failures_has_no_reasons(tmp_path):
     assert reasons([tmp_path / "log"]) == ""
 
 
-def models(**figures):
-    """A summary of models on one data set: name -> (validation AUROC, test AUROC)."""
-    shared = {"stage": "finetune", "dataset": "elpv", "target": "defect", "backbone": "b", "method": "lp_ft", "seed": 0}
-    return pd.DataFrame(
-        [
-            shared
-            | {"model": name, "test_auroc": test, "test_auroc_low": test - 0.1, "test_auroc_high": test + 0.1}
-            | ({} if validation is None else {"validation_auroc": validation})
-            for name, (validation, test) in figures.items()
-        ]
+def summary(stage="finetune", **figures):
+    """Rows of summary.csv of models on one data set: name -> its columns of test figures."""
+    shared = {"stage": stage, "dataset": "elpv", "target": "defect", "backbone": "b", "method": "lp_ft", "seed": 0}
+    return pd.DataFrame([shared | {"model": name, **one} for name, one in figures.items()])
+
+
+def choice(model, by, **rows):
+    """What choosing.choose gives: name -> (value, loss, gap, low, high, tied)."""
+    table = pd.DataFrame.from_dict(
+        rows, orient="index", columns=["value", "loss", "gap", "gap_low", "gap_high", "tied"]
+    )
+    facts = {"metric": "auroc", "loss": "log_loss", "split": "validation", "rows": 100, "groups": 100}
+    return {"model": model, "by": by, **facts, "table": table}
+
+
+def best(table, choice, counts=None, folder="."):
+    (one,) = results(table, {("elpv", "defect"): choice}, {("elpv", "defect"): counts}, [], folder, [])["best"]
+    return one
+
+
+def test_the_model_taken_is_shown_with_its_test_figure_and_its_lead_on_validation(tmp_path):
+    table = summary(
+        sound={"test_auroc": 0.85, "test_auroc_low": 0.75, "test_auroc_high": 0.95, "test_accuracy": 0.8},
+        lucky={"test_auroc": 0.9, "test_auroc_low": 0.8, "test_auroc_high": 1.0, "test_accuracy": 0.9},
+    )
+    lead = choice("sound", "lead", sound=(0.8, 0.3, 0, 0, 0, True), lucky=(0.7, 0.2, -0.1, -0.15, -0.05, False))
+    one = best(table, lead, folder=tmp_path)
+    assert (one["model"], one["figures"]) == ("sound", "AUROC 0.850 [0.750, 0.950], accuracy 0.800 on test")
+    assert (
+        one["chosen"]
+        == "the best on validation: AUROC 0.800 against 0.700 of lucky (difference +0.100 [+0.050, +0.150])"
     )
 
 
-def test_the_best_model_is_chosen_on_validation_data_and_shown_with_its_test_figure(tmp_path):
-    models(lucky=(0.7, 0.9), sound=(0.8, 0.85)).to_csv(tmp_path / "summary.csv", index=False)
-    ((_, model, sentence),) = results(tmp_path / "summary.csv", tmp_path, [])["best"]
-    assert model == "sound" and sentence == "AUROC 0.850 [0.750, 0.950] on test, chosen on validation"
+def test_a_tie_is_called_one_with_the_numbers_and_what_decided():
+    rows = {"x": (0.79, 0.2, -0.01, -0.03, 0.01, True), "y": (0.8, 0.3, 0, 0, 0, True)}
+    said = how_chosen(choice("x", "loss", **rows))
+    assert said == (
+        "a tie on validation with y: AUROC 0.790 against 0.800 of y (difference -0.010 [-0.030, +0.010]); "
+        "it has the lower log loss, 0.2 against 0.3"
+    )
+    equal = {name: (0.8, 0.3, 0, 0, 0, True) for name in "xyzvw"}
+    said = how_chosen(choice("x", "cost", **equal))
+    assert "with y, z, v and 1 more" in said and said.endswith(
+        "with equal log loss, 0.3 against 0.3, it is the cheapest"
+    )
 
 
-def test_without_validation_figures_the_choice_on_test_is_said(tmp_path):
-    models(worse=(None, 0.7), better=(None, 0.9)).to_csv(tmp_path / "summary.csv", index=False)
-    ((_, model, sentence),) = results(tmp_path / "summary.csv", tmp_path, [])["best"]
-    assert model == "better" and sentence.endswith("on test, chosen on test")
+def test_what_cannot_be_compared_is_said_and_one_model_needs_no_words():
+    nothing = (math.nan,) * 5
+    rows = choice("x", "rows", x=(*nothing, True), y=(*nothing, True))
+    assert how_chosen(rows) == "not chosen: there is no validation row to compare 2 models by; this is the cheapest"
+    assert how_chosen(choice("x", "alone", x=(0.8, 0.3, 0, 0, 0, True))) == ""
+    one_group = choice(
+        "x", "loss", x=(0.8, 0.2, 0, math.nan, math.nan, True), y=(0.7, 0.3, -0.1, math.nan, math.nan, True)
+    )
+    assert "one group alone has no interval" in how_chosen(one_group)
+
+
+def test_a_headline_that_hides_a_hole_names_it():
+    table = summary(only={"test_accuracy": 1.0, "test_accuracy_low": 0.8, "test_accuracy_high": 1.0})
+    alone = choice("only", "alone", only=(1.0, 0.1, 0, 0, 0, True))
+    assert best(table, alone, {"common": 20, "rare": 0})["figures"] == (
+        "accuracy 1.000 [0.800, 1.000] on test; no row of 'rare', so these figures say nothing of it"
+    )
+
+
+def test_seeds_are_averaged_and_a_missing_interval_is_no_hindrance():
+    table = pd.concat([summary(x={"test_r2": value}).assign(seed=i) for i, value in enumerate((0.5, 0.7))])
+    alone = choice("x", "alone", x=(0.6, 0.1, 0, 0, 0, True))
+    assert best(table, alone)["figures"] == "R² 0.600, 2 seeds from 0.500 to 0.700 on test"
+    assert best(table.head(1), alone)["figures"] == "R² 0.500 on test"
+    assert best(summary(x={"seed": 0}), alone)["figures"] == "no test figure"
+
+
+def test_the_last_words_hold_doubts_and_few_shot_figures(tmp_path):
+    table = pd.concat([summary("few_shot", few={"test_accuracy": 0.5 + n / 10}).assign(shots=n) for n in (1, 2)])
+    choices = {("elpv", "few-shot, 5 ways"): choice("few", "alone", few=(0.6, 0.1, 0, 0, 0, True))}
+    said = block(results(table, choices, {}, [("elpv", "texts are cut")], tmp_path, []), "results")
+    assert "elpv, few-shot, 5 ways  few: accuracy 0.600 / 0.700 on test at 1 / 2 shots" in said
+    assert "Worth knowing:\n  elpv: texts are cut\n" in said

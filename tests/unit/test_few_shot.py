@@ -162,8 +162,10 @@ def write_data(folder, sizes=None, kind="classification", drop=()):
 
 
 def run(folder, **changed):
-    paths = [folder / name for name in ("few_shot_predictions.csv", "episodes.parquet", "metrics.json")]
-    script.main(folder / "samples.parquet", folder / "labelled.parquet", *paths, SETTINGS | changed)
+    paths = [
+        folder / name for name in ("few_shot_predictions.csv", "episodes.parquet", "metrics.json", "validation.parquet")
+    ]
+    script.main(folder / "samples.parquet", folder / "labelled.parquet", *paths[:3], SETTINGS | changed, paths[3])
     return pd.read_csv(paths[0]), pd.read_parquet(paths[1]), json.loads(paths[2].read_text())["settings"]
 
 
@@ -192,9 +194,21 @@ def test_the_files_agree_with_each_other(tmp_path):
     assert summary[1]["accuracy"]["value"] > 0.7
 
 
+@pytest.mark.parametrize(("sizes", "split"), [(None, "validation"), ({"train": 12, "test": 9}, "train")])
+def test_what_tasks_are_compared_by_holds_no_test_row(tmp_path, sizes, split):
+    frame = write_data(tmp_path, sizes).set_index("sample_id")
+    run(tmp_path)
+    table = pd.read_parquet(tmp_path / "validation.parquet")
+    assert set(table["split"]) == {split} and set(table["shots"]) == {1, 4}
+    assert (frame.loc[table["sample_id"], "split"] == split).all()
+    assert (frame.loc[table["sample_id"], "kind"].to_numpy() == table["label"]).all()
+    right = (table["label"] == table["predicted"]).groupby(table["shots"]).mean()
+    assert right[1] < right[4] and right[4] > 0.7 and (table["loss"] > 0).all()
+
+
 def test_the_same_task_gives_the_same_bytes(tmp_path):
     write_data(tmp_path)
-    names = ("few_shot_predictions.csv", "episodes.parquet", "metrics.json")
+    names = ("few_shot_predictions.csv", "episodes.parquet", "metrics.json", "validation.parquet")
     run(tmp_path)
     first = [(tmp_path / name).read_bytes() for name in names]
     run(tmp_path)
@@ -251,10 +265,10 @@ def test_validation_rows_of_all_classes_are_needed_for_calibration(tmp_path, cap
 def test_test_labels_do_not_reach_the_temperature(tmp_path):
     write_data(tmp_path)
     data = script.open_data(tmp_path / "samples.parquet", tmp_path / "labelled.parquet", SETTINGS)
-    before = script.calibrate(data, 4, SETTINGS)
+    before, _ = script.calibrate(data, 4, SETTINGS)
     data["codes"] = data["codes"].copy()
     data["codes"][data["rows"]["test"]] = np.random.default_rng(0).permutation(data["codes"][data["rows"]["test"]])
-    assert script.calibrate(data, 4, SETTINGS) == before
+    assert script.calibrate(data, 4, SETTINGS)[0] == before
 
 
 def test_impossible_tasks_say_what_is_missing(tmp_path):

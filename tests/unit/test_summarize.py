@@ -1,11 +1,17 @@
 """results/summary.csv: one row per result, the same bytes every time."""
 
+import html
+import json
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 import report_tables
+from graft.outputs import write_json, write_parquet
 from summarize import main
 
 TASKS = {
@@ -15,14 +21,25 @@ TASKS = {
         "backbone": "minilm",
         "method": "prototypes",
         "seed": 3,
+        "ways": 5,
+        "shots": [1, 5, 10],
     }
 }
+TASKS["topics.minilm.ridge"] = TASKS["topics.minilm.prototypes"] | {"method": "ridge", "shots": [5, 10]}
 
-RUNS = [{"model": "solar.rn50.linear", "seed": 0, "jobs": {"training": ["embed"], "prediction": ["predict"]}}]
+RUNS = [
+    {
+        "model": "solar.rn50.linear",
+        "seed": 0,
+        "figures": ["confusion.svg", "mistakes.html"],
+        "jobs": {"training": ["embed"], "prediction": ["predict"]},
+    }
+]
+SETTINGS = {"elpv": {"split": {}}, "news": {"split": {}}}
 
 
-def run(folder, model, seed=0, stage="finetune", kind="classification", classes=("a", "b")):
-    """Files of a trained model: 100 parameters in the backbone, and a head on 4 features."""
+def run(folder, model, seed=0, stage="finetune", kind="classification", classes=("a", "b"), target="defect", noise=0):
+    """Files of a trained model: 100 parameters in the backbone, and a head on 4 features; `noise` draws its predictions."""
     home = folder / stage / model / f"seed{seed}"
     home.mkdir(parents=True)
     facts = {"kind": kind, "classes": list(classes), "temperature": 1.5} if kind == "classification" else {"kind": kind}
@@ -32,32 +49,84 @@ def run(folder, model, seed=0, stage="finetune", kind="classification", classes=
         "seed": seed,
         "method": model.split(".")[2],
         "dataset": "elpv",
-        "targets": {"defect": facts},
+        "targets": {target: facts},
+        "frozen": stage == "finetune",
         "backbone": {"name": model.split(".")[1], "parameters": 100},
         "state_dict": {
-            "heads.defect.weight": torch.zeros(outputs, 4),
-            "heads.defect.bias": torch.zeros(outputs),
+            f"heads.{target}.weight": torch.zeros(outputs, 4),
+            f"heads.{target}.bias": torch.zeros(outputs),
             "backbone.running_mean": torch.zeros(7),
         },
     }
     torch.save(content, home / "ft_model.pt")
     report_tables.metrics(home / "metrics.json", kind)
+    if kind == "classification":
+        report_tables.predictions(home / "predictions.parquet", list(classes), seed=noise, model=model, target=target)
+    else:
+        report_tables.regression(
+            home / "predictions.parquet", seed=noise, model=model, target=target, split="validation"
+        )
     return home
 
 
-def summarize(folder, homes, tasks=()):
+def data_set(folder, name, splits=("validation",), **farther):
+    """A manifest of the rows of the prediction tables, and how near its splits lie."""
+    home = folder / "data" / name
+    home.mkdir(parents=True, exist_ok=True)
+    ids = [f"s{i:04d}" for i in range(200)]
+    frame = pd.DataFrame({"sample_id": ids, "split": "validation", "group": None})
+    write_parquet(home / "samples.parquet", frame)
+    write_json(home / "labels.json", {"targets": {}})
+    write_json(home / "data_card.json", {"dataset": name, "classes": {"defect": {"test": {"a": 50, "b": 50}}}})
+    median = {"validation": 0.825, "test": 0.58}
+    near = {"dataset": name, "backbone": "b", "measure": "cosine", "median": median, "farther": farther}
+    write_json(home / "nearness.json", near)
+    return home
+
+
+def summarize(folder, homes, tasks=(), lengths=(), **farther):
     output = folder / "summary.csv"
-    models, metrics = ([h / file for h in homes] for file in ("ft_model.pt", "metrics.json"))
+    models, metrics, predictions = (
+        [h / file for h in homes] for file in ("ft_model.pt", "metrics.json", "predictions.parquet")
+    )
+    data = [data_set(folder, name, **farther) for name in ("elpv", "news")]
+    samples, nearness = ([home / file for home in data] for file in ("samples.parquet", "nearness.json"))
+    figures = {(one["model"], one["seed"]): one["figures"] for one in RUNS}
     index, words = output.with_name("index.html"), output.with_name("words.txt")
-    main(models, metrics, list(tasks), TASKS, RUNS, output, index, words)
+    paths = (output, index, words)
+    main(
+        models,
+        metrics,
+        predictions,
+        list(tasks),
+        samples,
+        nearness,
+        list(lengths),
+        SETTINGS,
+        TASKS,
+        RUNS,
+        figures,
+        *paths,
+    )
     return pd.read_csv(output)
+
+
+def few_shot(folder, name, shots, test=0.5, validation=0.5, rows=60):
+    """Files of a few-shot task that is right so often on test, and so often on validation queries."""
+    home = folder / "few_shot" / name
+    home.mkdir(parents=True)
+    report_tables.few_shot(home / "metrics.json", shots=shots, start=test)
+    right = np.arange(rows) < validation * rows
+    queries = pd.DataFrame({"split": "validation", "episode": 0, "sample_id": [f"s{i:04d}" for i in range(rows)]})
+    queries = queries.assign(label="a", predicted=np.where(right, "a", "b"), loss=np.where(right, 0.1, 2.0))
+    write_parquet(home / "validation.parquet", pd.concat([queries.assign(shots=n) for n in shots], ignore_index=True))
+    return home / "metrics.json"
 
 
 def test_every_run_and_every_few_shot_setting_has_one_row(tmp_path):
     homes = [run(tmp_path, "solar.rn50.linear", seed) for seed in (0, 1)]
     homes.append(run(tmp_path, "small.tiny.kd", stage="distill"))
-    task = tmp_path / "few_shot" / "topics.minilm.prototypes" / "metrics.json"
-    report_tables.few_shot(task, shots=(1, 5, 10))
+    task = few_shot(tmp_path, "topics.minilm.prototypes", (1, 5, 10))
     table = summarize(tmp_path, homes, [task])
     assert len(table) == 3 + 3
     assert not table.duplicated(["model", "seed", "target", "shots"]).any()
@@ -81,7 +150,7 @@ def test_parameters_are_those_of_backbone_and_head_without_buffers(tmp_path):
 
 
 def test_regression_rows_leave_the_columns_of_classes_empty(tmp_path):
-    homes = [run(tmp_path, "sol.rn50.linear", kind="regression"), run(tmp_path, "solar.rn50.linear")]
+    homes = [run(tmp_path, "sol.rn50.linear", kind="regression", target="size"), run(tmp_path, "solar.rn50.linear")]
     table = summarize(tmp_path, homes).set_index("model")
     assert np.isnan(table.loc["sol.rn50.linear", "test_accuracy"]) and np.isnan(
         table.loc["solar.rn50.linear", "test_r2"]
@@ -102,16 +171,88 @@ def test_a_workflow_without_results_still_has_a_header(tmp_path):
     assert len(table) == 0 and list(table)[:4] == ["stage", "dataset", "target", "model"]
 
 
-def test_the_page_and_the_last_words_name_the_best_model_with_its_interval(tmp_path):
-    homes = [run(tmp_path, "solar.rn50.linear", 0), run(tmp_path, "small.tiny.kd", stage="distill")]
-    table = summarize(tmp_path, homes, [])
+def test_the_page_and_the_last_words_name_the_model_to_take_with_its_interval_and_why(tmp_path):
+    homes = [run(tmp_path, "solar.rn50.linear", 0), run(tmp_path, "small.tiny.kd", stage="distill", noise=1)]
     (tmp_path / "embed.tsv").write_text("s\tmax_rss\n60\t1200\n")
     (tmp_path / "another.tsv").write_text("s\tmax_rss\n6000\t9900\n")  # of another config in the same folder
-    table = summarize(tmp_path, homes, [])
-    column = "test_auroc" if "test_auroc" in table else "test_accuracy"
-    best = table.loc[table[column].idxmax()]
+    table = summarize(tmp_path, homes, []).set_index("model")
     words, page = ((tmp_path / name).read_text() for name in ("words.txt", "index.html"))
-    for said in (words, page):
-        assert f"{best[column]:.3f} [{best[f'{column}_low']:.3f}, {best[f'{column}_high']:.3f}]" in said
+    (taken,) = table.index[table["choice"] == "best"]
+    (other,) = table.index.drop(taken)
+    for said in (words, html.unescape(re.sub(r"<[^>]+>", "", page))):
+        assert f"{taken}: AUROC 0.800 [0.750, 0.840], accuracy 0.800 on test" in said
+        assert f"on validation with {other}: AUROC" in said or f"of {other} (difference" in said
         assert "1 trained model took 60 s of work in 1 jobs, 1.2 GB" in said
-    assert all(f'href="{row.stage}/{row.model}/"' in page for row in table.itertuples())
+    assert 'href="finetune/solar.rn50.linear/seed0/"' in page
+    assert 'href="figures/finetune/solar.rn50.linear/seed0/mistakes.html"' in page
+    assert 'href="figures/data/elpv.html"' in page and "Everything" not in page
+
+
+def test_the_figures_of_a_choice_are_those_of_validation_rows_alone(tmp_path):
+    homes = [run(tmp_path, "solar.rn50.linear"), run(tmp_path, "solar.rn50.lp_ft", noise=1)]
+    before = summarize(tmp_path, homes)
+    for home in homes:
+        table = pd.read_parquet(home / "predictions.parquet")
+        validation = table[table["split"] == "validation"]
+        area = roc_auc_score(validation["label"] == "b", validation["prob_b"])
+        row = before.set_index("model").loc[home.parent.name]
+        leader = before.loc[before["validation_gap"] == 0, "model"].iloc[0]
+        assert row["compared_by"] == "auroc" and (row["validation_gap"] == 0) == (home.parent.name == leader)
+        if home.parent.name != leader:
+            best = pd.read_parquet(tmp_path / "finetune" / leader / "seed0/predictions.parquet")
+            best = best[best["split"] == "validation"]
+            gap = area - roc_auc_score(best["label"] == "b", best["prob_b"])
+            assert row["validation_gap"] == pytest.approx(gap, abs=1e-12)
+        rows = table["split"] == "test"
+        table.loc[rows, "label"] = table.loc[rows, "label"].to_numpy()[::-1]
+        metadata = {"target": "defect", "classes": '["a", "b"]', "model_digest": "d"}
+        write_parquet(home / "predictions.parquet", table, metadata)
+    pd.testing.assert_frame_equal(before, summarize(tmp_path, homes))
+
+
+def test_of_few_shot_tasks_the_one_that_is_better_on_validation_is_taken_by_the_shots_that_both_tried(tmp_path):
+    tasks = [
+        few_shot(tmp_path, "topics.minilm.prototypes", (1, 5, 10), test=0.9, validation=0.5),
+        few_shot(tmp_path, "topics.minilm.ridge", (5, 10), test=0.4, validation=0.9),
+    ]
+    table = summarize(tmp_path, [], tasks)
+    assert set(table.loc[table["choice"] == "best", "model"]) == {"topics.minilm.ridge"}
+    words = (tmp_path / "words.txt").read_text()
+    assert "topics.minilm.ridge: accuracy 0.400 / 0.500 on test at 5 / 10 shots" in words
+    assert "the best on validation: accuracy 0.900 against 0.500 of topics.minilm.prototypes" in words
+
+
+def test_what_makes_figures_doubtful_stands_in_the_last_words_and_on_the_page(tmp_path):
+    home = run(tmp_path, "solar.rn50.linear")
+    metrics = json.loads((home / "metrics.json").read_text())
+    metrics["validation"]["accuracy"] = {"value": 1.0, "low": 0.94, "high": 1.0}
+    metrics["test"]["accuracy"] = {"value": 0.57, "low": 0.47, "high": 0.66}
+    write_json(home / "metrics.json", metrics)
+    lengths = tmp_path / "data/news/minilm.lengths.json"
+    facts = {
+        "backbone": "minilm",
+        "max_length": 128,
+        "limit": 512,
+        "texts": 60,
+        "cut": 60,
+        "longest": 605,
+        "seen": 0.21,
+    }
+    write_json(lengths, facts | {"proposed": 512, "still_cut": 60})
+    summarize(tmp_path, [home], lengths=[lengths], test={"value": 0.8, "low": 0.75, "high": 0.85})
+    for name in ("words.txt", "index.html"):
+        said = html.unescape((tmp_path / name).read_text())
+        assert "elpv, defect, solar.rn50.linear: accuracy is 1.000 on validation and 0.570 on test (0.430 lower" in said
+        assert "elpv: validation rows lie much nearer" in said and "validation 0.825, test 0.580" in said
+        assert "news: 60 of 60 texts are longer than the 128 tokens" in said
+
+
+def test_models_of_one_kind_stand_in_one_table_without_empty_columns(tmp_path):
+    homes = [run(tmp_path, "sol.rn50.linear", kind="regression", target="size"), run(tmp_path, "solar.rn50.linear")]
+    summarize(tmp_path, homes, [few_shot(tmp_path, "topics.minilm.prototypes", (1, 5))])
+    page = (tmp_path / "index.html").read_text()
+    tables = re.findall(r"<h3>(.*?)</h3>.*?<tr>(.*?)</tr>", page, re.DOTALL)
+    columns = {name: re.findall(r"<th[^>]*>(.*?)</th>", head) for name, head in tables}
+    assert columns["elpv, size"] == ["model", "R²", "RMSE", "MAE"]
+    assert "R²" not in columns["elpv, defect"] and "shots" in columns["news, group, few-shot"]
+    assert not re.search(r'<td class="number"><br>', page)
