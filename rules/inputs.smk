@@ -88,13 +88,13 @@ def distill_inputs(wildcards):
 
 
 def comparison_inputs(wildcards):
-    """Model, predictions and metrics of a student and of its teacher."""
+    """Model, predictions and metrics of a student and of its teacher, and the manifest, which names the groups."""
     student = PLAN.models[wildcards.model]
     files = {"model": "ft_model.pt", "predictions": "predictions.parquet", "metrics": "metrics.json"}
     teacher_folder = run_folder(student["teacher"], student["teacher_seed"])
     student_folder = run_folder(wildcards.model, wildcards.seed)
-    checkpoints.prepare_data.get(dataset=student["dataset"])
     return {
+        **prepared(wildcards),
         **{f"teacher_{key}": f"{teacher_folder}/{file}" for key, file in files.items()},
         **{key: f"{student_folder}/{file}" for key, file in files.items()},
     }

@@ -9,12 +9,14 @@ from graft.job import job
 from graft.metrics import agreement
 from graft.outputs import read_json, write_json
 from graft.predictions import SPLITS
+from graft.samples import read_manifest
 
 
-def main(teacher, student, output):
+def main(teacher, student, samples, output):
     """Write agreement.json; `teacher` and `student` are dicts with the paths model, predictions and metrics."""
     ours, theirs = (pd.read_parquet(one["predictions"]).set_index("sample_id") for one in (student, teacher))
     theirs = theirs.reindex(ours.index)
+    groups = read_manifest(samples).frame.set_index("sample_id")["group"].reindex(ours.index).to_numpy()
     rows = {split: (ours["split"] == split).to_numpy() for split in SPLITS}
     write_json(
         output,
@@ -22,7 +24,9 @@ def main(teacher, student, output):
             "teacher": facts_of(teacher),
             "student": facts_of(student),
             "agreement": {
-                split: agreement(ours["predicted"][chosen].to_numpy(), theirs["predicted"][chosen].to_numpy())
+                split: agreement(
+                    ours["predicted"][chosen].to_numpy(), theirs["predicted"][chosen].to_numpy(), groups[chosen]
+                )
                 for split, chosen in rows.items()
                 if chosen.any()
             },
@@ -67,5 +71,6 @@ if "snakemake" in globals():
         main(
             teacher={name: snakemake.input[f"teacher_{name}"] for name in ("model", "predictions", "metrics")},
             student={name: snakemake.input[name] for name in ("model", "predictions", "metrics")},
+            samples=snakemake.input.samples,
             output=snakemake.output.agreement,
         )

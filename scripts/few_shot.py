@@ -7,11 +7,11 @@ import pandas as pd
 
 from graft import few_shot
 from graft.calibration import fit_temperature, log_loss, probabilities
+from graft.episode_metrics import Episodes, figures_of
 from graft.episodes import episode_labels, sample_episodes
 from graft.errors import UserError
 from graft.feature_files import features_of
 from graft.job import Progress, job
-from graft.metrics import episode_calibration_error, mean_interval
 from graft.outputs import write_csv, write_json, write_parquet
 from graft.samples import read_manifest
 
@@ -43,8 +43,8 @@ def open_data(samples, features, settings):
 
     Returns
     -------
-    dict with "ids" (array of str), "classes" (list of str), "codes" (array of int), "rows" (split -> array of row
-    numbers), "features" (Tensor, shape (n, width))
+    dict with "ids" (array of str), "classes" (list of str), "codes" (array of int), "groups" (array of str or None),
+    "rows" (split -> array of row numbers), "features" (Tensor, shape (n, width))
     """
     manifest = read_manifest(samples)
     target = manifest.targets[settings["target"]]
@@ -65,6 +65,7 @@ def open_data(samples, features, settings):
         "ids": rows["sample_id"].to_numpy(),
         "classes": list(target["classes"]),
         "codes": codes,
+        "groups": rows["group"].to_numpy(),
         "rows": {split: np.flatnonzero((splits == split) & (codes >= 0)) for split in ("train", "validation", "test")},
         "features": few_shot.prepare(embeddings, train, settings["centre"], settings["normalize"]),
     }
@@ -79,20 +80,14 @@ def evaluate(data, shots, settings):
         raise UserError(str(error), where=f"few_shot.{settings['entry']}") from None
     temperature, validation = calibrate(data, shots, settings)
     progress = Progress(f"{settings['name']}, {shots} shots", settings["episodes"], unit="episodes")
-    logits = run(data, drawn, settings, progress.add)
-    labels = np.broadcast_to(episode_labels(ways, queries), logits.shape[:2])
-    chances = probabilities(logits, temperature)
-    predicted, confidence = logits.argmax(-1), chances.max(-1)
-    right = predicted == labels
-    losses = log_loss(logits, labels, temperature).mean(1)
+    judged = judge(run(data, drawn, settings, progress.add), ways, temperature)
+    labels, accuracies, losses = judged["label"], judged["right"].mean(1), judged["loss"].mean(1)
     key = {"ways": ways, "shots": shots}
     summary = {
         **key,
         "queries": queries,
         "episodes": settings["episodes"],
-        "accuracy": mean_interval(right.mean(1)),
-        "log_loss": mean_interval(losses),
-        "ece": episode_calibration_error(right, confidence),
+        **figures_of(made_of(data, drawn), judged, with_half(data, drawn, settings, temperature)),
         "temperature": temperature,
     }
     logger.info("%s, %d shots: accuracy %.3f", settings["name"], shots, summary["accuracy"]["value"])
@@ -104,16 +99,57 @@ def evaluate(data, shots, settings):
             "episode": episode.repeat(query.shape[1]),
             "sample_id": data["ids"][query.ravel()],
             "label": _names(data, classes, labels),
-            "predicted": _names(data, classes, predicted),
-            "confidence": confidence.ravel().round(6),  # float32 sums carry no more
+            "predicted": _names(data, classes, judged["predicted"]),
+            "confidence": judged["confidence"].ravel().round(6),  # float32 sums carry no more
         }
     )
     return (
         predictions,
-        pd.DataFrame({**key, "episode": episode, "accuracy": right.mean(1), "log_loss": losses}),
+        pd.DataFrame({**key, "episode": episode, "accuracy": accuracies, "log_loss": losses}),
         summary,
         validation,
     )
+
+
+def judge(logits, ways, temperature):
+    """What is said of every query: label, predicted, right, confidence, loss (nats), each (episodes, queries)."""
+    labels = np.broadcast_to(episode_labels(ways, logits.shape[1] // ways), logits.shape[:2])
+    predicted = logits.argmax(-1)
+    return {
+        "label": labels,
+        "predicted": predicted,
+        "right": predicted == labels,
+        "confidence": probabilities(logits, temperature).max(-1),
+        "loss": log_loss(logits, labels, temperature),
+    }
+
+
+def with_half(data, drawn, settings, temperature):
+    """The same episodes with half of the smallest class as their support, where theirs is larger.
+
+    How a figure depends on the support's rows cannot be seen where every episode takes nearly all of them.
+
+    Returns
+    -------
+    (Episodes, dict of `judge`), or None if the support is no larger than that
+    """
+    classes, support, query = drawn
+    ways = classes.shape[1]
+    half = max(1, int(train_sizes(data).min()) // 2)
+    if half >= support.shape[1] // ways:
+        return None
+    smaller = classes, support.reshape(len(classes), ways, -1)[:, :, :half].reshape(len(classes), -1), query
+    return made_of(data, smaller), judge(run(data, smaller, settings), ways, temperature)
+
+
+def made_of(data, drawn):
+    """The rows of the episodes, as their intervals need them."""
+    return Episodes(*drawn, train_sizes(data), data["groups"])
+
+
+def train_sizes(data):
+    """Train rows per class."""
+    return np.bincount(data["codes"][data["rows"]["train"]], minlength=len(data["classes"]))
 
 
 def calibrate(data, shots, settings):

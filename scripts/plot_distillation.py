@@ -5,7 +5,7 @@ from graft.outputs import read_json
 from graft.plots import GREY, PALETTE, draw, head, say_empty
 from graft.tables import METRIC_NAMES
 
-BETTER_HIGH = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "r2")
+BETTER_HIGH = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "average_precision", "r2")
 COSTS = {"parameters": "parameters", "flops": "FLOPs per sample", "bytes": "bytes of weights"}
 TEACHER, STUDENT = PALETTE[1], PALETTE[0]
 

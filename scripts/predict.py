@@ -23,7 +23,7 @@ def main(samples, model, features, output_predictions, output_metrics, held_out=
     (target,) = content["targets"]
     table = predict(content, target, manifest, rows, blocks_of(rows, *features), read_held_out(held_out))
     write_predictions(output_predictions, table, content, target)
-    write_json(output_metrics, metrics_of(table, content["targets"][target]))
+    write_json(output_metrics, metrics_of(table, content["targets"][target], rows["group"]))
 
 
 if "snakemake" in globals():

@@ -1,27 +1,46 @@
-"""Metrics with 95 % intervals: percentile bootstrap over samples, computed from counts instead of copies.
+"""Metrics with 95 % intervals that hold for other rows, and for other groups where rows come in groups.
 
-A resample of the rows is a count per row, so every metric that is a function of sums over rows takes one matrix
-product. What is undefined (a class without samples, no rows at all) is None, never NaN.
+The intervals follow from the influence of each row (see intervals.py), so a million rows take seconds. What is undefined
+(a class without samples, no rows at all, an interval from one group) is None, never NaN.
 """
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
-UNDEFINED = {"value": None, "low": None, "high": None}
-BINS = 15
+from graft.calibration_error import class_wise_error, top_label_error
+from graft.curves import areas
+from graft.intervals import (
+    UNDEFINED,
+    design_of,
+    mean_interval,
+    part_of,
+    positive,
+    share,
+    units_of,
+    wilson,
+)
+from graft.over_classes import areas_under_curves, recall_and_f1
+
+__all__ = [
+    "UNDEFINED",
+    "agreement",
+    "auroc",
+    "choose_threshold",
+    "classification_metrics",
+    "headline",
+    "mean_interval",
+    "regression_metrics",
+    "wilson",
+]
 FEW = 10  # rows of a class, below which its share of a figure hangs on single rows
-DRAWS = 20_000_000  # row draws per bootstrap; above this, large data get fewer resamples (never below 200)
 
 
-def classification_metrics(labels, probabilities, classes, samples=1000, seed=0):
-    """Accuracy, balanced accuracy, macro F1, AUROC, log loss and calibration error, with intervals.
+def classification_metrics(labels, probabilities, classes, groups=None, threshold=None):
+    """How good predicted probabilities are, with intervals.
 
-    Accuracy, balanced accuracy (over the classes that have samples) and macro F1 (over the classes that have
-    samples or predictions) are bootstrapped through the cells of the confusion matrix, which is exact. The AUROC
-    (two classes: of the second one; more: macro average, one against the rest) is bootstrapped through its
-    influence values (the placements of DeLong et al. 1988), one sort per class instead of one per resample. The
-    calibration error (Guo et al. 2017) has 15 equally wide bins of confidence; since resampling only ever adds to
-    it, its interval is widened to hold the value.
+    Balanced accuracy is over the classes that have samples, macro F1 over those that have samples or predictions. AUROC
+    and average precision are those of the second of two classes, of more classes the macro average of one against the
+    rest. The Brier score is scikit-learn's: of two classes from 0 to 1, of more the sum over classes, from 0 to 2. The
+    calibration errors are debiased (see calibration_error.py).
 
     Parameters
     ----------
@@ -29,65 +48,62 @@ def classification_metrics(labels, probabilities, classes, samples=1000, seed=0)
         Class indices; rows with -1 (unlabelled) are left out.
     probabilities : array of float, shape (N, C)
     classes : sequence of C names, or C itself
-    samples : int
-        Bootstrap resamples.
-    seed : int
+    groups : sequence of str or None, shape (N,), or None
+        Rows of one group are drawn together: the intervals hold for other groups.
+    threshold : float, optional
+        Of two classes, the probability of the second one from which a row is called positive.
 
     Returns
     -------
     dict of str to {"value", "low", "high"}
-        accuracy, balanced_accuracy, macro_f1, auroc, log_loss (nats), ece.
+        accuracy, balanced_accuracy, macro_f1, auroc, log_loss (nats), ece, average_precision, brier, class_ece; of two
+        classes also sensitivity and specificity at the threshold, and the threshold (without an interval).
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
     width = classes if isinstance(classes, int) else len(classes)
     if probabilities.ndim != 2 or probabilities.shape != (len(labels), width):
         raise ValueError(f"probabilities have shape {probabilities.shape}, not ({len(labels)}, {width})")
     known = labels >= 0
-    labels, probabilities = labels[known].astype(np.int64), probabilities[known]
-    names = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "ece")
+    if not known.all():
+        labels, probabilities = labels[known], probabilities[known]
+        groups = None if groups is None else np.asarray(groups, dtype=object)[known]
+    labels, units = labels.astype(np.int64), units_of(groups)
+    names = [*NAMES, *(("sensitivity", "specificity", "threshold") if width == 2 else ())]
     if len(labels) == 0:
         return {name: dict(UNDEFINED) for name in names}
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities are not finite")
 
-    rng = np.random.default_rng(seed)
     predicted = probabilities.argmax(1)
-    results = _confusion_metrics(labels, predicted, width, samples, rng)
-
-    area, influence = auroc(labels, probabilities)
-    loss = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-15, 1.0))
-    confidence = probabilities.max(1)
-    gap = np.zeros((len(labels), BINS))
-    gap[np.arange(len(labels)), _bin(confidence, BINS)] = (predicted == labels) - confidence
-    columns = np.column_stack([loss, influence if area is not None else np.zeros(len(labels)), gap])
-    drawn = _bootstrap_means(columns, samples, rng)
-    results["auroc"] = _interval(area, None if area is None else np.clip(area + drawn[:, 1], 0, 1))
-    results["log_loss"] = _interval(loss.mean(), drawn[:, 0])
-    results["ece"] = _interval(np.abs(gap.mean(0)).sum(), np.abs(drawn[:, 2:]).sum(1))
+    right = predicted == labels
+    accuracy = _proportion(right, units)
+    results = {
+        "accuracy": accuracy,
+        **recall_and_f1(labels, predicted, width, units),
+        **areas_under_curves(labels, probabilities, units),
+        "ece": top_label_error(right, probabilities.max(1), units),
+        **_losses(labels, probabilities, right, accuracy, units),
+        "class_ece": class_wise_error(labels, probabilities, units),
+    }
+    if width == 2:
+        results |= _at_threshold(labels, probabilities[:, 1], threshold, units)
     return {name: results[name] for name in names}
 
 
-def episode_calibration_error(right, confidence, samples=1000, seed=0):
-    """Expected calibration error of all queries, with a bootstrap over episodes (whose queries share a support).
-
-    Parameters
-    ----------
-    right : array of bool, shape (episodes, queries)
-    confidence : array of float, shape (episodes, queries)
-
-    Returns
-    -------
-    {"value", "low", "high"}
-    """
-    episodes, queries = right.shape
-    place = np.arange(episodes)[:, None] * BINS + _bin(confidence, BINS)
-    gap = np.bincount(place.ravel(), weights=(right - confidence).ravel(), minlength=episodes * BINS)
-    gap = gap.reshape(episodes, BINS) / queries
-    drawn = _bootstrap_means(gap, samples, np.random.default_rng(seed))
-    return _interval(np.abs(gap.mean(0)).sum(), np.abs(drawn).sum(1))
+NAMES = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "auroc",
+    "log_loss",
+    "ece",
+    "average_precision",
+    "brier",
+    "class_ece",
+)
 
 
-def regression_metrics(values, predicted, samples=1000, seed=0):
+def regression_metrics(values, predicted, groups=None):
     """R2, root mean square error and mean absolute error, with intervals.
 
     Parameters
@@ -95,6 +111,7 @@ def regression_metrics(values, predicted, samples=1000, seed=0):
     values : array of float, shape (N,)
         Rows that are not finite (unlabelled) are left out.
     predicted : array of float, shape (N,)
+    groups : as in `classification_metrics`
 
     Returns
     -------
@@ -103,34 +120,40 @@ def regression_metrics(values, predicted, samples=1000, seed=0):
     """
     values, predicted = np.asarray(values, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     known = np.isfinite(values)
-    values, predicted = values[known], predicted[known]
+    groups = None if groups is None else np.asarray(groups, dtype=object)[known]
+    values, predicted, units = values[known], predicted[known], units_of(groups)
     if len(values) == 0:
         return {name: dict(UNDEFINED) for name in ("r2", "rmse", "mae")}
     if not np.isfinite(predicted).all():
         raise ValueError("predictions are not finite")
-    centred, error = values - values.mean(), predicted - values
-    columns = np.column_stack([error**2, np.abs(error), centred, centred**2])
-    drawn = _bootstrap_means(columns, samples, np.random.default_rng(seed))
-    return {
-        "r2": _interval(_r2(columns.mean(0)[None])[0], _r2(drawn)),
-        "rmse": _interval(np.sqrt(columns[:, 0].mean()), np.sqrt(drawn[:, 0])),
-        "mae": _interval(columns[:, 1].mean(), drawn[:, 1]),
-    }
+    squares, spread = (predicted - values) ** 2, (values - values.mean()) ** 2
+    square = _mean(squares, units)
+    root = {end: None if one is None else float(np.sqrt(one)) for end, one in square.items()}
+    return {"r2": _r2(squares, spread, values, units), "rmse": root, "mae": _mean(np.abs(predicted - values), units)}
 
 
-def mean_interval(values):
-    """Mean of independent values (episodes, seeds) with the 95 % t interval of the mean.
+def choose_threshold(labels, scores):
+    """The threshold with the largest sensitivity + specificity (Youden 1950); of several the nearest to 0.5.
 
-    One value has no interval (low and high are None), no value has no mean either.
+    Parameters
+    ----------
+    labels : array of int, shape (N,); 1 is positive, 0 is not, -1 is unlabelled
+    scores : array of float, shape (N,), the probability of class 1
+
+    Returns
+    -------
+    float, half way between two scores; 0.5 if a class has no rows
     """
-    values = np.asarray(values, dtype=np.float64)
-    if len(values) == 0:
-        return dict(UNDEFINED)
-    mean = float(values.mean())
-    if len(values) == 1:
-        return {"value": mean, "low": None, "high": None}
-    half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
-    return {"value": mean, "low": mean - half, "high": mean + half}
+    labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    steps, place = np.unique(scores[labels >= 0], return_inverse=True)
+    counts = np.stack([np.bincount(place[labels[labels >= 0] == c], minlength=len(steps)) for c in (0, 1)])
+    if (counts.sum(1) == 0).any():
+        return 0.5
+    # Thresholds below all scores, between two, and above all.
+    gain = np.r_[0.0, np.cumsum(counts[0] / counts[0].sum() - counts[1] / counts[1].sum())]
+    between = np.r_[steps[0] / 2, (steps[:-1] + steps[1:]) / 2, (steps[-1] + 1) / 2]
+    best = np.flatnonzero(gain >= gain.max() - 1e-12)
+    return float(between[best[np.abs(between[best] - 0.5).argmin()]])
 
 
 def headline(metrics, counts=None):
@@ -176,133 +199,78 @@ def _quoted(names, most=3):
     return ", ".join(f"'{name}'" for name in names[:most]) + more
 
 
-def agreement(first, second):
-    """Share of rows on which two models predict the same class, with its Wilson 95 % interval."""
+def agreement(first, second, groups=None):
+    """Share of rows on which two models predict the same class, with its 95 % interval."""
     first, second = np.asarray(first), np.asarray(second)
     if first.shape != second.shape:
         raise ValueError(f"predictions of {first.shape} and {second.shape} rows cannot be compared")
-    if len(first) == 0:
-        return dict(UNDEFINED)
-    same = int((first == second).sum())
-    low, high = wilson([same], [len(first)])
-    return {"value": same / len(first), "low": float(low[0]), "high": float(high[0])}
-
-
-def wilson(hits, counts):
-    """Wilson's 95 % intervals of shares; unlike the bootstrap's they are honest for few samples and for shares of 1.
-
-    Parameters
-    ----------
-    hits, counts : arrays of int, shape (N,)
-
-    Returns
-    -------
-    low, high : arrays, shape (N,); NaN where there is nothing to count
-    """
-    hits, counts = np.asarray(hits, np.float64), np.asarray(counts, np.float64)
-    z = ndtri(0.975)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = hits / counts
-        centre = (share + z**2 / (2 * counts)) / (1 + z**2 / counts)
-        half = z / (1 + z**2 / counts) * np.sqrt(share * (1 - share) / counts + z**2 / (4 * counts**2))
-    return np.clip(centre - half, 0, share), np.clip(centre + half, share, 1)
+    return _proportion(first == second, units_of(groups))
 
 
 def auroc(labels, probabilities):
-    """Area under the ROC curve and the influence of each row on it.
+    """Area under the ROC curve and the influence of each row on it (see `curves.areas`); (None, None) if undefined."""
+    area, _ = areas(labels, probabilities)
+    return (None, None) if area is None else (area.value, area.influence)
 
-    Parameters
-    ----------
-    labels : array of int, shape (N,)
-    probabilities : array of float, shape (N, C)
 
-    Returns
-    -------
-    area : float or None
-        C = 2: of the second class; else the macro average, one against the rest. None if a class has no rows.
-    influence : array, shape (N,), or None
-        Mean 0; the area of a resample is close to ``area + influence[resample].mean()``.
+def _proportion(hits, units):
+    """Share of true values, with its interval."""
+    if not len(hits):
+        return dict(UNDEFINED)
+    value, count = float(np.mean(hits)), len(hits)
+    return share(value, value * (1 - value) / count, count, design_of(hits - value, units))
+
+
+def _mean(values, units):
+    """Mean of values that are not negative, with its interval."""
+    value = float(values.mean())
+    return positive(value, values - value, units)
+
+
+def _losses(labels, probabilities, right, accuracy, units):
+    """Log loss and Brier score with their intervals.
+
+    Where hardly any row is wrong, the losses say little of what errors cost. So the upper end also holds the errors that
+    the accuracy's interval allows for, at what the right rows would cost if their runner-up were true; this fades with
+    the square of the errors that are seen.
     """
     rows, width = probabilities.shape
-    if width < 2 or (np.bincount(labels, minlength=width) == 0).any():
-        return None, None
-    chosen = [1] if width == 2 else range(width)
-    area, influence = 0.0, np.zeros(rows)
-    for index in chosen:
-        positive = labels == index
-        # Placement: for a positive the share of negatives below it, for a negative the share of positives above.
-        below, equal_or_below = _ranks(probabilities[:, index], probabilities[~positive, index])
-        placement = (below + equal_or_below) / 2 / (rows - positive.sum())
-        below, equal_or_below = _ranks(probabilities[:, index], probabilities[positive, index])
-        placement = np.where(positive, placement, 1 - (below + equal_or_below) / 2 / positive.sum())
-        one = placement[positive].mean()
-        area += one / len(chosen)
-        influence += (placement - one) / np.where(positive, positive.mean(), 1 - positive.mean()) / len(chosen)
-    return float(area), influence
-
-
-def _ranks(scores, others):
-    others = np.sort(others)
-    return np.searchsorted(others, scores, "left"), np.searchsorted(others, scores, "right")
-
-
-def _confusion_metrics(labels, predicted, width, samples, rng):
-    """Accuracy, balanced accuracy and macro F1 from multinomial draws over the filled cells."""
-    cells, counts = np.unique(labels * width + predicted, return_counts=True)
-    truth, guess = cells // width, cells % width
-    classes, place = np.unique(np.concatenate([truth, guess]), return_inverse=True)
-    truth, guess = place[: len(cells)], place[len(cells) :]
-    is_truth, is_guess = np.eye(len(classes))[truth], np.eye(len(classes))[guess]
-    hit = (truth == guess)[:, None] * is_truth
-
-    def evaluate(drawn):
-        drawn = drawn.astype(np.float64)
-        hits, actual, claimed = drawn @ hit, drawn @ is_truth, drawn @ is_guess
-        recall = np.divide(hits, actual, out=np.zeros_like(hits), where=actual > 0)
-        either = actual + claimed
-        f1 = np.divide(2 * hits, either, out=np.zeros_like(hits), where=either > 0)
-        return (
-            hits.sum(1) / drawn.sum(1),
-            recall.sum(1) / (actual > 0).sum(1),
-            f1.sum(1) / (either > 0).sum(1),
+    scale = 2 if width == 2 else 1
+    picked = probabilities[np.arange(rows), labels]
+    brier = (np.einsum("ij,ij->i", probabilities, probabilities) - 2 * picked + 1) / scale
+    found = {"log_loss": _mean(-_log(picked), units), "brier": _mean(brier, units)}
+    if width > 1 and right.any() and found["log_loss"]["high"] is not None:
+        second, first = np.partition(probabilities[right], -2, axis=1)[:, -2:].T
+        unseen = (accuracy["value"] - accuracy["low"]) / (1 + (~right).sum()) ** 2
+        found["log_loss"]["high"] += float(unseen * (_log(first) - _log(second)).mean())
+        found["brier"]["high"] = min(
+            found["brier"]["high"] + float(unseen * 2 * (first - second).mean()) / scale, 2 / scale
         )
-
-    values = evaluate(counts[None])
-    drawn = evaluate(rng.multinomial(len(labels), counts / len(labels), size=samples))
-    names = ("accuracy", "balanced_accuracy", "macro_f1")
-    return {name: _interval(value[0], many) for name, value, many in zip(names, values, drawn, strict=True)}
+    return found
 
 
-def _bootstrap_means(columns, samples, rng):
-    """Column means over resampled rows, shape (samples, columns)."""
-    rows = len(columns)
-    samples = max(min(samples, DRAWS // rows), min(samples, 200))
-    chunk = max(1, 2_000_000 // rows)
-    means = []
-    for start in range(0, samples, chunk):
-        size = min(chunk, samples - start)
-        drawn = rng.integers(0, rows, (size, rows)) + np.arange(size)[:, None] * rows
-        counts = np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows)
-        means.append(counts.astype(np.float64) @ columns / rows)
-    return np.concatenate(means)
+def _log(probability):
+    return np.log(np.clip(probability, 1e-15, 1.0))
 
 
-def _interval(value, drawn):
-    if value is None or not np.isfinite(value):
-        return dict(UNDEFINED)
-    drawn = drawn[np.isfinite(drawn)]
-    if len(drawn) == 0:
-        return {"value": float(value), "low": None, "high": None}
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return {"value": float(value), "low": float(min(low, value)), "high": float(max(high, value))}
-
-
-def _r2(means):
-    variance = means[:, 3] - means[:, 2] ** 2
+def _r2(squares, spread, values, units):
+    """1 - R2 is a ratio of two means, so that its logarithm is nearly normal."""
     # Values equal up to rounding have no variance to explain.
-    constant = variance <= 1e-14 * means[:, 3].max(initial=0) + np.finfo(np.float64).tiny
-    return np.where(constant, np.nan, 1 - means[:, 0] / np.where(constant, 1.0, variance))
+    if spread.mean() <= 1e-14 * np.square(values).mean() + np.finfo(np.float64).tiny:
+        return dict(UNDEFINED)
+    ratio = float(squares.mean() / spread.mean())
+    found = positive(ratio, (squares - ratio * spread) / spread.mean(), units)
+    low, high = (None if one is None else 1 - one for one in (found["high"], found["low"]))
+    return {"value": 1 - ratio, "low": low, "high": high}
 
 
-def _bin(confidence, bins):
-    return np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
+def _at_threshold(labels, scores, threshold, units):
+    """Sensitivity and specificity of calling a row positive from `threshold` on."""
+    if threshold is None:
+        return {name: dict(UNDEFINED) for name in ("sensitivity", "specificity", "threshold")}
+    called, truth = scores >= threshold, labels == 1
+    return {
+        "sensitivity": _proportion(called[truth], part_of(units, truth)),
+        "specificity": _proportion(~called[~truth], part_of(units, ~truth)),
+        "threshold": {"value": float(threshold), "low": None, "high": None},
+    }

@@ -24,7 +24,7 @@ LICENCES = {
     "openrail",
     "unlicense",
 }
-HUB_METRICS = {"macro_f1": "f1", "auroc": "roc_auc"}
+HUB_METRICS = {"macro_f1": "f1", "auroc": "roc_auc", "brier": "brier_score"}
 TASKS = {
     ("image", "classification"): "image-classification",
     ("text", "classification"): "text-classification",
@@ -67,7 +67,7 @@ def front_matter(config, metrics, dataset):
             metric_value=round(metric["value"], 6),
         )
         for name, metric in metrics.get("test", {}).items()
-        if metric["value"] is not None
+        if metric["value"] is not None and name != "threshold"
     ]
     data = ModelCardData(
         **licence_of(config["backbone"]),
@@ -117,7 +117,8 @@ def body(config, metrics, card, dataset):
         + f" samples. Licence of the data: {dataset.get('licence') or 'not stated'}. "
         + f"Licence of the backbone: {backbone.get('licence') or 'not stated'}.",
         "## Quality",
-        "With 95 % intervals (bootstrap over samples). The test split was not used in training.",
+        "With 95 % intervals for other samples, and for other groups where the data name groups of samples that belong "
+        "together. The test split was not used in training.",
         quality(metrics),
         "## How to load it",
         HOW.format(target=target, sample=SAMPLES[backbone["modality"]]),

@@ -1,6 +1,7 @@
 """The prediction table: one schema for every stage, one row per sample and target."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pyarrow as pa
 
 from graft.calibration import probabilities
 from graft.held_out import with_held_out
-from graft.metrics import classification_metrics, regression_metrics
+from graft.metrics import choose_threshold, classification_metrics, regression_metrics
 from graft.outputs import write_parquet
 
 SPLITS = ("train", "validation", "test")
@@ -116,17 +117,42 @@ def write_predictions(path, table, content, target):
     write_parquet(path, pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None), metadata)
 
 
-def metrics_of(table, facts):
-    """Metrics with bootstrap intervals per split; rows without a label are left out."""
+def metrics_of(table, facts, groups=None):
+    """Metrics with intervals per split; rows without a label are left out.
+
+    Of two classes, sensitivity and specificity stand at one threshold for all splits, chosen on validation rows; it is
+    0.5 if those lack a class.
+
+    Parameters
+    ----------
+    table : DataFrame of `predict`
+    facts : dict, the target's facts in ft_model.pt
+    groups : sequence of str or None, one per row of the table: rows of one group (a patient, a plate) are drawn together
+    """
     known = "label" if facts["kind"] == "classification" else "value"
-    table = table[table[known].notna()]
+    groups = np.full(len(table), None) if groups is None else np.asarray(groups, dtype=object)
+    table = table.assign(group=groups)[table[known].notna()]
     parts = {split: table[table["split"] == split] for split in SPLITS}
-    return {split: _metrics(part, facts) for split, part in parts.items() if len(part)}
-
-
-def _metrics(table, facts):
     if facts["kind"] == "regression":
-        return regression_metrics(table["value"].to_numpy(), table["predicted"].to_numpy())
-    classes = facts["classes"]
-    labels = table["label"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
-    return classification_metrics(labels, table[[f"prob_{name}" for name in classes]].to_numpy(), classes)
+        measure = _regression
+    else:
+        threshold = None
+        if len(facts["classes"]) == 2:
+            threshold = choose_threshold(*_judged(parts["validation"], facts["classes"], column=1))
+        measure = partial(_classification, classes=facts["classes"], threshold=threshold)
+    return {split: measure(part) for split, part in parts.items() if len(part)}
+
+
+def _regression(part):
+    return regression_metrics(part["value"].to_numpy(), part["predicted"].to_numpy(), part["group"].to_numpy())
+
+
+def _classification(part, classes, threshold):
+    return classification_metrics(*_judged(part, classes), classes, part["group"].to_numpy(), threshold)
+
+
+def _judged(part, classes, column=slice(None)):
+    """Class indices and probabilities of some rows."""
+    labels = part["label"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
+    names = [f"prob_{name}" for name in classes]
+    return labels, part[names[column] if column == 1 else names].to_numpy()

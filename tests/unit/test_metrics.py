@@ -1,13 +1,25 @@
-"""Metrics agree with scikit-learn; intervals agree with a bootstrap that copies rows; nothing is ever NaN."""
+"""Metrics agree with scikit-learn; intervals agree with a bootstrap that copies groups; nothing is ever NaN."""
 
 import json
 
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss, r2_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    f1_score,
+    log_loss,
+    r2_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from graft import metrics
+from graft.calibration_error import signed_gaps
+from graft.curves import areas
 
 
 def data(rows, classes, seed=0):
@@ -29,49 +41,141 @@ def one_area(positives, negatives):
     return below + (positives[:, None] == negatives).mean() / 2
 
 
-@pytest.mark.parametrize("classes", [2, 5])
-def test_values_agree_with_scikit_learn(classes):
-    labels, chances = data(150, classes)  # rounded, so that scores tie
-    result = metrics.classification_metrics(labels, chances, classes)
-    predicted = chances.argmax(1)
-    assert result["accuracy"]["value"] == pytest.approx((predicted == labels).mean())
-    assert result["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(labels, predicted))
-    assert result["macro_f1"]["value"] == pytest.approx(f1_score(labels, predicted, average="macro"))
-    assert result["auroc"]["value"] == pytest.approx(area(labels, chances))
-    if classes == 2:
-        assert result["auroc"]["value"] == pytest.approx(roc_auc_score(labels, chances[:, 1]))
-    chances = chances / chances.sum(1, keepdims=True)
-    result = metrics.classification_metrics(labels, chances, [str(c) for c in range(classes)])
-    assert result["log_loss"]["value"] == pytest.approx(log_loss(labels, chances))
+def test_scores_are_those_of_scikit_learn_to_the_last_digits():
+    for classes in (2, 5):
+        labels, chances = data(150, classes)  # rounded, so that scores tie
+        chances = chances / chances.sum(1, keepdims=True)
+        result = metrics.classification_metrics(labels, chances, classes, threshold=0.4)
+        scores = chances[:, 1] if classes == 2 else chances
+        for name, expected in {
+            "accuracy": accuracy_score(labels, chances.argmax(1)),
+            "balanced_accuracy": balanced_accuracy_score(labels, chances.argmax(1)),
+            "macro_f1": f1_score(labels, chances.argmax(1), average="macro"),
+            "auroc": roc_auc_score(labels, scores, multi_class="ovr"),
+            "average_precision": average_precision_score(labels, scores),
+            "brier": brier_score_loss(labels, scores),
+            "log_loss": log_loss(labels, chances),
+        }.items():
+            assert result[name]["value"] == pytest.approx(expected, abs=1e-12), name
+    labels, chances = data(150, 2)
+    called = chances[:, 1] >= 0.4
+    result = metrics.classification_metrics(labels, chances, 2, threshold=0.4)
+    assert result["sensitivity"]["value"] == pytest.approx(recall_score(labels, called), abs=1e-12)
+    assert result["specificity"]["value"] == pytest.approx(recall_score(1 - labels, ~called), abs=1e-12)
+    assert result["threshold"] == {"value": 0.4, "low": None, "high": None}
 
 
-def test_calibration_error_is_the_weighted_gap_over_15_bins():
-    labels, chances = data(300, 3)
-    confidence, right = chances.max(1), chances.argmax(1) == labels
-    gaps = []
-    for low in range(15):
-        rows = (confidence * 15 >= low) & ((confidence * 15 < low + 1) | (low == 14))
-        gaps.append(abs(right[rows].mean() - confidence[rows].mean()) * rows.mean() if rows.any() else 0)
-    assert metrics.classification_metrics(labels, chances, 3)["ece"]["value"] == pytest.approx(sum(gaps))
+def test_the_threshold_has_the_largest_sum_of_sensitivity_and_specificity():
+    rng = np.random.default_rng(0)
+    labels, scores = rng.integers(0, 2, 60), rng.random(60).round(2)
+    called = scores >= metrics.choose_threshold(labels, scores)
+    best = max((scores[labels == 1] >= t).mean() + (scores[labels == 0] < t).mean() for t in np.linspace(0, 1.01, 203))
+    assert called[labels == 1].mean() + 1 - called[labels == 0].mean() == pytest.approx(best)
+    assert metrics.choose_threshold([0, 1, -1], [0.1, 0.3, 0.9]) == pytest.approx(0.2)
+    assert metrics.choose_threshold([1, 1], [0.1, 0.3]) == 0.5  # no negative row to choose by
+    assert metrics.choose_threshold([], []) == 0.5
+
+
+def brute_force_error(true, probability, halves=1000):
+    """The debiased calibration error by what it says: signs from one half of a bin, sizes from the other."""
+    rng, total = np.random.default_rng(0), 0.0
+    place = np.minimum((probability * 15).astype(int), 14)
+    for one in np.unique(place):
+        gap = (true - probability)[place == one]
+        inside = rng.random((halves, len(gap))) < 0.5
+        first, second = (inside * gap).sum(1), (~inside * gap).sum(1)
+        total += (np.sign(first) * second + np.sign(second) * first).mean()
+    return total / len(true)
+
+
+def test_calibration_errors_are_signs_from_one_half_of_a_bin_and_sizes_from_the_other():
+    rng = np.random.default_rng(1)
+    chances = rng.random(6000)
+    chances = np.column_stack([1 - chances, chances])
+    labels = (rng.random(6000) < chances[:, 1] ** 1.4).astype(int)
+    result = metrics.classification_metrics(labels, chances, 2)
+    expected = brute_force_error(labels == 1, chances[:, 1])
+    assert result["class_ece"]["value"] == pytest.approx(expected, abs=0.002) and expected > 0.05
+    # By chance alone the gaps are below 0, which no calibration error is.
+    labels = (rng.random(6000) < chances[:, 1]).astype(int)
+    _, found, _ = signed_gaps(labels == 1, chances[:, 1])
+    assert found == pytest.approx(brute_force_error(labels == 1, chances[:, 1]), abs=0.002)
+
+
+def test_calibration_errors_that_chance_cannot_explain_are_those_of_guo():
+    labels, chances = data(4000, 3)
+    chances = chances**6 / (chances**6).sum(1, keepdims=True)  # far too sure
+    place = np.minimum((chances.max(1) * 15).astype(int), 14)
+    gap = (chances.argmax(1) == labels) - chances.max(1)
+    raw = sum(abs(gap[place == one].sum()) for one in range(15)) / len(labels)
+    result = metrics.classification_metrics(labels, chances, 3)
+    assert result["ece"]["value"] == pytest.approx(raw, abs=0.003) and raw > 0.1
+    each = [abs((labels == c) - chances[:, c])[chances[:, c] > 0.999].mean() for c in range(3)]
+    assert min(each) > 0.05 and result["class_ece"]["value"] > 0.05
+
+
+def test_right_probabilities_have_no_calibration_error_and_an_interval_from_0():
+    rng = np.random.default_rng(0)
+    ends, values = [], []
+    for rows in (20, 100, 500) * 20:
+        chances = rng.dirichlet(np.ones(3), rows)
+        labels = (rng.random(rows)[:, None] > chances.cumsum(1)).sum(1)
+        for name in ("ece", "class_ece"):
+            one = metrics.classification_metrics(labels, chances, 3)[name]
+            ends.append(one["low"])
+            values.append(one["value"])
+            assert one["low"] <= one["value"] <= one["high"]
+    assert np.mean(np.array(ends) == 0) > 0.97 and np.mean(values) < 0.015
+
+
+def test_the_influence_of_average_precision_is_its_slope_in_row_weights():
+    labels, chances = data(80, 2)
+    _, found = areas(labels, chances)
+    assert found.influence.mean() == pytest.approx(0, abs=1e-12)
+    for row in (0, 1, 40, 79):
+        weight = np.ones(80)
+        weight[row] += 1e-6
+        moved = average_precision_score(labels, chances[:, 1], sample_weight=weight)
+        assert (moved - found.value) * 80 / 1e-6 == pytest.approx(found.influence[row], abs=1e-4)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_intervals_agree_with_a_bootstrap_that_copies_rows(classes):
-    labels, chances = data(120, classes)
-    result = metrics.classification_metrics(labels, chances, classes, samples=2000)
-    rng = np.random.default_rng(7)
-    drawn = {"accuracy": [], "auroc": [], "log_loss": []}
-    losses = -np.log(np.clip(chances[np.arange(120), labels], 1e-15, 1))
-    for _ in range(800):
-        rows = rng.integers(0, 120, 120)
-        drawn["accuracy"].append((chances[rows].argmax(1) == labels[rows]).mean())
-        drawn["auroc"].append(area(labels[rows], chances[rows]))
-        drawn["log_loss"].append(losses[rows].mean())
+def test_intervals_of_many_rows_agree_with_a_bootstrap_that_copies_groups(classes):
+    labels, chances = data(600, classes)
+    groups = np.array([f"g{i}" for i in np.random.default_rng(3).integers(0, 150, 600)])
+    labels = np.where(np.char.endswith(groups, "7"), 0, labels)  # some groups are alike
+    names = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "average_precision", "log_loss", "brier")
+    result = metrics.classification_metrics(labels, chances, classes, groups)
+    rng, members = np.random.default_rng(7), [np.flatnonzero(groups == one) for one in np.unique(groups)]
+    drawn = {name: [] for name in names}
+    for _ in range(300):
+        rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
+        again = metrics.classification_metrics(labels[rows], chances[rows], classes)
+        for name in names:
+            drawn[name].append(again[name]["value"])
     for name, values in drawn.items():
         low, high = np.percentile(values, [2.5, 97.5])
-        width = high - low
-        assert result[name]["low"] == pytest.approx(low, abs=0.15 * width), name
-        assert result[name]["high"] == pytest.approx(high, abs=0.15 * width), name
+        assert result[name]["low"] == pytest.approx(low, abs=0.2 * (high - low)), name
+        assert result[name]["high"] == pytest.approx(high, abs=0.2 * (high - low)), name
+
+
+def test_rows_of_one_group_alone_have_no_interval():
+    labels, chances = data(40, 2)
+    result = metrics.classification_metrics(labels, chances, 2, ["p1"] * 40, threshold=0.5)
+    assert all(one["low"] is None and one["high"] is None for one in result.values())
+    assert result["accuracy"]["value"] is not None
+    result = metrics.regression_metrics(labels + 0.5 * np.arange(40), labels, [" p1"] * 20 + ["p1 "] * 20)
+    assert all(one["low"] is None for one in result.values())
+    json.dumps(result, allow_nan=False)
+
+
+def test_rows_without_a_group_stand_alone():
+    labels, chances = data(60, 3)
+    plain = metrics.classification_metrics(labels, chances, 3)
+    for groups in ([None] * 60, [""] * 60, [f"row {i}" for i in range(60)], [float("nan")] * 60):
+        assert metrics.classification_metrics(labels, chances, 3, groups) == plain
+    some = metrics.classification_metrics(labels, chances, 3, [None] * 30 + ["p"] * 15 + ["q"] * 15)
+    assert some["accuracy"]["high"] - some["accuracy"]["low"] > plain["accuracy"]["high"] - plain["accuracy"]["low"]
 
 
 def test_influence_values_are_the_slope_of_the_auroc_in_row_weights():
@@ -88,8 +192,9 @@ def test_a_missing_class_makes_only_the_auroc_undefined():
     keep = labels != 2
     with np.errstate(all="raise"):
         result = metrics.classification_metrics(labels[keep], chances[keep], 3)
-    assert result["auroc"] == {"value": None, "low": None, "high": None}
-    assert all(result[name]["value"] is not None for name in result if name != "auroc")
+    undefined = ("auroc", "average_precision")
+    assert all(result[name] == {"value": None, "low": None, "high": None} for name in undefined)
+    assert all(result[name]["value"] is not None for name in result if name not in undefined)
     json.dumps(result, allow_nan=False)
 
 
@@ -148,12 +253,6 @@ def test_values_that_do_not_vary_have_no_r2():
     assert result["r2"]["value"] is None and result["rmse"]["value"] > 0
 
 
-def test_large_data_draw_fewer_resamples(monkeypatch):
-    monkeypatch.setattr(metrics, "DRAWS", 1000)
-    drawn = metrics._bootstrap_means(np.ones((100, 1)), 1000, np.random.default_rng(0))
-    assert len(drawn) == 200
-
-
 def test_the_interval_of_a_mean_is_students():
     result = metrics.mean_interval([1.0, 2.0, 3.0])
     assert result["value"] == 2
@@ -168,14 +267,6 @@ def test_agreement_stays_within_0_and_1():
     assert metrics.agreement([], [])["value"] is None
     with pytest.raises(ValueError, match="cannot be compared"):
         metrics.agreement([1, 2], [1])
-
-
-def test_calibration_error_over_episodes_equals_that_of_all_queries():
-    labels, chances = data(120, 3)
-    right, confidence = chances.argmax(1) == labels, chances.max(1)
-    one = metrics.episode_calibration_error(right.reshape(12, 10), confidence.reshape(12, 10))
-    assert one["value"] == pytest.approx(metrics.classification_metrics(labels, chances, 3)["ece"]["value"])
-    assert one["low"] <= one["value"] <= one["high"]
 
 
 def test_wilson_intervals_are_those_of_scipy_and_of_nothing_there_is_none():
