@@ -16,7 +16,7 @@ from graft.job import Progress
 from graft.outputs import digest_of, write_parquet
 from graft.readers import raw_opener
 from graft.readers.contents import digest_of_content, understand
-from graft.readers.rows import inside
+from graft.readers.rows import follows, inside
 
 CHUNK = 64
 FACTS = {
@@ -53,7 +53,7 @@ def check_samples(frame, entry, root, modality, threads=1, cache=None):
     """
     schema = pa.schema({"content_sha256": pa.string(), "reason": pa.string(), **FACTS[modality]})
     memory = _Memory(cache, entry, schema) if modality == "image" else None
-    known = memory.recall(frame, root) if memory else np.full(len(frame), -1)
+    known = memory.recall(frame, root, follows(entry)) if memory else np.full(len(frame), -1)
     todo = np.flatnonzero(known < 0)
     raw = raw_opener(entry, root)
     paths, rows = frame["path"].tolist(), frame["row"].tolist()
@@ -140,9 +140,9 @@ class _Memory:
         row = self._row_of_content.get(content)
         return None if row is None else self.facts.slice(row, 1).to_pylist()[0]
 
-    def recall(self, frame, root):
+    def recall(self, frame, root, follow=False):
         """For each row the number of its record, if its file is as it was, else -1; int64 array."""
-        self.stamps = frame[["path", "row"]].assign(**_stamps(frame, root)).reset_index(drop=True)
+        self.stamps = frame[["path", "row"]].assign(**_stamps(frame, root, follow)).reset_index(drop=True)
         before = self.places.to_pandas().assign(record=np.arange(len(self.places)))
         before = before.drop_duplicates(["path", "row"], keep="last")
         found = self.stamps.merge(before, how="left", on=[field.name for field in PLACE])
@@ -160,25 +160,25 @@ class _Memory:
         write_parquet(self.cache, table.filter(table["content_sha256"].is_valid()), {"key": self.key})
 
 
-def _stamps(frame, root):
+def _stamps(frame, root, follow):
     """Size and time of each row's file, -2 where there is none; a table of many rows is looked at once."""
     out = np.full((2, len(frame)), -2, np.int64)
     tables = {}
     for i, (path, row) in enumerate(zip(frame["path"], frame["row"], strict=True)):
         if row < 0:
-            out[:, i] = _stamp(root, path)
+            out[:, i] = _stamp(root, path, follow)
         else:
             if path not in tables:
-                tables[path] = _stamp(root, path)
+                tables[path] = _stamp(root, path, follow)
             out[:, i] = tables[path]
     return {"size": out[0], "mtime_ns": out[1]}
 
 
-def _stamp(root, path):
+def _stamp(root, path, follow):
     if not isinstance(path, str):
         return -2, -2
     try:
-        status = Path(inside(root, path)).stat()
+        status = Path(inside(root, path, follow=follow)).stat()
     except (UserError, OSError):
         return -2, -2
     return status.st_size, status.st_mtime_ns

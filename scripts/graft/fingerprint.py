@@ -11,6 +11,8 @@ import json
 import os
 from pathlib import Path
 
+from graft.names import on_disk
+
 IGNORED = {"Thumbs.db", "desktop.ini", "__MACOSX"}  # hidden names (.DS_Store, .ipynb_checkpoints) start with a dot
 MADE_HERE = {"results", "resources", "logs", "benchmarks"}  # where Snakemake runs, these folders are the workflow's own
 
@@ -72,7 +74,7 @@ def fingerprint_of_files(root, names=None):
     if names is None:
         found = ((path, entry) for path, entry in walk(root) if not path.endswith("/"))
     else:
-        found = ((name, os.path.join(root, name)) for name in sorted(names))
+        found = ((name, on_disk(root, name) or os.path.join(root, name)) for name in sorted(names))
     digest = hashlib.sha256()
     for path, entry in found:
         size, time = _size_and_time(entry)

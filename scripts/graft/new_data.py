@@ -18,6 +18,7 @@ from graft.checking import check_samples
 from graft.errors import UserError, did_you_mean
 from graft.fingerprint import walk
 from graft.images import SUFFIXES as IMAGES
+from graft.names import nfc
 from graft.readers import arrays, columns, complete, table
 from graft.readers.folder import SUFFIXES_OF
 
@@ -51,7 +52,7 @@ def list_new(data, card, column=None):
     UserError
         If nothing in `data` is a sample, or if it cannot be told which column holds the samples.
     """
-    path, modality, known = Path(data), card["modality"], card["columns"]
+    path, modality, known, column = Path(data), card["modality"], card["columns"], nfc(column)
     if not str(data):
         raise UserError("no data are named", "DATA", "a folder, a file, a table or an array file")
     if not path.exists():
@@ -98,6 +99,7 @@ def check_new(new, card, threads=1):
 
 def _new(paths, entry, root):
     """Files as samples. A name that is no UTF-8 has no place in a table: it is written with backslashes."""
+    paths = [nfc(path) for path in paths]
     names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in paths]
     odd = [name != path for name, path in zip(names, paths, strict=True)]
     rows = {

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from graft.errors import UserError
 from graft.fingerprint import ignored, root_of
+from graft.names import nfc
 from graft.readers import arrays, folder, hub, table
 from graft.readers.contents import digest_of_content, understand
-from graft.readers.rows import MISSING, Listing, in_words, is_missing, read_file
+from graft.readers.rows import MISSING, Listing, follows, in_words, is_missing, read_file
 
 __all__ = ["Listing", "complete", "list_samples", "opener", "reader_of", "root_of"]
 
@@ -46,8 +47,9 @@ DEFAULTS = {
 
 
 def complete(entry):
-    """A data set's entry with every key, for callers that did not go through the config's schema."""
-    return {**DEFAULTS, **{key: value for key, value in entry.items() if value is not None}}
+    """A data set's entry with every key, for callers that did not go through the config's schema, and composed names."""
+    entry = {**DEFAULTS, **{key: value for key, value in entry.items() if value is not None}}
+    return {key: value if key == "source" else nfc(value) for key, value in entry.items()}
 
 
 def reader_of(entry, root):
@@ -116,7 +118,7 @@ def raw_opener(entry, root):
         if row < 0:
             suffix = posixpath.splitext(path)[1].lower()
             guess = "text" if suffix in folder.SUFFIXES_OF["text"] else "image"
-            return entry["modality"] or guess, read_file(root, path)
+            return entry["modality"] or guess, read_file(root, path, follows(entry))
         with lock:
             if path not in functions:
                 functions[path] = reader_of(entry, root).rows(entry, root, path)

@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from graft.errors import UserError, did_you_mean, raise_all
+from graft.names import nfc
 from graft.readers import columns, table
 from graft.readers.array_splits import joined, split_and_rest, under_common_names
-from graft.readers.rows import inside, listing
+from graft.readers.rows import follows, inside, listing
 from graft.store import AROUND, RESIDENT
 
 SAMPLES = ("X", "x", "features", "images", "data", "embeddings")
@@ -34,7 +35,7 @@ def list_samples(entry, root):
     """The rows of the arrays (rows.Listing)."""
     frames, facts = [], {"tables": {}}
     for name, split in _files(entry, root).items():
-        arrays = open_arrays(str(root), name)
+        arrays = open_arrays(str(root), name, follows(entry))
         samples = _samples(arrays, entry, name)
         facts["tables"][name] = {"rows": len(samples), "shape": list(samples.shape[1:])}
         facts.setdefault("columns", {"features": _name_of_samples(arrays, entry, name)})
@@ -45,7 +46,7 @@ def list_samples(entry, root):
 
 def rows(entry, root, name):
     """The modality, and a function that gives a row: a float32 vector, or an image as the bytes of a .npy file."""
-    samples = _samples(open_arrays(str(root), name), entry, name)
+    samples = _samples(open_arrays(str(root), name, follows(entry)), entry, name)
     large = isinstance(samples, np.memmap) and samples.nbytes > RESIDENT
     row_of = _mapped_row(samples) if large else samples.__getitem__
     if samples.ndim == 2:
@@ -98,18 +99,20 @@ def _files(entry, root):
 
 
 @functools.lru_cache(maxsize=8)
-def open_arrays(root, name):
+def open_arrays(root, name, follow=False):
     """{key: array} of an .npz file, or of the .npy files and tables that stand beside a .npy file."""
-    path = inside(root, name)
+    path = inside(root, name, follow=follow)
     try:
         if name.endswith(".npz"):
             with np.load(path, allow_pickle=False) as file:
-                return joined({key: file[key] for key in file.files}, SAMPLES, name)
+                return joined({nfc(key): file[key] for key in file.files}, SAMPLES, name)
         found = {}
         folder = PurePosixPath(name).parent
         for other in _names(Path(root) / folder):
             if other.endswith(".npy"):
-                found[other[:-4]] = np.load(inside(root, str(folder / other)), mmap_mode="r", allow_pickle=False)
+                found[other[:-4]] = np.load(
+                    inside(root, str(folder / other), follow=follow), mmap_mode="r", allow_pickle=False
+                )
         return under_common_names(found, PurePosixPath(name).stem)
     except UserError:
         raise
@@ -234,7 +237,7 @@ def _table_beside(entry, root):
 
 
 def _names(folder):
-    return sorted(entry.name for entry in Path(folder).iterdir() if not entry.name.startswith("."))
+    return sorted(nfc(entry.name) for entry in Path(folder).iterdir() if not entry.name.startswith("."))
 
 
 def _key(name):

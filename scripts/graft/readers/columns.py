@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from graft.errors import UserError, did_you_mean, raise_all
 from graft.images import SUFFIXES
 from graft.readers.numbers import to_numbers
-from graft.readers.rows import as_text, listed, listing, places
+from graft.readers.rows import as_text, composed, listed, listing, places
 
 LISTED = ("id", "group", "split", "fold")
 GUESSES = {
@@ -272,7 +272,7 @@ def _kept(table, entry, where):
     """Which rows `keep` leaves (bool array)."""
     kept = np.ones(table.num_rows, bool)
     for column, patterns in entry["keep"].items():
-        values = as_text(strings(table, column, where), table.num_rows).str.strip()
+        values = composed(as_text(strings(table, column, where), table.num_rows)).str.strip()
         patterns = [patterns] if isinstance(patterns, str) else patterns
         fitting = [v for v in values.dropna().unique() if any(fnmatch.fnmatchcase(v, str(p)) for p in patterns)]
         kept &= values.isin(fitting).to_numpy(bool)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from graft.errors import UserError
+from graft.names import nfc
 from graft.readers.separators import SEPARATORS, begin, begins_later, guess_separator, records, without_blank_end
 
 csv.field_size_limit(2**31 - 1)  # a field may be a long text
@@ -194,7 +195,7 @@ def _block_size(data):
 
 def _first_row(text, character):
     _, row = next(records(text[: 2**24], character))
-    return [name.strip() for name in row]
+    return [nfc(name.strip()) for name in row]
 
 
 def _ragged(odd, rows, where, separator, expected, given, before):

@@ -9,6 +9,7 @@ from pathlib import Path
 from graft.errors import UserError, raise_all
 from graft.fingerprint import walk
 from graft.images import SUFFIXES
+from graft.names import nfc
 from graft.readers.columns import TEXT_SUFFIXES
 from graft.readers.rows import SPLIT_OF, listing
 
@@ -37,6 +38,7 @@ def list_samples(entry, root):
             f"no {modality} file below the source ({kinds})", "source", " ".join(sorted(SUFFIXES_OF[modality]))
         )
     _refuse_odd_names(wanted)
+    wanted = _composed(wanted)
     columns = _levels(wanted, entry["folders"]) if entry["folders"] else _splits_and_labels(wanted, notes)
     if entry["keep"]:
         raise UserError(
@@ -64,7 +66,7 @@ def list_samples(entry, root):
 def _is_wanted(path, source):
     """Whether the source's `files` take a file that is read in place; fetched ones were chosen when they came."""
     patterns = source.get("files") if "path" in source else None
-    return not patterns or any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+    return not patterns or any(fnmatch.fnmatchcase(nfc(path), nfc(pattern)) for pattern in patterns)
 
 
 def _only_target(entry):
@@ -181,6 +183,16 @@ def _refuse_odd_names(paths):
     if odd:
         shown = ", ".join(repr(os.fsencode(path)) for path in odd[:20])
         raise UserError(f"{len(odd)} file names are no UTF-8: {shown}", "source", hint="rename them")
+
+
+def _composed(paths):
+    """The paths in Unicode NFC; UserError if two files have then the same name."""
+    names = [nfc(path) for path in paths]
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        what = f"{len(twice)} files have two spellings that look the same (composed and decomposed letters)"
+        raise UserError(f"{what}: {', '.join(twice[:20])}", "source", hint="rename or remove one of the two")
+    return names
 
 
 def _is_text(path):

@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 from graft.errors import UserError
 from graft.fingerprint import walk
+from graft.names import nfc
 from graft.readers import columns
 from graft.readers import table as table_reader
-from graft.readers.rows import SPLIT_OF, inside
+from graft.readers.rows import SPLIT_OF, follows, inside
 
 SHARD = re.compile(r"(?:^|[/_.-])([A-Za-z]+)(?:[-_.]\d+(?:-of-\d+)?)*(?:-[0-9a-f]{6,})?\.(?:parquet|arrow)$")
 
@@ -35,7 +36,7 @@ def list_samples(entry, root):
     if not names:
         raise UserError("no .parquet or .arrow file below the source", "source", hint="is it a data set of the hub?")
     for name in names:
-        schema, read = open_shard(root, name)
+        schema, read = open_shard(root, name, follows(entry))
         columns.check_columns(schema, entry, name)
         content = columns.content_of(schema, entry, name)
         table = read(table_reader.listed_columns(schema, entry, content))
@@ -53,11 +54,11 @@ def list_samples(entry, root):
 
 def rows(entry, root, name):
     """The modality, and a function that gives the content of a row, of shard `name`."""
-    schema, read = open_shard(root, name)
+    schema, read = open_shard(root, name, follows(entry))
     content = columns.content_of(schema, entry, name)
     wanted = columns.columns_of_content(schema, content, name)
     if name.endswith(".parquet"):
-        return content[0], table_reader.rows_by_group({"skip_rows": 0}, root, name, content, wanted)
+        return content[0], table_reader.rows_by_group({**entry, "skip_rows": 0}, root, name, content, wanted)
     return content[0], columns.contents(read(wanted), content, name)
 
 
@@ -75,13 +76,13 @@ def split_of(name):
     return None
 
 
-def open_shard(root, name):
+def open_shard(root, name, follow=False):
     """(schema, read): `read(columns)` gives a shard's table with those columns."""
-    path = inside(root, name)
+    path = inside(root, name, follow=follow)
     if name.endswith(".parquet"):
         schema, read = table_reader.open_parquet({"skip_rows": 0}, path, name)
         return schema, lambda wanted: read(wanted)[0]
-    table = _mapped(path, name)
+    table = table_reader.composed_columns(_mapped(path, name), name)
     return table.schema, table.select
 
 
@@ -102,7 +103,7 @@ def _mapped(path, name):
 def class_names(schema):
     """{column: its classes} of those columns of numbers for which the hub's metadata name classes."""
     try:
-        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        features = nfc(json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"])
     except (ValueError, KeyError, TypeError):
         return {}
     named = {}

@@ -11,8 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from graft.errors import UserError
+from graft.names import on_disk
 
 COLUMNS = ("sample_id", "path", "row", "table", "table_row", "split", "fold", "group")
 SPLITS = {
@@ -49,9 +52,9 @@ def listing(columns, labels, facts):
         if name in ("row", "table_row"):
             frame[name] = np.asarray(columns.get(name, np.full(length, -1)), dtype=np.int64)
         else:
-            frame[name] = as_text(columns.get(name), length)
+            frame[name] = composed(as_text(columns.get(name), length))
     for target, values in labels.items():
-        frame[f"label:{target}"] = as_text(values, length)
+        frame[f"label:{target}"] = composed(as_text(values, length))
     return Listing(frame, facts)
 
 
@@ -60,6 +63,12 @@ def as_text(values, length):
     if values is None or isinstance(values, str):
         values = [values] * length
     return pd.Series(values, dtype="str")
+
+
+def composed(text):
+    """A Series of str in Unicode NFC, as all names are kept."""
+    values = pc.utf8_normalize(pa.array(text, pa.large_string(), from_pandas=True), form="NFC")
+    return pd.Series(values, index=text.index, dtype="str")
 
 
 def is_missing(text, words, but=()):
@@ -89,8 +98,14 @@ def in_words(gone):
     return ", ".join(shown[:SHOWN]) + (", .." if len(shown) > SHOWN else "")
 
 
-def inside(root, path, where=None):
+def inside(root, path, where=None, follow=False):
     """The file that a relative path means, refused if it leads out of the data's root by `..`, `/` or a link.
+
+    Parameters
+    ----------
+    root, path : the data's root, and a path below it
+    where : str, for messages, default the path
+    follow : bool, whether links may lead out (`source: {links: follow}`)
 
     Returns
     -------
@@ -105,13 +120,11 @@ def inside(root, path, where=None):
     if "\0" in path:
         raise UserError("a path with a NUL character", where or path)
     full = os.path.join(root, normal)
+    if not os.path.lexists(full):
+        full = on_disk(root, normal) or full
     try:
         mode = os.lstat(full).st_mode
-        real = os.path.realpath(full) if stat.S_ISLNK(mode) else _real_folder(os.path.dirname(full)) + "/"
-        if not real.startswith(_real_folder(os.fspath(root)).rstrip("/") + "/"):
-            raise UserError(
-                "a path or link that leads out of the data set's folder", where or path, "files inside the source"
-            )
+        _refuse_outside(root, full, normal, stat.S_ISLNK(mode), where or path, follow)
         mode = os.stat(full).st_mode
     except FileNotFoundError:
         reason = "a link to a file that does not exist" if os.path.islink(full) else "no such file"
@@ -124,15 +137,34 @@ def inside(root, path, where=None):
     return full
 
 
+def follows(entry):
+    """Whether a data set's links may lead out of its folder."""
+    return (entry.get("source") or {}).get("links") == "follow"
+
+
+def _refuse_outside(root, full, normal, is_link, where, follow):
+    real = os.path.realpath(full) if is_link else _real_folder(os.path.dirname(full)) + "/"
+    if real.startswith(_real_folder(os.fspath(root)).rstrip("/") + "/"):
+        return
+    by_letters = normal.startswith(("/", "../")) or normal == ".."
+    if by_letters or not follow:
+        raise UserError(
+            "a path or link that leads out of the data set's folder",
+            where,
+            "files inside the source",
+            None if by_letters else "if these links are yours: source: {path: .., links: follow}",
+        )
+
+
 @functools.lru_cache(maxsize=65536)
 def _real_folder(path):
     """A million files stand in few folders."""
     return os.path.realpath(path)
 
 
-def read_file(root, path):
+def read_file(root, path, follow=False):
     """The bytes of a file below the root. UserError if it cannot be read."""
-    full = inside(root, path)
+    full = inside(root, path, follow=follow)
     try:
         with open(full, "rb") as file:
             return file.read()

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 from graft.errors import UserError
+from graft.names import nfc
 
 SNIFFED = 200_000  # characters from which the separator is guessed
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "whitespace": None}
@@ -86,7 +87,7 @@ def _is_header(line, following, wanted):
 
 def _fields(line):
     """The fields of a line by whichever separator gives most of them."""
-    parts = [[part.strip(' "') for part in line.strip().split(mark)] for mark in SEPARATORS.values()]
+    parts = [[nfc(part.strip(' "')) for part in line.strip().split(mark)] for mark in SEPARATORS.values()]
     return max(parts[:-1], key=len) if max(map(len, parts[:-1])) > 1 else parts[-1]
 
 
@@ -108,7 +109,7 @@ def guess_separator(text, where, wanted=(), named=False, before=0):
     head = _head(text)
     first = re.split("\r\n|\r|\n", head.lstrip("\r\n"), maxsplit=1)[0]
     word_alone = not named and re.fullmatch(r"[^\s,;|]+", first.strip())
-    if word_alone and (first.strip(' "') in wanted or not _has_columns(head)):
+    if word_alone and (nfc(first.strip(' "')) in wanted or not _has_columns(head)):
         return _separator_that_is_nowhere(text)
     one_column, best, best_score, found = True, None, (0, 0, 0), {}
     for name, character in SEPARATORS.items():
@@ -117,7 +118,7 @@ def guess_separator(text, where, wanted=(), named=False, before=0):
         found[name] = rows
         most = max(len(row) for _, row in rows)
         one_column &= most == 1
-        hits = 0 if named else len(set(wanted) & {field.strip() for field in rows[0][1]})
+        hits = 0 if named else len(set(wanted) & {nfc(field.strip()) for field in rows[0][1]})
         # White space also splits every sentence: it is the last resort, when it fits all lines.
         score = (hits, _even(rows), most if name != "whitespace" else min(most, 2) - 0.5)
         if most > 1 and score[0:2] > (0, False) and score > best_score:

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graft.errors import UserError, did_you_mean
+from graft.names import nfc
 from graft.readers import columns, kinds
 from graft.readers.delimited import read_delimited
-from graft.readers.rows import SPLIT_OF, inside
+from graft.readers.rows import SPLIT_OF, follows, inside
 
 TEXT = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 SUFFIXES = TEXT + (".parquet", ".pq", ".feather", ".arrow", ".orc", ".dta", ".sas7bdat", ".xpt")
@@ -51,7 +52,7 @@ def rows(entry, root, name):
     schema, read = open_table(entry, root, name)
     content = columns.content_of(schema, entry, name)
     wanted = columns.columns_of_content(schema, content, name)
-    if _kind(root, name) == "parquet":
+    if _kind(entry, root, name) == "parquet":
         return content[0], rows_by_group(entry, root, name, content, wanted)
     return content[0], columns.contents(read(wanted)[0], content, name, entry["decimal"])
 
@@ -79,28 +80,28 @@ def tables(entry, root):
 
 def tables_of(root):
     names = (entry.name for entry in Path(root).iterdir())
-    return sorted(name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+    return sorted(nfc(name) for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
 
 
 def open_table(entry, root, name):
     """(schema, read): `read(columns)` gives the table with those columns, and facts."""
     try:
-        path = Path(inside(root, name, f"table {name}"))
+        path = Path(inside(root, name, f"table {name}", follows(entry)))
     except UserError as error:
         error.hint = error.hint or did_you_mean(name, tables_of(root))
         raise UserError(error.what, error.where, error.allowed, error.hint) from None
     status = path.stat()
     if not status.st_size:
         raise UserError("the table is empty", name, hint="a table needs a header row and at least one row of data")
-    if _kind(root, name) == "parquet":
+    if _kind(entry, root, name) == "parquet":
         return open_parquet(entry, path, name)
     table, facts = _parse(path, status.st_mtime_ns, status.st_size, name, _options(entry))
     table = table.slice(entry["skip_rows"])
     return table.schema, lambda wanted: (table.select(wanted), facts)
 
 
-def _kind(root, name):
-    with open(inside(root, name), "rb") as file:  # noqa: PTH123
+def _kind(entry, root, name):
+    with open(inside(root, name, follow=follows(entry)), "rb") as file:  # noqa: PTH123
         return kinds.kind_of(file.read(kinds.START), name)
 
 
@@ -114,25 +115,38 @@ def open_parquet(entry, path, name):
             hint="the file may be cut short; write or copy it again",
         ) from None
 
+    schema = composed_columns(file.schema_arrow.empty_table(), name).schema
+    raw = dict(zip(schema.names, file.schema_arrow.names, strict=True))
+
     def read(wanted):
         try:
-            table = file.read(columns=list(wanted))
+            table = composed_columns(file.read(columns=[raw[column] for column in wanted]))
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"a damaged Parquet file ({str(error).splitlines()[0][:160]})", name) from None
         return table.select(wanted).slice(entry["skip_rows"]), {"encoding": "parquet"}
 
-    return file.schema_arrow, read
+    return schema, read
+
+
+def composed_columns(table, where=None):
+    """The table with its columns' names in Unicode NFC; UserError if two are then the same."""
+    names = [nfc(name) for name in table.column_names]
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if repeated:
+        raise UserError(f"columns with the same name: {', '.join(repeated)}", where, hint="rename them in the table")
+    return table.rename_columns(names).replace_schema_metadata(table.schema.metadata)
 
 
 def rows_by_group(entry, root, name, content, wanted):
     """Contents, in the columns `wanted`, are read one row group at a time: the file may be larger than the memory."""
-    file = pq.ParquetFile(inside(root, name))
+    file = pq.ParquetFile(inside(root, name, follow=follows(entry)))
+    raw = {nfc(column): column for column in file.schema_arrow.names}
     starts = np.cumsum([0] + [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
 
     @functools.lru_cache(maxsize=4)
     def group(number):
         try:
-            table = file.read_row_group(number, columns=wanted)
+            table = composed_columns(file.read_row_group(number, columns=[raw[column] for column in wanted]))
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"a damaged Parquet file ({str(error).splitlines()[0][:160]})", name) from None
         return columns.contents(table, content, name)
@@ -172,10 +186,7 @@ def _parse(path, mtime_ns, size, name, options):
     facts = {"packed": ", ".join(packed)} if packed else {}
     if kind != "text":
         table = kinds.read_typed(data, kind, name)
-        repeated = sorted({column for column in table.column_names if table.column_names.count(column) > 1})
-        if repeated:
-            raise UserError(f"columns with the same name: {', '.join(repeated)}", name, hint="rename them in the table")
-        return table, facts | {"format": kind}
+        return composed_columns(table, name), facts | {"format": kind}
     separator, encoding, header, wanted, skip_lines = options
     table, found = read_delimited(data, name, separator, encoding, header or None, wanted, skip_lines)
     return table, found | facts

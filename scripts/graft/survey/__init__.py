@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from graft.errors import UserError
+from graft.names import plain
 from graft.readers import arrays, hub, table
 from graft.survey.folders import guess_folders
 from graft.survey.tables import guess_arrays, guess_hub, guess_table
@@ -65,7 +66,7 @@ def survey(path, relative_to="."):
 
 def _name(path):
     """A data set's name from a path's last part."""
-    words = re.sub(r"[^A-Za-z0-9_-]+", "-", path.resolve().stem).strip("-_")[:40]
+    words = re.sub(r"[^A-Za-z0-9_-]+", "-", plain(path.resolve().stem)).strip("-_")[:40]
     return words or "data"
 
 

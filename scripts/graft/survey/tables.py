@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from graft.errors import UserError
+from graft.names import plain
 from graft.readers import arrays, complete, hub, table
 from graft.readers.rows import SPLIT_OF
 from graft.survey.columns import describe, guess_roles
@@ -114,7 +115,8 @@ def _fill(found, rows, given_split, content=None):
 def _target_name(column, taken):
     """A column's name as a name in the config."""
     name = (
-        "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in column).strip("-_")[:40] or "target"
+        "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in plain(column)).strip("-_")[:40]
+        or "target"
     )
     name = name if name[0].isalnum() else f"t{name}"
     reserved = ("sample_id", "path", "row", "content_sha256", "split", "fold", "group")

@@ -1,0 +1,49 @@
+"""Names of files, columns, classes and samples: one spelling for what looks the same. Only the standard library.
+
+Some systems write ü as one character, others as u and two dots. Names are compared and kept composed (Unicode NFC).
+"""
+
+# A million files: pathlib is several times slower.
+# ruff: noqa: PTH118
+
+import functools
+import os
+import unicodedata
+
+PLAIN = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "µ": "u"}
+)
+
+
+def nfc(value):
+    """A text composed; in lists and dicts (also their keys) every text, other values as they are."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, dict):
+        return {nfc(key): nfc(one) for key, one in value.items()}
+    return type(value)(nfc(one) for one in value) if isinstance(value, list | tuple) else value
+
+
+def plain(text):
+    """Letters without accents, as far as they have such: Zürich -> Zurich."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text.translate(PLAIN)) if not unicodedata.combining(c))
+
+
+def on_disk(root, path):
+    """The path below `root` as its folders spell it, where they compose letters otherwise; None if there is no such."""
+    at = os.fspath(root)
+    for part in path.split("/"):
+        try:
+            name = _spelled(at, os.stat(at).st_mtime_ns).get(nfc(part))  # noqa: PTH116
+        except OSError:
+            return None
+        if name is None:
+            return None
+        at = os.path.join(at, name)
+    return at
+
+
+@functools.lru_cache(maxsize=256)
+def _spelled(folder, mtime_ns):
+    """{composed name: name} of what stands in a folder."""
+    return {nfc(name): name for name in sorted(os.listdir(folder), reverse=True)}  # noqa: PTH208
