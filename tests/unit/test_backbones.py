@@ -1,22 +1,28 @@
 """A backbone gives the embedding that its library's own network classifies."""
 
+import json
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 from torch import nn
 from torchvision import models
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 import assets
 from graft import backbones
 from graft.backbones import torchvision as vision
-from graft.backbones.transformers import _longest, make_config, pool
+from graft.backbones.transformers import _longest, make_config
 from graft.errors import UserError
 from graft.fetch import fetch_backbone
 from graft.outputs import read_json
+from graft.pooling import KEYS, pool, said_beside
 
 FAMILIES = [
     "resnet18",
@@ -171,7 +177,7 @@ def test_vectors_are_their_own_embedding(tmp_path):
     assert module.modality == "vector"
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max", "cls"])
+@pytest.mark.parametrize("pooling", [*KEYS, ["lasttoken", "cls"]])
 def test_padding_never_reaches_the_embedding(pooling):
     hidden = torch.randn(2, 6, 4)
     mask = torch.tensor([[1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 1]])
@@ -181,9 +187,118 @@ def test_padding_never_reaches_the_embedding(pooling):
     assert torch.equal(pooled, pool(hidden, mask, pooling))
 
 
-def test_pooling_is_the_named_one():
-    hidden, mask = torch.tensor([[[1.0], [5.0], [3.0]]]), torch.ones(1, 3, dtype=torch.int64)
-    assert [pool(hidden, mask, name).item() for name in ("cls", "max", "mean")] == [1, 5, 3]
+def by_hand(vectors, pooling):
+    """The formulas of sentence-transformers' Pooling for the vectors of one text's tokens, shape (tokens, width)."""
+    places = np.arange(1, len(vectors) + 1)
+    return {
+        "cls": vectors[0],
+        "max": vectors.max(0),
+        "mean": vectors.sum(0) / len(vectors),
+        "mean_sqrt_len": vectors.sum(0) / np.sqrt(len(vectors)),
+        "weightedmean": (vectors * places[:, None]).sum(0) / places.sum(),
+        "lasttoken": vectors[-1],
+    }[pooling]
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("pooling", KEYS)
+def test_pooling_is_that_of_sentence_transformers(pooling, side):
+    hidden, lengths = np.random.default_rng(0).normal(size=(3, 6, 4)).astype(np.float32), [6, 3, 1]
+    texts = [row[:n] if side == "right" else row[6 - n :] for row, n in zip(hidden, lengths, strict=True)]
+    real = np.arange(6) < np.array(lengths)[:, None]
+    mask = torch.from_numpy((real if side == "right" else real[:, ::-1].copy()).astype(np.int64))
+    wanted = np.stack([by_hand(text, pooling) for text in texts])
+    np.testing.assert_allclose(pool(torch.from_numpy(hidden), mask, pooling), wanted, rtol=1e-5, atol=1e-6)
+    several = pool(torch.from_numpy(hidden), mask, ["max", pooling]).numpy()
+    np.testing.assert_allclose(several, np.hstack([hidden_max(texts), wanted]), rtol=1e-5, atol=1e-6)
+
+
+def hidden_max(texts):
+    return np.stack([text.max(0) for text in texts])
+
+
+def saved(folder, facts, modules=("Transformer", "Pooling"), below=""):
+    """Write what sentence-transformers writes beside weights; the network's folder."""
+    (folder / below).mkdir(parents=True, exist_ok=True)
+    paths = [below, *(f"{i}_{kind}" for i, kind in enumerate(modules) if i)]
+    steps = [{"type": f"sentence_transformers.models.{k}", "path": p} for k, p in zip(modules, paths, strict=True)]
+    if len(modules) > 1:
+        (folder / "modules.json").write_text(json.dumps(steps))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling/config.json").write_text(json.dumps({"word_embedding_dimension": 16, **facts}))
+    return folder / below
+
+
+OLD = dict.fromkeys(KEYS.values(), False)
+
+
+@pytest.mark.parametrize("pooling", KEYS)
+def test_the_pooling_beside_the_weights_is_read_in_either_form(tmp_path, pooling):
+    for name, facts in {
+        "old": OLD | {KEYS[pooling]: True},
+        "new": {
+            "pooling_mode": "mean_sqrt_len_tokens" if pooling == "mean_sqrt_len" else pooling,
+            "include_prompt": True,
+        },
+        "list": {"pooling_mode": [pooling]},
+    }.items():
+        assert said_beside(saved(tmp_path / name, facts)) == {"pooling": pooling, "normalize": False}
+    assert said_beside(saved(tmp_path / "bare", {"pooling_mode": pooling}, ("Transformer",)))["pooling"] == pooling
+    inner = saved(
+        tmp_path / "inner", {"pooling_mode": pooling}, ("Transformer", "Pooling", "Normalize"), "0_Transformer"
+    )
+    assert said_beside(inner) == {"pooling": pooling, "normalize": True}
+
+
+def test_several_poolings_stand_one_after_the_other_as_the_files_say(tmp_path):
+    both = OLD | {KEYS["mean"]: True, KEYS["cls"]: True}
+    assert said_beside(saved(tmp_path / "old", both))["pooling"] == ["cls", "mean"]
+    assert said_beside(saved(tmp_path / "new", {"pooling_mode": ["mean", "cls"]}))["pooling"] == ["mean", "cls"]
+
+
+def test_what_graft_cannot_pool_is_refused_by_name_and_left_out_where_the_config_says_how(tmp_path):
+    dense = saved(tmp_path / "dense", {"pooling_mode": "cls"}, ("Transformer", "Pooling", "Dense", "Normalize"))
+    with pytest.raises(UserError, match="Dense, which graft does not have(.|\n)*`pooling: mean`"):
+        said_beside(dense)
+    assert said_beside(dense, "mean") == {"pooling": "mean", "normalize": True}
+    for name, facts in {"new": {"pooling_mode": "attention"}, "old": OLD | {"pooling_mode_attention": True}}.items():
+        with pytest.raises(UserError, match="attention, which graft does not know"):
+            said_beside(saved(tmp_path / name, facts))
+        assert said_beside(tmp_path / name, "max")["pooling"] == "max"
+    assert said_beside(saved(tmp_path / "drop", OLD, ("Transformer", "Pooling", "Dropout")))["pooling"] == "mean"
+
+
+def gpt2(folder, **facts):
+    """A tiny decoder as sentence-transformers saves one."""
+    torch.manual_seed(0)
+    network = AutoModel.from_config(AutoConfig.for_model("gpt2", vocab_size=27, n_embd=16, n_layer=1, n_head=2))
+    network.save_pretrained(folder)
+    vocabulary = {"<eos>": 0, **{word: i + 1 for i, word in enumerate("abcdefghijklmnopqrstuvwxyz")}}
+    words = Tokenizer(WordLevel(vocabulary, unk_token="<eos>"))
+    words.pre_tokenizer = Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<eos>").save_pretrained(folder)
+    saved(folder, facts)
+    return {"library": "transformers", "source": {"path": str(folder)}}
+
+
+@torch.no_grad()
+def test_a_decoder_that_pools_by_its_last_token_is_fetched_and_answers_so(tmp_path):
+    entry = gpt2(tmp_path / "gpt2", **OLD | {"pooling_mode_lasttoken": True})
+    module = backbones.load(fetched(tmp_path, **entry))
+    ids = torch.tensor([[3, 4, 5], [6, 7, 0]])
+    found = module({"input_ids": ids, "attention_mask": torch.tensor([[1, 1, 1], [1, 1, 0]])})
+    hidden = AutoModel.from_pretrained(tmp_path / "gpt2")(input_ids=ids[1:, :2]).last_hidden_state
+    torch.testing.assert_close(found[1], hidden[0, 1])
+    several = gpt2(tmp_path / "several", pooling_mode=["mean", "lasttoken"])
+    assert backbones.load(fetched(tmp_path, name="y", **several)).width == 32
+
+
+def test_a_decoder_is_not_pooled_by_its_first_token_which_sees_no_other(tmp_path):
+    entry = gpt2(tmp_path / "gpt2", pooling_mode="cls")
+    with pytest.raises(UserError, match="in gpt2 it sees none of the others(.|\n)*`pooling: lasttoken`"):
+        fetched(tmp_path, **entry)
+    folder = fetched(tmp_path, **entry, pooling="lasttoken")
+    assert read_json(folder / "backbone.json")["preprocessing"]["pooling"] == "lasttoken"
 
 
 @torch.no_grad()

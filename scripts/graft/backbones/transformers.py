@@ -12,8 +12,8 @@ from torch import nn
 from graft.backbones import chosen
 from graft.errors import UserError, raise_all
 from graft.outputs import read_json, sha256_of, sha256_of_file
+from graft.pooling import pool, said_beside
 
-POOLINGS = ("mean", "cls", "max")
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model")
 ATTENTION_DROPOUT = re.compile("att.*drop|drop.*att")  # attention_probs_dropout_prob, attention_dropout, attn_pdrop ..
 UNBOUNDED = 10**9  # tokenizers without a limit say 10**30
@@ -36,23 +36,6 @@ class TextEncoder(nn.Module):
         return nn.functional.normalize(embedding, dim=-1) if self.normalize else embedding
 
 
-def pool(hidden, mask, pooling):
-    """One vector per text from its tokens' vectors, padding left out.
-
-    Parameters
-    ----------
-    hidden : Tensor, shape (n, tokens, width)
-    mask : Tensor, shape (n, tokens), 1 for tokens and 0 for padding
-    pooling : 'mean', 'max' or 'cls' (the first token)
-    """
-    if pooling == "cls":
-        return hidden[torch.arange(len(hidden), device=hidden.device), mask.argmax(dim=1)]
-    mask = mask.unsqueeze(-1)
-    if pooling == "max":
-        return hidden.masked_fill(mask == 0, -torch.inf).amax(dim=1)
-    return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
-
-
 def describe(entry, folder):
     home = model_folder(folder)
     config = read_config(home, entry.get("architecture"))
@@ -65,7 +48,7 @@ def describe(entry, folder):
     sentence = _read_optional(home / "sentence_bert_config.json")
     limits = [words.model_max_length, _longest(config), sentence.get("max_seq_length")]
     longest = min((limit for limit in limits if limit and limit < UNBOUNDED), default=WITHOUT_LIMIT)
-    defaults = {"max_length": longest, **_sentence_pooling(home)}
+    defaults = {"max_length": longest, **said_beside(home, entry.get("pooling"))}
     preprocessing = chosen(entry, defaults)
     return {
         "architecture": config.model_type,
@@ -163,6 +146,24 @@ def example(spec):
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
+@torch.no_grad()
+def refuse_blind(network):
+    """Refuse to pool by the first token where it sees no other: the same vector for all texts that begin alike."""
+    pooling = network.pooling
+    if "cls" not in ([pooling] if isinstance(pooling, str) else pooling):
+        return
+    some = torch.tensor([[1, 1, 1], [1, 2, 0]]) % network.network.config.vocab_size
+    hidden = network.network(input_ids=some, attention_mask=torch.ones_like(some)).last_hidden_state
+    if torch.allclose(hidden[0, 0], hidden[1, 0], rtol=0, atol=1e-7):
+        raise UserError(
+            f"pooling cls takes the first token, and in {network.spec['architecture']} it sees none of the others: all texts "
+            "that begin alike would be one",
+            where="pooling",
+            allowed="lasttoken, mean, weightedmean, max, mean_sqrt_len",
+            hint="write `pooling: lasttoken` in the backbone's entry",
+        )
+
+
 def model_folder(folder):
     """The folder under `folder` that holds config.json."""
     found = sorted(Path(folder).rglob("config.json"), key=lambda path: (len(path.parts), str(path)))
@@ -229,15 +230,6 @@ def tokenizer(folder, config=None):
 def tokenizer_files(folder):
     """Paths of the tokenizer's files."""
     return sorted({path for pattern in TOKENIZER_FILES for path in Path(folder).glob(pattern) if path.is_file()})
-
-
-def _sentence_pooling(home):
-    """Pooling and normalisation as sentence-transformers wrote them down, else the mean, not normalised."""
-    facts = _read_optional(home / "1_Pooling" / "config.json")
-    says = {"cls": "pooling_mode_cls_token", "max": "pooling_mode_max_tokens"}
-    pooling = next((name for name, key in says.items() if facts.get(key)), "mean")
-    steps = _read_optional(home / "modules.json")
-    return {"pooling": pooling, "normalize": any(str(step.get("type", "")).endswith("Normalize") for step in steps)}
 
 
 def _read_optional(path):

@@ -37,6 +37,7 @@ def convert(entry, folder):
     spec["parameters"] = sum(parameter.numel() for parameter in network.parameters())
     beside = []
     if spec["modality"] == "text":
+        library.refuse_blind(network)
         beside = library.tokenizer_files(library.model_folder(folder))
     return spec, save(state), beside
 
