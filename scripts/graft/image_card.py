@@ -80,7 +80,8 @@ def _range(frame, dtype, wanted):
     if dtype == "uint8":
         return 0.0, 255.0, []
     train = frame[frame["split"] == "train"]
-    return pixel_range.measure(list(train["quantiles"]), _measured_pixels(train))
+    ends = (0.0, 65535.0) if dtype == "uint16" else (-np.inf, np.inf)
+    return pixel_range.measure(list(train["quantiles"]), _measured_pixels(train), ends)
 
 
 def _measured_pixels(rows):

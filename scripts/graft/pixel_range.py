@@ -30,7 +30,7 @@ def quantiles(pixels):
     return np.sort(pixels)[places].astype(float).tolist()
 
 
-def measure(summaries, counts):
+def measure(summaries, counts, ends=(-math.inf, math.inf)):
     """Black and white of a set of images.
 
     A single value far from all others (-9999, 65535) is no measurement: the range is that of the others.
@@ -39,6 +39,7 @@ def measure(summaries, counts):
     ----------
     summaries : list of what `quantiles` gave, one per image
     counts : array, shape (images,), measured pixels of each
+    ends : (least, greatest), what the type of the pixels holds
 
     Returns
     -------
@@ -52,8 +53,10 @@ def measure(summaries, counts):
     weights = np.add.reduceat(weights[order], first)
     inner, far = _without_far(values, weights)
     low, high = (quantile(values[inner], weights[inner], share) for share in (TAIL, 1 - TAIL))
-    low, high = rounded(low, high, values[inner][0], values[inner][-1])
-    return low, high, far
+    if not high > low:
+        low, high = values[inner][0], values[inner][-1]
+    low, high = rounded(low, high if high > low else low + 1)
+    return max(low, ends[0]), min(high, ends[1]), far
 
 
 def beyond(summaries, counts, low, high):
@@ -68,18 +71,13 @@ def quantile(values, weights, share):
     return float(values[np.searchsorted(reached, share * reached[-1] * (1 - 1e-12))])
 
 
-def rounded(low, high, least, greatest):
-    """The ends of a range, rounded outwards to 1, 2 or 5 times a power of ten, but not beyond what there is."""
-    if not high > low:
-        low, high = least, greatest
-    if not high > low:
-        return float(low), float(low) + 1.0
+def rounded(low, high):
+    """The ends of a range, rounded outwards to multiples of 1, 2 or 5 times a power of ten."""
     power = math.floor(math.log10((high - low) / STEPS))
-    step = max(f for f in (1, 2, 5, 10) if f * 10.0**power <= (high - low) / STEPS * (1 + 1e-9))
+    step = max(f for f in (1, 2, 5) if f * 10.0**power <= (high - low) / STEPS * (1 + 1e-9))
     width = step * 10.0**power
     multiples = (math.floor(low / width + 1e-9), math.ceil(high / width - 1e-9))
-    low, high = (float(f"{multiple * step}e{power}") for multiple in multiples)
-    return max(low, float(least)), min(high, float(greatest))
+    return tuple(float(f"{multiple * step}e{power}") for multiple in multiples)
 
 
 def _without_far(values, weights):

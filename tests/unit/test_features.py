@@ -100,9 +100,9 @@ def test_the_same_content_under_two_names_is_forwarded_once(pictures, tmp_path):
 
 def test_embeddings_that_are_no_numbers_are_refused_and_not_kept(pictures, tmp_path):
     broken, (rows, source) = lite0(), pictures
-    network = broken.network()
-    with torch.no_grad():
-        next(network.parameters())[:] = torch.nan
+    network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.LazyLinear(1280))
+    network(torch.zeros(1, 3, 64, 64))
+    network[2].weight.data[7] = torch.nan
     broken.network, store = lambda: network, Store(tmp_path / "store")
     with pytest.raises(UserError, match="NaN or infinite embeddings"):
         features.embed(rows, source, broken, store, "fp32")

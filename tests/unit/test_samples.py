@@ -243,7 +243,7 @@ def test_the_range_of_deep_images_is_measured_on_the_train_rows_or_given(tmp_pat
                 array[4, 4] = len(split)
                 (tmp_path / split / label / f"{i}.png").write_bytes(encoded(array))
     card = prepared(tmp_path).card["image"]
-    assert (card["dtype"], card["range"], card["channels"]) == ("uint16", [5.0, 4000.0], 1)
+    assert (card["dtype"], card["range"], card["channels"]) == ("uint16", [0.0, 4000.0], 1)  # rounded outwards to 50
     assert prepared(tmp_path, range=[0, 65535]).card["image"]["range"] == [0.0, 65535.0]
     with pytest.raises(UserError, match="low < high"):
         prepared(tmp_path, range=[5, 5])
