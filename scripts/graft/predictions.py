@@ -25,6 +25,8 @@ def logits_of(content, target, embeddings):
 def outputs_of(content, target, blocks, folds):
     """The outputs for each row, of rows that have a fold those of the head that did not see them.
 
+    A fold without a row of this target has no head: the model's own saw none of its rows.
+
     Parameters
     ----------
     blocks : iterable of (places of rows, their embeddings), as feature_files.blocks_of gives them
@@ -36,7 +38,7 @@ def outputs_of(content, target, blocks, folds):
     """
     heads = content["fold_heads"].get(target)
     outputs = np.empty((len(folds), len(content["state_dict"][f"heads.{target}.bias"])))
-    known = () if heads is None else np.unique(folds[folds >= 0])
+    known = () if heads is None else heads["folds"].tolist()
     for rows, embeddings in blocks:
         found = logits_of(content, target, embeddings)
         for place, fold in enumerate(known):

@@ -145,7 +145,9 @@ class Run:
         self.solved = True
         if solved["fold_weight"] is None:
             return solved["history"], {}
+        folds = self.rows["fold"].to_numpy()[self.splits == "train"]
         of_folds = {"weight": solved["fold_weight"].float(), "bias": solved["fold_bias"].float()}
+        of_folds["folds"] = torch.from_numpy(np.unique(folds[folds >= 0]).astype(np.int64))
         return solved["history"], {self.settings["target"]: of_folds}
 
     def fit(self, objective=None):

@@ -155,7 +155,7 @@ def _model(modality, target):
         "method": "linear",
         "dataset": "d",
         "targets": {"label": {**target, "temperature": 1.0}},
-        "fold_heads": {"label": {"weight": weight[1:], "bias": torch.zeros(folds, 2)}},
+        "fold_heads": {"label": {"folds": torch.arange(folds), "weight": weight[1:], "bias": torch.zeros(folds, 2)}},
         "backbone": spec,
         "state_dict": {"heads.label.weight": weight[0], "heads.label.bias": torch.zeros(2)},
         "digests": {"backbone": "0", "model": "0"},

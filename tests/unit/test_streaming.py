@@ -210,7 +210,11 @@ def test_predictions_from_blocks_are_those_from_all_embeddings_at_once():
             "heads.label.bias": torch.zeros(2),
         },
         "fold_heads": {
-            "label": {"weight": torch.from_numpy(draw.normal(size=(3, 2, WIDTH))), "bias": torch.ones(3, 2)}
+            "label": {
+                "folds": torch.arange(3),
+                "weight": torch.from_numpy(draw.normal(size=(3, 2, WIDTH))),
+                "bias": torch.ones(3, 2),
+            }
         },
     }
     values, manifest = draw.normal(size=(ROWS, WIDTH)).astype(np.float32), Manifest(frame, {"label": target}, {})

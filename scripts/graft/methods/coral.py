@@ -111,4 +111,4 @@ def _power(matrix, exponent):
 def _before_alignment(head, matrix, shift):
     """The head of aligned embeddings as one of the embeddings before; weight (folds, outputs, width) and bias."""
     weight, bias = head["weight"].double(), head["bias"].double()
-    return {"weight": (weight @ matrix.T).float(), "bias": (bias + weight @ shift).float()}
+    return {**head, "weight": (weight @ matrix.T).float(), "bias": (bias + weight @ shift).float()}

@@ -1,0 +1,111 @@
+"""A target that few rows have: heads of folds keep the numbers of their folds, and predict the rows that they did not see."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+import finetune
+import predict
+from graft import config as graft_config
+from graft import features, network
+from graft.feature_files import write_features
+from graft.inputs import open_source
+from graft.outputs import write_json
+from graft.prepare import prepare, write
+from graft.readers import complete
+from graft.runs import Run
+from graft.samples import read_manifest
+from graft.store import Store
+
+WIDTH = 30
+TARGETS = {"always": {}, "seldom": {}}
+COLUMNS = {"id": "id", "features": "x*", "split": "split", "fold": "fold"}
+
+
+def table(folds_with_rows):
+    """200 rows of vectors in 5 folds of train; labels by lot, those of `seldom` only in some of the folds."""
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(200, WIDTH)).round(3)
+    frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(WIDTH)]).assign(id=[f"s{i}" for i in range(200)])
+    frame["split"] = np.array(["train", "train", "train", "validation", "test"])[np.arange(200) % 5]
+    frame["fold"] = pd.Series(np.arange(200) // 5 % 5).where(frame["split"] == "train").astype("Int64")
+    for name in TARGETS:
+        frame[name] = np.array(["a", "b"], object)[draw.integers(2, size=200)]
+    frame.loc[(frame["split"] == "train") & ~frame["fold"].isin(folds_with_rows), "seldom"] = None
+    return frame
+
+
+def predicted(folder, frame, method="linear"):
+    """The content of the model on `seldom`, the manifest and the predictions, as the rules' scripts make them."""
+    root = folder / "cells"
+    root.mkdir(parents=True)
+    frame.to_csv(root / "t.csv", index=False)
+    entry = {"table": "t.csv", "columns": COLUMNS, "targets": TARGETS}
+    names = {"samples": "samples.parquet", "labels": "labels.json", "card": "data_card.json"}
+    write(prepare("cells", complete(entry), root), {key: folder / name for key, name in names.items()})
+    write_json(folder / "dataset.json", {"root": "cells"})
+    spec = {"library": "vectors", "architecture": "identity", "modality": "vector", "preprocessing": {}}
+    write_json(folder / "backbone.json", {"name": "vectors", **spec})
+    manifest = read_manifest(folder / "samples.parquet")
+    rows = manifest.part("labelled")
+    write_features(folder / "labelled.parquet", rows, vectors_of(frame, rows))
+    model = {"dataset": "cells", "target": "seldom", "backbone": "vectors", "method": method, "l2": [0.1]}
+    config = {"datasets": {"cells": {"source": {"path": "cells"}, **entry}}, "finetune": {"e": model}}
+    run = Run(
+        settings=graft_config.plan(graft_config.load(config)).models[f"e.vectors.{method}"],
+        seed=0,
+        samples=folder / "samples.parquet",
+        features=folder / "labelled.parquet",
+        source=open_source(folder / "dataset.json", complete(entry), manifest.card),
+        backbone=features.pretrained(folder, manifest.card),
+        store=Store(folder / "store"),
+        state=SimpleNamespace(clear=lambda: None),
+        device=torch.device("cpu"),
+        precision="fp32",
+        threads=1,
+    )
+    finetune.main(run, folder / "ft_model.pt", folder / "ft_history.csv")
+    out = folder / "p.parquet", folder / "m.json"
+    predict.main(folder / "samples.parquet", folder / "ft_model.pt", [folder / "labelled.parquet"], *out)
+    return network.load(folder / "ft_model.pt"), rows, pd.read_parquet(out[0]).set_index("sample_id")
+
+
+def vectors_of(frame, rows):
+    return frame.set_index("id").loc[rows["sample_id"]].filter(like="x").to_numpy(np.float32)
+
+
+@pytest.mark.parametrize("folds", [(0, 2, 4), (1, 3)])
+def test_rows_of_a_fold_are_predicted_by_the_head_that_did_not_see_them(tmp_path, folds):
+    frame = table(folds)
+    _, rows, table_ = predicted(tmp_path, frame)
+    x, y = vectors_of(frame, rows), rows["seldom"].to_numpy(object)
+    train = ((rows["split"] == "train") & rows["seldom"].notna()).to_numpy()
+    centre, spread = x[train].mean(0), x[train].std(0)
+    z = (x - centre) / spread
+    for fold in folds:
+        own, others = train & (rows["fold"] == fold), train & (rows["fold"] != fold)
+        # twice the penalty's inverse for two classes: scikit-learn has one weight vector (heads.fit_logistic)
+        sklearn = LogisticRegression(C=2 / (0.1 * others.sum()), tol=1e-10, max_iter=5000).fit(z[others], y[others])
+        found = table_.loc[rows.loc[own, "sample_id"]]
+        margins = np.stack([found["logit_b"] - found["logit_a"], sklearn.decision_function(z[own])])
+        assert np.corrcoef(margins)[0, 1] > 0.99 and np.abs(margins[0] - margins[1]).max() < 0.3
+        assert (found["fold"] == fold).all()
+
+
+def test_rows_of_a_fold_without_the_target_are_predicted_by_the_model_itself(tmp_path):
+    frame = table((0, 2, 4))
+    content, rows, table_ = predicted(tmp_path, frame)
+    unknown = rows["fold"].isin([1, 3])
+    found = table_.loc[rows.loc[unknown, "sample_id"]]
+    weight, bias = (content["state_dict"][f"heads.seldom.{name}"].numpy() for name in ("weight", "bias"))
+    expected = vectors_of(frame, rows[unknown]) @ weight.T + bias
+    np.testing.assert_allclose(found[["logit_a", "logit_b"]].to_numpy(), expected, atol=1e-5)
+    assert found["label"].isna().all() and len(found) == 48
+
+
+def test_a_target_that_one_fold_alone_has_leaves_its_rows_without_a_fold(tmp_path):
+    assert (predicted(tmp_path, table((2,)))[2]["fold"] == -1).all()
