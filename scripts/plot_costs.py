@@ -5,6 +5,7 @@ This is the only result that shows durations: it alone differs between two runs 
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from graft.closing import RANKED_BY
@@ -21,7 +22,7 @@ STEPS = {  # what a model's time goes into -> colour
     "prediction": PALETTE[4],
 }
 ROUND_TIMES = (1, 2, 5, 10, 20, 30, *(60 * m for m in (1, 2, 5, 10, 20, 30)), *(3600 * 2**i for i in range(12)))
-MOST = 40  # models of one data set and target; of more, the best are drawn
+MOST = 40  # models of one data set and target; of more, the best on validation are drawn
 
 
 def main(summary, runs, benchmarks, counts, figure, table):
@@ -72,13 +73,13 @@ def forwards_of(path):
 
 
 def panels_of(summary, found):
-    """One dict per data set and target: name, metric, and its models, the best first."""
+    """One dict per data set and target: name, metric, and its models: the one to take first, then by validation."""
     trained = summary[summary["stage"] != "few_shot"]
     panels = []
     for (dataset, target), rows in trained.groupby(["dataset", "target"]):
         metric = next((one for one in RANKED_BY if rows.get(f"test_{one}", pd.Series()).notna().any()), None)
         models = [model_of(name, part, found, metric) for name, part in rows.groupby("model")]
-        models.sort(key=lambda one: -(one["quality"]["value"] or -9.0))
+        models.sort(key=lambda one: (not one["taken"], -one["validation"], one["name"]))
         panels.append({"name": f"{dataset}, {target}", "metric": metric, "models": models})
     return panels
 
@@ -91,8 +92,11 @@ def model_of(name, rows, found, metric):
     if metric is not None and rows[f"test_{metric}"].notna().any():
         ends = {"value": "", "low": "_low", "high": "_high"}
         quality = {key: float(rows[f"test_{metric}{end}"].mean()) for key, end in ends.items()}
+    validation = rows.get(f"validation_{metric}", pd.Series(dtype=float)).mean()
     return {
         "name": name,
+        "taken": rows.get("choice", pd.Series(dtype=object)).eq("best").any(),
+        "validation": -np.inf if np.isnan(validation) else validation,  # the order, since test figures choose nothing
         "seeds": len(rows),
         "quality": quality,
         "seconds": {step: part["seconds"].sum() / len(rows) for step, part in jobs.groupby("step")},
@@ -141,7 +145,7 @@ def paint(figure, panels, heights, title):
     grid = figure.subplots(len(panels), 2, squeeze=False, width_ratios=[1.35, 1], height_ratios=heights)
     for (left, right), panel in zip(grid, panels, strict=True):
         models = panel["models"][:MOST]
-        more = f" (the best {MOST} of {len(panel['models'])})" if len(panel["models"]) > MOST else ""
+        more = f" (the best {MOST} on validation of {len(panel['models'])})" if len(panel["models"]) > MOST else ""
         left.set_title(panel["name"] + more)
         paint_costs(left, models)
         paint_quality(right, panel, models)

@@ -6,13 +6,18 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 
 from assets import backbone
 from check_data import main
+from graft.backbones import longest_input
+from graft.config import load, plan
 from graft.costs import estimate
+from graft.doubts import cut
 from graft.outputs import read_json, write_json
 from graft.prepare import prepare, write
 from graft.store import Store
+from measure_lengths import main as measure_lengths
 from measure_speed import main as measure_speed
 from tiny_data import THREE_WAY, encoded, image_folder, pixels, write_lines
 
@@ -32,8 +37,8 @@ MODEL = {"stage": "finetune", "name": "solar.tiny.linear", "method": "linear", "
 MODEL |= {"epochs": 5, "batch_size": 32}
 
 
-def page_of(folder, models=(), speed=None, **entry):
-    """The page of the data in folder/root, made as the rules make it."""
+def page_of(folder, models=(), speed=None, lengths=(), nearness=None, **entry):
+    """The page of the data in folder/root, made as the rules make it; with `nearness` as it is once models are trained."""
     entry = {**THREE_WAY, **entry}
     made = prepare("tiny", entry, folder / "root")
     paths = {key: folder / key for key in ("labels", "labelled", "pool")}
@@ -44,7 +49,9 @@ def page_of(folder, models=(), speed=None, **entry):
     }
     write(made, paths)
     write_json(folder / "dataset.json", {"root": "root"})
-    main(folder / "samples.parquet", folder / "dataset.json", entry, dict(models), speed or {}, folder / "page.html")
+    speed, page = None if nearness else speed or {}, folder / "page.html"
+    paths = (folder / "samples.parquet", folder / "dataset.json")
+    main(*paths, entry, dict(models), speed, page, lengths, nearness, folder / "words.txt")
     return html.unescape((folder / "page.html").read_text())
 
 
@@ -114,3 +121,99 @@ def test_measuring_a_backbone_counts_what_the_store_lacks_and_fills_it_not(tmp_p
     assert measured["operations"] > 10**6 and measured["activation_bytes"] > measured["width"] * 4
     page = page_of(tmp_path, {"solar.tiny.linear": MODEL}, {"tiny": measured})
     assert re.search(r"solar\.tiny\.linear</td><td class=\"number\">24</td>", page)
+
+
+def spectra(folder, rows=60):
+    """A table of spectra by wavenumber with a value to learn."""
+    (folder / "root").mkdir()
+    columns = [str(number) for number in range(4000, 3900, -10)]
+    lines = [
+        ",".join([f"s{i}", f"{i / 7:.4f}", *(f"{np.sin(i + j):.3f}" for j in range(len(columns)))]) for i in range(rows)
+    ]
+    write_lines(folder / "root", ",".join(["id", "protein", *columns]), *lines)
+    columns = {"features": "[0-9]*", "id": "id"}
+    return {"table": "t.csv", "columns": columns, "targets": {"protein": {"kind": "regression"}}}
+
+
+def test_spectra_are_drawn_by_wavenumber_and_samples_of_values_show_them(tmp_path):
+    page = page_of(tmp_path, **spectra(tmp_path))
+    assert "number in the column's name" in page and ">4000<" in page and ">feature<" not in page
+    assert "Are they what their value says?" in page and "class says" not in page
+    assert re.search(r"<b>\d[\d.]*</b>:", page)
+
+
+def test_who_gave_which_split_is_said(tmp_path):
+    for split, count in (("train", 30), ("test", 20)):
+        image_folder(tmp_path / "root" / split, per_class=count)
+    page = page_of(tmp_path, duplicates="drop", split={"validation": 0.2})
+    assert "train and test given by the data; validation drawn from train" in page
+    drawn = tmp_path / "drawn"
+    image_folder(drawn / "root", per_class=20)
+    assert "drawn at random, stratified" in page_of(drawn)
+
+
+def test_a_look_says_how_many_of_the_classes_it_shows(tmp_path):
+    image_folder(tmp_path / "root", per_class=10, classes=[f"c{i:02d}" for i in range(18)])
+    page = page_of(tmp_path)
+    assert "The first 16 of 18 classes." in page and "the first 7 of 18 classes" in page
+
+
+def test_texts_that_a_backbone_cuts_are_counted_on_the_page_and_on_the_terminal(tmp_path):
+    """Case 40 of the texts that are cut: the label stands behind what the network reads."""
+    (tmp_path / "root").mkdir()
+    lines = [f"s{i},{'cell ' * (20 if i % 3 else 300)}end,{'ab'[i % 2]}" for i in range(60)]
+    write_lines(tmp_path / "root", "id,text,label", *lines)
+    entry = {"table": "t.csv", "columns": {"id": "id", "text": "text"}}
+    page_of(tmp_path, **entry)
+    path, folder = tmp_path / "lengths.json", backbone("minilm")
+    measure_lengths(tmp_path / "samples.parquet", tmp_path / "dataset.json", THREE_WAY | entry, folder, path)
+    found = read_json(path)
+    assert (found["texts"], found["cut"], found["longest"], found["max_length"]) == (60, 20, 303, 128)
+    assert found["seen"] == pytest.approx((40 * 23 + 20 * 128) / (40 * 23 + 20 * 303))
+    page = page_of(tmp_path, lengths=[found], **entry)
+    assert "20 of 60 texts are longer than the 128 tokens" in page
+    assert "20 of 60 texts are longer than the 128 tokens" in (tmp_path / "words.txt").read_text()
+    assert found["proposed"] == 320 and f"max_length: {found['proposed']}" in page and "reads all of them" in page
+
+
+def test_the_length_that_is_proposed_is_taken_and_cuts_nothing(tmp_path):
+    """The hint is followed: the entry that the sentence writes out is valid, and with it no text is cut."""
+    said = cut(
+        {"backbone": "minilm", "max_length": 128, "texts": 60, "cut": 20, "longest": 303, "seen": 0.5}
+        | {"proposed": 320, "still_cut": 0}
+    )
+    entry = yaml.safe_load(re.search(r"`(backbones: .*?)` and", said).group(1))
+    (name,) = entry["backbones"]
+    config = {"datasets": {"d": {"source": {"path": str(tmp_path)}}}, **entry}
+    config["finetune"] = {"m": {"dataset": "d", "backbone": name, "method": "linear"}}
+    made = plan(load(config, [])).backbones[name]
+    assert made["max_length"] == 320 and made["library"] == "transformers"
+    (tmp_path / "root").mkdir()
+    write_lines(tmp_path / "root", "id,text,label", *(f"s{i},{'cell ' * 300}end,{'ab'[i % 2]}" for i in range(20)))
+    table = {"table": "t.csv", "columns": {"id": "id", "text": "text"}}
+    page_of(tmp_path, duplicates="allow", **table)
+    folder = tmp_path / "backbone"
+    shutil.copytree(backbone("minilm"), folder)
+    spec = read_json(folder / "backbone.json")
+    for length, cut_texts in ((128, 20), (320, 0)):
+        write_json(folder / "backbone.json", {**spec, "preprocessing": {**spec["preprocessing"], "max_length": length}})
+        measure_lengths(
+            tmp_path / "samples.parquet", tmp_path / "dataset.json", THREE_WAY | table, folder, tmp_path / "l.json"
+        )
+        assert read_json(tmp_path / "l.json")["cut"] == cut_texts
+    assert longest_input(spec) == 512
+
+
+def test_once_models_are_trained_the_page_says_how_near_the_splits_lie_instead_of_what_they_will_cost(tmp_path):
+    image_folder(tmp_path / "root", per_class=15)
+    near = {"value": 0.8, "low": 0.7, "high": 0.9}
+    nearness = {
+        "backbone": "b",
+        "measure": "cosine",
+        "median": {"validation": 0.825, "test": 0.58},
+        "farther": {"test": near},
+    }
+    page = page_of(tmp_path, nearness=nearness)
+    assert "validation rows lie much nearer to the train rows than test rows do" in page
+    assert "validation 0.825, test 0.580 (embeddings by b)" in page
+    assert "What the models will cost" not in page and "Nothing has been trained yet" not in page

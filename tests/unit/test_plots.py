@@ -14,6 +14,7 @@ import plot_distillation
 import plot_few_shot
 import plot_groups
 import report_tables
+from graft import data_figures
 from graft.figures import confusion as confusion_figure
 from graft.figures import learning_curves, per_class
 from graft.figures import regression as regression_figure
@@ -59,13 +60,13 @@ def groups(folder, classes=("a", "b", "c"), names=("plate 1", "plate 2", " ", No
 RUNS = [("solar.b0.linear", 40.0), ("solar.b0.lp_ft", 4000.0), ("solar.b0.kd", None)]
 
 
-def costs(folder, runs=RUNS, seeds=(0,), values=(0.8, 0.9, 0.7)):
+def costs(folder, runs=RUNS, seeds=(0,), values=(0.8, 0.9, 0.7), more=()):
     """A summary, and a benchmark file for the training of every model that has seconds."""
     rows = [("finetune", "elpv", "defect", model, seed) for model, _ in runs for seed in seeds]
     summary = pd.DataFrame(rows, columns=["stage", "dataset", "target", "model", "seed"])
     found = np.repeat(values[: len(runs)], len(seeds))
     summary = summary.assign(test_auroc=found, test_auroc_low=found - 0.05, test_auroc_high=found + 0.05)
-    write_csv(folder / "summary.csv", summary)
+    write_csv(folder / "summary.csv", summary.assign(**dict(more)))
     jobs = []
     for model, seconds in runs:
         for seed in seeds:
@@ -428,11 +429,11 @@ def test_groups_of_a_regression_are_drawn(tmp_path):
     assert any("predicted − measured" in text for text in texts(tmp_path))
 
 
-def test_costs_stand_beside_quality_and_the_best_model_comes_first(tmp_path):
-    costs(tmp_path)
+def test_costs_stand_beside_quality_and_the_model_that_was_taken_comes_first_then_the_best_on_validation(tmp_path):
+    costs(tmp_path, more={"choice": ["best", None, None], "validation_auroc": [0.7, 0.5, 0.8]})
     found = texts(tmp_path)
     names = [text for text in found if "solar.b0" in text]
-    assert [name.split()[-1] for name in names] == ["solar.b0.lp_ft", "solar.b0.linear", "solar.b0.kd"]
+    assert [name.split()[-1] for name in names] == ["solar.b0.linear", "solar.b0.kd", "solar.b0.lp_ft"]
     assert any(text.startswith("1 h 6 min, 1.5 GB") for text in found)
     assert any(text.startswith("40 s, 1.5 GB") for text in found)
 
@@ -476,3 +477,29 @@ def test_every_figure_of_the_report_has_a_caption_and_every_caption_a_figure():
     assert named == {path.name for path in folder.glob("*.rst")}
     assert rules.count("report(") == rules.count("caption=")
     assert all(len((folder / name).read_text()) > 100 for name in named)
+
+
+def test_columns_whose_names_are_numbers_stand_at_them_and_others_in_their_order():
+    falling = [str(number) for number in range(4000, 3990, -2)]
+    places, axis = data_figures.places_of(falling, 5)
+    assert list(places) == [4000, 3998, 3996, 3994, 3992] and axis == "number in the column's name"
+    places, axis = data_figures.places_of(["nm_900", "nm_900.5", "nm_1000"], 3)
+    assert list(places) == [900, 900.5, 1000] and axis == "nm"
+    for names in (["a1", "b2", "c3"], ["x3", "x1", "x2"], ["mean", "std", "area"], None):
+        places, axis = data_figures.places_of(names, 3)
+        assert list(places) == [1, 2, 3] and axis.startswith("feature, in the order of the columns")
+    assert "(mean to area)" in data_figures.places_of(["mean", "std", "area"], 3)[1]
+
+
+def test_a_figure_of_falling_wavenumbers_has_them_on_its_axis_and_says_how_many_classes_it_draws():
+    random = np.random.default_rng(0)
+    classes = [f"c{i}" for i in range(10)]
+    labels = np.array(classes * 4, dtype=object)
+    drawn = data_figures.profiles(
+        random.normal(size=(40, 50)), labels, classes, [str(n) for n in range(4000, 3000, -20)]
+    )
+    said = [element.text for element in ElementTree.fromstring(drawn).iter(f"{SVG}text")]
+    assert "the first 7 of 10 classes" in said and "4000" in said and "feature" not in "".join(filter(None, said))
+    assert said.index("4000") < said.index("3200")  # as the columns stand
+    drawn = data_figures.profiles(random.normal(size=(40, 5)), labels[:40], classes[:3])
+    assert "classes" not in drawn
