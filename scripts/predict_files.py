@@ -7,6 +7,7 @@ to the data that the model learned from, and whether that is unusual.
 
 import argparse
 import logging
+import math
 import sys
 import time
 from dataclasses import replace
@@ -97,7 +98,9 @@ def summary(table, content, out, novelty):
         yield f"  distance and unusual are empty: {novelty}"
     else:
         like = "farther from the training data than 99 % of the held-out samples"
-        yield f"  unusual: {int(table['unusual'].sum()):,} ({like}: distance over {novelty.limit:.3g})"
+        few = "too few samples were held out, or trained on, to say what is unusual; see distance"
+        what = f"{like}: distance over {novelty.limit:.3g}" if math.isfinite(novelty.limit) else few
+        yield f"  unusual: {int(table['unusual'].sum()):,} ({what})"
     if len(bad):
         lines = [f"{name}: {why}" for name, why in zip(bad["sample_id"], bad["problem"], strict=True)]
         yield f"  not predicted: {len(bad):,}; their rows are empty, the column `problem` says why{listed(lines)}"

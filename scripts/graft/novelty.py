@@ -2,6 +2,8 @@
 detection with deep nearest neighbors"): the distance to the k-th nearest training embedding, and which distance is unusual.
 """
 
+import math
+
 import numpy as np
 import pyarrow.parquet as pq
 
@@ -9,7 +11,7 @@ from graft.errors import UserError
 from graft.feature_files import read_features
 
 NEIGHBOUR = 10  # k; fewer where there are fewer than 200 training samples
-QUANTILE = 0.99  # of the held-out samples lie nearer than what is called unusual
+UNUSUAL = 0.01  # share of samples like the training data that are called unusual, at most
 # A random part of the training data shifts all distances alike (Sun et al., sec. 4.2, keep 1 % of ImageNet), so a
 # million rows cost no more than these. The limit is measured against the same part.
 MOST_TRAIN, MOST_HELD_OUT = 10_000, 2_000
@@ -31,7 +33,9 @@ class Novelty:
     Attributes
     ----------
     k : int, which neighbour is asked
-    limit : float, the 99 % quantile of the held-out distances
+    limit : float, the distance that a sample like the training data exceeds in 1 % of cases at most: see `limit_of`. Few
+        held-out samples cannot say that (99 are needed): then training samples, held against the others, are asked, too,
+        and the larger limit counts. If these are few as well it is infinite, and nothing is unusual.
     """
 
     def __init__(self, train, held_out, columns_differ=False):
@@ -43,9 +47,11 @@ class Novelty:
             self._mean, self._std = train.mean(0), train.std(0)
             self._std[self._std <= 1e-6 * np.abs(self._mean)] = 1.0  # constant but for rounding
         self._train = self._scaled(train)
-        # Without held-out samples, a training sample is its own nearest neighbour: the next ones count.
-        distances = self.distance(held_out) if len(held_out) else self._to_neighbour(self._train, self.k + 1)
-        self.limit = float(np.quantile(distances, QUANTILE, method="higher"))
+        distances = self.distance(held_out)
+        self.limit = limit_of(distances)
+        if not np.isfinite(self.limit):
+            # A training sample is its own nearest neighbour: the next ones count.
+            self.limit = max(limit_of(self._to_neighbour(self._train, self.k + 1)), distances.max(initial=0.0))
 
     def distance(self, embeddings):
         """Distance of each embedding to its k-th nearest training sample; float64, shape (n,)."""
@@ -71,6 +77,16 @@ class Novelty:
             squared = (block**2).sum(1)[:, None] + squares - 2 * block @ self._train.T
             found.append(np.sqrt(np.maximum(np.partition(squared, k - 1, axis=1)[:, k - 1], 0)))
         return np.concatenate(found)
+
+
+def limit_of(distances, share=UNUSUAL):
+    """What the distance of one more sample of the same kind exceeds with a probability of at most `share`.
+
+    The conformal quantile (Vovk et al. 2005; Angelopoulos and Bates 2023, eq. 2): the ceil((n + 1) (1 - share))-th smallest of
+    n distances; infinite if there are fewer than that.
+    """
+    place = math.ceil((len(distances) + 1) * (1 - share) - 1e-9)
+    return float(np.sort(distances)[place - 1]) if place <= len(distances) else math.inf
 
 
 def training_embeddings(samples, features, target, width):

@@ -7,7 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from graft.errors import UserError
 from graft.feature_files import write_features
-from graft.novelty import Novelty, training_embeddings
+from graft.novelty import Novelty, limit_of, training_embeddings
 
 
 def cloud(seed, rows, width=16, centre=4.0):
@@ -73,7 +73,24 @@ def test_without_held_out_samples_a_training_sample_is_not_its_own_neighbour():
 def test_few_training_samples_are_enough(rows):
     novelty = Novelty(cloud(0, rows), cloud(1, 3))
     assert novelty.k == max(1, rows // 20) and np.isfinite(novelty.distance(cloud(2, 5))).all()
-    assert np.isfinite(Novelty(cloud(0, rows), cloud(1, 0)).limit)
+    assert flagged(novelty, cloud(2, 5)) == 0  # what 1 % of samples exceed is not known from 24
+
+
+@pytest.mark.parametrize(("trained", "held_out"), [(60, 20), (600, 20), (600, 98), (600, 99), (600, 500), (150, 0)])
+def test_one_in_a_hundred_samples_like_the_training_data_is_flagged_at_most(trained, held_out):
+    shares = [
+        flagged(Novelty(cloud(3 * i, trained), cloud(3 * i + 1, held_out)), cloud(3 * i + 2, 500)) for i in range(40)
+    ]
+    assert np.mean(shares) < 0.0125
+    far = flagged(Novelty(cloud(0, trained), cloud(1, held_out)), -cloud(2, 50))
+    assert far == (trained >= 99)
+
+
+def test_the_limit_is_the_conformal_quantile():
+    distances = np.random.default_rng(0).permutation(np.arange(1.0, 201))
+    assert limit_of(distances[:98]) == np.inf
+    assert limit_of(distances[:99]) == distances[:99].max()
+    assert limit_of(distances) == 199  # ceil(201 * 0.99)
 
 
 def test_large_training_sets_are_thinned_and_say_the_same(monkeypatch):
