@@ -7,7 +7,7 @@ from copy import deepcopy
 import pytest
 import torch
 
-from graft import network
+from graft import kernels, network
 from graft.backbones import build
 from graft.config_schema import read_schema
 from graft.errors import UserError
@@ -102,6 +102,21 @@ def test_one_changed_weight_is_another_model():
         second.heads["t"].bias[0] += 1e-6
     digests = [network.to_dict(one, **FACTS, frozen=False)["digests"] for one in (first, second)]
     assert digests[0]["model"] != digests[1]["model"] and digests[0]["backbone"] == digests[1]["backbone"]
+
+
+def test_heads_are_float32_where_the_rest_runs_in_bfloat16():
+    torch.manual_seed(0)
+    spec = {"library": "vectors", "architecture": "identity", "modality": "vector", "width": 32, "preprocessing": {}}
+    regressor, rows = network.Network(build(spec), {"y": 1}).eval(), torch.randn(200, 32)
+    wanted = rows.double() @ regressor.heads["y"].weight.double().T + regressor.heads["y"].bias.double()
+    running = kernels.inference(regressor, rows[:1], torch.device("cpu"), "bf16")
+    with torch.no_grad(), running():
+        evaluated = regressor(rows)["y"]
+    with torch.autocast("cpu", torch.bfloat16):
+        trained = regressor(rows)["y"]
+    for found in (evaluated, trained):
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found.double(), wanted, atol=1e-6, rtol=1e-6)
 
 
 class Bomb:
