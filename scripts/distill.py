@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from graft import network, predictions, ranks, teacher
+from graft.calibration import calibrated
 from graft.errors import UserError
 from graft.feature_files import features_of
 from graft.job import job
@@ -51,7 +52,8 @@ def answers(run, content, features, folder):
     """
     rows, counts = run.rows[run.splits == "train"], {"forwards": 0, "padded_tokens": 0}
     if run.settings["augment"] == "none":
-        logits = predictions.logits_of(content, run.settings["target"], features_of(rows, features))
+        logits = predictions.teaching_logits(content, run.settings["target"], features_of(rows, features))
+        logits = calibrated(logits, content["targets"][run.settings["target"]])
         return lambda seed: logits, {"forwards": 0, "stored": len(rows)}
     read = partial(teacher.view_logits, run, content, folder, counts=counts)
     seeds = teacher.view_seeds(run.settings, run.seed)

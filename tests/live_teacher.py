@@ -1,11 +1,13 @@
 """The teacher as most scripts run it, at every step: what distillation from stored answers is held against."""
 
+import numpy as np
 import torch
 
 from graft import features, kernels
 from graft.augment import draw_views
+from graft.calibration import calibrated
 from graft.inputs import open_inputs
-from graft.predictions import logits_of
+from graft.predictions import teaching_logits
 
 
 class LiveTeacher:
@@ -27,5 +29,6 @@ class LiveTeacher:
         with self.running():
             embeddings = self.network(inputs)
         self.forwards += len(indices)
-        logits = logits_of(self.content, self.run.settings["target"], embeddings.float().cpu().numpy())
-        return torch.from_numpy(logits).float().to(self.run.device)
+        target = self.run.settings["target"]
+        logits = teaching_logits(self.content, target, embeddings.float().cpu().numpy()).astype(np.float32)
+        return torch.from_numpy(calibrated(logits, self.content["targets"][target])).float().to(self.run.device)

@@ -1,4 +1,4 @@
-"""Temperature scaling, reliability tables and the spread of residuals."""
+"""From logits to probabilities: temperature and class intercepts; reliability tables and the spread of residuals."""
 
 import numpy as np
 import pandas as pd
@@ -6,19 +6,75 @@ from scipy.special import logsumexp, softmax
 
 LOWEST, HIGHEST = 0.05, 20.0
 
+# Standard deviations of the priors, in nats. Simulated (2, 4 and 10 classes, logits whose true temperature is drawn between
+# 1/2 and 4, 300 draws): from 12 rows the log loss is above the best by 0.033 with 0.5, 0.061 with 0.1, 0.046 with 1, 0.58
+# without a prior, and 0.067 without a temperature; from 50 rows on, anything above 0.4 is alike. An intercept's prior stands
+# around what the class weights imply, which holds well for linear heads and less for networks: wider.
+TEMPERATURE_PRIOR = 0.5
+INTERCEPT_PRIOR = 1.0
 
-def fit_temperature(logits, labels):
-    """The temperature that minimises the cross-entropy of ``logits / temperature`` (Guo et al. 2017).
 
-    The cross-entropy is convex in 1 / temperature, so its derivative has one root, which is bracketed. If every
-    prediction is right, the minimum would lie at temperature 0; then the targets are softened by one pseudo-count
-    per class (as Platt 1999 does), so that few right answers give less confidence than many.
+def fit_calibration(logits, labels, shift=None):
+    """What makes probabilities of the logits: `fit_temperature`, and with `shift` an intercept per class, too.
+
+    Class weights teach a network that all classes are equally frequent. Intercepts take that back (vector scaling, Guo et
+    al. 2017, with one temperature): they minimise the cross-entropy of ``logits / temperature + intercepts`` together
+    with the temperature, and have a normal prior around `shift`.
 
     Parameters
     ----------
     logits : array of float, shape (N, C)
     labels : array of int, shape (N,)
         Rows with -1 (unlabelled) are left out.
+    shift : array of float, shape (C,), optional
+        What the class weights imply: see `log_shares`. None: the loss had no class weights.
+
+    Returns
+    -------
+    dict with "temperature", a float, and with `shift` "intercepts", a list of C floats
+    """
+    temperature = fit_temperature(logits, labels)
+    if shift is None:
+        return {"temperature": temperature}
+    from scipy.optimize import minimize  # here, since predicting need not wait for it
+
+    logits, labels = _known(logits, labels)
+    shift = np.asarray(shift, dtype=np.float64)
+    rows, width = np.arange(len(labels)), len(shift)
+
+    def loss(parameters):
+        log_temperature, moved = parameters[0], parameters[1:]
+        scaled = logits * np.exp(-log_temperature)
+        logs = scaled + shift + moved
+        normal = logsumexp(logs, axis=1)
+        residual = np.exp(logs - normal[:, None])
+        residual[rows, labels] -= 1
+        value = (normal - logs[rows, labels]).sum()
+        slope = np.concatenate([[-(residual * scaled).sum()], residual.sum(0)])
+        width_of = np.array([TEMPERATURE_PRIOR] + [INTERCEPT_PRIOR] * width)
+        return value + (parameters**2 / width_of**2).sum() / 2, slope + parameters / width_of**2
+
+    bounds = [(np.log(LOWEST), np.log(HIGHEST))] + [(None, None)] * width
+    found = minimize(loss, np.zeros(width + 1), jac=True, method="L-BFGS-B", bounds=bounds, options=PRECISE).x
+    return {"temperature": float(np.exp(found[0])), "intercepts": (shift + found[1:]).tolist()}
+
+
+PRECISE = {"maxiter": 1000, "maxfun": 10_000, "ftol": 1e-15, "gtol": 1e-9}
+
+
+def fit_temperature(logits, labels, prior=TEMPERATURE_PRIOR):
+    """The temperature that minimises the cross-entropy of ``logits / temperature`` (Guo et al. 2017), with a prior.
+
+    Its logarithm has a normal prior around 0, so that few rows cannot make the logits much sharper or flatter. Many rows
+    outvote it.
+
+    Parameters
+    ----------
+    logits : array of float, shape (N, C)
+    labels : array of int, shape (N,)
+        Rows with -1 (unlabelled) are left out.
+    prior : float
+        Standard deviation of the logarithm of the temperature.
 
     Returns
     -------
@@ -27,42 +83,79 @@ def fit_temperature(logits, labels):
     """
     from scipy.optimize import brentq  # here, since predicting need not wait for it
 
-    logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels)
-    known = labels >= 0
-    logits, labels = logits[known], labels[known].astype(np.int64)
-    if not np.isfinite(logits).all():
-        raise ValueError("logits are not finite")
+    logits, labels = _known(logits, labels)
     if logits.size == 0 or np.ptp(logits, axis=1).max() == 0:
         return 1.0
-    rows, width = logits.shape
     logits = logits - logits.max(1, keepdims=True)
-    picked = logits[np.arange(rows), labels]
-    target = picked
-    if ((logits >= picked[:, None]).sum(1) == 1).all():
-        soft = 1 / (rows + width)
-        target = (1 - width * soft) * picked + soft * logits.sum(1)
+    target = logits[np.arange(len(labels)), labels].sum()
 
-    def derivative(log_sharpness):
-        return float(((softmax(np.exp(log_sharpness) * logits, axis=1) * logits).sum(1) - target).mean())
+    def slope(log_temperature):
+        sharpness = np.exp(-log_temperature)
+        expected = (softmax(sharpness * logits, axis=1) * logits).sum()
+        return float(sharpness * (target - expected) + log_temperature / prior**2)
 
-    softest, sharpest = -np.log(HIGHEST), -np.log(LOWEST)
-    if derivative(softest) >= 0:
-        return HIGHEST
-    if derivative(sharpest) <= 0:
-        return LOWEST
-    return float(np.exp(-brentq(derivative, softest, sharpest, xtol=1e-10)))
+    # The cross-entropy falls towards one temperature from both sides, and the prior towards 1: the minimum is between.
+    softer = slope(0.0) < 0
+    end = np.log(HIGHEST if softer else LOWEST)
+    if (slope(end) < 0) == softer:
+        return HIGHEST if softer else LOWEST
+    return float(np.exp(brentq(slope, 0.0, end, xtol=1e-10)))
 
 
-def probabilities(logits, temperature=1.0):
-    """Softmax of ``logits / temperature`` over the last axis, float64."""
-    return softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=-1)
+def log_shares(counts):
+    """What class weights that are inverse to `counts` add to the logits, with the sign turned: the log of each share.
+
+    A network that weighs each class inversely to its share learns the odds that equally frequent classes would have
+    (Elkan 2001); adding the log shares gives the odds of the data. A class without rows counts as half a row.
+    """
+    counts = np.maximum(np.asarray(counts, dtype=np.float64), 0.5)
+    return np.log(counts / counts.sum())
 
 
-def log_loss(logits, labels, temperature=1.0):
+def calibrated(logits, facts):
+    """Logits whose softmax are the model's probabilities: float64, shape of `logits`.
+
+    Parameters
+    ----------
+    logits : array of float, shape (..., C)
+    facts : dict of ft_model.pt, the target's: "temperature", and "intercepts" where the loss had class weights
+    """
+    return _scaled(logits, facts["temperature"], facts.get("intercepts"))
+
+
+def decide(logits):
+    """The class that is predicted, shape (N,): that of the largest logit.
+
+    Under class weights this treats all classes alike, as the user asked. The most probable class would hardly ever be a
+    rare one.
+    """
+    return np.asarray(logits).argmax(1) if len(logits) else np.zeros(0, int)
+
+
+def probabilities(logits, temperature=1.0, intercepts=None):
+    """Softmax of ``logits / temperature + intercepts`` over the last axis, float64."""
+    return softmax(_scaled(logits, temperature, intercepts), axis=-1)
+
+
+def log_loss(logits, labels, temperature=1.0, intercepts=None):
     """Cross-entropy of each row in nats, exact for any confidence: shape of `labels`."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    scaled = _scaled(logits, temperature, intercepts)
     picked = np.take_along_axis(scaled, np.asarray(labels)[..., None], axis=-1)[..., 0]
     return logsumexp(scaled, axis=-1) - picked
+
+
+def _scaled(logits, temperature, intercepts):
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    return scaled if intercepts is None else scaled + np.asarray(intercepts, dtype=np.float64)
+
+
+def _known(logits, labels):
+    """The labelled rows."""
+    logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels)
+    known = labels >= 0
+    if not np.isfinite(logits[known]).all():
+        raise ValueError("logits are not finite")
+    return logits[known], labels[known].astype(np.int64)
 
 
 def reliability(labels, probabilities, bins=15):

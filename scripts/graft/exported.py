@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from graft import images
-from graft.calibration import probabilities
+from graft.calibration import calibrated, decide, probabilities
 from graft.errors import UserError
 from graft.inputs import ImageInputs, TextInputs, token_rows
 from graft.network import from_dict
@@ -78,12 +78,11 @@ def answers(outputs, facts):
     if facts["kind"] == "regression":
         return pd.DataFrame({"predicted": outputs[:, 0] * facts["std"] + facts["mean"], "std": facts["residual_std"]})
     classes = facts["classes"]
-    chances = probabilities(outputs, facts["temperature"])
-    best = chances.argmax(1) if len(chances) else np.zeros(0, int)
+    chances, best = probabilities(calibrated(outputs, facts)), decide(outputs)
     return pd.DataFrame(
         {
             "predicted": np.array(classes, dtype=object)[best],
-            "confidence": chances.max(1, initial=0.0),
+            "confidence": np.take_along_axis(chances, best[:, None], axis=1)[:, 0],
             **{f"prob_{name}": chances[:, i] for i, name in enumerate(classes)},
         }
     )

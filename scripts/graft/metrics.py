@@ -34,7 +34,7 @@ __all__ = [
 FEW = 10  # rows of a class, below which its share of a figure hangs on single rows
 
 
-def classification_metrics(labels, probabilities, classes, groups=None, threshold=None):
+def classification_metrics(labels, probabilities, classes, groups=None, threshold=None, predicted=None):
     """How good predicted probabilities are, with intervals.
 
     Balanced accuracy is over the classes that have samples, macro F1 over those that have samples or predictions. AUROC
@@ -52,6 +52,8 @@ def classification_metrics(labels, probabilities, classes, groups=None, threshol
         Rows of one group are drawn together: the intervals hold for other groups.
     threshold : float, optional
         Of two classes, the probability of the second one from which a row is called positive.
+    predicted : array of int, shape (N,), optional
+        The classes that the model decides for, if not those of the largest probability (see calibration.decide).
 
     Returns
     -------
@@ -63,9 +65,10 @@ def classification_metrics(labels, probabilities, classes, groups=None, threshol
     width = classes if isinstance(classes, int) else len(classes)
     if probabilities.ndim != 2 or probabilities.shape != (len(labels), width):
         raise ValueError(f"probabilities have shape {probabilities.shape}, not ({len(labels)}, {width})")
+    predicted = probabilities.argmax(1) if predicted is None else np.asarray(predicted)
     known = labels >= 0
     if not known.all():
-        labels, probabilities = labels[known], probabilities[known]
+        labels, probabilities, predicted = labels[known], probabilities[known], predicted[known]
         groups = None if groups is None else np.asarray(groups, dtype=object)[known]
     labels, units = labels.astype(np.int64), units_of(groups)
     names = [*NAMES, *(("sensitivity", "specificity", "threshold") if width == 2 else ())]
@@ -74,14 +77,13 @@ def classification_metrics(labels, probabilities, classes, groups=None, threshol
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities are not finite")
 
-    predicted = probabilities.argmax(1)
     right = predicted == labels
     accuracy = _proportion(right, units)
     results = {
         "accuracy": accuracy,
         **recall_and_f1(labels, predicted, width, units),
         **areas_under_curves(labels, probabilities, units),
-        "ece": top_label_error(right, probabilities.max(1), units),
+        "ece": top_label_error(right, probabilities[np.arange(len(labels)), predicted], units),
         **_losses(labels, probabilities, right, accuracy, units),
         "class_ece": class_wise_error(labels, probabilities, units),
     }

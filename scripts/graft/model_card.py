@@ -133,7 +133,10 @@ def answers(facts):
     if facts["kind"] == "regression":
         return f"One number per sample; one standard deviation of its error is {facts['residual_std']:.4g}."
     names = "\n".join(f"{i}. `{printable(name)}`" for i, name in enumerate(facts["classes"]))
-    calibrated = f"Probabilities are calibrated on validation data (temperature {facts['temperature']:.4g})."
+    how = f"temperature {facts['temperature']:.4g}"
+    if facts.get("intercepts"):
+        how += "; the class weights of the training are taken off the probabilities, not off the choice of the class"
+    calibrated = f"Probabilities are calibrated on samples that were held out ({how})."
     return f"{calibrated} Classes in the order of the outputs:\n\n{names}"
 
 

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from graft.calibration import probabilities
+from graft import heads
+from graft.calibration import calibrated, decide, probabilities
 from graft.held_out import with_held_out
 from graft.metrics import choose_threshold, classification_metrics, regression_metrics
 from graft.outputs import write_parquet
+from graft.probe import VALIDATION
 
 SPLITS = ("train", "validation", "test")
 
@@ -18,35 +20,53 @@ SPLITS = ("train", "validation", "test")
 def logits_of(content, target, embeddings):
     """The outputs of a model's head for embeddings of shape (n, width); float64, shape (n, outputs)."""
     state = content["state_dict"]
-    weight, bias = (state[f"heads.{target}.{name}"].double().numpy() for name in ("weight", "bias"))
-    return np.asarray(embeddings, np.float64) @ weight.T + bias
+    return heads.outputs(embeddings, state[f"heads.{target}.weight"], state[f"heads.{target}.bias"])
 
 
-def outputs_of(content, target, blocks, folds):
-    """The outputs for each row, of rows that have a fold those of the head that did not see them.
+def teaching_logits(content, target, embeddings):
+    """The logits that a student may learn from, shape (n, classes): its validation rows have no part in them.
+
+    They are those of the head of the train rows alone, where the model's own head was fitted on validation rows, too.
+    """
+    blind = content["fold_heads"].get(target)
+    if blind is None or VALIDATION not in _folds_of(blind, ()):
+        return logits_of(content, target, embeddings)
+    return heads.outputs(embeddings, blind["weight"][0], blind["bias"][0])
+
+
+def outputs_of(content, target, blocks, rows):
+    """The outputs for each row; those of a head that did not see it, where the model has one.
 
     A fold without a row of this target has no head: the model's own saw none of its rows.
 
     Parameters
     ----------
     blocks : iterable of (places of rows, their embeddings), as feature_files.blocks_of gives them
-    folds : int array, shape (n,), -1 for none
+    rows : DataFrame with split and fold (-1 for none), n rows
 
     Returns
     -------
-    float64 array, shape (n, outputs), and the folds, all -1 if the model has no heads of folds
+    float64 array, shape (n, outputs), and the number of each row's head: its fold, probe.VALIDATION, or -1 for the model's
     """
-    heads = content["fold_heads"].get(target)
-    outputs = np.empty((len(folds), len(content["state_dict"][f"heads.{target}.bias"])))
-    known = () if heads is None else heads["folds"].tolist()
-    for rows, embeddings in blocks:
+    blind = content["fold_heads"].get(target)
+    outputs = np.empty((len(rows), len(content["state_dict"][f"heads.{target}.bias"])))
+    folds = rows["fold"].to_numpy()
+    known = [] if blind is None else _folds_of(blind, folds)
+    kinds = np.where(rows["split"].to_numpy() == "validation", VALIDATION, folds)
+    kinds = np.where(np.isin(kinds, known), kinds, -1)
+    for places, embeddings in blocks:
         found = logits_of(content, target, embeddings)
         for place, fold in enumerate(known):
-            own = folds[rows] == fold
-            weight, bias = heads["weight"][place].double().numpy(), heads["bias"][place].double().numpy()
-            found[own] = embeddings[own].astype(np.float64) @ weight.T + bias
-        outputs[rows] = found
-    return outputs, np.full(len(folds), -1) if heads is None else folds
+            own = kinds[places] == fold
+            if own.any():
+                found[own] = heads.outputs(embeddings[own], blind["weight"][place], blind["bias"][place])
+        outputs[places] = found
+    return outputs, kinds
+
+
+def _folds_of(blind, folds):
+    """Whom each of the heads predicts; models of earlier versions have the heads of all folds of their data."""
+    return blind["folds"].tolist() if "folds" in blind else np.unique(folds[folds >= 0]).tolist()
 
 
 def predict(content, target, manifest, rows, embeddings, held_out=None):
@@ -62,11 +82,12 @@ def predict(content, target, manifest, rows, embeddings, held_out=None):
 
     Returns
     -------
-    DataFrame; train rows carry a fold only if their probabilities are out-of-fold
+    DataFrame; train rows carry a fold only if their probabilities are out-of-fold, validation rows probe.VALIDATION only
+    if the model's own head has seen them, and this is what the head of the train rows says
     """
     facts = content["targets"][target]
     blocks = [(slice(None), embeddings)] if isinstance(embeddings, np.ndarray) else embeddings
-    outputs, folds = outputs_of(content, target, blocks, rows["fold"].to_numpy())
+    outputs, folds = outputs_of(content, target, blocks, rows)
     if held_out is not None:
         outputs, folds = with_held_out(outputs, folds, rows, held_out, facts)
     table = pd.DataFrame(
@@ -85,19 +106,21 @@ def predict(content, target, manifest, rows, embeddings, held_out=None):
 
 
 def _classes(logits, codes, facts):
-    classes, temperature = facts["classes"], facts["temperature"]
-    chances = np.asarray(probabilities(logits, temperature))
+    classes, best = facts["classes"], decide(logits)
+    chances = probabilities(calibrated(logits, facts))
     ranked = np.sort(chances, axis=1)
     names = np.array(classes, dtype=object)
+    intercepts = facts.get("intercepts", ())
     return {
         "label": np.where(codes >= 0, names[np.maximum(codes, 0)], None),
-        "predicted": names[chances.argmax(1)],
-        "confidence": ranked[:, -1],
+        "predicted": names[best],
+        "confidence": np.take_along_axis(chances, best[:, None], axis=1)[:, 0],
         "entropy": -np.sum(chances * np.log(np.maximum(chances, 1e-300)), axis=1),
         "margin": ranked[:, -1] - ranked[:, -2],
-        "temperature": temperature,
+        "temperature": facts["temperature"],
         **{f"prob_{name}": chances[:, i] for i, name in enumerate(classes)},
         **{f"logit_{name}": logits[:, i] for i, name in enumerate(classes)},
+        **{f"intercept_{name}": value for name, value in zip(classes, intercepts, strict=False)},
     }
 
 
@@ -150,7 +173,8 @@ def _regression(part):
 
 
 def _classification(part, classes, threshold):
-    return classification_metrics(*_judged(part, classes), classes, part["group"].to_numpy(), threshold)
+    predicted = part["predicted"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
+    return classification_metrics(*_judged(part, classes), classes, part["group"].to_numpy(), threshold, predicted)
 
 
 def _judged(part, classes, column=slice(None)):

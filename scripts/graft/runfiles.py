@@ -16,7 +16,7 @@ from graft.state import State
 from graft.store import Store
 
 ALWAYS = ("epoch", "train_loss", "val_acc", "val_loss")
-COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best", "val_loss_calibrated")
+COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best", "val_loss_calibrated", "unseen_loss")
 
 
 def open_run(snakemake, output="model"):

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from graft import heads, kernels, objectives, ranks, training
+from graft import heads, kernels, objectives, ranks, rotation, training
 from graft.augment import draw_views, view_seed
 from graft.batches import shuffled_batches
-from graft.calibration import fit_temperature, log_loss, probabilities, residual_std
+from graft.calibration import fit_calibration, log_loss, log_shares, probabilities, residual_std
 from graft.errors import UserError
 from graft.feature_files import features_of, read_features
 from graft.features import first_of, forward
@@ -55,6 +55,7 @@ class Run:
     fold: int | None = None
     folds: int | None = None
     solved: bool = False  # whether the network has a solved head, which the loop then must better
+    unseen: np.ndarray | None = None  # the probe's outputs for the rows that its heads did not see; else NaN
 
     @cached_property
     def manifest(self):
@@ -122,13 +123,15 @@ class Run:
 
     @property
     def dead(self):
-        """The share of the widest column's spread below which a column of the embeddings is constant (see heads)."""
-        return 0.0 if self.backbone.spec["library"] == "vectors" else heads.DEAD
+        """The share of the widest column's spread below which a column of the embeddings is constant (see rotation)."""
+        return 0.0 if self.backbone.spec["library"] == "vectors" else rotation.DEAD
 
-    def probe(self, unit=None):
+    def probe(self, unit=None, refit=False):
         """Set the head to the linear probe on the stored embeddings; the history and the heads of the folds.
 
-        `unit`, a Tensor of shape (width,), standardises the embeddings; by default their own spread does.
+        `unit`, a Tensor of shape (width,), standardises the embeddings; by default their own spread does. With `refit`
+        the head is fitted on validation rows, too: only for a method that ends here, since these rows then judge nothing
+        that starts from it.
         """
         solved = solve_probe(
             self.embeddings,
@@ -139,15 +142,14 @@ class Run:
             self.settings,
             self.dead,
             unit,
+            refit,
         )
         logger.info("linear probe: l2 %g", solved["l2"])
         self.network.set_head(self.settings["target"], solved["weight"], solved["bias"])
-        self.solved = True
-        if solved["fold_weight"] is None:
+        self.solved, self.unseen, blind = True, solved["outputs"], solved["unseen"]
+        if blind is None:
             return solved["history"], {}
-        folds = self.rows["fold"].to_numpy()[self.splits == "train"]
-        of_folds = {"weight": solved["fold_weight"].float(), "bias": solved["fold_bias"].float()}
-        of_folds["folds"] = torch.from_numpy(np.unique(folds[folds >= 0]).astype(np.int64))
+        of_folds = {"folds": blind["folds"], "weight": blind["weight"].float(), "bias": blind["bias"].float()}
         return solved["history"], {self.settings["target"]: of_folds}
 
     def fit(self, objective=None):
@@ -200,11 +202,23 @@ class Run:
     def class_weights(self):
         """Weight of each class in the loss, shape (classes,): all that have train rows get the same total, and the mean
         over the train rows is 1. None for equal weights."""
-        if self.target["kind"] != "classification" or self.settings["class_weights"] != "balanced":
+        counts = self._weighted_counts()
+        if counts is None:
             return None
-        counts = np.bincount(self.codes[self.splits == "train"], minlength=outputs_of(self.target))
         weights = counts.sum() / ((counts > 0).sum() * np.maximum(counts, 1))
         return torch.tensor(weights, dtype=torch.float32, device=self.device)
+
+    def _weighted_counts(self):
+        """Train rows of each class, if the loss weighs classes by them; else None."""
+        if self.target["kind"] != "classification" or self.settings["class_weights"] != "balanced":
+            return None
+        return np.bincount(self.codes[self.splits == "train"], minlength=outputs_of(self.target))
+
+    @property
+    def shift(self):
+        """What the class weights imply for the intercepts of the probabilities (see calibration); None without weights."""
+        counts = self._weighted_counts()
+        return None if counts is None else log_shares(counts)
 
     def evaluate(self, outputs, codes):
         """Figures of the history from validation outputs, array of shape (n, outputs)."""
@@ -220,7 +234,9 @@ class Run:
             "val_auroc": _auroc(outputs, codes),
             # As the model will be delivered. The plain loss of a network that trains on rises with its confidence, which
             # the temperature takes off again, and would choose an epoch too early.
-            "val_loss_calibrated": float(log_loss(outputs, codes, fit_temperature(outputs, codes)).mean()),
+            "val_loss_calibrated": float(
+                log_loss(outputs, codes, **fit_calibration(outputs, codes, self.shift)).mean()
+            ),
         }
 
     def held_out(self):
@@ -256,18 +272,27 @@ class Run:
         return {"image": image_format(card)} if card["modality"] == "image" else {}
 
     def _calibration(self):
-        outputs, codes = self._validation_outputs(), self.codes[self.splits == "validation"]
+        outputs, codes = self._honest_outputs()
         if self.target["kind"] == "classification":
-            return {"temperature": float(fit_temperature(outputs, codes))}
+            return fit_calibration(outputs, codes, self.shift)
         mean, std = self.scale
         return {"mean": mean, "std": std, "residual_std": std * float(residual_std(codes, outputs[:, 0]))}
 
-    def _validation_outputs(self):
+    def _honest_outputs(self):
+        """Outputs for rows that the model, or the probe's head of their fold, did not see, and the rows' codes.
+
+        Of a network these are the validation rows, of a probe on a frozen one those of all folds, too.
+        """
+        validation = self.splits == "validation"
         if not self.frozen:
-            return self._logits(self.network, np.flatnonzero(self.splits == "validation"))
-        head = self.network.heads[self.settings["target"]]
-        embeddings = self.embeddings[self.splits == "validation"].astype(np.float64)
-        return embeddings @ head.weight.detach().double().cpu().numpy().T + head.bias.detach().double().cpu().numpy()
+            outputs = self._logits(self.network, np.flatnonzero(validation))
+        elif self.unseen is not None:
+            known = np.isfinite(self.unseen[:, 0])
+            return self.unseen[known], self.codes[known]
+        else:
+            head = self.network.heads[self.settings["target"]]
+            outputs = heads.outputs(self.embeddings[validation], head.weight.detach().cpu(), head.bias.detach().cpu())
+        return outputs, self.codes[validation]
 
     def _logits(self, network, indices):
         """Logits of some of the inputs, in eval mode and without augmentation."""

@@ -5,10 +5,11 @@ import torch
 
 from graft import features, kernels
 from graft.augment import draw_views, view_seed
+from graft.calibration import calibrated
 from graft.inputs import missing_rows, open_inputs, transform_key
 from graft.job import Progress
 from graft.outputs import digest_of
-from graft.predictions import logits_of
+from graft.predictions import teaching_logits
 
 SHARD = 2048  # views per shard: an interruption loses at most these
 
@@ -56,7 +57,7 @@ def view_logits(run, content, folder, seed, counts):
 
     Returns
     -------
-    float32 array, shape (train rows, classes)
+    float64 array, shape (train rows, classes): calibrated, as the teacher's probabilities are
     """
     rows, backbone = run.rows[run.splits == "train"], features.trained(content, folder)
     table = run.store.table("teacher_logits", (len(run.target["classes"]),), np.float32, **_key(run, content, seed))
@@ -70,8 +71,8 @@ def view_logits(run, content, folder, seed, counts):
             contents = list(block["content_sha256"])
             views = draw_views(run.settings["augment"], contents, seed)
             embeddings = features.forward(network, inputs, run.device, run.precision, counts, progress, views)
-            table.append(contents, logits_of(content, run.settings["target"], embeddings))
-    return table.read(rows["content_sha256"])
+            table.append(contents, teaching_logits(content, run.settings["target"], embeddings))
+    return calibrated(table.read(rows["content_sha256"]), content["targets"][run.settings["target"]])
 
 
 def _key(run, content, seed):

@@ -126,7 +126,7 @@ def test_no_label_of_a_fold_reaches_the_model_that_holds_it_out(tmp_path, method
 
 
 def test_labels_by_lot_are_known_by_heart_but_not_out_of_fold_and_other_rows_stay(tmp_path):
-    lab = Lab(tmp_path, table())
+    lab = Lab(tmp_path, table(width=120))
     plain, _ = lab.predictions()
     honest, metrics = lab.predictions(held_out=[lab.held_out("full", fold, 3) for fold in range(3)])
     train = plain["split"] == "train"

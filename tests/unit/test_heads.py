@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from graft import heads, lbfgs
+from graft import heads, lbfgs, rotation
 from graft.errors import UserError
 
 
@@ -82,7 +82,8 @@ def test_rows_in_blocks_give_the_same_head_as_rows_at_once(monkeypatch, weighted
     together = heads.fit_logistic(features, labels, 3, [0.1, 1.0], sample_weight=weight)
     ridge = heads.fit_ridge(features, labels)
     monkeypatch.setattr(lbfgs, "ROWS", 7)
-    monkeypatch.setattr(heads, "ROWS", 7)
+    for module in (heads, rotation):
+        monkeypatch.setattr(module, "ROWS", 7)
     blocks = heads.fit_logistic(features, labels, 3, [0.1, 1.0], sample_weight=weight)
     torch.testing.assert_close(together[0], blocks[0], atol=1e-4, rtol=0)
     torch.testing.assert_close(ridge[0], heads.fit_ridge(features, labels)[0])

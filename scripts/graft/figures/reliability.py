@@ -16,9 +16,10 @@ def plot(judged, path):
     logits = rows[[f"logit_{name}" for name in classes]].to_numpy(float)
     calibrated = rows[[f"prob_{name}" for name in classes]].to_numpy(float)
     temperature = float(rows["temperature"].iloc[0]) if len(rows) else 1.0
+    how = f"temperature {temperature:.3g}" + (", class weights taken off" if f"intercept_{classes[0]}" in rows else "")
     panels = [
         ("as trained (temperature 1)", reliability(labels, probabilities(logits), BINS)),
-        (f"calibrated (temperature {temperature:.3g})", reliability(labels, calibrated, BINS)),
+        (f"calibrated ({how})", reliability(labels, calibrated, BINS)),
     ]
     title = f"{judged.target}: is the confidence right?"
     subtitle = f"{judged.name}, {judged.split} split, {len(rows)} samples"

@@ -1,0 +1,269 @@
+"""The linear probe: its L2 is chosen by rows that its heads did not see, and nothing is judged by rows that it saw."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.preprocessing import StandardScaler
+
+from graft import calibration, heads, predictions
+from graft.methods import linear
+from graft.probe import VALIDATION, solve_probe
+from graft.runs import Run
+
+CLASSES = {"kind": "classification", "classes": ["a", "b", "c"]}
+NUMBER = {"kind": "regression"}
+PLAIN = {"l2": None, "class_weights": "none"}
+
+
+def rows(count=240, width=8, seed=0, folds=4, kind="classification"):
+    """Features, codes, splits (two thirds train, a sixth validation, a sixth test) and folds of the train rows."""
+    draw = np.random.default_rng(seed)
+    features = (draw.normal(size=(count, width)) * draw.uniform(0.1, 5, width) + 2).astype(np.float32)
+    scores = StandardScaler().fit_transform(features)[:, :3] + draw.normal(size=(count, 3))
+    codes = scores.argmax(1) if kind == "classification" else scores.sum(1)
+    splits = np.array(["train", "train", "validation", "train", "train", "test"] * count, object)[:count]
+    return features, codes, splits, np.where(splits == "train", np.arange(count) % folds, -1)
+
+
+def solve(features, codes, splits, folds, target=CLASSES, settings=PLAIN, **more):
+    return solve_probe(features, codes, splits, folds, target, settings, **more)
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_the_loss_that_chooses_is_that_of_folds_and_validation_rows_together(kind):
+    features, codes, splits, folds = rows(kind=kind)
+    found = solve(features, codes, splits, folds, CLASSES if kind == "classification" else NUMBER)
+    train, validation = splits == "train", splits == "validation"
+    scaled = StandardScaler().fit(features[train].astype(float)).transform(features)
+    for one in found["history"]:
+        losses = []
+        for fold in (None, *range(4)):
+            fit = train & (folds != fold) if fold is not None else train
+            judged = train & (folds == fold) if fold is not None else validation
+            if kind == "classification":
+                model = LogisticRegression(C=1 / (one["l2"] * fit.sum()), tol=1e-10, max_iter=5000)
+                chances = model.fit(scaled[fit], codes[fit]).predict_proba(scaled[judged])
+                losses += (-np.log(chances[np.arange(judged.sum()), codes[judged]])).tolist()
+            else:
+                model = Ridge(alpha=one["l2"] * fit.sum()).fit(scaled[fit], codes[fit])
+                losses += ((model.predict(scaled[judged]) - codes[judged]) ** 2).tolist()
+        assert one["unseen_loss"] == pytest.approx(np.mean(losses), rel=1e-3)
+        assert one["best"] == (one["l2"] == found["l2"])
+    assert found["l2"] == min(found["history"], key=lambda one: one["unseen_loss"])["l2"]
+
+
+@pytest.mark.parametrize(("kind", "target"), [("classification", CLASSES), ("regression", NUMBER)])
+def test_only_the_refitted_head_has_seen_validation_labels_and_no_fold_its_own(kind, target):
+    features, codes, splits, folds = rows(kind=kind)
+    settings = {**PLAIN, "l2": [0.1]}
+
+    def heads_of(changed, refit):
+        other = np.where(changed, codes.max() - codes, codes)
+        return solve(features, other, splits, folds, target, settings, refit=refit)
+
+    nothing, validation, fold = np.zeros(len(codes), bool), splits == "validation", folds == 1
+    before, after = (heads_of(changed, True) for changed in (nothing, validation))
+    assert before["unseen"]["folds"].tolist() == [VALIDATION, 0, 1, 2, 3]
+    assert torch.equal(before["unseen"]["weight"], after["unseen"]["weight"])
+    assert not torch.equal(before["weight"], after["weight"])
+    judged = splits != "test"
+    assert np.array_equal(before["outputs"][judged], after["outputs"][judged])
+    plain, plain_after = (heads_of(changed, False) for changed in (nothing, validation))
+    assert torch.equal(plain["weight"], plain_after["weight"]) and plain["unseen"]["folds"].tolist() == [0, 1, 2, 3]
+    one = heads_of(fold, True)["unseen"]["weight"]
+    same = (one == before["unseen"]["weight"]).flatten(1).all(1)
+    assert same.tolist() == [False, False, True, False, False]
+
+
+def test_the_refitted_head_is_that_of_train_and_validation_rows():
+    features, codes, splits, folds = rows()
+    found = solve(features, codes, splits, folds, refit=True)
+    seen = splits != "test"
+    weights, biases = heads.fit_logistic(features[seen], codes[seen], 3, [found["l2"]])
+    torch.testing.assert_close(found["weight"], weights[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(found["bias"], biases[0], atol=1e-3, rtol=0)
+
+
+def test_all_candidates_folds_and_the_refit_share_one_rotation(monkeypatch):
+    calls, eigh = [], torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda matrix: calls.append(1) or eigh(matrix))
+    solve(*rows(), refit=True)
+    assert len(calls) == 1
+    features, values, *rest = rows(kind="regression")
+    solve(features, values, *rest, NUMBER, refit=True)
+    assert len(calls) == 1 + 1 + 5  # ridge: one more for each subset of the rows
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_without_folds_validation_rows_choose_alone(refit):
+    features, codes, splits, folds = rows()
+    for none in (np.full(len(folds), -1), np.where(folds >= 0, 0, -1)):
+        found = solve(features, codes, splits, none, refit=refit)
+        assert (found["unseen"]["folds"].tolist() == [VALIDATION]) if refit else found["unseen"] is None
+        assert np.isfinite(found["outputs"][:, 0]).tolist() == (splits == "validation").tolist()
+        assert all(one["unseen_loss"] == one["val_loss"] for one in found["history"])
+
+
+def test_a_class_that_only_one_fold_has_judges_no_head_that_never_saw_it():
+    features, codes, splits, folds = rows()
+    codes[codes == 2] = 0
+    rare = np.flatnonzero(folds == 1)[:2]
+    codes[rare] = 2
+    found = solve(features, codes, splits, folds, refit=True)
+    assert np.isnan(found["outputs"][rare]).all() and found["l2"] in [one["l2"] for one in found["history"]]
+    assert np.isfinite(found["outputs"][(splits == "train") & (codes < 2)]).all()
+    assert torch.isfinite(found["unseen"]["weight"]).all()
+
+
+def test_few_rows_are_enough():
+    features, codes, splits, folds = rows(12, folds=2)
+    found = solve(features, codes, splits, folds, refit=True)
+    assert torch.isfinite(found["weight"]).all() and np.isfinite(found["l2"])
+
+
+def spectra(seed=0):
+    """Columns that say nearly the same: what matters of them is 1e-3 of their spread."""
+    draw = np.random.default_rng(seed)
+    smooth = np.cumsum(draw.normal(size=(4, 60)), 1)
+    parts = draw.normal(size=(180, 4)) * [100, 30, 3, 0.03]
+    features = parts @ smooth + 1e-5 * draw.normal(size=(180, 60))
+    splits = np.array((["train"] * 4 + ["validation", "test"]) * 30, object)
+    values = (parts[:, 3] - parts[:, 3].mean()) / parts[:, 3].std()
+    return features, values, splits, np.where(splits == "train", np.arange(180) % 5, -1)
+
+
+def test_the_grid_goes_on_while_its_end_wins_and_says_so(caplog):
+    features, values, splits, folds = spectra()
+    with caplog.at_level("INFO"):
+        found = solve(features, values, splits, folds, NUMBER, dead=0.0)
+    assert found["l2"] < 1e-6 and "the lowest of the values wins, 1e-05" in caplog.text
+    kept = next(one for one in found["history"] if one["best"])
+    assert kept["unseen_loss"] < 0.5 * min(one["unseen_loss"] for one in found["history"] if one["l2"] > 0.9e-5)
+    assert [one["l2"] for one in found["history"]] == sorted(one["l2"] for one in found["history"])
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        own = solve(features, values, splits, folds, NUMBER, {**PLAIN, "l2": [1e-5, 1e-4]}, dead=0.0)
+    assert own["l2"] == 1e-5 and "the lowest of your values wins" in caplog.text
+
+
+def test_labels_by_lot_end_the_grid_at_a_constant_head():
+    features, codes, splits, folds = rows()
+    found = solve(features, np.random.default_rng(1).permutation(codes), splits, folds)
+    assert found["l2"] <= 1e5 and len(found["history"]) < 20
+
+
+def run_of(features, codes, splits, folds, target=CLASSES, **settings):
+    """A run on embeddings that lie ready, without a network."""
+    run = Run(
+        settings={"name": "e.tiny.linear", "target": "y", **PLAIN, **settings},
+        seed=0,
+        samples=None,
+        features=None,
+        source=None,
+        backbone=SimpleNamespace(spec={"library": "timm"}),
+        store=None,
+        state=None,
+        device=torch.device("cpu"),
+        precision="fp32",
+        threads=1,
+        frozen=True,
+    )
+    kept = {}
+    vars(run).update(
+        manifest=SimpleNamespace(targets={"y": target}),
+        rows=pd.DataFrame({"fold": folds}),
+        splits=splits,
+        codes=codes,
+        scale=(0.0, 1.0),
+        embeddings=features,
+        network=SimpleNamespace(set_head=lambda target, weight, bias: kept.update(weight=weight, bias=bias)),
+    )
+    return run, kept
+
+
+def table_of(run, kept, fold_heads, features, codes, splits, folds):
+    """The prediction table of a run as predict makes it."""
+    facts = {**run.target, **run._calibration()}
+    content = {
+        "name": "m",
+        "seed": 0,
+        "targets": {"y": facts},
+        "fold_heads": fold_heads,
+        "state_dict": {"heads.y.weight": kept["weight"].float(), "heads.y.bias": kept["bias"].float()},
+    }
+    frame = pd.DataFrame({"sample_id": [f"s{i}" for i in range(len(codes))], "split": splits, "fold": folds})
+    manifest = SimpleNamespace(codes=lambda target, rows: codes)
+    return predictions.predict(content, "y", manifest, frame, features), content
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+def test_the_prediction_table_says_which_head_predicted_each_row(weights):
+    features, codes, splits, folds = rows()
+    run, kept = run_of(features, codes, splits, folds, class_weights=weights)
+    _, fold_heads = linear.train(run)
+    table, content = table_of(run, kept, fold_heads, features, codes, splits, folds)
+    assert (table["fold"] == np.where(splits == "validation", VALIDATION, folds)).all()
+    logits = table[["logit_a", "logit_b", "logit_c"]].to_numpy()
+    known = np.isfinite(run.unseen[:, 0])
+    np.testing.assert_allclose(logits[known], run.unseen[known], atol=1e-4)
+    whole = heads.outputs(features, kept["weight"], kept["bias"])
+    np.testing.assert_allclose(logits[splits == "test"], whole[splits == "test"], atol=1e-4)
+    assert np.abs(logits[known] - whole[known]).max() > 0.01
+    names = [column for column in table if column.startswith("intercept_")]
+    assert names == ([] if weights == "none" else ["intercept_a", "intercept_b", "intercept_c"])
+    scaled = logits / table[["temperature"]].to_numpy() + (table[names].to_numpy() if names else 0)
+    chances = table[["prob_a", "prob_b", "prob_c"]].to_numpy()
+    np.testing.assert_allclose(np.exp(scaled) / np.exp(scaled).sum(1, keepdims=True), chances)
+    assert (table["predicted"] == np.array(["a", "b", "c"])[logits.argmax(1)]).all()
+    taught = predictions.teaching_logits(content, "y", features)
+    np.testing.assert_allclose(taught[splits == "validation"], logits[splits == "validation"])
+    assert np.abs(taught[splits == "test"] - logits[splits == "test"]).max() > 1e-3
+
+
+def test_a_model_of_an_earlier_version_is_predicted_as_it_was():
+    features, codes, splits, folds = rows()
+    run, kept = run_of(features, codes, splits, folds)
+    _, fold_heads = linear.train(run)
+    blind = fold_heads["y"]
+    old = {"y": {"weight": blind["weight"][1:], "bias": blind["bias"][1:]}}
+    new, _ = table_of(run, kept, fold_heads, features, codes, splits, folds)
+    table, _ = table_of(run, kept, old, features, codes, splits, folds)
+    assert (table["fold"] == folds).all()
+    pd.testing.assert_frame_equal(table[splits != "validation"], new[splits != "validation"])
+
+
+def test_a_target_known_for_few_rows_keeps_the_numbers_of_its_folds():
+    features, codes, splits, folds = rows()
+    few = np.flatnonzero((splits != "train") | np.isin(folds, [1, 3]))
+    run, kept = run_of(features[few], codes[few], splits[few], folds[few])
+    _, fold_heads = linear.train(run)
+    assert fold_heads["y"]["folds"].tolist() == [VALIDATION, 1, 3]
+    table, _ = table_of(run, kept, fold_heads, features, codes, splits, folds)
+    train = splits == "train"
+    assert set(table["fold"][train]) == {-1, 1, 3}
+    assert (table["fold"][train & (folds == 3)] == 3).all()
+    logits = table[["logit_a", "logit_b", "logit_c"]].to_numpy()
+    np.testing.assert_allclose(logits[few][folds[few] == 3], run.unseen[folds[few] == 3], atol=1e-4)
+
+
+def test_calibration_is_fitted_on_rows_of_all_folds_and_validation():
+    features, codes, splits, folds = rows()
+    run, _ = run_of(features, codes, splits, folds)
+    linear.train(run)
+    seen = splits != "test"
+    assert run._calibration()["temperature"] == calibration.fit_temperature(run.unseen[seen], codes[seen])
+    run, _ = run_of(*rows(kind="regression"), NUMBER)
+    linear.train(run)
+    residual = (run.unseen[:, 0] - run.codes)[splits != "test"]
+    assert run._calibration()["residual_std"] == pytest.approx(np.sqrt(np.mean(residual**2)))
+
+
+def test_the_same_rows_give_the_same_bits():
+    first, second = (solve(*rows(), refit=True) for _ in range(2))
+    assert torch.equal(first["weight"], second["weight"]) and np.array_equal(
+        first["outputs"], second["outputs"], equal_nan=True
+    )
