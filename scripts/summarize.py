@@ -18,14 +18,10 @@ from graft.tables import read_predictions
 IDENTITY = ("stage", "dataset", "target", "model", "backbone", "method", "seed")
 COSTS = ("ways", "shots", "parameters", "temperature")
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "ece", "r2", "rmse", "mae")
-MORE_METRICS = (
-    "average_precision",
-    "brier",
-    "class_ece",
-    "sensitivity",
-    "specificity",
-    "threshold",
-)  # right of the others
+MORE_METRICS = (  # right of the others
+    *("average_precision", "brier", "class_ece", "sensitivity", "specificity", "threshold"),
+    *("accuracy_episodes", "log_loss_episodes"),
+)
 COMPARED = ("choice", "compared_by", "validation_gap", "validation_gap_low", "validation_gap_high")
 SPLITS = ("test", "validation")
 
@@ -222,7 +218,7 @@ def rows_of_task(metrics, tasks):
     name = Path(metrics).parent.name
     task = tasks[name]
     for setting in read_json(metrics)["settings"]:
-        measured = {key: as_metric(setting[key]) for key in METRICS if setting.get(key) is not None}
+        measured = {key: as_metric(setting[key]) for key in (*METRICS, *MORE_METRICS) if setting.get(key) is not None}
         yield {
             "stage": "few_shot",
             "dataset": task["dataset"],

@@ -39,7 +39,8 @@ BODY = pages.environment().from_string("""
 <a href="figures/few_shot/{{ name }}.svg">few-shot accuracy</a>{% endif %}</li>
 {% endfor %}<li><a href="figures/costs.svg">what each model cost, and how good it is</a></li></ul>
 <h2>The models and tasks of this run's config</h2>
-<p class="soft">Figures on the test split, with 95 % intervals. The same with all columns: <a href="summary.csv">summary.csv</a>.
+<p class="soft">Figures on the test split, with 95 % intervals for other samples (for other groups, where the data name groups;
+of few-shot tasks for other rows as well as other episodes). The same with all columns: <a href="summary.csv">summary.csv</a>.
 For the lab's own rules: <a href="handoff/index.json">handoff/index.json</a>. What other configs made in this folder is not
 listed here; it stays in the folders beside this page.</p>
 {% for table in tables %}
