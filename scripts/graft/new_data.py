@@ -20,6 +20,7 @@ from graft.fingerprint import walk
 from graft.images import SUFFIXES as IMAGES
 from graft.names import nfc
 from graft.readers import arrays, columns, complete, table
+from graft.readers.files import find_files
 from graft.readers.folder import SUFFIXES_OF
 
 ARRAYS = (".npz", ".npy")
@@ -144,6 +145,7 @@ def _rows_of_table(path, entry, known, column):
     if not rows.num_rows:
         raise UserError("the table has no rows of data", str(path), "a header row and at least one row of data")
     frame = columns.frame_of(rows, entry, name, content)
+    frame = find_files(frame, root, name, entry, []) if content[1] == "path" else frame
     frame["sample_id"] = frame["sample_id"].fillna(name + "#" + frame["table_row"].astype(str))
     frame["reason"] = None
     if modality == "text" and content[1] == "path":  # as text, a picture would be read as nonsense

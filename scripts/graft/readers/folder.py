@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from graft.errors import UserError, raise_all
-from graft.fingerprint import walk
+from graft.fingerprint import ignored, walk
 from graft.images import SUFFIXES
 from graft.names import nfc
 from graft.readers.columns import TEXT_SUFFIXES
@@ -21,12 +21,18 @@ def looks_right(root):
     return any(entry.is_dir() and not entry.name.startswith(".") for entry in Path(root).iterdir())
 
 
+def has_classes(root):
+    """Whether there are folders in the folders of a data root."""
+    tops = (entry for entry in Path(root).iterdir() if entry.is_dir() and not ignored(entry.name))
+    return any(below.is_dir() and not ignored(below.name) for top in tops for below in top.iterdir())
+
+
 def list_samples(entry, root):
     """The files below the root (rows.Listing); the folder is the label of the one target."""
     target = _only_target(entry)
     found, notes = list(walk(root)), []
     raise_all([UserError(f"cannot be read ({e.strerror})", path) for path, e in found if isinstance(e, OSError)])
-    paths = [path for path, _ in found if not path.endswith("/") and _is_wanted(path, entry["source"])]
+    paths = [path for path, _ in found if not path.endswith("/") and is_wanted(path, entry["source"])]
     modality = entry["modality"] or _modality(paths)
     wanted = [path for path in paths if posixpath.splitext(path)[1].lower() in SUFFIXES_OF[modality]]
     others = Counter(posixpath.splitext(path)[1].lower() for path in paths) - Counter(
@@ -63,7 +69,7 @@ def list_samples(entry, root):
     return listing({"sample_id": wanted, "path": wanted, **columns}, {target: labels}, facts)
 
 
-def _is_wanted(path, source):
+def is_wanted(path, source):
     """Whether the source's `files` take a file that is read in place; fetched ones were chosen when they came."""
     patterns = source.get("files") if "path" in source else None
     return not patterns or any(fnmatch.fnmatchcase(nfc(path), nfc(pattern)) for pattern in patterns)

@@ -12,6 +12,7 @@ from graft.errors import UserError, did_you_mean
 from graft.names import nfc
 from graft.readers import columns, kinds
 from graft.readers.delimited import read_delimited
+from graft.readers.files import find_files
 from graft.readers.rows import SPLIT_OF, follows, inside
 
 TEXT = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
@@ -21,8 +22,8 @@ NAMED = ".csv .tsv .jsonl .parquet .feather .orc .dta .csv.gz"  # the usual ones
 
 
 def looks_right(root):
-    """Whether tables stand at the top of a data root."""
-    return bool(tables_of(root))
+    """Whether tables stand at the top of a data root, or in each of its folders of splits."""
+    return bool(tables_of(root) or tables_of_splits(root))
 
 
 def list_samples(entry, root):
@@ -40,7 +41,8 @@ def list_samples(entry, root):
         notes += [f"{name}: {note}" for note in found.get("notes", ())]
         facts["tables"][name] = {"rows": table.num_rows, **{key: one for key, one in found.items() if key != "notes"}}
         facts.setdefault("columns", columns.used_columns(schema, entry, content, name))
-        frames.append(columns.frame_of(table, entry, name, content, split))
+        frame = columns.frame_of(table, entry, name, content, split)
+        frames.append(find_files(frame, root, name, entry, notes) if content[1] == "path" else frame)
     listing = columns.join(frames, facts)
     modality = content[0] or columns.modality_of_paths(listing.frame["path"].dropna(), ", ".join(facts["tables"]))
     listing.facts["modality"] = modality
@@ -67,6 +69,8 @@ def tables(entry, root):
     found = tables_of(root)
     if len(found) == 1:
         return {found[0]: None}
+    if not found and tables_of_splits(root):
+        return tables_of_splits(root)
     splits = [SPLIT_OF.get(PurePosixPath(name).stem.lower()) for name in found]
     if found and None not in splits and len(set(splits)) == len(splits):
         return dict(zip(found, splits, strict=True))
@@ -81,6 +85,19 @@ def tables(entry, root):
 def tables_of(root):
     names = (entry.name for entry in Path(root).iterdir())
     return sorted(nfc(name) for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+
+
+def tables_of_splits(root):
+    """{train/metadata.csv: train, ..} where every folder of a split holds one table beside its files, else {}."""
+    found = {}
+    for folder in sorted(Path(root).iterdir()):
+        split = SPLIT_OF.get(folder.name.lower())
+        if split and folder.is_dir():
+            names = tables_of(folder)
+            if len(names) != 1 or split in found.values():
+                return {}
+            found[f"{folder.name}/{names[0]}"] = split
+    return found
 
 
 def open_table(entry, root, name):

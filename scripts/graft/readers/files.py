@@ -1,0 +1,152 @@
+"""Files that a table names: as it writes them, beside the table, without their suffix, or by the end of their path."""
+
+import os
+import posixpath
+
+from graft.errors import UserError
+from graft.fingerprint import walk
+from graft.names import nfc, on_disk
+from graft.readers.folder import SUFFIXES_OF, is_wanted
+from graft.readers.rows import SPLIT_OF, composed, listed
+
+WAYS = ("without their suffix", "beside the table", "in other folders")
+
+
+def find_files(frame, root, table, entry, notes):
+    """The rows of a table with the paths of the files that are there.
+
+    A table's paths are relative to the source, or to the table; a suffix may be missing, and the folder if no other
+    file ends like that. One way holds for all rows of a table: that in which most files are found.
+
+    Parameters
+    ----------
+    frame : DataFrame as columns.frame_of gives it, with the samples as files
+    root : folder of the data
+    table : str, the table's path below the root
+    entry : dict, the data set's entry
+    notes : list of str, to which is added which way was taken
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    UserError
+        If a path may mean several files; names them.
+    """
+    given = frame["path"]
+    paths = _relative(given, root)
+    names = list(dict.fromkeys(paths.dropna()))
+    tree = _Tree(root, entry)
+    found, way = _best(names, tree, posixpath.dirname(nfc(table)))
+    several = {name: files for name, files in found.items() if len(files) > 1}
+    if several:
+        lines = [f"'{name}': {' or '.join(files[:5])}" for name, files in several.items()]
+        raise UserError(
+            f"{len(several)} paths may mean several files:{listed(lines)}",
+            table,
+            "paths relative to the source, with folder and suffix",
+            "choose among the files: source: {path: .., files: [images/*]}",
+        )
+    changed = {name: files[0] for name, files in found.items() if files[0] != name}
+    if changed:
+        name, file = next(iter(changed.items()))
+        notes.append(f"{table}: {len(changed)} of {len(names)} files were found {way}, such as {file} for '{name}'")
+        paths = composed(paths.map(lambda path: changed.get(path, path)))
+    _note_on_folders(paths, entry, table, notes)
+    own_id = entry["columns"].get("id")
+    return frame.assign(path=paths, sample_id=frame["sample_id"] if own_id else paths)
+
+
+def _relative(paths, root):
+    """Absolute paths below the root as relative ones."""
+    for top in dict.fromkeys((os.path.abspath(root), os.path.realpath(root))):  # noqa: PTH100
+        below = paths.str.startswith(top + "/")
+        if below.any():
+            paths = paths.mask(below.fillna(False), paths.str.slice(len(top) + 1))
+    return paths
+
+
+def _best(names, tree, beside):
+    """{path: files that it may mean} of the way in which most files are found, and what to say of it."""
+    exact = {name: [name] for name in names if tree.holds(name)}
+    if len(exact) == len(names):
+        return exact, None
+    ways = [
+        (exact | {name: files for name in names if name not in exact and (files := tree.with_suffix(name))}, WAYS[0])
+    ]
+    if beside:
+        places = {name: posixpath.normpath(f"{beside}/{name}") for name in names}
+        near = {name: [place] if tree.holds(place) else tree.with_suffix(place) for name, place in places.items()}
+        ways.append(({name: files for name, files in near.items() if files}, WAYS[1]))
+    if not any(found for found, _ in ways):
+        ways.append(({name: files for name in names if (files := tree.ending_in(name))}, WAYS[2]))
+    return max(ways, key=lambda way: len(way[0]))
+
+
+class _Tree:
+    """What stands below a root, looked up by composed names; every folder is listed once."""
+
+    def __init__(self, root, entry):
+        self.root, self.source, self.folders, self.ends = root, entry["source"], {}, None
+        kinds = [entry["modality"]] if entry["modality"] else ["image", "text"]
+        self.suffixes = frozenset().union(*(SUFFIXES_OF[kind] for kind in kinds))
+
+    def holds(self, path):
+        folder, name = posixpath.split(path)
+        return name in self._listed(folder)[0]
+
+    def with_suffix(self, path):
+        """The files of that name with a suffix of samples."""
+        folder, name = posixpath.split(path)
+        files = (posixpath.join(folder, file) for file in self._listed(folder)[1].get(name, ()))
+        return [file for file in files if is_wanted(file, self.source)]
+
+    def ending_in(self, path):
+        """The files, anywhere, whose path ends in `path`, with or without their suffix."""
+        if self.ends is None:
+            self.ends = {}
+            for file, entry in walk(self.root):
+                file = nfc(file)
+                if entry is not None and self._is_sample(file) and is_wanted(file, self.source):
+                    for key in {posixpath.basename(file), posixpath.splitext(posixpath.basename(file))[0]}:
+                        self.ends.setdefault(key, []).append(file)
+        likely = self.ends.get(posixpath.basename(path), ())
+        return [
+            f for f in likely if f"/{f}".endswith(f"/{path}") or f"/{posixpath.splitext(f)[0]}".endswith(f"/{path}")
+        ]
+
+    def _is_sample(self, file):
+        return posixpath.splitext(file)[1].lower() in self.suffixes
+
+    def _listed(self, folder):
+        """(names, {name without suffix: names}) of a folder; empty where there is none or it leads out of the root."""
+        if folder not in self.folders:
+            names, stems = set(), {}
+            if not (folder.startswith("/") or ".." in folder.split("/") or "\0" in folder):
+                names = self._names(folder)
+            for name in sorted(name for name in names if self._is_sample(name)):
+                stems.setdefault(posixpath.splitext(name)[0], []).append(name)
+            self.folders[folder] = names, stems
+        return self.folders[folder]
+
+    def _names(self, folder):
+        try:
+            return {nfc(name) for name in os.listdir(on_disk(self.root, folder) if folder else self.root)}  # noqa: PTH208
+        except (OSError, TypeError):
+            return set()
+
+
+def _note_on_folders(paths, entry, table, notes):
+    """A note where the files stand in train/, test/ and nothing says that these are splits."""
+    tops = {path.split("/")[0].lower() if "/" in path else "" for path in paths.dropna()}
+    splits = {SPLIT_OF.get(top) for top in tops}
+    if (
+        len(splits) > 1
+        and None not in splits
+        and not entry["columns"].get("split")
+        and not isinstance(entry["table"], dict)
+    ):
+        shown = ", ".join(sorted(tops))
+        notes.append(f"{table}: its files stand in {shown}, but no `columns: split` says so; the splits are drawn anew")

@@ -1,0 +1,114 @@
+"""Files that a table names are found as people write them: without a suffix, beside the table, by an absolute path."""
+
+import json
+
+import pytest
+
+from graft.errors import UserError
+from graft.readers import complete, opener
+from tiny_data import encoded, pixels, prepared, write_lines
+
+
+def images(root, *places):
+    for number, place in enumerate(places):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_bytes(encoded(pixels(1000 + number), "JPEG" if place.endswith("jpg") else "PNG"))
+
+
+def rows(names):
+    return ["image,label", *(f"{name},{'ab'[i % 2]}" for i, name in enumerate(names))]
+
+
+TABLE = {"table": "truth.csv", "columns": {"path": "image"}}
+IDS = [f"SK_{i:03}" for i in range(12)]
+
+
+@pytest.mark.parametrize("folder", ["", "images/", "a/b/c/"])
+@pytest.mark.parametrize("suffix", [".jpg", ".PNG", ".tiff"])
+def test_names_without_suffix_and_folder_are_found(tmp_path, folder, suffix):
+    images(tmp_path, *(f"{folder}{name}{suffix}" for name in IDS))
+    write_lines(tmp_path, *rows(IDS), name="truth.csv")
+    for entry in (TABLE, {**TABLE, "modality": "image"}):
+        found = prepared(tmp_path, **entry)
+        assert found.frame["path"].tolist() == [f"{folder}{name}{suffix}" for name in IDS]
+        assert found.frame["sample_id"].tolist() == found.frame["path"].tolist()
+        assert any("12 of 12 files were found" in note for note in found.card["notes"])
+    load = opener(complete(TABLE), tmp_path)
+    assert all(load(row.path, -1, row.content_sha256).size for row in found.frame.itertuples())
+
+
+def test_an_id_column_stays_the_id(tmp_path):
+    images(tmp_path, *(f"x/{name}.png" for name in IDS))
+    write_lines(tmp_path, *rows(IDS), name="truth.csv")
+    assert (
+        prepared(tmp_path, table="truth.csv", columns={"path": "image", "id": "image"}).frame["sample_id"].tolist()
+        == IDS
+    )
+
+
+def test_dots_in_names_are_no_suffix(tmp_path):
+    names = [f"S.{i}.v1" for i in range(12)]
+    images(tmp_path, *(f"images/{name}.png" for name in names))
+    write_lines(tmp_path, *rows(names), name="truth.csv")
+    assert len(prepared(tmp_path, **TABLE).frame) == 12
+
+
+@pytest.mark.parametrize("other", ["images/{}.png", "masks/{}.png"])
+def test_names_of_several_files_are_asked_about_and_the_hint_works(tmp_path, other):
+    images(tmp_path, *(f"images/{name}.jpg" for name in IDS), *(other.format(name) for name in IDS))
+    write_lines(tmp_path, *rows(IDS), name="truth.csv")
+    with pytest.raises(UserError, match="12 paths may mean several files") as error:
+        prepared(tmp_path, **TABLE)
+    assert f"'SK_000': images/SK_000.jpg or {other.format('SK_000')}" in str(error.value)
+    assert "source: {path: .., files: [images/*]}" in str(error.value)
+    pattern = "images/*.jpg" if other.startswith("images") else "images/*"
+    found = prepared(tmp_path, source={"path": str(tmp_path), "files": [pattern]}, **TABLE)
+    assert found.frame["path"].str.fullmatch(r"images/SK_\d+\.jpg").all()
+
+
+def test_absolute_paths_inside_the_source_are_inside(tmp_path):
+    images(tmp_path, *(f"real/images/{name}.jpg" for name in IDS))
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for root, written in (("real", "real"), ("link", "link"), ("link", "real")):
+        write_lines(tmp_path / "real", *rows([tmp_path / written / f"images/{n}.jpg" for n in IDS]), name="truth.csv")
+        found = prepared(tmp_path / root, **TABLE)
+        assert found.frame["sample_id"].tolist() == [f"images/{name}.jpg" for name in IDS]
+    images(tmp_path, "real2/x.png")
+    write_lines(tmp_path / "real", *rows([tmp_path / "real2" / "x.png"]), name="truth.csv")
+    with pytest.raises(UserError, match="1 paths that lead out"):
+        prepared(tmp_path / "real", **TABLE)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+@pytest.mark.parametrize("names", ["{}.png", "{}"])
+def test_tables_beside_the_images_of_every_split_are_read(tmp_path, suffix, names):
+    for number, (split, count) in enumerate((("train", 12), ("validation", 4), ("test", 6))):
+        (tmp_path / split).mkdir()
+        lines = [{"file_name": names.format(f"{i:03}"), "label": "ab"[i % 2]} for i in range(count)]
+        for i in range(count):
+            (tmp_path / split / f"{i:03}.png").write_bytes(encoded(pixels(100 * number + i)))
+        text = [json.dumps(line) for line in lines]
+        if suffix == "csv":
+            text = ["file_name,label", *(",".join(line.values()) for line in lines)]
+        write_lines(tmp_path / split, *text, name=f"metadata.{suffix}")
+    tables = {split: f"{split}/metadata.{suffix}" for split in ("train", "validation", "test")}
+    for entry in ({}, {"reader": "table"}, {"table": tables, "columns": {"path": "file_name"}}):
+        found = prepared(tmp_path, **entry)
+        assert found.card["counts"] == {"train": 12, "validation": 4, "test": 6}
+        assert found.frame["sample_id"].str.match(r"(train|validation|test)/\d+\.png").all()
+        assert found.card["split"]["how"] == "given"
+
+
+def test_the_way_in_which_most_files_are_found_holds_for_all_rows_of_a_table(tmp_path):
+    images(tmp_path, *(f"sub/{name}.png" for name in IDS), "SK_000.png", "other/SK_999.png")
+    write_lines(tmp_path / "sub", *rows([f"{name}.png" for name in [*IDS, "SK_999"]]), name="truth.csv")
+    found = prepared(tmp_path, table="sub/truth.csv", columns={"path": "image"}, on_bad="skip")
+    assert found.frame["path"].tolist() == [f"sub/{name}.png" for name in IDS]
+    assert [row["path"] for row in found.card["skipped"]] == ["SK_999.png"]  # no other file takes its place
+
+
+def test_files_in_folders_called_like_splits_are_noted(tmp_path):
+    names = [f"{split}/{i}.png" for split, n in (("train", 14), ("test", 6)) for i in range(n)]
+    images(tmp_path, *names)
+    write_lines(tmp_path, *rows(names), name="truth.csv")
+    assert any("its files stand in test, train" in note for note in prepared(tmp_path, **TABLE).card["notes"])
