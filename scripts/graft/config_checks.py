@@ -9,7 +9,7 @@ from pathlib import Path
 from graft.codedigest import constant_of
 from graft.config_errors import Problem, show
 from graft.config_plan import MODALITIES, VECTORS, as_list, entries, known_backbones, modality_of, models, tasks
-from graft.config_schema import child, read_schema
+from graft.config_schema import child, plugins, read_schema
 from graft.errors import did_you_mean
 
 IMAGE_KEYS = ("input_size", "mean", "std", "interpolation", "fit", "crop")
@@ -176,6 +176,7 @@ def check_models(config):
     for path, model in models(config):
         dataset, kind = model["dataset"], _kind(config, model["dataset"], model["target"])
         yield from _clash((*path, "backbone"), config, dataset, model["backbone"])
+        yield from _nothing_to_train(path, config, model)
         modality = _modality(config, dataset)
         if model.get("augment") not in (None, "none") and modality in ("text", "vector"):
             yield Problem(
@@ -194,6 +195,21 @@ def check_models(config):
         if model.get("label_smoothing"):
             what = f"target '{model['target']}' is a number, and only classes can be smoothed"
             yield Problem((*path, "label_smoothing"), what, "0")
+
+
+def _nothing_to_train(path, config, model):
+    """Vectors have no network: the loop would train a last layer alone, worse than `linear` solves it (0.605 for 0.856)."""
+    if model["backbone"] != VECTORS and _library(config, model["backbone"]) != "vectors":
+        return
+    frozen = [name for name in plugins("methods") if constant_of(f"graft.methods.{name}", "FROZEN")]
+    if model["stage"] == "distill":
+        what = f"a student is a network that is trained, and '{model['backbone']}' hands vectors through"
+        yield Problem((*path, "backbone"), what, "a backbone of timm, torchvision or transformers")
+    elif model["method"] is not None and model["method"] not in frozen:
+        what = f"'{model['method']}' trains a network, and '{model['backbone']}' hands vectors through"
+        yield Problem(
+            (*path, "method"), what, ", ".join(frozen), "use `method: linear`, which solves the last layer exactly"
+        )
 
 
 def check_folds(config):

@@ -449,3 +449,19 @@ def test_backbones_that_are_like_each_other():
 
 def test_a_backbone_without_library():
     assert only({"backbones/net2": {"source": {"path": "x"}}}, "backbones.net2").what == "the key 'library' is missing"
+
+
+SPECTRA = {"source": {"path": "s"}, "columns": {"features": "wave_*"}}
+
+
+@pytest.mark.parametrize("backbone", ["vectors", "mine"])
+@pytest.mark.parametrize("method", ["full", "lp_ft"])
+def test_training_a_network_on_vectors_is_refused_and_the_hint_works(backbone, method):
+    change = {"datasets/spectra": SPECTRA, "backbones/mine": {"library": "vectors"}}
+    entry = {"dataset": "spectra", "backbone": backbone, "method": [method, "linear"]}
+    error = only({**change, "finetune/waves": entry}, "finetune.waves.method")
+    assert f"'{method}' trains a network" in str(error) and "coral, linear" in str(error)
+    assert not problems({**change, "finetune/waves": {**entry, "method": "linear"}})
+    pupil = {"teacher": "waves.vectors.linear", "backbone": "mine"}
+    waves = {"dataset": "spectra", "backbone": "vectors", "method": "linear"}
+    assert "distill.pupil.backbone" in problems({**change, "finetune/waves": waves, "distill/pupil": pupil})

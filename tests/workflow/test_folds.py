@@ -8,34 +8,36 @@ import pytest
 import yaml
 
 from running import graft
+from tiny_data import UNTRAINED, encoded, pixels
 
-ENTRY = {"dataset": "cells", "backbone": "vectors", "method": ["linear", "full"], "folds": 2, "epochs": 2}
+ENTRY = {"dataset": "cells", "backbone": "tiny", "method": ["linear", "full"], "folds": 2, "epochs": 1}
 CONFIG = {
     "datasets": {
         "cells": {
             "source": {"path": "cells"},
             "table": "t.csv",
-            "columns": {"id": "id", "features": "x*", "split": "split"},
+            "columns": {"id": "id", "path": "file", "split": "split"},
             "folds": 4,
         }
     },
+    "backbones": {"tiny": UNTRAINED},
     "finetune": {"cells": ENTRY},
 }
-FULL = "results/finetune/cells.vectors.full/seed0"
-TARGETS = [f"{FULL}/metrics.json", "results/finetune/cells.vectors.linear/seed0/metrics.json"]
+FULL = "results/finetune/cells.tiny.full/seed0"
+TARGETS = [f"{FULL}/metrics.json", "results/finetune/cells.tiny.linear/seed0/metrics.json"]
 
 
 def write_table(folder, **changes):
-    """40 vectors of two classes, of train, validation and test; `changes` are labels by id, new ids without one."""
-    draw = np.random.default_rng(0)
-    frame = pd.DataFrame(draw.normal(size=(60, 4)), columns=[f"x{i}" for i in range(4)])
-    frame.insert(0, "id", [f"s{i}" for i in range(60)])
+    """40 images of two classes, of train, validation and test; `changes` are labels by id, new ids without one."""
+    frame = pd.DataFrame({"id": [f"s{i}" for i in range(60)], "file": [f"{i}.png" for i in range(60)]})
     frame["split"] = (["train", "train", "validation", "test"] * 15)[:60]
     frame["label"] = ["a", "b", "b"] * 20
     frame = frame[(frame.index < 40) | frame["id"].isin(changes)].set_index("id")
     for name, label in changes.items():
         frame.loc[name, "label"] = label
     (folder / "cells").mkdir(exist_ok=True)
+    for name in frame["file"]:
+        (folder / "cells" / name).write_bytes(encoded(pixels(int(name.removesuffix(".png")))))
     frame.to_csv(folder / "cells/t.csv")
 
 
@@ -57,7 +59,7 @@ def first(tmp_path_factory):
     write_table(folder)
     jobs = run(folder)
     assert sorted(jobs["finetune_fold"]) == [
-        f"Training cells.vectors.full, seed 0, without fold {fold}" for fold in (0, 1)
+        f"Training cells.tiny.full, seed 0, without fold {fold}" for fold in (0, 1)
     ]
     return folder
 
