@@ -20,9 +20,12 @@ PROGRAMS = Path(sys.executable).parent
 def venv(tmp_path):
     """An environment as `make` finds it ready, whose programs are those of the tests."""
     (tmp_path / "venv").mkdir()
-    (tmp_path / "venv/bin").symlink_to(PROGRAMS)
+    for part in Path(sys.prefix).iterdir():
+        (tmp_path / "venv" / part.name).symlink_to(part)
     said = subprocess.run(["make", "-pn", "env", f"VENV={tmp_path}/venv"], cwd=ROOT, capture_output=True, text=True)
-    Path(re.search(r"^READY := (.*)$", said.stdout, re.MULTILINE)[1]).touch()
+    ready = Path(re.search(r"^READY := (.*)$", said.stdout, re.MULTILINE)[1])
+    if not ready.exists():
+        ready.touch()
     return f"VENV={tmp_path}/venv"
 
 
