@@ -465,3 +465,22 @@ def test_training_a_network_on_vectors_is_refused_and_the_hint_works(backbone, m
     pupil = {"teacher": "waves.vectors.linear", "backbone": "mine"}
     waves = {"dataset": "spectra", "backbone": "vectors", "method": "linear"}
     assert "distill.pupil.backbone" in problems({**change, "finetune/waves": waves, "distill/pupil": pupil})
+
+
+@pytest.mark.parametrize("path", ["$NOWHERE_AT_ALL/store", "${NOWHERE_AT_ALL}/store", "/a/${NOWHERE_AT_ALL}"])
+def test_a_variable_without_a_value_is_refused_by_name_and_setting_it_mends_it(monkeypatch, tmp_path, path):
+    monkeypatch.delenv("NOWHERE_AT_ALL", raising=False)
+    error = only({"store": {"path": path}}, "store.path")
+    assert "$NOWHERE_AT_ALL" in error.what and "export NOWHERE_AT_ALL=" in error.hint
+    monkeypatch.setenv("NOWHERE_AT_ALL", str(tmp_path))
+    assert problems({"store": {"path": path}}) == {}
+
+
+def test_variables_without_a_value_are_all_named_at_once(monkeypatch):
+    monkeypatch.setenv("EMPTY", "")
+    paths = {
+        "datasets/cells/source/path": "$EMPTY/cells",
+        "store": {"path": "$NOWHERE_AT_ALL"},
+        "lock": "~nobody-here/l",
+    }
+    assert set(problems(paths)) == {"datasets.cells.source.path", "store.path", "lock"}
