@@ -161,15 +161,15 @@ def test_a_look_says_how_many_of_the_classes_it_shows(tmp_path):
 def test_texts_that_a_backbone_cuts_are_counted_on_the_page_and_on_the_terminal(tmp_path):
     """Case 40 of the texts that are cut: the label stands behind what the network reads."""
     (tmp_path / "root").mkdir()
-    lines = [f"s{i},{'cell ' * (20 if i % 3 else 300)}end,{'ab'[i % 2]}" for i in range(60)]
+    lines = [f"s{i},{'cell ' * (20 if i % 3 else 300)}end {i},{'ab'[i % 2]}" for i in range(60)]
     write_lines(tmp_path / "root", "id,text,label", *lines)
     entry = {"table": "t.csv", "columns": {"id": "id", "text": "text"}}
     page_of(tmp_path, **entry)
     path, folder = tmp_path / "lengths.json", backbone("minilm")
     measure_lengths(tmp_path / "samples.parquet", tmp_path / "dataset.json", THREE_WAY | entry, folder, path)
     found = read_json(path)
-    assert (found["texts"], found["cut"], found["longest"], found["max_length"]) == (60, 20, 303, 128)
-    assert found["seen"] == pytest.approx((40 * 23 + 20 * 128) / (40 * 23 + 20 * 303))
+    assert (found["texts"], found["cut"], found["longest"], found["max_length"]) == (60, 20, 304, 128)
+    assert found["seen"] == pytest.approx((40 * 24 + 20 * 128) / (40 * 24 + 20 * 304))
     page = page_of(tmp_path, lengths=[found], **entry)
     assert "20 of 60 texts are longer than the 128 tokens" in page
     assert "20 of 60 texts are longer than the 128 tokens" in (tmp_path / "words.txt").read_text()
@@ -189,7 +189,7 @@ def test_the_length_that_is_proposed_is_taken_and_cuts_nothing(tmp_path):
     made = plan(load(config, [])).backbones[name]
     assert made["max_length"] == 320 and made["library"] == "transformers"
     (tmp_path / "root").mkdir()
-    write_lines(tmp_path / "root", "id,text,label", *(f"s{i},{'cell ' * 300}end,{'ab'[i % 2]}" for i in range(20)))
+    write_lines(tmp_path / "root", "id,text,label", *(f"s{i},{'cell ' * 300}end {i},{'ab'[i % 2]}" for i in range(20)))
     table = {"table": "t.csv", "columns": {"id": "id", "text": "text"}}
     page_of(tmp_path, duplicates="allow", **table)
     folder = tmp_path / "backbone"
