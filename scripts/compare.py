@@ -46,7 +46,7 @@ def facts_of(one):
         "flops": count_flops(model, content["backbone"]),
         "bytes": sum(value.numel() * value.element_size() for value in content["state_dict"].values()),
         "input": preprocessing.get("size") or preprocessing.get("max_length") or content["backbone"]["width"],
-        "metrics": read_json(one["metrics"])["test"],
+        "metrics": read_json(one["metrics"]).get("test", {}),
     }
 
 

@@ -1,16 +1,21 @@
 """Predict every sample of a data set with one trained model: its head on embeddings that are already there."""
 
+import logging
 from pathlib import Path
 
 import pandas as pd
 
 from graft import network
+from graft.codedigest import constant_of
+from graft.config_schema import plugins
 from graft.feature_files import blocks_of
 from graft.held_out import read_held_out
 from graft.job import job
 from graft.outputs import write_json
 from graft.predictions import metrics_of, predict, write_predictions
 from graft.samples import read_manifest
+
+logger = logging.getLogger("graft")
 
 
 def main(samples, model, features, output_predictions, output_metrics, held_out=()):
@@ -23,7 +28,25 @@ def main(samples, model, features, output_predictions, output_metrics, held_out=
     (target,) = content["targets"]
     table = predict(content, target, manifest, rows, blocks_of(rows, *features), read_held_out(held_out))
     write_predictions(output_predictions, table, content, target)
-    write_json(output_metrics, metrics_of(table, content["targets"][target], rows["group"]))
+    metrics = metrics_of(table, content["targets"][target], rows["group"])
+    if adapts(content["method"]) and drawn(manifest.card["split"]):
+        logger.info(
+            "no figures on test rows: they were drawn from the labelled ones, and %s is for the domain of the pool; "
+            "give labelled rows of that domain as test rows, by a split column",
+            content["name"],
+        )
+        metrics.pop("test", None)
+    write_json(output_metrics, metrics)
+
+
+def adapts(method):
+    """Whether a method makes a model for the domain of the pool, not for that of its labelled rows."""
+    return method in plugins("methods") and constant_of(f"graft.methods.{method}", "USES_POOL")
+
+
+def drawn(split):
+    """Whether the test rows were drawn from the labelled rows; else the data gave them."""
+    return "test" in split["taken_from_train"] if split.get("taken_from_train") else split["how"] != "given"
 
 
 if "snakemake" in globals():

@@ -46,6 +46,11 @@ def run_of(features, labels, pool, kind="classification"):
         threads=1,
         pool=None if pool is None else "pool.parquet",
     )
+
+    def set_head(target, weight, bias):
+        kept.update(weight=weight, bias=bias)
+        run.network.heads[target] = SimpleNamespace(weight=torch.as_tensor(weight), bias=torch.as_tensor(bias))
+
     splits = np.where(np.arange(rows) % 4 < 3, "train", "validation").astype(object)
     folds = np.where(splits == "train", np.arange(rows) % 2, -1)
     vars(run).update(
@@ -55,7 +60,7 @@ def run_of(features, labels, pool, kind="classification"):
         codes=labels,
         embeddings=features.copy(),
         pool_embeddings=pool,
-        network=SimpleNamespace(set_head=lambda target, weight, bias: kept.update(weight=weight, bias=bias)),
+        network=SimpleNamespace(set_head=set_head, heads={}),
     )
     return run, kept
 
@@ -140,7 +145,7 @@ def test_heads_of_the_folds_predict_the_train_rows_as_they_are():
     _, folds = coral.train(run)
     moved = aligned(source[run.splits == "train"], target)
     for fold in range(2):
-        one = {key: value[fold].numpy() for key, value in folds["y"].items()}
+        one = {key: value[1 + fold].numpy() for key, value in folds["y"].items()}
         rows = run.rows["fold"].to_numpy() == fold
         assert accuracy(one, source[rows], labels[rows]) > 0.85
         whole = moved[(run.rows["fold"] == fold)[run.splits == "train"]] @ np.asarray(head["weight"]).T
@@ -163,7 +168,7 @@ def test_a_number_is_predicted_on_aligned_rows_too():
     run, head = run_of(source, values, target, "regression")
     history, folds = coral.train(run)
     predicted = run.embeddings.astype(np.float64) @ np.asarray(head["weight"])[0]
-    assert np.corrcoef(predicted, values)[0, 1] > 0.99 and folds["y"]["weight"].shape == (2, 1, WIDTH)
+    assert np.corrcoef(predicted, values)[0, 1] > 0.99 and folds["y"]["weight"].shape == (3, 1, WIDTH)
     l2s = [one["l2"] for one in history]
     assert l2s == sorted(l2s) and l2s[0] < heads.L2S[0]  # there is no noise: less and less penalty is better
 

@@ -154,6 +154,24 @@ def test_values_are_held_out_in_their_own_unit(tmp_path):
     assert metrics["train"]["r2"]["value"] > 0.9
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_an_adapted_model_has_figures_only_of_rows_that_it_acts_on(tmp_path, given, caplog):
+    """Validation rows are aligned as the L2 was chosen on; test rows of the source are not what `coral` is for."""
+    columns = COLUMNS if given else {"id": "id", "features": "x*"}
+    lab = Lab(tmp_path, table(width=6), columns=columns)
+    run = lab.run("coral")
+    run.pool = tmp_path / "pool.parquet"
+    with caplog.at_level("INFO"):
+        finetune.main(run, tmp_path / "ft_model.pt", tmp_path / "ft_history.csv")
+        found, metrics = lab.predictions("coral")
+    assert ("test" in metrics) == given and ("no figures on test rows" in caplog.text) != given
+    rows = run.splits == "validation"  # whose embeddings the run holds as they were aligned
+    head = run.network.heads["y"]
+    aligned = run.embeddings[rows] @ head.weight.detach().numpy().T + head.bias.detach().numpy()
+    own = found.loc[run.rows["sample_id"][rows], ["logit_a", "logit_b"]].to_numpy()
+    np.testing.assert_allclose(own, aligned, atol=1e-4)
+
+
 def test_folds_that_are_joined_keep_groups_together(tmp_path):
     frame = table().assign(fold=None, plate=[f"p{i // 7}" for i in range(ROWS + POOL)])
     frame["split"] = np.where(frame["y"].isna(), "pool", "train")

@@ -4,9 +4,10 @@ Correlation alignment (Sun, Feng and Saenko 2016, algorithm 1): the embeddings o
 get the means and the covariance of those of the pool (the target domain: rows without a label, such as a new
 instrument's or site's), and the head is solved on these. It acts on the target's embeddings as they are.
 
-Train and validation rows are of the source, so the L2 and the temperature are chosen on aligned validation rows. Give
-test rows of the target domain, by your split column: they, like all rows that are predicted, are taken as they are.
-Only the out-of-fold heads, which predict train rows alone, contain the alignment.
+Train and validation rows are of the source: the L2 and the temperature are chosen on aligned rows, and heads that contain
+the alignment predict them, the out-of-fold ones train rows, a copy of the model's own the validation rows. Give test rows of
+the target domain, by your split column: they, like all rows that are predicted, are taken as they are. Test rows that were
+drawn from the labelled rows are of the source, and have no figures (see predict).
 """
 
 import logging
@@ -15,6 +16,7 @@ import torch
 
 from graft.errors import UserError
 from graft.lbfgs import ROWS
+from graft.probe import VALIDATION
 
 USES_FEATURES = True
 USES_POOL = True
@@ -39,7 +41,7 @@ def train(run):
     # Also what the temperature is fitted on, so that it suits rows of the target domain.
     run.embeddings[seen] = moved(source[torch.from_numpy(seen)], matrix, shift).numpy()
     history, fold_heads = run.probe(unit)
-    return history, {name: _before_alignment(head, matrix, shift) for name, head in fold_heads.items()}
+    return history, {name: _before_alignment(head, matrix, shift) for name, head in _with_own(run, fold_heads).items()}
 
 
 def align(source, target, dead):
@@ -106,6 +108,18 @@ def _power(matrix, exponent):
     """A power of a symmetric matrix that is positive up to rounding."""
     values, vectors = torch.linalg.eigh(matrix)
     return (vectors * values.clamp_min(1e-12 * values.max()) ** exponent) @ vectors.T
+
+
+def _with_own(run, fold_heads):
+    """The heads of the folds, and before them the model's own as the one that predicts validation rows."""
+    target = run.settings["target"]
+    own, found = run.network.heads[target], fold_heads.get(target)
+    heads = {
+        "folds": torch.tensor([VALIDATION]),
+        "weight": own.weight.detach().cpu()[None],
+        "bias": own.bias.detach().cpu()[None],
+    }
+    return {target: {key: torch.cat([one, found[key]]) if found else one for key, one in heads.items()}}
 
 
 def _before_alignment(head, matrix, shift):
