@@ -16,6 +16,10 @@ from graft.outputs import write_csv, write_json, write_parquet
 from graft.samples import read_manifest
 
 logger = logging.getLogger("graft")
+SEEN = (
+    "the network of {model} was trained on all train rows of these classes; this does not say how well new classes are "
+    "learnt from few examples. For that, train on another target or data set, or take a pretrained `backbone`"
+)
 PREDICTIONS = ["task", "ways", "shots", "episode", "sample_id", "label", "predicted", "confidence"]
 EPISODES = ["task", "ways", "shots", "episode", "accuracy", "log_loss"]
 VALIDATION = ["shots", "split", "episode", "sample_id", "label", "predicted", "loss"]
@@ -35,7 +39,10 @@ def main(samples, features, output_predictions, output_episodes, output_metrics,
     write_csv(output_predictions, predictions.assign(task=settings["name"])[PREDICTIONS])
     episodes = pd.concat(episodes, ignore_index=True)
     write_parquet(output_episodes, episodes.assign(task=settings["name"])[EPISODES])
-    write_json(output_metrics, {"settings": list(metrics)})
+    notes = [SEEN.format(**settings)] if settings.get("seen_before") else []
+    for note in notes:
+        logger.warning("%s: %s", settings["name"], note)
+    write_json(output_metrics, {"settings": list(metrics), "notes": notes})
 
 
 def open_data(samples, features, settings):

@@ -6,6 +6,7 @@ from functools import cache
 
 import yaml
 
+from graft.codedigest import constant_of
 from graft.config_schema import child, read_schema, schema_path
 
 VECTORS = "vectors"
@@ -20,7 +21,8 @@ class Plan:
     datasets, backbones : as in the config, with `name`; backbones include the implicit `vectors`
     models : stage ('finetune' | 'distill'), name, entry, dataset, target, backbone, method, seeds and all training
         settings; distilled ones also teacher, teacher_seed, temperature, alpha
-    tasks : name, entry, dataset, target, backbone (or None), model (or None), model_seed, method, ways, shots, ...
+    tasks : name, entry, dataset, target, backbone (or None), model (or None), model_seed, method, ways, shots, ...,
+        seen_before (whether the model's network was trained on the very classes)
     """
 
     datasets: dict
@@ -140,6 +142,7 @@ def first_teacher(settings, by_name):
 def tasks(config):
     """Every few-shot task that the config asks for, as (path of the entry, settings)."""
     found = []
+    taught = {settings["name"]: settings for _, settings in models(config)}
     keys = ("backbone", "model", "model_seed", *NAMING)
     for entry, given in entries(config, "few_shot"):
         rest = {key: value for key, value in given.items() if key not in keys}
@@ -152,8 +155,16 @@ def tasks(config):
                     name = f"{label}.{(model or str(network)).replace('.', '-')}.{method}"
                     head = {"name": name, "entry": label, "dataset": dataset, "target": target, "backbone": network}
                     head |= {"model": model, "model_seed": given.get("model_seed"), "method": method}
+                    head["seen_before"] = model is not None and _trained_on(taught.get(model), dataset, target)
                     found.append((("few_shot", entry), head | _copy(**rest)))
     return found
+
+
+def _trained_on(model, dataset, target):
+    """Whether the weights of a model's network were trained on these classes."""
+    if model is None or (model["dataset"], model["target"]) != (dataset, target):
+        return False
+    return model["stage"] == "distill" or not constant_of(f"graft.methods.{model['method']}", "FROZEN")
 
 
 def first_target(config, dataset):

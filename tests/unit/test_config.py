@@ -207,6 +207,21 @@ def test_few_shot_tasks_are_named_by_entry_network_and_method():
     )
 
 
+def test_the_plan_knows_which_tasks_try_a_network_on_the_classes_that_it_was_trained_on():
+    config = minimal()
+    config["datasets"]["d"]["targets"] = {"y": {}, "z": {}}
+    config["finetune"]["e"]["method"] = ["linear", "full"]
+    for target in ("y", "z"):
+        for method in ("linear", "full"):
+            config.setdefault("few_shot", {})[f"{target}-{method}"] = {
+                "dataset": "d",
+                "model": f"e.a.{method}",
+                "target": target,
+            }
+    seen = {task["entry"] for task in plan(load(config)).tasks.values() if task["seen_before"]}
+    assert seen == {"y-full"}
+
+
 def test_the_plan_is_plain_data_and_always_knows_the_vectors_backbone():
     made = plan(load(minimal()))
     for part in (made.datasets, made.backbones, made.models, made.tasks):

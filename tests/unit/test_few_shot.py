@@ -206,6 +206,14 @@ def test_what_tasks_are_compared_by_holds_no_test_row(tmp_path, sizes, split):
     assert right[1] < right[4] and right[4] > 0.7 and (table["loss"] > 0).all()
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_network_that_was_trained_on_the_classes_is_said_to_be(tmp_path, caplog, seen):
+    write_data(tmp_path)
+    run(tmp_path, seen_before=seen, model="t.b.full")
+    notes = json.loads((tmp_path / "metrics.json").read_text())["notes"]
+    assert ("t.b.full was trained on all train rows of these classes" in caplog.text) == seen == bool(notes)
+
+
 def test_the_same_task_gives_the_same_bytes(tmp_path):
     write_data(tmp_path)
     names = ("few_shot_predictions.csv", "episodes.parquet", "metrics.json", "validation.parquet")
