@@ -38,6 +38,12 @@ def check_datasets(config):
     for name, entry in entries(config, "datasets"):
         path = ("datasets", name)
         split = entry.get("split") or {}
+        if split.get("growth_stable") and split.get("near_duplicates") == "together":
+            yield Problem(
+                (*path, "split", "near_duplicates"),
+                "near copies cannot stay together in a growth-stable split: a new sample may join two that stand apart",
+                "near_duplicates: together, or growth_stable: true",
+            )
         shares = [split.get("validation"), split.get("test")]
         if None not in shares and sum(shares) >= 1:
             what = f"validation {shares[0]:g} and test {shares[1]:g} leave nothing to train on"

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from graft import copies, splits
+from graft import alike, copies, splits
 from graft.card import count, describe
 from graft.checking import check_samples
 from graft.errors import UserError
@@ -65,7 +65,9 @@ def prepare(name, entry, root, threads=1, cache=None):
     frame = limited(frame, targets, entry["limit"], notes)
     found = check_samples(frame, entry, root, modality, threads, cache)
     frame, skipped = _without_bad(frame.join(found), entry["on_bad"])
+    frame, near = alike.bind_near_copies(frame, entry, root, modality, given, threads)
     frame, split_facts = _split(frame, targets, entry, given)
+    notes += _notes_on_groups(frame)
     frame, duplicates = copies.resolve(frame, targets, entry["duplicates"], notes)
     notes += check_classes(frame, targets, split_facts["how"])
     frame = _with_folds(frame, targets, entry, notes)
@@ -76,7 +78,8 @@ def prepare(name, entry, root, threads=1, cache=None):
     card |= describe(frame, modality, entry)
     if modality == "image":
         notes += notes_of_images(frame, entry)
-    card |= {"split": split_facts, "skipped": skipped, "duplicates": duplicates, "notes": notes}
+    card |= {"split": split_facts, "skipped": skipped, "duplicates": duplicates}
+    card |= {"near_duplicates": alike.facts_of(frame, near, notes), "notes": notes}
     for note in notes:
         logger.info("%s: %s", name, note)
     return Prepared(frame, targets, card)
@@ -195,7 +198,7 @@ def _split(frame, targets, entry, given):
         _objects(rows["given"]) if given else None,
         entry["split"],
         entry["split_seed"],
-        rows["content_sha256"].to_numpy(object),
+        rows["alike"].to_numpy(object),
     )
     out = np.full(len(frame), "pool", dtype=object)
     out[labelled] = parts
@@ -205,10 +208,26 @@ def _split(frame, targets, entry, given):
     }
 
 
+def _notes_on_groups(frame):
+    """How many groups each split has, and how many are kept together because they share a content."""
+    rows = frame[frame["labelled"]]
+    groups = _groups(rows)
+    if groups is None:
+        return []
+    words = splits.bind(rows["sample_id"].to_numpy(object), groups, rows["alike"].to_numpy(object))
+    rows = rows.assign(group=groups, unit=words).dropna(subset="group")
+    in_split = rows.groupby("split")["group"].nunique()
+    counts = ", ".join(f"{name} {in_split[name]}" for name in ("train", "validation", "test") if name in in_split)
+    joined = rows.groupby("unit")["group"].nunique()
+    joined = int(joined[joined > 1].sum())
+    also = f"; {joined} of them share a content with another group" if joined else ""
+    return [f"{rows['group'].nunique()} groups: {counts}{also}"]
+
+
 def _with_folds(frame, targets, entry, notes):
     train = (frame["split"] == "train").to_numpy(bool)
     rows, groups = frame[train], _groups(frame[train])
-    ids, contents = rows["sample_id"].to_numpy(object), rows["content_sha256"].to_numpy(object)
+    ids, contents = rows["sample_id"].to_numpy(object), rows["alike"].to_numpy(object)
     growth_stable = bool(entry["split"].get("growth_stable"))
     count = min(entry["folds"], len(set(splits.bind(ids, groups, contents, growth_stable))))
     if entry["columns"].get("fold"):

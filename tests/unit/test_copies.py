@@ -31,6 +31,8 @@ def test_copies_of_one_text_join_the_groups_that_they_stand_in(tmp_path):
     lines = [f"s{i},{'shared' if i in (3, 41, 77) else f'text {i}'},{'ab'[i % 2]},g{i // 5}" for i in range(100)]
     write_lines(tmp_path, "id,text,label,who", *lines)
     columns = {**TEXT["columns"], "group": "who"}
+    notes = prepared(tmp_path, table="t.csv", columns=columns).card["notes"]
+    assert any(note.startswith("20 groups: train ") and "3 of them share a content" in note for note in notes)
     for seed in range(4):
         frame = prepared(tmp_path, table="t.csv", columns=columns, split_seed=seed).frame
         joined = frame[frame["group"].isin(["g0", "g8", "g15"])]

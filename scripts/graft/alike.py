@@ -1,0 +1,111 @@
+"""Near copies of a data set's samples: found among its contents, kept in one split and fold, told in the data card."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+
+from graft import near_copies
+from graft.errors import UserError
+from graft.readers import opener
+
+SHOWN = 100  # pairs that the data card names
+
+
+def bind_near_copies(frame, entry, root, modality, given, threads=1):
+    """Add `alike`, the word of what a row must stay together with: its content's, or that of a cluster of near copies.
+
+    Near copies are only joined where graft draws the split: among all labelled rows, or, where splits are given, among
+    those of train.
+
+    Parameters
+    ----------
+    frame : DataFrame with content_sha256, path, row, labelled, given
+    entry, root : the data set's entry and folder
+    modality : "image" or "text"
+    given : bool, whether the user made splits
+    threads : int, for reading
+
+    Returns
+    -------
+    frame : DataFrame
+    pairs : array of str, shape (pairs, 2), contents of the labelled part that are nearly the same; None if nobody asked
+
+    Raises
+    ------
+    UserError
+        If samples are to be compared that are neither images nor texts.
+    """
+    frame = frame.assign(alike=frame["content_sha256"])
+    if entry["split"].get("near_duplicates") != "together":
+        return frame, None
+    rows = frame[frame["labelled"]].drop_duplicates("content_sha256").sort_values("content_sha256")
+    contents = rows["content_sha256"].to_numpy(object)
+    pairs = _similar(rows, entry, root, modality, threads)
+    drawn = frame["labelled"] & (frame["given"] == "train" if given else True)
+    inside = np.isin(contents, frame.loc[drawn, "content_sha256"].unique())
+    joined = near_copies.clusters(len(contents), pairs[inside[pairs].all(axis=1)])
+    word = pd.Series(contents).groupby(joined).transform("first")
+    return frame.assign(alike=frame["content_sha256"].map(dict(zip(contents, word, strict=True)))), contents[pairs]
+
+
+def _similar(rows, entry, root, modality, threads):
+    load = opener(entry, root)
+
+    def read(row):
+        value = load(row.path, row.row)
+        return value if modality == "text" else near_copies.signature(value)
+
+    if modality not in ("image", "text"):
+        raise UserError(
+            f"samples are {modality}s, whose near copies cannot be told",
+            "split.near_duplicates",
+            "`together` for images and texts",
+            "name the column that says which samples belong together: columns.group",
+        )
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        values = pool.map(read, rows[["path", "row"]].itertuples())
+        return (
+            near_copies.similar_texts(values) if modality == "text" else near_copies.similar_images(np.stack([*values]))
+        )
+
+
+def facts_of(frame, pairs, notes):
+    """What the data card says of near copies, and a line of `notes`; None where they were not looked for.
+
+    Returns
+    -------
+    dict with "pairs", "across_splits" (how many of these stand in two splits), "groups" (clusters that were kept
+    together), "largest" (rows in the largest of these) and "first" (samples and splits of the first pairs), or None
+    """
+    if pairs is None:
+        return None
+    labelled = frame[frame["split"] != "pool"]
+    first = labelled.drop_duplicates("content_sha256").set_index("content_sha256")
+    pairs = pairs[np.isin(pairs, first.index.to_numpy(object)).all(axis=1)]  # the others were dropped as copies
+    named = first["sample_id"].loc[pairs.ravel()].to_numpy(object).reshape(-1, 2)
+    named = sorted(sorted(pair) for pair in named)
+    split_of = dict(zip(labelled["sample_id"], labelled["split"], strict=True))
+    found = [{"samples": pair, "splits": [split_of[name] for name in pair]} for pair in named]
+    across = [len(set(pair["splits"])) > 1 for pair in found]
+    sizes = labelled.groupby("alike").agg(rows=("sample_id", "size"), contents=("content_sha256", "nunique"))
+    sizes = sizes.loc[sizes["contents"] > 1, "rows"]
+    facts = {
+        "pairs": len(found),
+        "across_splits": sum(across),
+        "groups": len(sizes),
+        "largest": int(sizes.max()) if len(sizes) else 0,
+        "first": [found[i] for i in np.argsort(~np.array(across, bool), kind="stable")[:SHOWN]],
+    }
+    if len(pairs):
+        shown = "; ".join(" and ".join(pair["samples"]) for pair in facts["first"][:3])
+        notes.append(
+            f"{len(pairs)} pairs of samples are nearly the same, such as {shown}: {facts['groups']} groups of them, the "
+            f"largest of {facts['largest']} rows, stay together where graft draws splits and folds"
+        )
+    if any(across):
+        notes.append(
+            f"{sum(across)} pairs of nearly equal samples stand in two of the given splits: figures of the later "
+            "split are better than for samples that are new"
+        )
+    return facts
