@@ -90,7 +90,8 @@ title="{{ one.path | printable }}" loading="lazy">{% if one.value %}<div class="
 {{ one.text | printable }}</div>{% endif %}{% endfor %}
 """)
 CSS = """
-td img { margin: 1px; } .text { min-width: 12rem; max-width: 22rem; margin-bottom: 0.5rem; font-size: 0.85rem; }
+td img { margin: 1px; } td[colspan] .text { display: inline-block; vertical-align: top; margin-right: 1rem; }
+.text { min-width: 12rem; max-width: 22rem; margin-bottom: 0.5rem; font-size: 0.85rem; }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem; } .figures > div { min-width: 0; background: #fff; border-radius: 6px; }
 .card img { display: block; margin-bottom: 0.4rem; }
 """
@@ -232,7 +233,8 @@ def target_table(name, manifest, splits):
         "samples": "count",
     }
     rows = [
-        [said, *(f"{getattr(part, what)():.4g}" for part in (*parts, everything))] for said, what in figures.items()
+        [said, *(f"{getattr(part, what)():.4g}" if len(part) else "" for part in (*parts, everything))]
+        for said, what in figures.items()
     ]
     return {"name": name, "classes": False, "rows": rows}
 

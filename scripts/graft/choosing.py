@@ -41,7 +41,7 @@ def choose(candidates, classes, groups, metrics, loss, split="validation"):
     ----------
     candidates : list of Candidate
     classes : list of str, or None for regression
-    groups : dict, sample_id -> group, "" or None for none
+    groups : dict, sample_id -> group; blank, None or NaN (of a manifest's column) for none
     metrics : sequence of str, larger is better; see `COLUMNS`
     loss : str, lower is better
     split : str, which rows these are
@@ -117,7 +117,7 @@ def _interval(value, drawn, units):
 
 def _units(ids, groups):
     """Series, sample_id -> number of its group, from 0; rows without one stand for themselves."""
-    named = [(groups.get(one) or "").strip() for one in ids]
+    named = pd.Series(groups, dtype=object).reindex(ids).fillna("").str.strip()
     words = [f"group {group}" if group else f"row {one}" for one, group in zip(ids, named, strict=True)]
     return pd.Series(np.unique(words, return_inverse=True)[1], ids)
 

@@ -91,11 +91,12 @@ def nearer(nearness, split):
         medians = nearness["median"]
         what = f"median {nearness['measure']} to the nearest train row"
         numbers = f"{what}: validation {medians['validation']:.3f}, {name} {medians[name]:.3f}"
-        together = "keep together what belongs together (a patient, a thread, a sample): `columns: {group: ..}`"
+        together = "name what belongs together (a patient, a thread, a sample) as the group: `columns: {group: ..}`"
         copies = "`split: {near_duplicates: together}` keeps near copies in one split; or " if by_copies else ""
         said = f"validation rows lie much nearer to the train rows than {name} rows do ({numbers}), so validation figures are too good"
         more = f", and say little of the pool: label some pool rows and put them in test; or {copies}{together}"
-        yield said + (more if name == "pool" else f": {copies}{together}")
+        given = "; if test rows come from elsewhere (another instrument, site or time), their figure is the one that counts there"
+        yield said + (more if name == "pool" else f": {copies}{together}{given}")
 
 
 def cut(lengths, brief=False):

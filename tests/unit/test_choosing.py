@@ -126,6 +126,16 @@ def test_what_mcnemar_cannot_tell_apart_on_many_rows_is_a_tie_and_what_it_can_is
     assert found["table"]["tied"].all()
 
 
+@pytest.mark.parametrize("none", ["", "  ", None, float("nan")])
+def test_rows_without_a_group_stand_for_themselves_however_that_is_written(none):
+    ways = [candidate("x", table(LABELS, noisy(LABELS, 3, 0))), candidate("y", table(LABELS, noisy(LABELS, 4, 1)))]
+    plain = choose(ways, CLASSES, {}, METRICS)
+    found = choose(ways, CLASSES, {f"s{i}": none for i in range(300)}, METRICS)
+    pd.testing.assert_frame_equal(found["table"], plain["table"])
+    mixed = choose(ways, CLASSES, {f"s{i}": "plate" if i < 100 else none for i in range(300)}, METRICS)
+    assert (plain["groups"], found["groups"], mixed["groups"]) == (300, 300, 201)
+
+
 def test_seeds_are_averaged_and_the_same_rows_compared_whatever_their_order():
     seeds = [table(LABELS, noisy(LABELS, 3, seed)) for seed in range(2)]
     shuffled = [one.sample(frac=1, random_state=1) for one in seeds]
