@@ -4,6 +4,7 @@ import re
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from graft.doubts import worse_on_test
 from graft.tables import METRIC_NAMES, printable
 
 # As the hub spells licences; what is not among these is "other" with its name.
@@ -120,6 +121,7 @@ def body(config, metrics, card, dataset):
         "With 95 % intervals for other samples, and for other groups where the data name groups of samples that belong "
         "together. The test split was not used in training.",
         quality(metrics),
+        *(f"**Beware**: {said}." for said in [worse_on_test(metrics)] if said),
         "## How to load it",
         HOW.format(target=target, sample=SAMPLES[backbone["modality"]]),
         "The file `config.json` holds the architecture, the preprocessing and the calibration; `model.safetensors` the "

@@ -5,6 +5,7 @@ import pytest
 
 from graft.doubts import cut, gap, nearer, worse_on_test
 from graft.metrics import wilson
+from graft.model_card import body
 
 
 def share(hits, count):
@@ -98,3 +99,14 @@ def test_cut_texts_are_counted_and_the_entry_that_reads_more_is_written_out():
     assert "`backbones: {minilm-512: {like: minilm, max_length: 512}}`" in said and "all but 30 of the texts" in said
     assert "cannot read more" in cut(lengths(max_length=512, proposed=None))
     assert cut(lengths(cut=0)) == "" and cut(lengths(cut=5), brief=True) == "" and cut(lengths(cut=5))
+
+
+def test_the_card_of_a_model_that_is_worse_on_test_begins_its_warning_where_its_figures_stand():
+    metrics = {"validation": {"accuracy": share(60, 60)}, "test": {"accuracy": share(57, 100)}}
+    backbone = {"modality": "vector", "name": "vectors", "library": "vectors", "architecture": None}
+    facts = {"kind": "classification", "classes": ["a", "b"], "temperature": 1.0}
+    config = {"name": "m.vectors.linear", "seed": 0, "method": "linear", "dataset": "d", "parameters": 9}
+    config |= {"backbone": backbone, "targets": {"label": facts}, "digests": {"model": "0"}}
+    said = body(config, metrics, {"counts": {"train": 9}}, {})
+    assert "**Beware**: accuracy is 1.000 on validation and 0.570 on test" in said.split("## Quality")[1]
+    assert "Beware" not in body(config, {split: metrics["test"] for split in metrics}, {}, {})
