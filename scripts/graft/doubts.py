@@ -84,7 +84,10 @@ def nearer(nearness, split):
     nearness : dict, what nearness.measure says
     split : dict, the data set's `split` in the config
     """
-    by_copies = nearness["measure"] == "cosine" and not split.get("near_duplicates")
+    done = split.get("near_duplicates") == "together" or split.get(
+        "growth_stable"
+    )  # which cannot keep near copies together
+    by_copies = nearness["measure"] == "cosine" and not done
     for name, farther in nearness["farther"].items():
         if farther["value"] < FARTHER or farther["low"] is None or farther["low"] < SURELY:
             continue

@@ -70,6 +70,10 @@ def test_validation_near_to_train_is_said_with_the_medians_and_what_to_do():
 def test_what_is_said_to_do_is_not_what_is_done_already_nor_what_vectors_cannot():
     (said,) = nearer(nearness(test=NEAR), {"near_duplicates": "together"})
     assert "near_duplicates" not in said and "group" in said
+    (said,) = nearer(nearness(test=NEAR), {"near_duplicates": "allow", "growth_stable": True})
+    assert "near_duplicates" not in said
+    (said,) = nearer(nearness(test=NEAR), {"near_duplicates": "allow", "growth_stable": False})
+    assert "near_duplicates: together" in said
     (said,) = nearer(nearness("distance", test=NEAR), {})
     assert "near_duplicates" not in said and "median distance" in said
 
