@@ -133,9 +133,9 @@ def predicted_anew(results, model, data):
 
 
 def known_rows(results, dataset, run, count=50):
-    """Some rows of the manifest that no network was trained on, with their predictions."""
+    """Some test rows of the manifest, with their predictions."""
     rows = pd.read_parquet(results / "data" / dataset / "samples.parquet")
-    rows = rows[rows["split"].isin(["validation", "test"])].head(count)
+    rows = rows[rows["split"] == "test"].head(count)
     table = pd.read_parquet(results / run / "predictions.parquet").set_index("sample_id")
     return rows, table.loc[rows["sample_id"]]
 
