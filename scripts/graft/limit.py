@@ -18,16 +18,19 @@ def limited(frame, targets, limit, notes):
     limit : int, or None for all rows
     notes : list of str, to which is added what was left out
     """
-    labelled = frame["labelled"].to_numpy(bool)
+    labelled, test = frame["labelled"].to_numpy(bool), (frame["given"] == "test").to_numpy(bool)
+    # Given test rows are chosen apart from the others: their labels decide nothing that is learnt from.
+    of_test = limit and round(limit * (labelled & test).sum() / max(1, labelled.sum()))
     keep = np.zeros(len(frame), bool)
-    for part, most in ((labelled, limit), (~labelled, limit and limit // 3)):
+    for part, most in ((labelled & ~test, limit and limit - of_test), (labelled & test, of_test)):
         rows = frame[part]
-        kinds = [_kinds(rows, name, target) for name, target in targets.items()] if part is labelled else []
+        kinds = [_kinds(rows, name, target) for name, target in targets.items()]
         keep[part] = first_of(rows["sample_id"].to_numpy(object), most, kinds, rows["group"].to_numpy(object))
+    keep[~labelled] = first_of(frame.loc[~labelled, "sample_id"].to_numpy(object), limit and limit // 3)
+    for part, word, most in ((labelled, "labelled", limit), (~labelled, "unlabelled", limit)):
         if not keep[part].all():
             more = f", {LEAST} of every class" if keep[part].sum() > most else ""
-            word = "labelled" if part is labelled else "unlabelled"
-            notes.append(f"limit: {keep[part].sum()} of {len(rows)} {word} rows were taken{more}")
+            notes.append(f"limit: {keep[part].sum()} of {part.sum()} {word} rows were taken{more}")
     return frame[keep].reset_index(drop=True)
 
 

@@ -72,3 +72,17 @@ def test_the_rows_of_a_class_come_from_as_many_groups_as_there_are(tmp_path):
     assert set(found.frame.loc[found.frame["label"] == "rare", "group"]) == {"P3", "P8"}
     kept = first_of(ids_for(range(12)), 4, [np.zeros(12, int)], np.array(["a"] * 9 + ["b", "b", "c"], dtype=object))
     assert kept[:9].any() and kept[9:11].any() and kept[11]
+
+
+def test_labels_of_given_test_rows_do_not_decide_which_rows_are_learnt_from(tmp_path):
+    """With classes of their own, test rows would otherwise leave less room to the others."""
+    kept = []
+    for labels in ([f"sp{i % 20}" for i in range(100)], [f"sp{i % 2}" for i in range(100)]):
+        table(
+            tmp_path,
+            [f"{'ab'[i % 2]},train" for i in range(100)] + [f"{one},test" for one in labels],
+            "f0,f1,label,part",
+        )
+        frame = prepared(tmp_path, limit=50, table="t.csv", columns={"features": "f*", "split": "part"}).frame
+        kept.append(set(frame.loc[frame["split"] != "test", "sample_id"]))
+    assert kept[0] == kept[1]
