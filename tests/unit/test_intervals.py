@@ -71,13 +71,13 @@ def test_all_right_is_not_certain():
             assert one["low"] < one["value"] - 0.05 or one["high"] > one["value"] + 0.05, name
 
 
-@pytest.mark.parametrize("area", [0.86, 0.95])
-def test_auroc_of_few_positives(area):
-    """10 positives of 70, normal scores of equal spread; the truth is Phi(shift / sqrt 2)."""
-    labels, shift = np.repeat([1, 0], [10, 60]), np.sqrt(2) * stats.norm.ppf(area)
+@pytest.mark.parametrize(("positives", "negatives", "area"), [(10, 60, 0.86), (10, 60, 0.95), (5, 100, 0.9)])
+def test_auroc_of_few_positives(positives, negatives, area):
+    """Normal scores of equal spread; the truth is Phi(shift / sqrt 2)."""
+    labels, shift = np.repeat([1, 0], [positives, negatives]), np.sqrt(2) * stats.norm.ppf(area)
 
     def draw(rng):
-        return labels, two(expit(rng.normal(size=70) + shift * labels)), 2
+        return labels, two(expit(rng.normal(size=len(labels)) + shift * labels)), 2
 
     found = coverage(draw, {"auroc": area})
     assert 0.90 <= found["auroc"] <= 0.98, found
@@ -121,22 +121,22 @@ def test_figures_of_a_regression(groups):
         assert 0.90 <= share <= 0.98, (name, share)
 
 
-WAYS, TRAIN, TEST, EPISODES = 3, 40, 15, 40
+WAYS, QUERIES, EPISODES = 3, 15, 40
 
 
-def few_shot(rng, shots, separation):
+def few_shot(rng, shots, train_rows, test_rows):
     """Gaussian embeddings of a data set, and what the nearest class mean says in episodes of it."""
-    labels, asked = np.repeat(np.arange(WAYS), TRAIN), np.repeat(np.arange(WAYS), TEST)
-    centres = separation * np.eye(WAYS)
+    labels, asked = np.repeat(np.arange(WAYS), train_rows), np.repeat(np.arange(WAYS), test_rows)
+    centres = 2 * np.eye(WAYS)
     train, test = (centres[one] + rng.normal(size=(len(one), WAYS)) for one in (labels, asked))
-    classes, support, query = sample_episodes(labels, asked, WAYS, shots, TEST, EPISODES, 0)
+    classes, support, query = sample_episodes(labels, asked, WAYS, shots, QUERIES, EPISODES, 0)
 
     def judge(support):
         means = train[support].reshape(EPISODES, WAYS, -1, WAYS).mean(2)
         logits = 2 * test[query] @ means.transpose(0, 2, 1) - (means**2).sum(2)[:, None]
         chances = np.exp(0.3 * (logits - logits.max(2, keepdims=True)))
         chances /= chances.sum(2, keepdims=True)
-        truth = episode_labels(WAYS, TEST)
+        truth = episode_labels(WAYS, QUERIES)
         return {
             "right": logits.argmax(2) == truth,
             "confidence": chances.max(2),
@@ -146,16 +146,16 @@ def few_shot(rng, shots, separation):
     def made_of(support):
         return Episodes(classes, support, query + len(labels), np.bincount(labels))
 
-    half = support.reshape(EPISODES, WAYS, shots)[:, :, : TRAIN // 2].reshape(EPISODES, -1)
-    smaller = (made_of(half), judge(half)) if shots > TRAIN // 2 else None
+    half = support.reshape(EPISODES, WAYS, shots)[:, :, : train_rows // 2].reshape(EPISODES, -1)
+    smaller = (made_of(half), judge(half)) if shots > train_rows // 2 else None
     return figures_of(made_of(support), judge(support), smaller)
 
 
-@pytest.mark.parametrize(("shots", "separation"), [(5, 2.0), (30, 2.0)])
-def test_few_shot_figures_over_data_sets(shots, separation):
-    """The truth is the mean over the data sets, each of 40 train and 15 test rows per class."""
+@pytest.mark.parametrize(("shots", "train_rows", "test_rows"), [(5, 40, 15), (30, 40, 15)])
+def test_few_shot_figures_over_data_sets(shots, train_rows, test_rows):
+    """The truth is the mean over the data sets, each of so many train and test rows per class."""
     rng = np.random.default_rng(0)
-    found = [few_shot(rng, shots, separation) for _ in range(REPETITIONS)]
+    found = [few_shot(rng, shots, train_rows, test_rows) for _ in range(REPETITIONS)]
     for name in ("accuracy", "log_loss"):
         values, low, high = (np.array([one[name][key] for one in found]) for key in ("value", "low", "high"))
         share = np.mean((low <= values.mean()) & (values.mean() <= high))
