@@ -1,15 +1,21 @@
 """One training run on texts: what the network is given, what it drops, what is kept of it."""
 
+from contextlib import nullcontext
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
+from scipy.stats import entropy
+from sklearn import metrics
 
 import trained_runs
-from graft import backbones, kernels
+from graft import backbones, job, kernels, objectives, ranks
 from graft import config as graft_config
-from graft.inputs import open_source
+from graft.inputs import open_source, padded
+from graft.objectives import cross_entropy
 from graft.outputs import read_json, write_json
 from graft.readers import complete
 from graft.runs import Run
@@ -72,3 +78,77 @@ def test_attention_is_dropped_as_asked_compiled_or_not(lab, tmp_path, monkeypatc
     monkeypatch.setattr(kernels, "plain_attention", noted)
     run.fit()
     assert seen == ({0.0, 0.1} if asked else {0.0})  # 0 where validation rows are predicted
+
+
+def test_a_text_has_the_same_logits_alone_and_beside_longer_ones(lab, tmp_path):
+    """The attention mask: what is padded is neither attended to nor pooled."""
+    network = text_run(lab, tmp_path).network.eval()
+    short, long = [3, 2, 7, 3, 0, 0, 0], [6, 2, 8, 9, 10, 11, 3]  # the number of tokens, and these
+
+    def logits(*rows):
+        return network(padded(np.array(rows, np.uint16), pad_id=0))["label"]
+
+    with torch.no_grad():
+        torch.testing.assert_close(logits(short, long)[0], logits(short)[0], rtol=1e-5, atol=1e-6)
+        assert not torch.allclose(logits(short), logits([4, 2, 7, 3, 0, 0, 0]), atol=1e-5)  # had the padding been read
+
+
+def test_padded_texts_say_which_of_their_tokens_are_real():
+    batch = padded(np.array([[2, 7, 8, 0], [3, 4, 5, 6]], np.uint16), pad_id=9)
+    assert batch["input_ids"].tolist() == [[7, 8, 9], [4, 5, 6]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 0], [1, 1, 1]]
+
+
+def test_a_run_trains_on_train_rows_with_their_own_labels_and_judges_on_validation_rows(lab, tmp_path, monkeypatch):
+    """The loss of the first step is that of the network as it begins, on the labels of the manifest."""
+    run, seen = text_run(lab, tmp_path, dropout=0, batch_size=64), []
+    loss = cross_entropy.loss
+    monkeypatch.setattr(cross_entropy, "loss", lambda logits, labels, *_: seen.append((logits, labels)) or loss(logits, labels, *_))  # fmt: skip
+    frame = run.manifest.frame
+    history = run.fit()
+    logits, labels = seen[0]
+    assert sorted(labels.tolist()) == sorted((frame["label"] == "b")[frame["split"] == "train"].astype(int))
+    assert len(seen) == 2 and len(logits) == (frame["split"] == "train").sum()
+    places = np.flatnonzero(run.splits == "validation")
+    outputs, codes = run._logits(run.network, places), run.codes[places]
+    chances = softmax(outputs, axis=1)
+    best = min(history, key=lambda row: row["val_loss_calibrated"])
+    assert best["val_loss"] == pytest.approx(metrics.log_loss(codes, chances, labels=[0, 1]), rel=1e-5)
+    assert best["val_acc"] == pytest.approx(metrics.accuracy_score(codes, chances.argmax(1)))
+    assert best["val_auroc"] == pytest.approx(metrics.roc_auc_score(codes, chances[:, 1]))
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 3.0, 1.0], dtype=torch.float64)])
+@pytest.mark.parametrize(("temperature", "alpha", "smoothing"), [(4.0, 0.7, 0.0), (1.0, 0.2, 0.1), (20.0, 1.0, 0.0)])
+def test_the_distillation_loss_is_hintons(weights, temperature, alpha, smoothing):
+    """alpha T^2 KL(teacher || student) + (1 - alpha) cross-entropy, by scipy's relative entropy."""
+    draw = np.random.default_rng(0)
+    student, teacher, labels = draw.normal(size=(9, 3)), draw.normal(size=(9, 3)), draw.integers(3, size=9)
+    soft = entropy(softmax(teacher / temperature, axis=1), softmax(student / temperature, axis=1), axis=1)
+    softened = np.eye(3)[labels] * (1 - smoothing) + smoothing / 3
+    hard = -(softened * np.log(softmax(student, axis=1))).sum(1)
+    each = (alpha * temperature**2 * soft + (1 - alpha) * hard) * (1 if weights is None else weights.numpy()[labels])
+    settings = {"temperature": temperature, "alpha": alpha, "label_smoothing": smoothing}
+    tensors = [torch.from_numpy(one) for one in (student, labels)]
+    found = objectives.load("kd").loss(*tensors, settings, weights, torch.from_numpy(teacher))
+    assert float(found) == pytest.approx(each.mean(), rel=1e-12)
+
+
+def test_the_squared_error_is_the_mean_over_the_samples():
+    outputs, values = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64)
+    assert float(objectives.load("squared_error").loss(outputs, values, {})) == pytest.approx((0 + 4 + 9) / 3)
+
+
+@pytest.mark.parametrize(("ranks_", "threads"), [(1, 3), (2, 1), (4, 1)])
+def test_a_job_computes_on_its_own_threads_shared_between_its_ranks(tmp_path, monkeypatch, ranks_, threads):
+    before = torch.get_num_threads()
+    monkeypatch.setattr(ranks, "count", lambda: ranks_)
+    monkeypatch.setattr(ranks, "connected", lambda gpus: nullcontext())
+    monkeypatch.setattr(job, "keep_freed_memory", lambda: None)
+    config = {"device": {"rehearsal": False}}
+    task = SimpleNamespace(log=[str(tmp_path / "log")], threads=3, resources={}, config=config)
+    try:
+        with job.job(task):
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
