@@ -35,9 +35,27 @@ def main(data, path=None):
     root = Path(found.entry["source"]["path"]).resolve()
     look = {"on_bad": "skip", "duplicates": "allow", "frames": "first", "limit": LOOKED_AT}
     seen = prepare(found.name, found.entry | look, root, threads=8)
+    if _choose_pages(found, seen.frame):
+        seen = prepare(found.name, found.entry | look | {"bands": found.entry["bands"]}, root, threads=8)
     _mend(found, seen)
     write_text(path, config_text(found, seen))
     return "\n".join([*facts(found, seen), "", f"Written: {path}. Read it, then: make check CONFIG={path}"])
+
+
+def _choose_pages(found, frame):
+    """What to read of files with several pages; whether bands were chosen, so that the images are other ones."""
+    if "frames" not in frame:
+        return False
+    several, channels = int((frame["frames"] > 1).sum()), frame["page_channels"]
+    by_channel = bool((channels > 1).all())
+    if several or (not by_channel and (channels > 1).any()):
+        found.entry["frames"] = "first"
+        found.reasons["frames"] = f"{several or (channels > 1).sum()} files hold several pages; the first is read"
+    if by_channel:
+        count = int(channels.min())
+        found.entry["bands"] = [1, 2, 3] if count > 2 else [1]
+        found.reasons["bands"] = f"the channels are pages, {count} of them; choose one or three"
+    return by_channel
 
 
 def _mend(found, seen):

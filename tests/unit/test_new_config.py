@@ -13,7 +13,7 @@ from graft.prepare import prepare
 from graft.survey import survey
 from graft.survey.folders import levels_of
 from new_config import main
-from tiny_data import encoded, image_folder, pixels
+from tiny_data import class_folders, encoded, image_folder, pixels, tiff
 
 
 def entry_of(path, monkeypatch):
@@ -117,6 +117,19 @@ def test_arrays_are_found_by_their_shapes(tmp_path, monkeypatch):
     np.savez(tmp_path / "tiles.npz", emb=x, label=np.arange(60) // 3 % 2, slide=np.arange(60) // 3, noise=x[0])
     entry, _, _ = entry_of(tmp_path / "tiles.npz", monkeypatch)
     assert entry["columns"]["features"] == "emb" and entry["columns"]["group"] == "slide"
+
+
+@pytest.mark.parametrize(
+    ("axes", "count", "key", "value"),
+    [("CYX", 3, "bands", [1, 2, 3]), ("CYX", 2, "bands", [1]), ("ZYX", 4, "frames", "first")],
+)
+def test_files_of_several_pages_get_the_key_that_reads_them(tmp_path, monkeypatch, axes, count, key, value):
+    images = [np.stack([pixels(100 * i + c, channels=1, dtype=np.uint16) for c in range(count)]) for i in range(24)]
+    files = [tiff(image, ome=True, photometric="minisblack", metadata={"axes": axes}) for image in images]
+    class_folders(tmp_path / "d", files)
+    entry, _, said = entry_of(tmp_path / "d", monkeypatch)
+    assert entry[key] == value and f"  {key}: " in said
+    assert ("colour" in said.splitlines()[0]) == (count == 3)
 
 
 def test_a_table_of_image_files_and_labels(tmp_path, monkeypatch):
