@@ -21,7 +21,7 @@ endif
 
 # Where the home folder cannot be written, what Snakemake and others cache there goes to the project.
 ifndef XDG_CACHE_HOME
-ifneq ($(shell { test -w "$$HOME/.cache" || { test ! -e "$$HOME/.cache" && test -w "$$HOME"; }; } && echo writable),writable)
+ifneq ($(shell test -d "$$HOME" && mkdir -p "$$HOME/.cache" 2> /dev/null && test -w "$$HOME/.cache" && echo writable),writable)
 export XDG_CACHE_HOME := $(CURDIR)/build/cache
 MPLCONFIGDIR ?= $(XDG_CACHE_HOME)/matplotlib
 export MPLCONFIGDIR
