@@ -80,7 +80,7 @@ def test_without_conda_or_slurm_that_is_said_before_the_first_job(tmp_path):
     folder = project(tmp_path / "graft")
     few = tmp_path / "bin"
     few.mkdir()
-    for program in ("bash", "sh", "env"):
+    for program in ("bash", "sh", "env", "git", "which", "uname"):  # what Snakemake itself calls
         (few / program).symlink_to(shutil.which(program))
     path = f"{PROGRAMS}:{few}"
     command = [PROGRAMS / "snakemake", "--profile", "slurm", "--configfile", "my cells.yaml"]
