@@ -67,7 +67,10 @@ def shards_of(folder, wildcards):
 def training_inputs(wildcards):
     """What a training reads: train and validation rows, their files, the backbone, its embeddings if the method starts there."""
     model = PLAN.models[wildcards.model]
-    inputs = {**with_contents(wildcards, "training"), "backbone": f"<resources>/backbones/{model['backbone']}/backbone.json"}
+    inputs = {
+        **with_contents(wildcards, "training"),
+        "backbone": f"<resources>/backbones/{model['backbone']}/backbone.json",
+    }
     if uses_features(model):
         inputs["features"] = f"<results>/features/{model['dataset']}/{model['backbone']}/labelled.parquet"
     if uses_pool(model) and "pool" in parts_of(model["dataset"]):
