@@ -80,6 +80,6 @@ def test_labels_of_given_test_rows_do_not_decide_which_rows_are_learnt_from(tmp_
     for tested in (20, 1):
         rows = [f"sp{i % 20},train" for i in range(200)] + [f"sp{i % tested},test" for i in range(400)]
         table(tmp_path, rows, "f0,f1,label,part")
-        found = prepared(tmp_path, limit=90, table="t.csv", columns={"features": "f*", "split": "part"})
+        found = prepared(tmp_path, limit=130, table="t.csv", columns={"features": "f*", "split": "part"})
         kept.append(set(found.frame.loc[found.frame["split"] != "test", "sample_id"]))
     assert kept[0] == kept[1]
