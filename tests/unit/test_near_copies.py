@@ -43,7 +43,7 @@ def conversation():
     draw = np.random.default_rng(0)
     texts = [message(draw) for _ in range(30)]
     for i in range(12):
-        quoted = texts[i].split()[10 : 10 + [7, 12, 20, 40][i % 4]]
+        quoted = texts[i].split()[10 : 10 + [7, 12, 14, 40][i % 4]]
         texts.append(" ".join([message(draw, 25), *quoted, message(draw, 10)]))
     signature = message(draw, 9)
     return texts + [f"{message(draw, 40)} {signature}" for _ in range(25)]
@@ -148,6 +148,17 @@ def test_the_parts_of_the_hash_find_what_holding_all_images_against_all_finds():
         if (bits[i] != bits[j]).sum() <= 4 and signatures[i] @ signatures[j] >= 0.99
     ]
     assert [tuple(pair) for pair in near_copies.similar_images(signatures)] == expected and len(expected) > 20
+
+
+def test_hashes_that_differ_by_a_bit_in_four_places_are_found():
+    waves = np.where(np.arange(63) % 2, 1.0, -1.0) + np.linspace(0, 0.5, 63)
+    waves[10], waves[[3, 20, 37, 52]] = 0, [-0.02, 0.02, -0.01, 0.01]
+    other = waves.copy()
+    other[[3, 20, 37, 52]] *= -1
+    both = np.stack([waves, other]) / np.linalg.norm(waves)
+    bits = both > np.median(both, axis=1, keepdims=True)
+    assert np.flatnonzero(bits[0] != bits[1]).tolist() == [3, 20, 37, 52]
+    assert near_copies.similar_images(both).tolist() == [[0, 1]]
 
 
 def test_images_of_one_colour_are_near_copies_of_nothing():
