@@ -94,5 +94,5 @@ def test_without_conda_or_slurm_that_is_said_before_the_first_job(tmp_path):
     assert "Execute" not in said and "Traceback" not in said and "killed" not in said
     assert not (folder / ".snakemake/locks").exists()
     local = [PROGRAMS / "snakemake", "--profile", "profiles/local", "--cores", "all", "--configfile", "my cells.yaml"]
-    good, said = run([*local, "results/data/t/samples.parquet"], folder, PATH=path)
+    good, said = run([*local, "--", "results/data/t/samples.parquet"], folder, PATH=path)
     assert good, said
