@@ -5,9 +5,9 @@ from pathlib import Path
 import safetensors.torch
 
 from graft import __version__, network
-from graft.inputs import image_format
 from graft.job import job
 from graft.model_card import model_card
+from graft.new_predictions import card_of
 from graft.outputs import read_json, write_bytes, write_json, write_text
 from graft.tables import portable
 
@@ -47,13 +47,13 @@ def main(model, metrics, backbone, card, dataset, folder):
 
 
 def config_of(content, card):
-    """Everything of ft_model.pt but its tensors, and the form of images that the training data had."""
+    """Everything of ft_model.pt but its tensors, and what must be known of the training data to read others alike."""
     config = {key: value for key, value in content.items() if key not in ("state_dict", "fold_heads")}
     heads = sum(tensor.numel() for name, tensor in content["state_dict"].items() if name.startswith("heads."))
     config["backbone"] = portable(config["backbone"])  # its source may be a folder of this machine
     config["parameters"] = (content["backbone"].get("parameters") or 0) + heads
-    if content["backbone"]["modality"] == "image":
-        config["image"] = image_format(card)
+    known = card_of(content, card)
+    config |= {key: known[key] for key in ("image", "columns") if known.get(key)}
     return {**config, "graft": __version__}
 
 

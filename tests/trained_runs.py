@@ -7,10 +7,10 @@ import torch
 
 from graft import backbones, features, network
 from graft.feature_files import write_features
-from graft.inputs import image_format
 from graft.outputs import write_json, write_text, write_torch
 from graft.prepare import prepare, write
 from graft.readers import complete
+from graft.runs import meaning_of
 from graft.store import Store
 from tiny_data import THREE_WAY
 
@@ -83,5 +83,5 @@ def _untrained(prepared):
         targets={target: {**facts, **more}},
         fold_heads={},
         frozen=False,
-        **({"image": image_format(card)} if modality == "image" else {}),
+        **meaning_of(card),
     )

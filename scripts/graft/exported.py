@@ -1,21 +1,21 @@
 """Exported models: written as plain files that need no pickle, and loaded again to predict new samples."""
 
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from graft import images
-from graft.calibration import calibrated, decide, probabilities
 from graft.errors import UserError
-from graft.inputs import ImageInputs, TextInputs, token_rows
+from graft.given import given_files, given_texts, given_vectors
 from graft.network import from_dict
+from graft.new_predictions import card_of, embed_taken, table_of
 from graft.outputs import read_json
 
-BATCH = 32
+ANSWERS = ("predicted", "confidence", "std")
 
 
 def load_exported(folder):
@@ -47,96 +47,56 @@ def load_exported(folder):
     return network
 
 
-@torch.inference_mode()
 def predict(network, samples):
-    """Answers for new samples, preprocessed as in training.
+    """Answers for new samples, which are read, checked and preprocessed as `make predict` does.
 
     Parameters
     ----------
     network : what `load_exported` returned
-    samples : list
-        Paths of image files, texts, or vectors of numbers.
+    samples : list, or for vectors also a 2-d array or a DataFrame
+        Paths of image files, texts, or vectors of numbers. If the model's data had named columns, those of a DataFrame are
+        taken by their names, in any order.
 
     Returns
     -------
     dict of str to DataFrame
-        Per target, one row per sample: predicted, confidence and prob_<class>, or predicted and std.
+        Per target, one row per sample: predicted, confidence and prob_<class>, or predicted and std; and problem: null, or
+        why a sample has no answer (the other columns are then empty).
+
+    Raises
+    ------
+    UserError
+        If no sample can be predicted; with the reasons.
     """
-    inputs = open_samples(network, samples)
-    outputs = {target: [np.zeros((0, head.out_features))] for target, head in network.heads.items()}
-    for start in range(0, len(samples), BATCH):
-        batch = inputs.prepare(inputs.batch(np.arange(start, min(start + BATCH, len(samples)))), "cpu")
-        for target, logits in network(batch).items():
-            outputs[target].append(logits.double().numpy())
+    if isinstance(samples, str | bytes | Path):
+        raise UserError("one sample that is not in a list", allowed="a list", hint="predict(model, [sample])")
+    config, card = network.config, card_of(network.config, {})
+    weights = {name: tensor.cpu() for name, tensor in network.state_dict().items() if name.startswith("heads.")}
+    content = {**config, "state_dict": weights, "fold_heads": {}}
+    with tempfile.TemporaryDirectory(prefix="graft-") as folder:
+        give = {"image": given_files, "text": given_texts, "vector": given_vectors}[card["modality"]]
+        new = give(samples, card, folder)
+        rows, embeddings = new.rows, torch.zeros(0, network.backbone.width).numpy()
+        if len(rows):
+            threads = torch.get_num_threads()
+            rows, embeddings = embed_taken(new, card, lambda: _backbone(network), "samples", "fp32", None, threads)
     return {
-        target: answers(np.concatenate(parts), network.config["targets"][target]) for target, parts in outputs.items()
+        target: _answers(table_of({**content, "targets": {target: facts}}, rows, embeddings))
+        for target, facts in config["targets"].items()
     }
 
 
-def answers(outputs, facts):
-    """Calibrated probabilities, or values in the target's unit."""
-    if facts["kind"] == "regression":
-        return pd.DataFrame({"predicted": outputs[:, 0] * facts["std"] + facts["mean"], "std": facts["residual_std"]})
-    classes = facts["classes"]
-    chances, best = probabilities(calibrated(outputs, facts)), decide(outputs)
-    return pd.DataFrame(
-        {
-            "predicted": np.array(classes, dtype=object)[best],
-            "confidence": np.take_along_axis(chances, best[:, None], axis=1)[:, 0],
-            **{f"prob_{name}": chances[:, i] for i, name in enumerate(classes)},
-        }
+def _backbone(network):
+    """A loaded network's backbone as features.trained gives that of an ft_model.pt."""
+    config = network.config
+    return SimpleNamespace(
+        spec=config["backbone"],
+        folder=network.folder,
+        weights=config["digests"]["backbone"],
+        network=lambda: network.backbone,
     )
 
 
-def open_samples(network, samples):
-    """The inputs of samples that are not in any data set."""
-    kind = {"image": _Images, "text": _Texts, "vector": _Vectors}[network.config["backbone"]["modality"]]
-    return kind(network, samples)
-
-
-class _Images(ImageInputs):
-    """Image files, decoded at once and not kept in a store."""
-
-    def __init__(self, network, paths):
-        self.preprocessing, self.format = network.config["transform"], network.config["image"]
-        self.paths = [Path(path) for path in paths]
-
-    def batch(self, indices):
-        arrays = [self._open(self.paths[i]) for i in indices]
-        return torch.from_numpy(np.stack(arrays))
-
-    def _open(self, path):
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise UserError(f"cannot be read ({error.strerror})", where=str(path)) from error
-        form = self.format
-        array = images.decode(content, form.get("frames", "error"), form.get("bands"))
-        return images.to_input(array, form, self.preprocessing, str(path))
-
-
-class _Texts(TextInputs):
-    """Texts as strings."""
-
-    def __init__(self, network, texts):
-        from graft.backbones.transformers import make_config, tokenizer
-
-        # The folder's own config.json is graft's, and would not tell transformers which tokenizer this is.
-        self.tokenizer = tokenizer(network.folder, make_config(network.config["backbone"]["config"]))
-        self.rows = token_rows(self.tokenizer, list(texts), network.config["transform"]["max_length"])
-
-    def _token_rows(self, indices):
-        return self.rows[indices]
-
-
-class _Vectors:
-    """Rows of numbers."""
-
-    def __init__(self, network, rows):
-        self.rows = torch.as_tensor(np.asarray(rows, np.float32))
-
-    def batch(self, indices):
-        return self.rows[indices]
-
-    def prepare(self, batch, device, views=None):
-        return batch.to(device)
+def _answers(table):
+    wanted = [name for name in table if name in ANSWERS or name.startswith("prob_")]
+    return pd.DataFrame(table[[*wanted, "problem"]])

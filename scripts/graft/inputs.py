@@ -106,7 +106,7 @@ class TextInputs:
 
     def __init__(self, rows, source, backbone, store, counts, threads):
         settings = backbone.spec["preprocessing"]
-        self.tokenizer, self.max_length = load_tokenizer(backbone.folder), settings["max_length"]
+        self.tokenizer, self.max_length = load_tokenizer(backbone.folder, backbone.spec), settings["max_length"]
         self.table = store.table(
             "tokens", (self.max_length + 1,), _id_dtype(self.tokenizer), tokenizer=settings["tokenizer"]
         )

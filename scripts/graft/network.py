@@ -57,8 +57,9 @@ def outputs_of(target):
 
 
 def to_dict(network, **facts):
-    """The content of ft_model.pt; `facts` are name, seed, method, dataset, targets, fold_heads, frozen, and for images
-    image: what inputs.image_format says of the training data."""
+    """The content of ft_model.pt; `facts` are name, seed, method, dataset, targets, fold_heads, frozen, for images
+    image (what images.image_format says of the training data), and for tables columns.
+    """
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     spec = network.backbone.spec
     embedding = {key[len("backbone.") :]: value for key, value in state.items() if key.startswith("backbone.")}

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from graft import images
 from graft.checking import check_samples
 from graft.errors import UserError, did_you_mean
 from graft.fingerprint import walk
@@ -58,17 +59,16 @@ def list_new(data, card, column=None):
         raise UserError("no data are named", "DATA", "a folder, a file, a table or an array file")
     if not path.exists():
         raise UserError("there is no such file or folder", str(data))
-    images = {key: card["image"].get(key) for key in ("bands", "frames")} if modality == "image" else {}
-    entry = {"modality": modality, "targets": {}, **images}
+    entry = entry_of(card)
     if path.is_dir():
-        return _new(_files_below(path, modality), entry, path)
+        return files_as_samples(_files_below(path, modality), entry, path)
     if path.name.lower().endswith(table.SUFFIXES):
         return _rows_of_table(path, entry, known, column)
-    if modality != "text" and path.name.endswith(ARRAYS) and not _is_one_sample(path, modality):
-        return _rows_of_arrays(path, entry, known, column)
+    if modality != "text" and path.name.endswith(ARRAYS) and not _is_one_sample(path, card):
+        return _rows_of_arrays(path, entry, card, column)
     if path.suffix.lower() not in SUFFIXES_OF[modality]:
         raise UserError(f"this is no {modality} file, and the model takes {modality}s", str(data), _kinds(modality))
-    return _new([path.name], entry, path.parent)
+    return files_as_samples([path.name], entry, path.parent)
 
 
 def check_new(new, card, threads=1):
@@ -98,18 +98,31 @@ def check_new(new, card, threads=1):
     return new.rows.assign(content_sha256=found["content_sha256"], reason=pd.Series(first, found.index, dtype=object))
 
 
-def _new(paths, entry, root):
+def entry_of(card):
+    """A data set's entry for new samples. Who names the data himself also means what their links lead to."""
+    images = {key: card["image"].get(key) for key in ("bands", "frames")} if card["modality"] == "image" else {}
+    return {"modality": card["modality"], "targets": {}, "source": {"links": "follow"}, **images}
+
+
+def files_as_samples(paths, entry, root):
     """Files as samples. A name that is no UTF-8 has no place in a table: it is written with backslashes."""
-    paths = [nfc(path) for path in paths]
-    names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in paths]
-    odd = [name != path for name, path in zip(names, paths, strict=True)]
-    rows = {
-        "sample_id": names,
-        "path": [None if wrong else path for wrong, path in zip(odd, paths, strict=True)],
-        "row": -1,
-        "reason": ["its name is no UTF-8: rename the file" if wrong else None for wrong in odd],
-    }
+    spelled = [nfc(path) for path in paths]
+    names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in spelled]
+    twice = {path for path, count in Counter(nfc(path) for path in set(paths)).items() if count > 1}
+    reasons = [_bad_name(path, name, twice) for path, name in zip(spelled, names, strict=True)]
+    paths = [None if why else path for why, path in zip(reasons, spelled, strict=True)]
+    rows = {"sample_id": names, "path": paths, "row": -1, "reason": reasons}
     return SimpleNamespace(rows=pd.DataFrame(rows), entry=complete(entry), root=root)
+
+
+def _bad_name(path, name, twice):
+    if name != path:
+        return "its name is no UTF-8: rename the file"
+    return (
+        "another file has a name that looks the same (composed and decomposed letters): rename one"
+        if path in twice
+        else None
+    )
 
 
 def _files_below(root, modality):
@@ -158,9 +171,9 @@ def _content_columns(schema, read, modality, known, column, where):
     """`columns` of a data set's entry: what the user says, else as in the data that the model learned from, else a guess."""
     key = KEYS[modality]
     if column:
-        found = _named(schema, modality, column, str(where))
+        found = _named(schema, modality, column, known.get("features"), str(where))
     elif modality == "vector" and isinstance(known.get("features"), list):
-        found = {"features": _same_columns(schema, known["features"], str(where))}
+        found = {"features": same_columns(schema, known["features"], str(where))}
     else:
         found = {k: known[k] for k in (key, "path") if isinstance(known.get(k), str) and known[k] in schema.names}
         found = dict(list(found.items())[:1]) or _guessed(schema, modality, str(where))
@@ -169,10 +182,12 @@ def _content_columns(schema, read, modality, known, column, where):
     return found
 
 
-def _named(schema, modality, column, where):
+def _named(schema, modality, column, learned, where):
     if modality == "vector":
         names = [column] if column in schema.names else [part.strip() for part in column.split(",")]
         names = columns.feature_columns(schema, names, where)
+        if isinstance(learned, list) and set(names) == set(learned):
+            names = learned  # a pattern finds the columns in the order of this table
         return {"features": names[0] if len(names) == 1 else names}
     if column not in schema.names:
         shown = ", ".join(schema.names[:30])
@@ -180,7 +195,7 @@ def _named(schema, modality, column, where):
     return {KEYS[modality]: column}
 
 
-def _same_columns(schema, names, where):
+def same_columns(schema, names, where):
     missing = [name for name in names if name not in schema.names]
     if missing:
         what = f"{len(missing)} of the {len(names)} columns that the model learned from are missing"
@@ -215,10 +230,15 @@ def _id_column(schema, read, column, where):
     return {"id": column} if pc.count_distinct(ids, mode="all").as_py() == len(ids) and not ids.null_count else {}
 
 
-def _rows_of_arrays(path, entry, known, column):
+def _rows_of_arrays(path, entry, card, column):
     root, name, modality = path.parent, path.name, entry["modality"]
-    held = arrays.open_arrays(str(root), name)
-    key = path.stem if name.endswith(".npy") else _array(held, known.get("features"), column, str(path))
+    held = arrays.open_arrays(str(root), name, follow=True)
+    key = path.stem if name.endswith(".npy") else _array(held, card["columns"].get("features"), column, str(path))
+    if _is_one(held[key].shape, card):
+        hint = f"a single {modality} stands in a .npy file of its own: np.save('one.npy', array)"
+        raise UserError(
+            f"array '{key}' of shape {held[key].shape} is one {modality}", str(path), "an array of several", hint
+        )
     shape, dimensions = held[key].shape, {"image": (3, 4), "vector": (2,)}[modality]
     if len(shape) not in dimensions or not shape[0]:
         allowed = {"image": "(samples, height, width[, channels])", "vector": "(samples, width)"}[modality]
@@ -239,17 +259,34 @@ def _array(held, known, column, where):
     return likely[0]
 
 
-def _is_one_sample(path, modality):
-    """Whether a .npy file is one image, (height, width[, 1 or 3]), or one vector; not many of them."""
+def _is_one_sample(path, card):
+    """Whether a .npy file is one image or one vector; not many of them."""
     if path.suffix == ".npz":
         return False
     try:
         shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
     except (ValueError, OSError, EOFError):
         return True  # what is wrong with it is said where it is read
-    if modality == "vector":
+    return _is_one(shape, card)
+
+
+def _is_one(shape, card):
+    """Whether an array of this shape is one sample: with the channels that the model takes, wherever they stand.
+
+    A stack of three grey images looks like a colour image with the channels first. It is one for a model of colour images.
+    """
+    if card["modality"] == "vector":
         return len(shape) == 1
-    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
+    if len(shape) != 3:
+        return len(shape) == 2
+    bands = card["image"].get("bands")
+    if not bands and shape[2] in (1, 3):
+        return True
+    try:
+        channels = images.channels_last(np.broadcast_to(np.uint8(0), shape)).shape[2]
+    except UserError:  # both may be: of many bands one file holds one image, else the first axis is that of the samples
+        return bool(bands)
+    return channels >= max(bands) if bands else channels == card["image"]["channels"] == 3
 
 
 def _image_unlike(dtype, channels, image):

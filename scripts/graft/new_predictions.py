@@ -45,38 +45,66 @@ def predict_new(content, around, data, column=None, precision="auto", device=Non
     UserError
         If there is no sample, or none that the model can take.
     """
-    card = card_of(content, around.samples)
+    known = read_json(Path(around.samples).with_name("data_card.json")) if around.samples else {}
+    card = card_of(content, known)
     new = list_new(data, card, column)
-    rows = check_new(new, card, threads)
-    good = rows["reason"].isna()
-    embeddings = np.empty((0, content["backbone"]["width"]), np.float32)
-    if good.any():
-        backbone = features.trained(content, tokenizer_folder(content, around.backbone))
-        source = SimpleNamespace(entry=new.entry, root=new.root, card=card)
-        embeddings, rows.loc[good, "reason"] = embed_new(rows[good], source, backbone, precision, device, threads)
-        embeddings = embeddings[rows.loc[good, "reason"].isna().to_numpy()]
-    if not len(embeddings):
-        lines = [f"{name}: {why}" for name, why in zip(rows["sample_id"], rows["reason"], strict=True)]
-        raise UserError(f"none of {len(rows)} samples can be predicted:{listed(lines)}", str(data))
+
+    def backbone():
+        return features.trained(content, tokenizer_folder(content, around.backbone))
+
+    rows, embeddings = embed_taken(new, card, backbone, str(data), precision, device, threads)
     novelty = novelty_of(content, around)
     return table_of(content, rows, embeddings, novelty if isinstance(novelty, Novelty) else None), novelty
 
 
-def card_of(content, samples=None):
+def embed_taken(new, card, backbone, where, precision="auto", device=None, threads=1):
+    """The embeddings of those new samples that the model can take: `make predict` and exported models go this one way.
+
+    Parameters
+    ----------
+    new : SimpleNamespace with rows, entry and root, as new_data.list_new gives them
+    card : dict, what `card_of` gave
+    backbone : function that gives what features.trained gives; called only if some sample can be taken
+    where : str, the samples' place, for errors
+
+    Returns
+    -------
+    rows : DataFrame, new.rows with content_sha256, and reason: null, or why a sample has no embedding
+    embeddings : float32 array, shape (rows without a reason, width)
+
+    Raises
+    ------
+    UserError
+        If no sample can be taken; with the reasons.
+    """
+    rows = check_new(new, card, threads)
+    good = rows["reason"].isna()
+    if good.any():
+        source = SimpleNamespace(entry=new.entry, root=new.root, card=card)
+        found, rows.loc[good, "reason"] = embed_new(rows[good], source, backbone(), precision, device, threads)
+        found = found[rows.loc[good, "reason"].isna().to_numpy()]
+        if len(found):
+            return rows, found
+    lines = [f"{name}: {why}" for name, why in zip(rows["sample_id"], rows["reason"], strict=True)]
+    raise UserError(f"none of {len(rows)} samples can be predicted:{listed(lines)}", where)
+
+
+def card_of(content, known):
     """What must be known of the data that a model learned from, to read others alike.
 
     Parameters
     ----------
-    content : dict of ft_model.pt
-    samples : path of the data set's manifest, optional, with data_card.json beside it
+    content : dict of ft_model.pt, or config.json of an exported model
+    known : dict, data_card.json of its data set; empty if it does not lie beside the model
 
     Returns
     -------
     dict
         A part of data_card.json: dataset, modality, columns (of its table), and image or vector.
     """
-    known, modality = read_json(Path(samples).with_name("data_card.json")) if samples else {}, _modality(content)
-    card = {"dataset": content["dataset"], "modality": modality, "columns": known.get("columns", {})}
+    modality = _modality(content)
+    columns = known.get("columns") or content.get("columns") or {}
+    card = {"dataset": content["dataset"], "modality": modality, "columns": columns}
     if modality == "vector":
         card["vector"] = {"width": content["backbone"]["width"]}
     elif modality == "image":

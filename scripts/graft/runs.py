@@ -263,13 +263,8 @@ class Run:
             targets={target: {**self.target, **self._calibration()}},
             fold_heads=fold_heads,
             frozen=self.frozen,
-            **self._image_format(),
+            **meaning_of(self.source.card),
         )
-
-    def _image_format(self):
-        """What the numbers of a pixel mean: without it, a model alone could not be run on 16-bit images."""
-        card = self.source.card
-        return {"image": image_format(card)} if card["modality"] == "image" else {}
 
     def _calibration(self):
         outputs, codes = self._honest_outputs()
@@ -324,3 +319,12 @@ def check_rows(rows, name):
     for split in ("train", "validation"):
         if not (rows["split"] == split).any():
             raise UserError(f"the data set has no {split} row for this target", where=name)
+
+
+def meaning_of(card):
+    """What ft_model.pt says of the data (data_card.json): how pixels are read, and what the columns of a table hold.
+
+    Without it, a model alone could not be run on 16-bit images, or on a table whose columns stand in another order.
+    """
+    image = {"image": image_format(card)} if card["modality"] == "image" else {}
+    return image | ({"columns": card["columns"]} if card.get("columns") else {})

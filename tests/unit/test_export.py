@@ -37,7 +37,7 @@ SPECS = {
         "library": "transformers",
         "architecture": "bert",
         "config": BERT,
-        "preprocessing": {"max_length": 12, "pooling": "mean", "normalize": True},
+        "preprocessing": {"max_length": 12, "pooling": "mean", "normalize": True, "tokenizer": "BertTokenizer 1"},
     },
     "vector": {"library": "vectors", "architecture": "identity", "preprocessing": {}},
 }

@@ -105,11 +105,16 @@ def _hint(path):
     return f"the file was cut off or changed: delete {path.parent} and run the workflow again"
 
 
-def tokenizer(folder):
-    """The tokenizer of a fetched text backbone, with a pad token."""
+def tokenizer(folder, spec=None):
+    """The tokenizer of a fetched text backbone, with a pad token.
+
+    `spec` is backbone.json. An exported model's folder lacks that file, and its config.json is graft's: there the spec
+    tells transformers which tokenizer this is.
+    """
     from graft.backbones import transformers
 
-    return transformers.tokenizer(folder)
+    alone = spec is not None and not (Path(folder) / "backbone.json").is_file()
+    return transformers.tokenizer(folder, transformers.make_config(spec["config"]) if alone else None)
 
 
 def longest_input(spec):

@@ -48,8 +48,11 @@ def digest_of_content(raw, modality):
 
 
 def _text(raw):
+    return clean_text(raw if isinstance(raw, str) else decode(bytes(raw))[0])
+
+
+def clean_text(text):
     """Text without NUL bytes and lone surrogates, which no tokenizer takes: both become U+FFFD."""
-    text = raw if isinstance(raw, str) else decode(bytes(raw))[0]
     text = text.replace("\0", "\ufffd")
     try:
         text.encode("utf-8")
