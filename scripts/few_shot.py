@@ -188,7 +188,9 @@ def calibrate(data, shots, settings):
     labels = np.tile(episode_labels(settings["ways"], queries), len(logits))
     # Distances have the unit of the embeddings: to unit spread first, so that the temperature's bounds fit.
     spread = _spread(logits)
-    temperature = spread * fit_temperature(logits.reshape(len(labels), -1) / spread, labels)
+    # Many episodes show few rows again and again; these are no more evidence than once.
+    distinct = len(np.unique(drawn[2]))
+    temperature = spread * fit_temperature(logits.reshape(len(labels), -1) / spread, labels, distinct)
     return temperature, _judged(data, drawn, logits, labels.reshape(len(logits), -1), temperature, shots, split)
 
 

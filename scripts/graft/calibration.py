@@ -62,7 +62,7 @@ def fit_calibration(logits, labels, shift=None):
 PRECISE = {"maxiter": 1000, "maxfun": 10_000, "ftol": 1e-15, "gtol": 1e-9}
 
 
-def fit_temperature(logits, labels, prior=TEMPERATURE_PRIOR):
+def fit_temperature(logits, labels, distinct=None):
     """The temperature that minimises the cross-entropy of ``logits / temperature`` (Guo et al. 2017), with a prior.
 
     Its logarithm has a normal prior around 0, so that few rows cannot make the logits much sharper or flatter. Many rows
@@ -73,8 +73,9 @@ def fit_temperature(logits, labels, prior=TEMPERATURE_PRIOR):
     logits : array of float, shape (N, C)
     labels : array of int, shape (N,)
         Rows with -1 (unlabelled) are left out.
-    prior : float
-        Standard deviation of the logarithm of the temperature.
+    distinct : int, optional
+        How many different samples the rows show, where some are shown again and again: so many rows the prior is held
+        against. By default every row counts.
 
     Returns
     -------
@@ -88,11 +89,12 @@ def fit_temperature(logits, labels, prior=TEMPERATURE_PRIOR):
         return 1.0
     logits = logits - logits.max(1, keepdims=True)
     target = logits[np.arange(len(labels)), labels].sum()
+    count = 1.0 if distinct is None else distinct / len(labels)
 
     def slope(log_temperature):
         sharpness = np.exp(-log_temperature)
         expected = (softmax(sharpness * logits, axis=1) * logits).sum()
-        return float(sharpness * (target - expected) + log_temperature / prior**2)
+        return float(count * sharpness * (target - expected) + log_temperature / TEMPERATURE_PRIOR**2)
 
     # The cross-entropy falls towards one temperature from both sides, and the prior towards 1: the minimum is between.
     softer = slope(0.0) < 0

@@ -54,6 +54,14 @@ def test_few_rows_make_no_wild_temperature_and_better_probabilities_than_none():
     assert own.mean() < plain.mean() - 0.02 and own.max() < plain.max()
 
 
+def test_rows_that_are_shown_again_and_again_count_once_against_the_prior():
+    logits, labels = data(12, sharpness=5)
+    once = calibration.fit_temperature(logits, labels)
+    often = np.tile(logits, (50, 1)), np.tile(labels, 50)
+    assert calibration.fit_temperature(*often, distinct=12) == pytest.approx(once, rel=1e-6)
+    assert abs(np.log(calibration.fit_temperature(*often) / once)) > 0.2
+
+
 def test_overconfident_logits_are_softened_and_predictions_stay():
     logits, labels = data(sharpness=4)
     temperature = calibration.fit_temperature(logits, labels)

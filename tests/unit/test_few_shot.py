@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
 import few_shot as script
@@ -229,6 +231,26 @@ def test_temperature_makes_confidences_calibrated(tmp_path):
     predictions, _, (summary,) = run(tmp_path, **settings)
     assert summary["ece"]["value"] < 0.1
     assert predictions["confidence"].mean() == pytest.approx(summary["accuracy"]["value"], abs=0.1)
+
+
+@pytest.mark.parametrize("sizes", [{"train": 12, "validation": 1, "test": 9}, {"train": 6, "test": 9}])
+def test_a_query_that_many_episodes_show_counts_once_for_the_temperature(tmp_path, sizes):
+    write_data(tmp_path, sizes)
+    data = script.open_data(tmp_path / "samples.parquet", tmp_path / "labelled.parquet", SETTINGS)
+    split = "validation" if "validation" in sizes else "train"
+    queries, distinct = (1, 3) if split == "validation" else (2, 18)
+    drawn = script.draw(data, split, 4, queries, script.CALIBRATION_EPISODES, [0, 1], SETTINGS)
+    logits = script.run(data, drawn, SETTINGS)
+    spread = logits.std(-1).mean()
+
+    def loss(log_temperature):
+        chances = softmax(logits / spread / np.exp(log_temperature), axis=-1)
+        right = np.take_along_axis(chances, np.arange(3).repeat(queries)[None, :, None], -1)
+        return -distinct * np.log(right).mean() + log_temperature**2 / (2 * 0.5**2)
+
+    best = minimize_scalar(loss, bounds=np.log([0.05, 20]), method="bounded", options={"xatol": 1e-9})
+    found, _ = script.calibrate(data, 4, SETTINGS)
+    assert found == pytest.approx(spread * np.exp(best.x), rel=1e-4)
 
 
 def test_the_unit_of_the_embeddings_does_not_change_the_confidences(tmp_path):
