@@ -6,7 +6,7 @@ import safetensors.torch
 
 from graft import __version__, network
 from graft.job import job
-from graft.model_card import model_card
+from graft.model_card import model_card, reading_of
 from graft.new_predictions import card_of
 from graft.outputs import read_json, write_bytes, write_json, write_text
 from graft.tables import portable
@@ -69,23 +69,31 @@ def label(facts):
 
 
 def preprocessor(transform, image):
-    """Image preprocessing in the hub's words; what they cannot say (pad) stands under "fit"."""
-    size, (low, high) = transform["size"], image["range"]
-    square = {"height": size, "width": size}
-    crop = transform["fit"] == "crop"
+    """Image preprocessing in the hub's words, as transformers' image processors read them; what these cannot say is in "unsaid".
+
+    The hub scales by a factor and subtracts a mean: black, where it is not 0, is part of the mean.
+    """
+    size, (low, high), fit = transform["size"], image["range"], transform["fit"]
+    square, whole = {"height": size, "width": size}, round(size / transform["crop"])
     return {
         "do_resize": True,
-        "size": {"shortest_edge": round(size / transform["crop"])} if crop else square,
+        "size": {
+            "crop": {"shortest_edge": whole},
+            "squash": {"height": whole, "width": whole},
+            "pad": {"longest_edge": size},
+        }[fit],
         "resample": RESAMPLE[transform["interpolation"]],
-        "do_center_crop": crop,
+        "do_center_crop": fit != "pad" and whole != size,
         "crop_size": square,
+        "do_pad": fit == "pad",
+        "pad_size": square,
         "do_rescale": True,
         "rescale_factor": 1 / (high - low),
-        "rescale_offset": low,
         "do_normalize": True,
-        "image_mean": transform["mean"],
+        "image_mean": [mean + low / (high - low) for mean in transform["mean"]],
         "image_std": transform["std"],
-        "fit": transform["fit"],
+        "do_convert_rgb": image["dtype"] == "uint8",
+        "unsaid": reading_of(image, fit),
     }
 
 

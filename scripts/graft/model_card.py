@@ -122,6 +122,7 @@ def body(config, metrics, card, dataset):
         "together. The test split was not used in training.",
         quality(metrics),
         *(f"**Beware**: {said}." for said in [worse_on_test(metrics)] if said),
+        *reading(config),
         "## How to load it",
         HOW.format(target=target, sample=SAMPLES[backbone["modality"]]),
         "The file `config.json` holds the architecture, the preprocessing and the calibration; `model.safetensors` the "
@@ -140,6 +141,47 @@ def answers(facts):
         how += "; the class weights of the training are taken off the probabilities, not off the choice of the class"
     calibrated = f"Probabilities are calibrated on samples that were held out ({how})."
     return f"{calibrated} Classes in the order of the outputs:\n\n{names}"
+
+
+def reading(config):
+    """The section on how samples are read; none for texts."""
+    if config["backbone"]["modality"] == "image":
+        said = reading_of(config["image"], config["transform"]["fit"])
+    else:
+        named = config.get("columns", {}).get("features")
+        said = [f"The numbers of a sample, in this order: {', '.join(map(printable, named))}."] if named else []
+    return ["## How samples are read", "\n".join(f"* {line}" for line in said)] if said else []
+
+
+def reading_of(image, fit):
+    """How image files become numbers, where a usual reader would do otherwise; list of sentences.
+
+    Parameters
+    ----------
+    image : dict, what images.image_format gave
+    fit : "crop", "squash" or "pad"
+    """
+    low, high = (f"{value:g}" for value in image["range"])
+    bits = {"uint8": "8 bits", "uint16": "16 bits", "float32": "floats, or integers of 32 bits"}[image["dtype"]]
+    said = [
+        f"Pixels are {bits}. {low} is black and {high} is white; values beyond are cut before the image is resized."
+    ]
+    said.append("Pixels that were not measured (NaN, or the number that GDAL's no-data tag names) become black.")
+    if image.get("bands"):
+        said.append(f"The bands {', '.join(map(str, image['bands']))} of each file are taken, counted from 1.")
+    else:
+        said.append("What a file calls its alpha channel is laid over white.")
+    if image["channels"] == 1:
+        said.append("Images are grey; the network gets the one channel three times.")
+    if image.get("frames") == "first":
+        said.append("Of a file of several images, the first is taken.")
+    if fit == "pad":
+        said.append(f"The longer side is resized; the image stands in the middle of a black square ({low}).")
+    if fit == "crop":
+        said.append(
+            "The central square is resized at once; resizing first and cropping then differs by less than a pixel."
+        )
+    return said
 
 
 def quality(metrics):

@@ -265,6 +265,81 @@ def test_labels_and_preprocessing_stand_beside_the_weights(tmp_path):
     assert facts["rescale_factor"] == pytest.approx(1 / 255)
 
 
+def smooth(low, high):
+    """An image in which the place of every pixel can be told by its value, from `low` to `high`."""
+    y, x = np.mgrid[0:1:200j, 0:1:170j]
+    return low + (high - low) * np.stack([y, x, (x + y) / 2], axis=2)
+
+
+@pytest.mark.parametrize("fit", ["crop", "squash"])
+@pytest.mark.parametrize(("dtype", "ends"), [("uint8", [0, 255]), ("uint16", [300, 40300]), ("float32", [-2.0, 3.0])])
+def test_the_hubs_image_processor_makes_the_same_input_of_what_is_stated(fit, dtype, ends, tmp_path):
+    """The hub resizes and then cuts: less than a pixel beside what graft does, and all values are those of the text."""
+    from transformers import CLIPImageProcessor
+
+    from graft.inputs import ImageInputs, images
+
+    transform = {**IMAGE, "size": 64, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.25, 0.3], "fit": fit}
+    form = {"dtype": dtype, "range": ends, "channels": 3, "frames": "error"}
+    image = smooth(*ends).astype(dtype)
+    found = CLIPImageProcessor(**export_model.preprocessor(transform, form))(
+        images=image.astype(np.float32), return_tensors="pt", input_data_format="channels_last", do_convert_rgb=False
+    )["pixel_values"]
+    ours = ImageInputs.__new__(ImageInputs)
+    ours.preprocessing, ours.format = transform, form
+    wanted = ours.prepare(torch.from_numpy(images.to_input(image, form, transform))[None], "cpu")
+    pixel = 1 / 64 / 0.2  # how much a pixel differs from its neighbour
+    assert found.shape == wanted.shape and (found - wanted).abs().max() < pixel
+
+
+def test_what_the_hub_cannot_say_is_said_in_words(tmp_path):
+    form = {"dtype": "uint16", "range": [300, 40300], "channels": 3, "bands": [4, 3, 2], "frames": "error"}
+    facts = export_model.preprocessor({**IMAGE, "fit": "pad"}, form)
+    assert (facts["size"], facts["do_pad"], facts["do_center_crop"]) == ({"longest_edge": 32}, True, False)
+    said = " ".join(facts["unsaid"])
+    for words in ("16 bits", "300 is black and 40300 is white", "bands 4, 3, 2", "not measured", "black square (300)"):
+        assert words in said
+    _, folder = export(tmp_path, "image")
+    assert "## How samples are read" in (folder / "README.md").read_text()
+
+
+def test_a_bad_sample_is_said_beside_the_answers_to_the_others(tmp_path):
+    _, folder = export(tmp_path / "images", "image")
+    good, other = samples(tmp_path, "image")
+    (tmp_path / "cut.png").write_bytes(good.read_bytes()[:200])
+    Image.fromarray(np.full((9, 9), 40000, np.uint16)).save(tmp_path / "deep.png")
+    (tmp_path / "link.png").symlink_to(other)
+    paths = [good, tmp_path / "cut.png", tmp_path / "none.png", tmp_path / "deep.png", tmp_path / "link.png"]
+    table = predict(load_exported(folder), paths)["defect"]
+    assert table["predicted"].notna().tolist() == [True, False, False, False, True]
+    for place, words in ((1, "truncated"), (2, "no such file"), (3, "16-bit pixels, and the model learned from 8-bit")):
+        assert words in table["problem"][place]
+    alone = predict(load_exported(folder), [other])["defect"]
+    assert table["confidence"][4] == pytest.approx(alone["confidence"][0], abs=1e-5)
+
+
+def test_vectors_and_texts_that_cannot_be_taken_are_said_beside_the_others(tmp_path):
+    _, folder = export(tmp_path / "vectors", "vector")
+    table = predict(load_exported(folder), [[0.1] * 5, [0.1] * 4, [0.1, 0.2, np.nan, 0.4, 0.5]])["defect"]
+    assert table["problem"][1] == "4 features, and the model learned from 5" and "feature 3" in table["problem"][2]
+    assert table["predicted"].notna().tolist() == [True, False, False]
+    _, folder = export(tmp_path / "texts", "text")
+    table = predict(load_exported(folder), ["crack", None, " "])["defect"]
+    assert table["predicted"].notna().tolist() == [True, False, False]
+    assert table["problem"][2] == "the text is empty"
+
+
+def test_what_is_no_list_of_samples_is_refused(tmp_path):
+    _, folder = export(tmp_path, "vector")
+    model = load_exported(folder)
+    with pytest.raises(UserError, match="not in a list"):
+        predict(model, "a.png")
+    with pytest.raises(UserError, match="no vectors of numbers"):
+        predict(model, [["a"] * 5])
+    with pytest.raises(UserError, match="2 features, and the model learned from 5"):
+        predict(model, np.zeros((1, 2)))
+
+
 def test_a_tokenizer_goes_with_texts_alone(tmp_path):
     _, text = export(tmp_path / "text", "text")
     _, image = export(tmp_path / "image", "image")
