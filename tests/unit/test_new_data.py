@@ -27,7 +27,7 @@ WAVES = [f"wave_{i}" for i in range(6)]
 def cells(tmp_path_factory):
     """A model of colour images, and the folder of its data."""
     folder = tmp_path_factory.mktemp("cells")
-    root = image_folder(folder / "cells", per_class=30, height=40, width=40)
+    root = image_folder(folder / "cells", per_class=85, height=40, width=40)  # 99 tell what 1 % is
     return finished_run(folder, root), root
 
 
