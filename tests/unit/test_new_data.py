@@ -11,6 +11,7 @@ from PIL import Image
 
 import predict_files
 from graft import network
+from graft.errors import UserError
 from graft.feature_files import features_of
 from graft.images import DECODER
 from graft.outputs import read_json
@@ -179,6 +180,47 @@ def test_images_in_an_array_are_samples_each(cells, predicted, tmp_path):
     assert tables[0]["sample_id"].tolist() == ["stack.npy#0", "stack.npy#1", "stack.npy#2"]
     assert tables[0]["prob_cat"].tolist() == tables[1]["prob_cat"].tolist()
     assert tables[2]["prob_cat"][0] == pytest.approx(tables[0]["prob_cat"][0], rel=1e-4)
+
+
+def test_one_image_with_the_channels_first_is_no_stack_of_grey_ones(cells, predicted, tmp_path):
+    picture = pixels(3, 40, 44)
+    np.save(tmp_path / "last.npy", picture)
+    np.save(tmp_path / "first.npy", np.moveaxis(picture, -1, 0))
+    np.save(tmp_path / "stack.npy", np.moveaxis(picture, -1, 0)[None])
+    np.save(tmp_path / "greys.npy", np.stack([picture[:, :, 0]] * 5))
+    tables = [predicted(cells[0], tmp_path / f"{name}.npy")[0] for name in ("last", "first", "stack", "greys")]
+    assert [len(table) for table in tables] == [1, 1, 1, 5]
+    for table in tables[1:3]:
+        assert table["logit_cat"][0] == pytest.approx(tables[0]["logit_cat"][0], abs=1e-5)
+
+
+def test_one_image_in_an_archive_is_refused_and_the_hint_reads_it(cells, predicted, tmp_path):
+    array = pixels(3, 40, 44)
+    np.savez(tmp_path / "a.npz", pictures=array)
+    with pytest.raises(UserError, match=r"one image(.|\n)*np.save") as error:
+        predicted(cells[0], tmp_path / "a.npz")
+    command = error.value.hint.split(": ")[1].replace("one.npy", str(tmp_path / "one.npy"))
+    exec(command, {"np": np, "array": array})
+    assert len(predicted(cells[0], tmp_path / "one.npy")[0]) == 1
+
+
+def test_links_of_the_folder_that_the_user_names_may_lead_out_of_it(cells, predicted, tmp_path):
+    real = new_images(tmp_path / "real", 3)
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/0.png").symlink_to(real / "0.png")
+    (tmp_path / "links/deep").symlink_to(real / "deep")
+    write_lines(tmp_path, "path", "links/0.png", "links/deep/er/1.png", name="list.csv")
+    for data in (tmp_path / "links", tmp_path / "list.csv"):
+        table, _ = predicted(cells[0], data)
+        assert len(table) == 2 and table["problem"].isna().all()
+
+
+def test_two_names_that_look_the_same_are_not_one_file(cells, predicted, tmp_path):
+    new = new_images(tmp_path / "new", 1)
+    for i, name in enumerate(("caf\u00e9.png", "cafe\u0301.png")):
+        (new / name).write_bytes(encoded(pixels(60 + i)))
+    table, _ = predicted(cells[0], new)
+    assert table["problem"].str.contains("looks the same").sum() == 2 and table["predicted"].notna().sum() == 1
 
 
 def test_nothing_is_written_but_the_table(cells, predicted, tmp_path):
