@@ -5,19 +5,27 @@ It says what it sees and what is likely to go wrong, and never overwrites a file
 
 import argparse
 import logging
+import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from graft.card import in_words
+from graft.config_plan import known_backbones
+from graft.doubts import cut
 from graft.errors import UserError
 from graft.outputs import write_text
-from graft.prepare import prepare
+from graft.splits import make_splits, strata
 from graft.survey import survey
+from graft.survey.looking import look
 from graft.trouble import troubles
 
-LOOKED_AT = 3000  # labelled samples that are read whole
+HERE = Path(__file__).resolve().parents[1]
+TOKENS_PER_WORD, CHARACTERS_PER_TOKEN = 4 / 3, 5  # of English prose; make check counts
+LONGEST = 512  # tokens that the proposed text network has positions for
+WIDE = 118  # characters of a line of the config
 WHICH_METHODS = "linear takes seconds once the embeddings are there; lp_ft trains the whole network"
 BACKBONES = {
     "image": ("effnet-lite0", "small and quick, also without a GPU; larger: resnet50, dinov2-small"),
@@ -28,45 +36,20 @@ BACKBONES = {
 
 def main(data, path=None):
     """Look at `data`, write the config to `path` (default: NAME.yaml here) and return what to tell the user."""
+    if not str(data).strip() or Path(data).resolve() == HERE:
+        raise UserError(
+            "DATA names no data" if not str(data).strip() else "DATA is graft's own folder",
+            "make new",
+            "a folder of images or texts, a table, or an array file",
+            "make new DATA=path/to/your-data [CONFIG=mine.yaml]",
+        )
     found = survey(data)
     path = Path(path or f"{found.name}.yaml")
     if path.exists():
         raise UserError("stands there already and is not overwritten", str(path), hint="CONFIG=another-name.yaml")
-    root = Path(found.entry["source"]["path"]).resolve()
-    look = {"on_bad": "skip", "duplicates": "allow", "frames": "first", "limit": LOOKED_AT}
-    seen = prepare(found.name, found.entry | look, root, threads=8)
-    if _choose_pages(found, seen.frame):
-        seen = prepare(found.name, found.entry | look | {"bands": found.entry["bands"]}, root, threads=8)
-    _mend(found, seen)
+    seen = look(found, Path(found.entry["source"]["path"]).resolve())
     write_text(path, config_text(found, seen))
     return "\n".join([*facts(found, seen), "", f"Written: {path}. Read it, then: make check CONFIG={path}"])
-
-
-def _choose_pages(found, frame):
-    """What to read of files with several pages; whether bands were chosen, so that the images are other ones."""
-    if "frames" not in frame:
-        return False
-    several, channels = int((frame["frames"] > 1).sum()), frame["page_channels"]
-    by_channel = bool((channels > 1).all())
-    if several or (not by_channel and (channels > 1).any()):
-        found.entry["frames"] = "first"
-        found.reasons["frames"] = f"{several or (channels > 1).sum()} files hold several pages; the first is read"
-    if by_channel:
-        count = int(channels.min())
-        found.entry["bands"] = [1, 2, 3] if count > 2 else [1]
-        found.reasons["bands"] = f"the channels are pages, {count} of them; choose one or three"
-    return by_channel
-
-
-def _mend(found, seen):
-    """Entries that the data need to be taken at all."""
-    if seen.card["skipped"]:
-        found.entry["on_bad"] = "skip"
-        found.reasons["on_bad"] = f"{len(seen.card['skipped'])} samples cannot be used; make check lists them"
-    serious = [fact for fact in seen.card["duplicates"] if fact["across_splits"] or fact["two_labels"]]
-    if serious:
-        found.entry["duplicates"] = "drop"
-        found.reasons["duplicates"] = f"{len(serious)} contents would stand in two splits or have two labels"
 
 
 def facts(found, seen):
@@ -74,7 +57,7 @@ def facts(found, seen):
     card = seen.card
     table = found.entry.get("table")
     place = str(Path(found.entry["source"]["path"], table if isinstance(table, str) else ""))
-    lines = [f"{place}: {in_words(card)}"]
+    lines = [f"{place}: {in_words(card)}", *(f"  {part}" for part in _parts_seen(card))]
     lines += [f"  {key}: {reason}" for key, reason in found.reasons.items() if not key.startswith("target:")]
     for name, classes in card["classes"].items():
         total = {c: sum(part[c] for part in classes.values()) for c in seen.targets[name]["classes"]}
@@ -88,10 +71,56 @@ def facts(found, seen):
             )
     groups = seen.frame["group"].dropna()
     if len(groups):
-        lines.append(f"  {groups.nunique()} groups; none will stand in two splits")
+        alone = _groups_in_two_splits(seen)
+        why = f"; without them {alone} would, and figures would be too good" if alone else ""
+        lines.append(f"  {groups.nunique()} groups; none will stand in two splits{why}")
     lines.append("  splits: " + ", ".join(f"{split} {n}" for split, n in card["counts"].items()))
-    notes = [*found.notes, *card["notes"], *troubles(seen.frame, seen.targets, card)]
+    said = [note for note in card["notes"] if not note.startswith("limit: ")]
+    notes = [*found.notes, *_long_texts(seen), *said, *troubles(seen.frame, seen.targets, card)]
     return lines + (["", "Worth a look:", *(f"  - {note}" for note in notes)] if notes else [])
+
+
+def _parts_seen(card):
+    """How much was looked at, where that is not all."""
+    for note in card["notes"]:
+        if taken := re.match(r"limit: (\d+) of (\d+) (\w+) rows", note):
+            yield f"looked at {taken[1]} of {taken[2]} {taken[3]} rows; make check takes all"
+
+
+def _groups_in_two_splits(seen):
+    """Of how many groups the rows would stand in several splits, if they were drawn without them."""
+    if seen.card["split"]["how"] != "grouped":
+        return 0
+    rows = seen.frame[seen.frame["split"] != "pool"]
+    name, target = next(iter(seen.targets.items()))
+    ids = rows["sample_id"].to_numpy(object)
+    drawn, _, _ = make_splits(ids, strata(rows[name], target["kind"]), None, None, {}, 0)
+    return int((rows.assign(drawn=drawn).groupby("group")["drawn"].nunique() > 1).sum())
+
+
+def _long_texts(seen):
+    """A note on texts that the proposed network reads the beginning of alone, estimated: nothing is downloaded here."""
+    if seen.card["modality"] != "text":
+        return
+    name = BACKBONES["text"][0]
+    length = known_backbones()[name]["max_length"]
+    words, characters = (seen.frame[column].to_numpy(float) for column in ("words", "characters"))
+    tokens = np.maximum(words * TOKENS_PER_WORD, characters / CHARACTERS_PER_TOKEN).astype(int)
+    proposed = min(64 * (int(tokens.max()) // 64 + 1), LONGEST)
+    said = cut(
+        {
+            "backbone": name,
+            "max_length": length,
+            "texts": len(tokens),
+            "cut": int((tokens > length).sum()),
+            "longest": int(tokens.max()),
+            "seen": float(np.minimum(tokens, length).sum() / max(1, tokens.sum())),
+            "proposed": proposed,
+            "still_cut": int((tokens > proposed).sum()),
+        }
+    )
+    if said:
+        yield f"by their words (make check counts tokens): {said}"
 
 
 def config_text(found, seen):
@@ -102,6 +131,7 @@ def config_text(found, seen):
     methods = "linear" if modality == "vector" else "[linear, lp_ft]"
     lines = [
         f"# Made by `make new` for {in_words(seen.card)}.",
+        *(f"# It {part}." for part in _parts_seen(seen.card)),
         "# Is every line right? Then `make check` with this file, and `make run`. All keys: config/README.md",
         "datasets:",
         f"  {found.name}:",
@@ -114,7 +144,7 @@ def config_text(found, seen):
                 for name, target in value.items()
             ]
         else:
-            lines.append(_with_reason(f"    {key}: {_flow(value)}", found.reasons.get(key)))
+            lines.append(_with_reason(f"    {key}: {_block(value)}", found.reasons.get(key)))
     if "folders" not in found.entry and "folders" in found.reasons:
         lines.append(f"    # Its folders: {found.reasons['folders']}")
     lines.append("finetune:")
@@ -135,13 +165,28 @@ def _flow(value):
     return text.removesuffix("...").strip()
 
 
+def _block(value):
+    """A value on one line of YAML, or a mapping with long lists on several."""
+    if not isinstance(value, dict) or len(_flow(value)) < WIDE:
+        return _flow(value)
+    lines = [""]
+    for key, one in value.items():
+        lines.append(f"      {key}:")
+        wrapped = yaml.safe_dump(one, default_flow_style=True, allow_unicode=True, sort_keys=False, width=WIDE - 10)
+        lines += [f"        {line.strip()}" for line in wrapped.removesuffix("...\n").splitlines()]
+    return "\n".join(lines)
+
+
 def _with_reason(line, reason):
+    first, *rest = line.split("\n")
+    if rest:
+        return "\n".join([_with_reason(first, reason), *rest])
     return f"{line:<40} # {reason}" if reason else line
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data")
+    parser.add_argument("data", nargs="?", default="")
     parser.add_argument("config", nargs="?")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")

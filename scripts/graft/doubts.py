@@ -119,5 +119,6 @@ def cut(lengths, brief=False):
     if not proposed:
         return said + "it cannot read more; take a backbone that can, or split the texts"
     rest = f"all but {lengths['still_cut']:,} of the texts" if lengths["still_cut"] else "all of them"
+    rest = "more of each of them" if lengths["still_cut"] == lengths["texts"] else rest
     entry = f"`backbones: {{{name}-{proposed}: {{like: {name}, max_length: {proposed}}}}}`"
     return f"{said}with {entry} and `backbone: {name}-{proposed}` it reads {rest}, and takes longer"

@@ -41,7 +41,7 @@ def joined(held, samples, name):
         split, rest = split_and_rest(key)
         if split is not None:
             apart.setdefault(rest, {})[split] = held[key]
-    first = next((word for word in samples if word in apart), None)
+    first = next((word for word in samples if word in apart), _largest(apart))
     if first is None or any(word in held for word in samples) or "train" not in apart[first] or len(apart[first]) < 2:
         return held
     sizes = {split: len(apart[first][split]) for split in SPLITS if split in apart[first]}
@@ -50,6 +50,12 @@ def joined(held, samples, name):
         if set(parts) >= set(sizes) - {"pool"}:
             whole[rest] = _one_after_the_other(rest, parts, sizes, name)
     return {**whole, "splits": np.repeat(list(sizes), list(sizes.values()))}
+
+
+def _largest(apart):
+    """The name under which most numbers of several dimensions stand: the samples, whatever they are called."""
+    sizes = {rest: parts["train"].size for rest, parts in apart.items() if "train" in parts and parts["train"].ndim > 1}
+    return max(sizes, key=sizes.get, default=None)
 
 
 def _one_after_the_other(rest, parts, sizes, name):

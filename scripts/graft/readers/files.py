@@ -54,9 +54,11 @@ def find_files(frame, root, table, entry, notes):
         name, file = next(iter(changed.items()))
         notes.append(f"{table}: {len(changed)} of {len(names)} files were found {way}, such as {file} for '{name}'")
         paths = composed(paths.map(lambda path: changed.get(path, path)))
-    _note_on_folders(paths, entry, table, notes)
     own_id = entry["columns"].get("id")
-    return frame.assign(path=paths, sample_id=frame["sample_id"] if own_id else paths)
+    frame = frame.assign(path=paths, sample_id=frame["sample_id"] if own_id else paths)
+    if frame["split"].isna().all() and not entry["columns"].get("split"):
+        frame = frame.assign(split=_splits_of_folders(paths, table, notes))
+    return frame
 
 
 def _relative(paths, root):
@@ -138,15 +140,16 @@ class _Tree:
             return set()
 
 
-def _note_on_folders(paths, entry, table, notes):
-    """A note where the files stand in train/, test/ and nothing says that these are splits."""
-    tops = {path.split("/")[0].lower() if "/" in path else "" for path in paths.dropna()}
-    splits = {SPLIT_OF.get(top) for top in tops}
-    if (
-        len(splits) > 1
-        and None not in splits
-        and not entry["columns"].get("split")
-        and not isinstance(entry["table"], dict)
-    ):
-        shown = ", ".join(sorted(tops))
-        notes.append(f"{table}: its files stand in {shown}, but no `columns: split` says so; the splits are drawn anew")
+def _splits_of_folders(paths, table, notes):
+    """The splits of files that stand in train/, test/, .. (Series of str), as without a table; null where they do not."""
+    folders = paths.dropna().str.split("/").str[:-1]
+    for level in range(folders.str.len().min() if len(folders) else 0):
+        names = folders.str[level].str.lower()
+        splits = names.map(SPLIT_OF)
+        if splits.notna().all() and "train" in set(splits) and splits.nunique() > 1:
+            shown = ", ".join(sorted(set(names)))
+            notes.append(
+                f"{table}: its files stand in {shown}: these are the splits; `columns: {{split: ..}}` names others"
+            )
+            return composed(splits.reindex(paths.index).astype("str"))
+    return None

@@ -122,6 +122,11 @@ def _splits_and_labels(paths, notes):
     return {"split": splits, "label": labels}
 
 
+def are_splits(paths):
+    """Whether `auto` takes the first folders of these paths for splits; UserError if that cannot be told."""
+    return _split_folders([path.split("/") for path in paths])
+
+
 def _labels_alone(parts):
     """The first folder is the class; where every class has train/, test/ in it, those are the splits."""
     labels = [part[0] if len(part) > 1 and SPLIT_OF.get(part[0].lower()) != "pool" else None for part in parts]

@@ -54,7 +54,7 @@ def to_numbers(columns, decimal, where):
 def stands_apart(numbers):
     """Values that many rows share and that lie further from all others than these lie from each other.
 
-    A program that has no word for "not measured" writes such a number: -999, 9999.
+    A program that has no word for "not measured" writes such a number: -999, 9999. The last of 1, 10, 100, 1000 is none.
 
     Parameters
     ----------
@@ -73,13 +73,22 @@ def stands_apart(numbers):
             rest = values[stop - 1] - values[start]
             gaps = [values[low + 1] - values[low] if end == 0 else values[high - 1] - values[high - 2] for end in ends]
             outer = [low if end == 0 else high - 1 for end in ends]
-            if stop - start >= 3 and all(many[outer]) and min(gaps) > rest:
+            scale = _in_a_scale(values[start:stop], values[outer])
+            if stop - start >= 3 and all(many[outer]) and min(gaps) > rest and not scale:
                 found += [float(values[place]) for place in outer]
                 low, high = start, stop
                 break
         else:
             break
     return sorted(found), (float(values[low]), float(values[high - 1])) if len(values) else (np.nan, np.nan)
+
+
+def _in_a_scale(others, apart):
+    """Whether values that stand apart go on in the steps of a logarithmic scale: 1, 10, 100, 1000."""
+    positive = others[others > 0]
+    if len(positive) < 2 or others[0] < 0 or len(apart) > 1 or apart[0] < others[-1]:
+        return False
+    return apart[0] / positive[-1] <= positive[-1] / positive[0]
 
 
 def _points_for_commas(text):

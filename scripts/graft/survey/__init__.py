@@ -51,7 +51,7 @@ def survey(path, relative_to="."):
     path = Path(path)
     if not path.exists():
         raise UserError("there is no such file or folder", str(path), hint="DATA=... names your data")
-    root, name = (path, None) if path.is_dir() else (path.parent, path.name)
+    root, name = (path.absolute(), None) if path.is_dir() else (path.absolute().parent, path.name)
     found = Survey(_name(path), {"source": {"path": _relative(root, relative_to)}})
     if name is None and hub.looks_right(root):
         guess_hub(found, root)

@@ -5,48 +5,18 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 
-import pandas as pd
-import pyarrow as pa
-
 from graft.images import SUFFIXES
-from graft.readers.columns import GUESSES, TEXT_SUFFIXES, holds_bytes, strings
-from graft.readers.rows import MISSING, SPLIT_OF, as_text, is_missing
-from graft.survey.folders import GROUP
+from graft.readers.columns import GUESSES, TEXT_SUFFIXES
+from graft.readers.numbers import stands_apart
+from graft.readers.rows import SPLIT_OF
+from graft.survey.words import is_aside, is_replicate, says_amount, says_group, says_id, says_target, says_text
 
-ID = re.compile(r"(?i)(^|[_ .-])(id|uid|uuid|identifier|accession|doi|pmid|name|key|index|sample|specimen|barcode)$")
-TARGET = re.compile(
-    r"(?i)(^|[_ .-])(label|labels|class|target|y|category|diagnosis|outcome|relevant|response|species|phase|grade|type|"
-    r"status|activity|property|truth|annotation)($|[_ .-])"
-)
-TEXT = re.compile(r"(?i)(text|abstract|sentence|smiles|sequence|note|comment|message|report|title|content|description)")
-LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 MOST_CLASSES = 200
 FEWEST_FEATURES = 4
 
 
-@dataclass
-class Column:
-    """What a column looks like. `values` are its texts, null where missing."""
-
-    name: str
-    values: pd.Series = None
-    kind: str = "words"  # words | numbers | list | bytes | other
-    unique: int = 0
-    missing: int = 0
-
-    @property
-    def filled(self):
-        return self.values.dropna()
-
-    @property
-    def words(self):
-        """Blank-separated words of a usual value."""
-        return self.filled.str.split().str.len().median() if len(self.filled) else 0
-
-    @property
-    def whole(self):
-        """Whether all values are whole numbers."""
-        return self.kind == "numbers" and bool((pd.to_numeric(self.filled) % 1 == 0).all())
+SHOWN = 8  # names in a note
+FEW_ROWS = 20  # of one sample, at most, where it was measured several times
 
 
 @dataclass
@@ -56,61 +26,81 @@ class Roles:
     content: tuple | None = None  # (path | text | features, column or pattern)
     id: str | None = None
     group: str | None = None
+    why_group: str | None = None
     split: str | None = None
     targets: list = field(default_factory=list)
     others: list = field(default_factory=list)
     notes: list = field(default_factory=list)
 
 
-def describe(table):
-    """The columns (list of Column) of an Arrow table of a few thousand rows."""
-    return [_describe(table, name) for name in table.column_names]
-
-
-def _describe(table, name):
-    kind = table.schema.field(name).type
-    if any(is_list(kind) for is_list in LISTS):
-        return Column(name, kind="list")
-    if holds_bytes(table.schema, name):
-        return Column(name, kind="bytes")
-    if pa.types.is_nested(kind):
-        return Column(name, kind="other")
-    values = as_text(strings(table, name, name), table.num_rows).str.strip()
-    values = values.mask(is_missing(values, MISSING))
-    filled = values.dropna()
-    is_number = len(filled) > 0 and pd.to_numeric(filled, errors="coerce").notna().all()
-    return Column(name, values, "numbers" if is_number else "words", filled.nunique(), int(values.isna().sum()))
-
-
-def guess_roles(columns, content=None):
+def guess_roles(columns, content=None, paths=frozenset()):
     """The roles of `columns` (list of Column).
 
     The order matters: what the samples are, then who they are, which belong together, and what is left to learn.
+
+    Parameters
+    ----------
+    columns : list of Column
+    content : (key, column), where it is known what the samples are
+    paths : names of the files that stand beside the table, with and without their suffix
     """
     roles, left = Roles(content=content), {column.name: column for column in columns}
-    for column in columns:
-        if column.values is not None and column.unique <= 1:
-            del left[column.name]
-            what = f"is always '{column.filled.iloc[0]}'" if column.unique else "is empty"
-            roles.notes.append(f"column '{column.name}' {what}: it says nothing")
+    same = [column for column in columns if column.values is not None and column.unique <= 1]
+    for column in same:
+        del left[column.name]
     rows = max((len(column.values) for column in columns if column.values is not None), default=0)
     roles.split = _take(left, lambda c: c.unique > 1 and set(c.filled.str.lower()) <= set(SPLIT_OF))
     if roles.content is None:
-        roles.content = _path(left) or _embedded(left) or _text(left)
+        roles.content = _path(left, paths) or _embedded(left) or _text(left)
     unique = [c for c in left.values() if c.values is not None and not c.missing and c.unique == rows]
-    named = [c for c in unique if ID.search(c.name)]
+    named = [c for c in unique if says_id(c.name)]
     first = named or [c for c in unique if c.kind == "words" or (c.whole and c is next(iter(left.values())))]
     roles.id = left.pop(first[0].name).name if first else None
-    roles.group = _take(
-        left, lambda c: GROUP.search(c.name) and 1 < c.unique < 0.8 * len(c.filled) and not _is_target(c)
-    )
+    _group(left, roles)
     if roles.content is None:
-        roles.content = _features(left)
-    roles.targets = _targets(left, rows, roles.content)
+        roles.content = _features(left, [column.name for column in columns], same)
+    if roles.group is None:
+        _unnamed_group(left, roles)
+    roles.targets = _targets(left, roles.content)
     for name, _ in roles.targets:
         del left[name]
     roles.others = list(left)
+    features = roles.content[1] if roles.content and roles.content[0] == "features" else None
+    roles.notes += _notes_on_same(same)
+    if features is not None and content is None:
+        roles.notes += _notes_on_apart([c for c in columns if c.numbers is not None and _fits(c.name, features)])
     return roles
+
+
+def _fits(name, features):
+    return any(
+        name == one or fnmatch.fnmatch(name, one) for one in ([features] if isinstance(features, str) else features)
+    )
+
+
+def _notes_on_same(same):
+    """One sentence about the columns in which nothing differs."""
+    if len(same) == 1:
+        (column,) = same
+        what = f"is always '{column.filled.iloc[0]}'" if column.unique else "is empty"
+        return [f"column '{column.name}' {what}: it says nothing"]
+    shown = [f"{c.name} ({c.filled.iloc[0] if c.unique else 'empty'})" for c in same[:3]]
+    more = ", .." if len(same) > 3 else ""
+    return [f"{len(same)} columns have one value in all rows and say nothing: {', '.join(shown)}{more}"] if same else []
+
+
+def _notes_on_apart(features):
+    """Values of features that stand so far from all others that they may mean "not measured"."""
+    found = {}
+    for column in features:
+        for value in stands_apart(column.numbers.to_numpy(float))[0]:
+            found.setdefault(value, []).append(column)
+    return [
+        f"{value:g} stands in {sum(int((c.numbers == value).sum()) for c in some)} cells of {len(some)} features "
+        f"({', '.join(c.name for c in some[:SHOWN])}{', ..' if len(some) > SHOWN else ''}), far from all others; if it means "
+        "'not measured', leave these cells empty: `on_bad: skip` then leaves their rows out"
+        for value, some in found.items()
+    ]
 
 
 def _take(left, fits):
@@ -121,17 +111,83 @@ def _take(left, fits):
 
 
 def _is_target(column):
-    return bool(TARGET.search(column.name))
+    return says_target(column.name)
 
 
-def _path(left):
+def _group(left, roles):
+    """Which column says what belongs together: one whose name says so, or ids that stand in a few rows each.
+
+    Where both are there, the one that holds the other's rows together, too, is taken; else the repeated ids: a run or an
+    instrument then stands across the samples.
+    """
+    plain = [c for c in left.values() if c.values is not None and not _is_target(c) and not is_aside(c.name)]
+    named = [c for c in plain if says_group(c.name) and 1 < c.unique < 0.8 * len(c.filled)]
+    repeated = [
+        c for c in plain if says_id(c.name) and c not in named and (c.kind == "words" or c.whole) and _repeats(c)
+    ]
+    if not named and not repeated:
+        return
+    best = (named or repeated)[0]
+    if named and repeated:
+        inside = named[0].values.groupby(repeated[0].values).nunique().max() <= 1
+        best = (named if inside else repeated)[0]
+        if not inside:
+            roles.notes.append(
+                f"column '{named[0].name}' may be the group, too: {best.name} is taken, as its rows are alike"
+            )
+    roles.group = left.pop(best.name).name
+    roles.why_group = None if best in named else _why_repeated(best)
+
+
+def _unnamed_group(left, roles):
+    """A column of words that are neither classes nor texts, and stand in a few rows each."""
+    fits = [
+        c
+        for c in left.values()
+        if c.values is not None
+        and c.kind == "words"
+        and not _is_target(c)
+        and not says_text(c.name)
+        and not is_aside(c.name)
+    ]
+    best = next((c for c in fits if _repeats(c) and (c.unique > max(2, len(c.filled) / 5) or _is_numbered(c))), None)
+    if best is not None:
+        roles.group, roles.why_group = left.pop(best.name).name, _why_repeated(best)
+
+
+def _repeats(column):
+    """Whether the values stand in a few rows each, most of them in several."""
+    counts = column.filled.value_counts()
+    few = 2 <= counts.median() <= FEW_ROWS and (counts > 1).mean() > 0.8
+    return few and len(counts) >= max(5, counts.median())
+
+
+def _is_numbered(column):
+    """Whether the values are one word with numbers: S001, S002, .."""
+    return (
+        column.unique >= 10
+        and column.filled.str.fullmatch(r"\D*\d+").all()
+        and (column.filled.str.replace(r"\d+$", "", regex=True).nunique() == 1)
+    )
+
+
+def _why_repeated(column):
+    return f"each of its {column.unique} values stands in about {column.filled.value_counts().median():.0f} rows"
+
+
+def _path(left, paths):
+    """The column of files' names: by their suffixes, else those that stand beside the table."""
     suffixes = SUFFIXES | set(TEXT_SUFFIXES)
 
     def is_path(column):
         ends = column.filled.head(200).map(lambda value: posixpath.splitext(value)[1].lower() in suffixes)
         return column.kind == "words" and len(ends) and ends.mean() > 0.9
 
-    name = _take(left, is_path)
+    def is_file(column):
+        names = column.filled.head(200).map(posixpath.basename)
+        return len(names) and names.isin(paths).mean() > 0.9 and column.unique > 0.5 * len(column.filled)
+
+    name = _take(left, is_path) or (_take(left, is_file) if paths else None)
     return ("path", name) if name else None
 
 
@@ -148,7 +204,7 @@ def _embedded(left):
 def _text(left):
     """The column of texts: long ones, or a name that says so with values that hardly repeat."""
     words = [c for c in left.values() if c.kind == "words" and not _is_target(c)]
-    long = [c for c in words if c.words >= 5 or (TEXT.search(c.name) and c.unique > 0.5 * len(c.filled))]
+    long = [c for c in words if c.words >= 5 or (says_text(c.name) and c.unique > 0.5 * len(c.filled))]
     if not long:
         return None
     best = max(long, key=lambda c: (c.filled.str.len().median(), c.name.lower() in GUESSES["text"]))
@@ -156,46 +212,76 @@ def _text(left):
     return "text", best.name
 
 
-def _features(left):
-    """The columns of a vector: those of a common stem (nm_900, nm_905, ..), else all that are numbers."""
-    numbers = [c.name for c in left.values() if c.kind == "numbers"]
-    stems = {}
-    for name in numbers:
-        stems.setdefault(re.sub(r"[-+]?\d+([.,]\d+)?$", "", name), []).append(name)
+def _features(left, every, same):
+    """The columns of a vector: those of a common stem (nm_900, nm_905, ..), else all that are numbers.
+
+    Columns in which nothing differs may stand among those of a pattern: other rows may differ there.
+    """
+    numbers = [c.name for c in left.values() if c.kind == "numbers" and not is_replicate(c.name)]
+    stems = _by_stem(numbers)
     stem, members = max(stems.items(), key=lambda item: len(item[1]), default=("", []))
-    if len(members) >= 2 * FEWEST_FEATURES:
-        pattern = f"{stem}*" if stem else "[0-9]*"
-        if fnmatch.filter(left, pattern) != members:
-            pattern = members
-    else:
-        members = [name for name in numbers if not TARGET.search(name)]
+    if len(members) < FEWEST_FEATURES or len(members) < 0.75 * len(numbers):
+        members = [name for name in numbers if not (says_target(name) or _is_name(left[name]))]
         if len(members) == len(numbers) and not any(c.kind == "words" for c in left.values()):
             members = members[:-1]  # the last column is what is to be predicted, as in most tables of numbers
         if len(members) < FEWEST_FEATURES:
             return None
-        pattern = members
     for name in members:
         del left[name]
-    return "features", pattern
+    return "features", _patterns(members, every, {c.name for c in same if c.kind == "numbers"})
 
 
-def _targets(left, rows, content):
+def _is_name(column):
+    """Whether numbers are names: of samples, plates, ..; a refractive index is not."""
+    return column.whole and (says_id(column.name) or says_group(column.name))
+
+
+def _by_stem(names):
+    """{name without the number at its end: names}"""
+    stems = {}
+    for name in names:
+        stems.setdefault(re.sub(r"[-+]?\d+([.,]\d+)?$", "", name), []).append(name)
+    return stems
+
+
+def _patterns(members, every, same):
+    """The names, shorter: one pattern for all of a stem, if it fits no other column but such as `same`."""
+    out = []
+    for stem, names in _by_stem(members).items():
+        pattern = f"{stem}*" if stem else "[0-9]*"
+        hits = fnmatch.filter(every, pattern)
+        fits = len(names) >= FEWEST_FEATURES and [name for name in hits if name in names or name not in same] == names
+        out += [pattern] if fits else names
+    return out[0] if len(out) == 1 and out[0] not in members else out
+
+
+def _targets(left, content):
     """(column, kind) of what may be learned, 3 at most: columns with a name that says so; beside numbers also others.
 
     What stands in a table beside a vector was measured on the same sample, and a head on a vector costs seconds.
     """
-    found = []
-    for column in left.values():
-        if column.values is None or not len(column.filled):
-            continue
-        repeated = column.unique <= min(MOST_CLASSES, max(2, len(column.filled) / 5))
-        if column.kind == "numbers" and not (repeated and (column.whole and column.unique <= 20)):
-            if column.unique > 10:
-                found.append((column, "regression"))
-        elif repeated:
-            found.append((column, "classification"))
-    found.sort(key=lambda one: not _is_target(one[0]))
+    found = [(c, kind) for c in left.values() if (kind := _kind_of_target(c))]
+    wanted = [(c, kind) for c, kind in found if not _is_no_target(c)]
+    found = sorted(wanted or found[:1], key=lambda one: not _is_target(one[0]))
     if content and content[0] != "features":
         named = [(column, kind) for column, kind in found if _is_target(column)]
         found = named or [(c, kind) for c, kind in found if kind == "classification"][:1] or found[:1]
     return [(column.name, kind) for column, kind in found[:3]]
+
+
+def _is_no_target(column):
+    """Whether a name says that a column is an id, a replicate's number, a place, a time or a group."""
+    name = column.name
+    return not _is_target(column) and (is_aside(name) or says_group(name) or says_id(name))
+
+
+def _kind_of_target(column):
+    """classification, regression, or None for a column that cannot be learnt."""
+    if column.values is None or not len(column.filled):
+        return None
+    repeated = column.unique <= min(MOST_CLASSES, max(2, len(column.filled) / 5))
+    if column.kind != "numbers":
+        return "classification" if repeated else None
+    if repeated and (column.unique <= 2 or (column.whole and column.unique <= 20 and not says_amount(column.name))):
+        return "classification"
+    return "regression" if column.unique > 10 or (repeated and column.unique > 2) else None

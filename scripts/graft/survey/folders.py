@@ -1,19 +1,13 @@
 """Guess what the levels of a folder of files mean."""
 
 import posixpath
-import re
 from collections import Counter
 
 from graft.errors import UserError
 from graft.fingerprint import walk
-from graft.readers.folder import SUFFIXES_OF
+from graft.readers.folder import SUFFIXES_OF, are_splits
 from graft.readers.rows import SPLIT_OF
-
-GROUP = re.compile(
-    r"(?i)(patient|subject|donor|site|hospital|cent(er|re)|clinic|batch|slide|plate|well|animal|mouse|rat|scanner|"
-    r"family|scaffold|group|session|field|fov|specimen|lot|wafer|station|lab|run|day|week|year|\bp?id|case|volunteer|"
-    r"instrument|device|machine|camera|operator|reader)"
-)
+from graft.survey.words import folder_says_group
 
 
 def guess_folders(found, root):
@@ -42,13 +36,19 @@ def guess_folders(found, root):
             "one folder per class, or a table (.csv) beside the files that names file and label",
             "graft learns from labels; files without one can only be predicted: make predict",
         )
+    tops = sorted({names[0] for names in folders if names})
+    others = [top for top in tops if top.lower() not in SPLIT_OF]
+    if others and are_splits(paths):
+        splits = [top for top in tops if top.lower() in SPLIT_OF]
+        found.reasons["folders"] = f"{', '.join(splits)} are splits; {', '.join(others)} the pool"
+        return
     levels, why = levels_of(folders)
     if levels not in (["label"], ["split", "label"]):  # those are what `auto` would take
         found.entry["folders"] = levels
     found.reasons["folders"] = why
-    tops = [path for path, names in zip(paths, folders, strict=True) if not names]
-    if tops:
-        found.notes.append(f"{len(tops)} files stand at the top and have no label: they are the pool")
+    loose = [path for path, names in zip(paths, folders, strict=True) if not names]
+    if loose:
+        found.notes.append(f"{len(loose)} files stand at the top and have no label: they are the pool")
 
 
 def levels_of(folders):
@@ -89,7 +89,7 @@ def _unlike_a_label(level, deep, names_at):
 
 
 def _named_like_groups(names):
-    return sum(bool(GROUP.search(name)) for name in names) > len(names) / 2
+    return sum(map(folder_says_group, names)) > len(names) / 2
 
 
 def _is_shared(level, label, deep):
@@ -103,5 +103,6 @@ def _say(levels, names_at):
     parts = []
     for what, names in zip(levels, names_at, strict=False):
         shown = ", ".join(sorted(names)[:3]) + (", .." if len(names) > 3 else "")
-        parts.append(f"{len(names)} {words[what]} ({shown})")
+        count = "" if what == "label" else f"{len(names)} "  # how many classes there are, the labels say
+        parts.append(f"{count}{words[what]} ({shown})")
     return " / ".join(parts)

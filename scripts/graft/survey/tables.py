@@ -1,43 +1,154 @@
 """Guess the entry of a table, of arrays, and of a data set as the hub stores it."""
 
+import posixpath
+import re
+
 import numpy as np
 import pyarrow as pa
 
 from graft.errors import UserError
+from graft.fingerprint import walk
+from graft.images import SUFFIXES
 from graft.names import plain
-from graft.readers import arrays, complete, hub, table
-from graft.readers.rows import SPLIT_OF
-from graft.survey.columns import describe, guess_roles
+from graft.readers import arrays, columns, complete, hub, table
+from graft.readers.array_splits import split_and_rest
+from graft.survey.columns import guess_roles
+from graft.survey.looks import describe
+from graft.survey.words import split_of_name
 
 LOOKED_AT = 5000  # rows
+FILES = (SUFFIXES - {".npy"}) | frozenset(columns.TEXT_SUFFIXES)
+MOST_FILES = 200_000
 
 
 def guess_table(found, root, name=None):
     """Fill in table and columns; `name` is the table's file, or None if the folder's own tables tell."""
     entry = found.entry
     entry["reader"] = "table"
-    if name:
-        entry["table"] = name
-    try:
-        names = table.tables(complete(entry), root)
-    except UserError:
-        largest = max(table.tables_of(root), key=lambda one: (root / one).stat().st_size)
-        entry["table"], names = largest, {largest: None}
-        found.reasons["table"] = "the largest table of the folder"
-    if not name and "table" not in entry:
-        split = {split: one for one, split in names.items()}
-        entry["table"] = next(iter(names)) if None in split else split
-    first = next(iter(names))
-    _, read = table.open_table(complete(entry | {"targets": {}}), root, first)
-    schema, _ = table.open_table(complete(entry | {"targets": {}}), root, first)
-    rows, facts = read(schema.names)
+    names = {name: None} if name else _tables(found, root)
+    first = next((one for one, split in names.items() if split == "train"), next(iter(names)))
+    schema, rows, facts = _open(found, root, first)
     if facts.get("encoding") not in (None, "utf-8", "parquet"):
         entry["encoding"] = facts["encoding"]
         found.reasons["encoding"] = "the bytes are no UTF-8"
     if facts.get("separator") not in (None, "comma", "tab"):
         entry["separator"] = facts["separator"]
     _refuse_no_header(schema.names, first)
-    _fill(found, rows.slice(0, LOOKED_AT), given_split=len(names) > 1)
+    entry["table"] = _by_split(names)
+    if name:
+        _note_on_parts(found, root, name)
+    rows = rows.slice(0, LOOKED_AT)
+    looks = _fill(found, rows, given_split=len(names) > 1, paths=_files(root))
+    unsure = next((look for look in looks if look.commas and look.kind == "numbers"), None)
+    if unsure and facts.get("separator") != "comma":  # where commas separate, those in numbers divide thousands
+        entry["decimal"] = "comma"
+        found.reasons["decimal"] = f"'{unsure.filled.iloc[0]}' in column {unsure.name}; 1,234 may be 1234 elsewhere"
+    if len(names) > 1:
+        entry["table"] = _by_split(_complete_ones(found, root, names, first))
+
+
+def _tables(found, root):
+    """{table: split or None} of a folder: its only one, one per split, or the largest."""
+    try:
+        return table.tables(complete(found.entry), root)
+    except UserError:
+        every = table.tables_of(root)
+    parts, others = parts_of_a_study(every)
+    if not parts:
+        largest = max(every, key=lambda one: (root / one).stat().st_size)
+        parts, others = {largest: None}, [one for one in every if one != largest]
+        found.reasons["table"] = "the largest table of the folder"
+    else:
+        found.reasons["table"] = "the names say which split each is"
+    if others:
+        found.notes.append(
+            f"other tables here, which are not looked at: {', '.join(others[:10])}{', ..' * (len(others) > 10)}"
+        )
+    return parts
+
+
+def parts_of_a_study(names):
+    """{file: split} of files of one study (studyTrain.csv, studyTest.csv), and the others; {} where there are none.
+
+    Parameters
+    ----------
+    names : list of str, files' names
+    """
+    studies = {}
+    for name in names:
+        stem, *suffixes = name.split(".")
+        split, rest = split_of_name(stem)
+        if split:
+            studies.setdefault((rest.lower(), *suffixes), []).append((name, split))
+    studies = [some for some in studies.values() if len({split for _, split in some}) == len(some) > 1]
+    studies = [some for some in studies if any(split == "train" for _, split in some)]
+    parts = dict(max(studies, key=len)) if studies else {}
+    return parts, [name for name in names if name not in parts]
+
+
+def _note_on_parts(found, root, name):
+    """A table that is one part of a study: where are the others?"""
+    parts, _ = parts_of_a_study(table.tables_of(root))
+    others = [other for other in parts if other != name]
+    if name in parts and others:
+        found.notes.append(
+            f"{name} seems to be the {parts[name]} part of a study, and {', '.join(others)} beside it others: with the folder "
+            "as DATA they are given splits"
+        )
+
+
+def _by_split(names):
+    return next(iter(names)) if len(names) == 1 else {split: one for one, split in names.items()}
+
+
+def _open(found, root, name):
+    """(schema, rows, facts) of a table; lines before its header are passed over, if that is what makes it one."""
+    entry = found.entry
+    try:
+        return _read(entry, root, name)
+    except UserError as error:
+        later = re.search(r"skip_lines: (\d+)", str(error))
+        if not later:
+            raise
+    entry["skip_lines"] = int(later[1])
+    found.reasons["skip_lines"] = "lines before the header row"
+    return _read(entry, root, name)
+
+
+def _read(entry, root, name):
+    schema, read = table.open_table(complete(entry | {"targets": {}}), root, name)
+    rows, facts = read(schema.names)
+    return schema, rows, facts
+
+
+def _complete_ones(found, root, names, first):
+    """The tables that have all columns which the entry names; one without labels is to be predicted."""
+    entry = complete(found.entry)
+    kept = {}
+    for name, split in names.items():
+        schema = _read(found.entry, root, name)[0]
+        try:
+            columns.check_columns(schema, entry, name)
+            kept[name] = split
+        except UserError as error:
+            if name == first:
+                raise
+            found.notes.append(
+                f"{name} is left out ({str(error).splitlines()[0]}); samples without labels can be predicted: make predict"
+            )
+    return kept
+
+
+def _files(root):
+    """Names of the sample files below the root, with and without their suffixes; none where there is a million."""
+    found = set()
+    for number, (path, _) in enumerate(walk(root)):
+        stem, suffix = posixpath.splitext(posixpath.basename(path))
+        if suffix.lower() in FILES:
+            found |= {stem, stem + suffix}
+        if number > MOST_FILES:
+            return frozenset()
+    return frozenset(found)
 
 
 def guess_hub(found, root):
@@ -55,32 +166,53 @@ def guess_arrays(found, root, name=None):
     entry["reader"] = "arrays"
     names = [name] if name else sorted(p.name for p in root.iterdir() if p.name.endswith((".npz", ".npy")))
     packed = [one for one in names if one.endswith(".npz")]
-    first = (packed or names)[0]
+    apart = {} if packed or name else _npy_of_splits(names)
+    first = next(iter(apart), (packed or names)[0])
     if len(packed) > 1:
-        splits = {SPLIT_OF.get(one[:-4].lower()): one for one in packed}
-        if None in splits or len(splits) < len(packed):
+        parts, others = parts_of_a_study(packed)
+        if others:
             raise UserError(
                 f"{len(packed)} array files: {', '.join(packed[:10])}", str(root), hint="name one: DATA=folder/file.npz"
             )
-        entry["table"] = splits
+        entry["table"] = _by_split(parts)
+        first = entry["table"]["train"]
     elif packed:
         entry["table"] = first
     held = arrays.open_arrays(str(root), first)
-    samples = max((key for key in held if held[key].ndim >= 2), key=lambda key: held[key].size, default=None)
+    names_of_splits = [key for key in held if split_and_rest(key)[0]]
+    own = {key: values for key, values in held.items() if key not in names_of_splits} or held
+    samples = max((key for key in own if own[key].ndim >= 2), key=lambda key: own[key].size, default=None)
     if samples is None:
         raise UserError(f"no array of samples ({', '.join(held)})", first, "one of shape (samples, width) or images")
-    flat = {key: values for key, values in held.items() if values.ndim == 1 and len(values) == len(held[samples])}
-    flat |= {
-        key: v[:, 0] for key, v in held.items() if v.ndim == 2 and v.shape[1] == 1 and len(v) == len(held[samples])
-    }
-    columns = {key: pa.array(np.asarray(values[:LOOKED_AT]).astype(str)) for key, values in flat.items()}
-    _fill(found, pa.table(columns), given_split=isinstance(entry.get("table"), dict), content=("features", samples))
+    if held[samples].ndim > 2:
+        entry["modality"] = "image"
+    flat = {key: values for key, values in own.items() if values.ndim == 1 and len(values) == len(held[samples])}
+    flat |= {key: v[:, 0] for key, v in own.items() if v.ndim == 2 and v.shape[1] == 1 and len(v) == len(held[samples])}
+    rows = pa.table({key: pa.array(_sampled(values).astype(str)) for key, values in flat.items()})
+    given = bool(apart) or isinstance(entry.get("table"), dict)
+    _fill(found, rows, given_split=given, content=("features", samples))
 
 
-def _fill(found, rows, given_split, content=None):
+def _sampled(values):
+    """The first values and some of all the others: arrays of which every split has its own stand one after the other."""
+    return np.asarray(values if len(values) <= 2 * LOOKED_AT else values[:: -(-len(values) // LOOKED_AT)])
+
+
+def _npy_of_splits(names):
+    """{file: split} of the samples' files where every split has its own (X_train.npy, X_test.npy), train first."""
+    parts = {name: split_and_rest(name[:-4]) for name in names}
+    for word in arrays.SAMPLES:
+        found = {name: split for name, (split, rest) in parts.items() if split and rest == word}
+        if "train" in found.values() and len(set(found.values())) == len(found) > 1:
+            return dict(sorted(found.items(), key=lambda item: item[1] != "train"))
+    return {}
+
+
+def _fill(found, rows, given_split, content=None, paths=frozenset()):
     """Columns and targets of the entry, from a table's first rows."""
-    roles = guess_roles(describe(rows), content)
-    entry, columns = found.entry, {}
+    looks = describe(rows)
+    roles = guess_roles(looks, content, paths)
+    entry, named = found.entry, {}
     if roles.content is None:
         raise UserError(
             f"cannot tell which column holds the samples ({', '.join(rows.column_names[:30])})",
@@ -88,17 +220,24 @@ def _fill(found, rows, given_split, content=None):
             "a column of file names, of texts, of lists of numbers, or at least 4 columns of numbers",
             "start from config/examples/ and name it under `columns`",
         )
-    columns[roles.content[0]] = roles.content[1]
+    named[roles.content[0]] = roles.content[1]
     for key in ("id", "group", "split"):
         if getattr(roles, key) and not (key == "split" and given_split):
-            columns[key] = getattr(roles, key)
-    entry["columns"] = columns
+            named[key] = getattr(roles, key)
+    entry["columns"] = named
+    if roles.group and roles.why_group:
+        found.reasons["columns"] = f"group {roles.group}: {roles.why_group}"
     if not roles.targets:
         raise UserError(
             f"no column looks like a label or a value to predict ({', '.join(rows.column_names[:30])})",
             str(entry.get("table", entry["source"]["path"])),
             "a column of few repeated words or of numbers",
-            "start from config/examples/ and name it under `targets`",
+            "; ".join(
+                [
+                    *(note for note in roles.notes if "say" in note),
+                    "start from config/examples/ and name it under `targets`",
+                ]
+            ),
         )
     entry["targets"] = {}
     for column, kind in roles.targets:
@@ -110,6 +249,7 @@ def _fill(found, rows, given_split, content=None):
         shown = ", ".join(roles.others[:8]) + (", .." if len(roles.others) > 8 else "")
         found.notes.append(f"columns that are not used: {shown}")
     found.notes += roles.notes
+    return looks
 
 
 def _target_name(column, taken):

@@ -1,0 +1,77 @@
+"""What the columns of a table look like: numbers, words, lists or files, and how often a value is repeated."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from graft.errors import UserError
+from graft.readers.columns import holds_bytes, strings
+from graft.readers.numbers import to_numbers
+from graft.readers.rows import MISSING, as_text, is_missing
+
+LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+
+
+@dataclass
+class Column:
+    """What a column looks like. `values` are its texts, null where missing; `numbers` the same as numbers, or None."""
+
+    name: str
+    values: pd.Series = None
+    kind: str = "words"  # words | numbers | list | bytes | other
+    unique: int = 0
+    missing: int = 0
+    numbers: pd.Series = None
+    commas: bool = False  # whether it can only be read as numbers if commas are decimal ones
+
+    @property
+    def filled(self):
+        return self.values.dropna()
+
+    @property
+    def words(self):
+        """Blank-separated words of a usual value."""
+        return self.filled.str.split().str.len().median() if len(self.filled) else 0
+
+    @property
+    def whole(self):
+        """Whether all values are whole numbers."""
+        return self.kind == "numbers" and bool((self.numbers.dropna() % 1 == 0).all())
+
+
+def describe(table):
+    """The columns (list of Column) of an Arrow table of a few thousand rows."""
+    return [_describe(table, name) for name in table.column_names]
+
+
+def _describe(table, name):
+    kind = table.schema.field(name).type
+    if any(is_list(kind) for is_list in LISTS):
+        return Column(name, kind="list")
+    if holds_bytes(table.schema, name):
+        return Column(name, kind="bytes")
+    if pa.types.is_nested(kind):
+        return Column(name, kind="other")
+    values = as_text(strings(table, name, name), table.num_rows).str.strip()
+    values = values.mask(is_missing(values, MISSING))
+    filled = values.dropna()
+    numbers, commas = _numbers(filled, name)
+    is_number = len(filled) > 0 and numbers.notna().all()
+    return Column(
+        name,
+        values,
+        "numbers" if is_number else "words",
+        filled.nunique(),
+        int(values.isna().sum()),
+        numbers if is_number else None,
+        commas,
+    )
+
+
+def _numbers(filled, name):
+    """A column as numbers, and whether its commas may also divide thousands, so that `decimal` must be said."""
+    try:
+        return to_numbers({name: filled}, "auto", name)[name], False
+    except UserError:
+        return to_numbers({name: filled}, "comma", name)[name], True

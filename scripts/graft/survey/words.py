@@ -1,0 +1,137 @@
+"""What a name says: the words of a column's, folder's or file's name, whole ones, and what they usually stand for."""
+
+import re
+
+from graft.names import plain
+from graft.readers.rows import SPLIT_OF, SPLITS
+
+
+def _set(words):
+    return frozenset(words.split())
+
+
+GROUP = _set(
+    "patient subject donor site hospital center centre clinic batch slide plate well animal mouse rat scanner family "
+    "scaffold group session field fov specimen lot wafer station lab laboratory run day week year pid case volunteer "
+    "instrument device machine camera operator reader participant person individual speaker author user thread cohort "
+    "chip cage litter herd farm plot tray cohort spectrometer microscope sensor"
+)
+TARGET = _set(
+    "label class classes target category diagnosis dx outcome relevant response species phase grade type status activity "
+    "property truth annotation phenotype"
+)
+ID = _set("id uid uuid identifier accession doi pmid name key index sample specimen barcode nr no")
+TEXT = _set("text fulltext abstract sentence smiles sequence note comment message report title content description")
+REPLICATE = _set("replicate replica repl rep repeat repetition")
+PLACE = _set("x y z centroid coordinate coord position pos latitude longitude lat lon")
+WHEN = _set("date timestamp")
+ALONE = _set("index idx row col column nr no time")  # as a whole name
+AMOUNT = _set("concentration conc dose amount yield mass weight temperature")
+# After another word these make a measure of it: response_time, patient_age, type_count.
+MEASURE = _set(
+    "time date count size length width height x y z rate ratio probability strength depth speed velocity source url file "
+    "path position unit age sex weight"
+)
+NUMBERED = _set("id uid uuid identifier number num nr no name code index idx key barcode")
+PIECE = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]")
+
+
+def words_of(name):
+    """The words of a name in lower case: PatientID, patient_id and patient-7 are [patient, id], [patient, id], [patient].
+
+    Parameters
+    ----------
+    name : str; split at everything that is no letter, and where capitals begin a word
+
+    Returns
+    -------
+    list of str, without the s of a known word's plural; `patientid` is [patient, id]
+    """
+    return [part for piece in PIECE.findall(plain(name)) for part in _parts(piece.lower())]
+
+
+def _parts(word):
+    known = GROUP | TARGET | ID | TEXT | REPLICATE
+    for end in ("", "id", "nr", "no", "name"):
+        stem = word.removesuffix(end) if end else word
+        if end and stem == word:
+            continue
+        one = stem.removesuffix("s")  # days and runs are counts, labels and notes are not
+        single = stem if stem in known else one if one in TARGET | TEXT else None
+        if single:
+            return [single, end] if end else [single]
+    return [word]
+
+
+def says_group(column):
+    """Whether a column's name says that its values are patients, plates, days and the like: by its last word."""
+    words = words_of(column)
+    while len(words) > 1 and words[-1] in NUMBERED:
+        words = words[:-1]
+    return bool(words) and words[-1] in GROUP
+
+
+def says_target(column):
+    """Whether a column's name says that it is to be learnt; y alone, but not centroid_y."""
+    words = words_of(column)
+    if words in (["y"], ["y", "true"], ["y", "value"]):
+        return True
+    if not words or (len(words) > 1 and words[-1] in MEASURE):
+        return False
+    while len(words) > 1 and words[-1] in NUMBERED:
+        words = words[:-1]
+    return words[0] in TARGET or words[-1] in TARGET
+
+
+def says_id(column):
+    words = words_of(column)
+    return bool(words) and words[-1] in ID
+
+
+def says_text(column):
+    return bool(TEXT.intersection(words_of(column)))
+
+
+def says_amount(column):
+    return bool(AMOUNT.intersection(words_of(column)))
+
+
+def is_replicate(column):
+    """Whether a column's name says that it numbers the rows, or the replicates of one sample."""
+    words = words_of(column)
+    return bool(REPLICATE.intersection(words[:1] + words[-1:])) or (len(words) == 1 and words[0] in ALONE)
+
+
+def is_aside(column):
+    """Whether a column's name says that it numbers replicates, or says where or when: no target and no group."""
+    words = words_of(column)
+    ends = set(words[:1] + words[-1:])
+    return is_replicate(column) or (words != ["y"] and bool(ends & (PLACE | WHEN)))
+
+
+def folder_says_group(name):
+    """Whether a folder's name has a word of groups in it: site-1, hospital_ulm."""
+    return bool(GROUP.intersection(words_of(name)))
+
+
+def split_of_name(stem):
+    """("test", "study") of studyTest, study_test and test-study; (None, stem) where a name says no split.
+
+    Parameters
+    ----------
+    stem : str, a file's name without its suffix
+    """
+    if stem.lower() in SPLIT_OF:
+        return SPLIT_OF[stem.lower()], ""
+    words = "|".join(word for words in SPLITS.values() for word in words)
+    capital = "|".join(word.capitalize() for words in SPLITS.values() for word in words)
+    for pattern in (
+        rf"(?i:(?P<rest>.+?)[_. -]+(?P<split>{words}))",
+        rf"(?i:(?P<split>{words})[_. -]+(?P<rest>.+))",
+        rf"(?P<rest>.*[a-z0-9])(?P<split>{capital})",
+        rf"(?P<split>{words}|{capital})(?P<rest>[A-Z0-9].*)",
+    ):
+        hit = re.fullmatch(pattern, stem)
+        if hit:
+            return SPLIT_OF[hit["split"].lower()], hit["rest"]
+    return None, stem
