@@ -151,7 +151,7 @@ def few_shot(rng, shots, train_rows, test_rows):
     return figures_of(made_of(support), judge(support), smaller)
 
 
-@pytest.mark.parametrize(("shots", "train_rows", "test_rows"), [(5, 40, 15), (30, 40, 15)])
+@pytest.mark.parametrize(("shots", "train_rows", "test_rows"), [(5, 40, 15), (30, 40, 15), (3, 12, 100)])
 def test_few_shot_figures_over_data_sets(shots, train_rows, test_rows):
     """The truth is the mean over the data sets, each of so many train and test rows per class."""
     rng = np.random.default_rng(0)
