@@ -3,19 +3,20 @@
 from graft import readers
 from graft.figures import confusion, learning_curves, mistakes, per_class, reliability
 from graft.job import job
-from graft.plots import read_judged
+from graft.plots import read_judged, with_groups
 from graft.samples import read_manifest
 
 
 def main(history, predictions, samples, dataset, entry, output):
     """Draw one model; `output` holds a path for each figure, `entry` is the data set's of the config."""
-    judged = read_judged(predictions)
+    manifest = read_manifest(samples)
+    judged = with_groups(read_judged(predictions), manifest.frame)
     learning_curves.plot(history, output["learning_curves"], judged.name)
     confusion.plot(judged, output["confusion"])
     per_class.plot(judged, output["per_class"])
     reliability.plot(judged, output["reliability"])
     load = readers.opener(entry, readers.root_of(dataset))
-    mistakes.write(judged, read_manifest(samples), load, output["mistakes"])
+    mistakes.write(judged, manifest, load, output["mistakes"])
 
 
 if "snakemake" in globals():

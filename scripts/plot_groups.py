@@ -36,7 +36,10 @@ def groups_of(sample_ids, frame):
 
 
 def accuracy_of(rows):
-    """Samples and accuracy per group with its Wilson interval; the lowest upper end first."""
+    """Samples and accuracy per group with its Wilson interval; the lowest upper end first.
+
+    The interval holds for other rows of that group, not for other groups: its rows are drawn one by one.
+    """
     right = (rows["label"] == rows["predicted"]).groupby(rows["group"]).agg(["size", "sum"])
     low, high = wilson(right["sum"], right["size"])
     table = pd.DataFrame(
@@ -46,7 +49,10 @@ def accuracy_of(rows):
 
 
 def rmse_of(rows):
-    """Samples, root mean square error and mean error per group with intervals; the highest lower end first."""
+    """Samples, root mean square error and mean error per group with intervals; the highest lower end first.
+
+    As in `accuracy_of`, the intervals hold for other rows of that group.
+    """
     found = {}
     for group, part in rows.groupby("group"):
         value, predicted = part["value"].to_numpy(float), part["predicted"].to_numpy(float)

@@ -160,7 +160,7 @@ def _known(logits, labels):
     return logits[known], labels[known].astype(np.int64)
 
 
-def reliability(labels, probabilities, bins=15):
+def reliability(labels, probabilities, bins=15, predicted=None):
     """Table behind a reliability diagram.
 
     Parameters
@@ -170,18 +170,20 @@ def reliability(labels, probabilities, bins=15):
     probabilities : array of float, shape (N, C)
     bins : int
         Number of equally wide bins of confidence.
+    predicted : array of int, shape (N,), optional
+        The classes that the model decides for (see `decide`), if not the most probable ones.
 
     Returns
     -------
     DataFrame
         One row per bin that has samples: low, high, count, confidence (mean), accuracy. The expected calibration
-        error is the mean of ``|accuracy - confidence|`` weighted by count.
+        error, before it is freed of chance, is the mean of ``|accuracy - confidence|`` weighted by count.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
     known = labels >= 0
-    labels, probabilities = labels[known], probabilities[known]
-    confidence = probabilities.max(1, initial=0.0)
-    right = probabilities.argmax(1) == labels if len(labels) else np.zeros(0)
+    predicted = decide(probabilities) if predicted is None else np.asarray(predicted)
+    labels, probabilities, predicted = labels[known], probabilities[known], predicted[known]
+    confidence, right = probabilities[np.arange(len(labels)), predicted], predicted == labels
     place = np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
     count = np.bincount(place, minlength=bins)
     filled = np.flatnonzero(count)

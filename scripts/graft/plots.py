@@ -6,7 +6,7 @@ every figure has a title and a description for those who cannot see it, and noth
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.sax.saxutils import escape
 
 import matplotlib
@@ -137,6 +137,12 @@ def read_judged(predictions):
     rows, split = judged_rows(table)
     name = f"{table['model'].iloc[0]}, seed {table['seed'].iloc[0]}" if len(table) else "no model"
     return Judged(rows.reset_index(drop=True), split, facts["target"], facts["classes"], name)
+
+
+def with_groups(judged, frame):
+    """The same with the group of each row, which intervals need; `frame` is the manifest's."""
+    groups = frame.set_index("sample_id")["group"].reindex(judged.rows["sample_id"]).to_numpy()
+    return replace(judged, rows=judged.rows.assign(group=groups))
 
 
 def judged_rows(table):

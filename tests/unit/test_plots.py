@@ -14,13 +14,13 @@ import plot_distillation
 import plot_few_shot
 import plot_groups
 import report_tables
-from graft import data_figures
+from graft import calibration, data_figures, metrics
 from graft.figures import confusion as confusion_figure
 from graft.figures import learning_curves, per_class
 from graft.figures import regression as regression_figure
 from graft.figures import reliability as reliability_figure
 from graft.outputs import write_csv, write_json, write_parquet
-from graft.plots import judged_rows, read_judged, shorten
+from graft.plots import judged_rows, read_judged, shorten, with_groups
 from graft.tables import printable
 from running import ROOT
 
@@ -259,11 +259,6 @@ def test_the_temperature_is_what_stands_between_the_two_panels(tmp_path):
     assert before.split("ECE")[1] == after.split("ECE")[1]
 
 
-def test_the_calibration_error_is_weighted_by_the_samples_of_a_bin():
-    bins = pd.DataFrame({"count": [1, 3], "accuracy": [1.0, 0.5], "confidence": [0.6, 0.6]})
-    assert reliability_figure.calibration_error(bins) == pytest.approx((0.4 + 3 * 0.1) / 4)
-
-
 def test_honest_error_bars_cover_as_much_as_they_claim():
     rng = np.random.default_rng(0)
     value = rng.normal(size=20_000)
@@ -344,9 +339,7 @@ def test_precision_recall_and_f1_are_those_of_scikit_learn_and_lie_within_their_
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 200)
     predicted = np.where(rng.random(200) < 0.6, labels, rng.integers(0, 4, 200))
-    counts = np.zeros((4, 4), np.int64)
-    np.add.at(counts, (labels, predicted), 1)
-    table = per_class.quality(counts)
+    table = per_class.quality(labels, predicted, 4)
     expected = precision_recall_fscore_support(labels, predicted, zero_division=0)
     for name, values in zip(("precision", "recall", "f1", "samples"), expected, strict=True):
         assert table[name].to_numpy() == pytest.approx(values)
@@ -357,15 +350,43 @@ def test_precision_recall_and_f1_are_those_of_scikit_learn_and_lie_within_their_
 def test_the_intervals_of_f1_hold_it_as_often_as_they_claim():
     rng = np.random.default_rng(1)
     cells = np.array([[0.3, 0.1], [0.05, 0.55]])
-    truth = per_class.quality((cells * 1e6).astype(int))["f1"][0]
-    tables = [per_class.quality(rng.multinomial(80, cells.ravel()).reshape(2, 2)).iloc[0] for _ in range(1500)]
+    truth = quality_of((cells * 1e4).astype(int))["f1"][0]
+    tables = [quality_of(rng.multinomial(80, cells.ravel()).reshape(2, 2)).iloc[0] for _ in range(1500)]
     held = np.mean([row["f1_low"] <= truth <= row["f1_high"] for row in tables])
     assert held == pytest.approx(0.95, abs=0.03)
 
 
 def test_the_worst_class_stands_at_the_top_and_one_that_never_occurs_at_the_bottom():
     counts = np.array([[9, 1, 0, 0], [5, 1, 0, 0], [0, 0, 7, 0], [0, 0, 0, 0]])
-    assert list(per_class.worst_first(per_class.quality(counts)).index) == [1, 0, 2, 3]
+    assert list(per_class.worst_first(quality_of(counts)).index) == [1, 0, 2, 3]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_figures_of_a_model_have_the_intervals_and_the_calibration_error_of_its_metrics(together, tmp_path):
+    """Two classes of equal size: sensitivity and specificity at 0.5 are the recalls; sets of ten rows are alike."""
+    frame = report_tables.predictions(tmp_path / "p.parquet", TWO, rows=400, pool=0)
+    judged = read_judged(tmp_path / "p.parquet")
+    frame["group"] = [f"plate {i // 10}" if together else None for i in range(len(frame))]
+    judged = with_groups(judged, frame.iloc[::-1])
+    rows, groups = judged.rows, judged.rows["group"].to_numpy()
+    labels, predicted = ((rows[name] == TWO[1]).to_numpy().astype(int) for name in ("label", "predicted"))
+    chances = rows[[f"prob_{name}" for name in TWO]].to_numpy()
+    found = metrics.classification_metrics(labels, chances, 2, groups, threshold=0.5, predicted=predicted)
+    table = per_class.quality(labels, predicted, 2, groups)
+    for place, name in ((1, "sensitivity"), (0, "specificity")):
+        for end, key in (("", "value"), ("_low", "low"), ("_high", "high")):
+            assert table[f"recall{end}"][place] == pytest.approx(found[name][key], abs=1e-12)
+    reliability_figure.plot(judged, tmp_path / "figure.svg")
+    after = next(text for text in texts(tmp_path) if "calibrated" in text)
+    assert after.endswith(f"ECE {found['ece']['value']:.3f}")
+    raw = calibration.reliability(labels, chances, predicted=predicted)
+    assert found["ece"]["value"] < np.average((raw["accuracy"] - raw["confidence"]).abs(), weights=raw["count"]) - 0.002
+
+
+def quality_of(counts):
+    """The table of a confusion matrix."""
+    labels, predicted = (cell.repeat(counts.ravel()) for cell in np.indices(counts.shape).reshape(2, -1))
+    return per_class.quality(labels, predicted, len(counts))
 
 
 def test_two_hundred_classes_are_all_drawn_and_of_more_the_worst(tmp_path):

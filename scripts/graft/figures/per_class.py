@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from graft.figures.confusion import confusion
-from graft.metrics import wilson
+from graft.metrics import agreement
 from graft.plots import GREY, PALETTE, beside, draw, head, say_empty, shorten
 
 MEASURES = {"precision": PALETTE[0], "recall": PALETTE[1], "f1": PALETTE[2]}
@@ -15,7 +14,9 @@ ROOMY = 40  # up to so many classes a row is as high as a line of text likes it
 
 def plot(judged, path):
     """Draw the classes of a classifier (plots.Judged), the worst at the top."""
-    table = worst_first(quality(confusion(judged.rows["label"], judged.rows["predicted"], judged.classes)))
+    rows, place = judged.rows, {name: i for i, name in enumerate(judged.classes)}
+    codes = [rows[name].map(place).to_numpy(np.int64) for name in ("label", "predicted")]
+    table = worst_first(quality(*codes, len(judged.classes), rows.get("group")))
     table = table.assign(name=[judged.classes[i] for i in table.index])
     title = f"{judged.target}: quality per class"
     subtitle = f"{judged.name}, {judged.split} split, {len(judged.rows)} samples"
@@ -26,27 +27,34 @@ def plot(judged, path):
     draw(path, (7.8, height), title, describe(table, subtitle), lambda figure: paint(figure, shown, title, subtitle))
 
 
-def quality(counts):
-    """Precision, recall and F1 of each class, with Wilson 95 % intervals.
+def quality(labels, predicted, width, groups=None):
+    """Precision, recall and F1 of each class, with the 95 % intervals of metrics.json: those of a share, by groups.
 
     Each is, or grows with, a share of a number of samples: precision of those called the class, recall of those of the
     class, and F1 = 2 j / (1 + j) of the share j of right ones among those that are the class or are called it.
 
     Parameters
     ----------
-    counts : int array, shape (C, C), row = true class, column = predicted class
+    labels, predicted : int arrays, shape (N,)
+    width : int, the number of classes C
+    groups : sequence of str or None, shape (N,), or None; rows of one group are drawn together
 
     Returns
     -------
     DataFrame of C rows with samples, and for each measure precision, recall, f1 also {measure}_low, {measure}_high;
-    NaN where there is no sample to count
+    NaN where there is no sample to count, and for the ends where all of them are of one group
     """
-    hits, true, called = counts.diagonal(), counts.sum(1), counts.sum(0)
-    table = {"samples": true}
-    for name, of in (("precision", called), ("recall", true), ("f1", true + called - hits)):
-        share = np.divide(hits, of, out=np.full(len(hits), np.nan), where=of > 0)
-        for end, values in zip(("", "_low", "_high"), (share, *wilson(hits, of)), strict=True):
-            table[f"{name}{end}"] = 2 * values / (1 + values) if name == "f1" else values
+    groups = None if groups is None else np.asarray(groups, dtype=object)
+    table = []
+    for one in range(width):
+        true, called = labels == one, predicted == one
+        row = {"samples": int(true.sum())}
+        for name, of in (("precision", called), ("recall", true), ("f1", true | called)):
+            share = agreement(labels[of], predicted[of], None if groups is None else groups[of])
+            for end, value in zip(("", "_low", "_high"), share.values(), strict=True):
+                value = np.nan if value is None else value
+                row[f"{name}{end}"] = 2 * value / (1 + value) if name == "f1" else value
+        table.append(row)
     return pd.DataFrame(table)
 
 
@@ -93,7 +101,9 @@ def paint_measure(axes, places, table, name, colour):
     """A point with its interval per class, and the mean over the classes as a line."""
     value = table[name].to_numpy()
     errors = [value - table[f"{name}_low"], table[f"{name}_high"] - value]
-    axes.errorbar(value, places, xerr=np.maximum(errors, 0), fmt="o", color=colour, elinewidth=1.2, zorder=3)
+    axes.errorbar(
+        value, places, xerr=np.nan_to_num(np.maximum(errors, 0)), fmt="o", color=colour, elinewidth=1.2, zorder=3
+    )
     mean = np.nanmean(value)
     axes.axvline(mean, color=GREY, linestyle=":", linewidth=1.2)
     axes.set_title(f"{TITLES[name]} (mean {mean:.2f})", fontsize=9)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from graft.calibration import probabilities, reliability
+from graft.calibration import decide, probabilities, reliability
+from graft.calibration_error import BINS, top_label_error
+from graft.intervals import units_of
 from graft.plots import GREY, PALETTE, draw, head, say_empty
-
-BINS = 15
 
 
 def plot(judged, path):
@@ -17,22 +17,27 @@ def plot(judged, path):
     calibrated = rows[[f"prob_{name}" for name in classes]].to_numpy(float)
     temperature = float(rows["temperature"].iloc[0]) if len(rows) else 1.0
     how = f"temperature {temperature:.3g}" + (", class weights taken off" if f"intercept_{classes[0]}" in rows else "")
+    units, answer = units_of(rows.get("group")), decide(logits)
     panels = [
-        ("as trained (temperature 1)", reliability(labels, probabilities(logits), BINS)),
-        (f"calibrated ({how})", reliability(labels, calibrated, BINS)),
+        (name, reliability(labels, chances, BINS, answer), error(labels, chances, answer, units))
+        for name, chances in (
+            ("as trained (temperature 1)", probabilities(logits)),
+            (f"calibrated ({how})", calibrated),
+        )
     ]
     title = f"{judged.target}: is the confidence right?"
     subtitle = f"{judged.name}, {judged.split} split, {len(rows)} samples"
     words = f"{subtitle}. " + " ".join(
-        f"{panel}: expected calibration error {calibration_error(bins):.3f}." for panel, bins in panels
+        f"{panel}: expected calibration error {value:.3f}." for panel, _, value in panels
     )
     draw(path, (7.6, 4.6), title, words, lambda figure: paint(figure, panels, title, subtitle))
 
 
-def calibration_error(bins):
-    """Expected calibration error (Guo et al. 2017) of a table of `reliability`; NaN without samples."""
-    total = bins["count"].sum()
-    return float((bins["count"] * (bins["accuracy"] - bins["confidence"]).abs()).sum() / total) if total else np.nan
+def error(labels, chances, answer, units):
+    """The calibration error of metrics.json: debiased, of the class that the model decides for; NaN without samples."""
+    if not len(labels):
+        return np.nan
+    return top_label_error(answer == labels, chances[np.arange(len(labels)), answer], units)["value"]
 
 
 def paint(figure, panels, title, subtitle):
@@ -40,7 +45,7 @@ def paint(figure, panels, title, subtitle):
     if not len(panels[0][1]):
         return say_empty(figure.add_subplot(), "no labelled sample to judge by")
     axes = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=[3, 1])
-    for (name, bins), (upper, lower) in zip(panels, axes.T, strict=True):
+    for (name, bins, value), (upper, lower) in zip(panels, axes.T, strict=True):
         width = (bins["high"] - bins["low"]) * 0.92
         middle = (bins["low"] + bins["high"]) / 2
         upper.bar(middle, bins["accuracy"], width, color=PALETTE[5], label="accuracy of the bin")
@@ -56,7 +61,7 @@ def paint(figure, panels, title, subtitle):
             label="gap to its confidence",
         )
         upper.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle="--", label="confidence = accuracy")
-        upper.set_title(f"{name}: ECE {calibration_error(bins):.3f}")
+        upper.set_title(f"{name}: ECE {value:.3f}")
         lower.bar(middle, bins["count"], width, color=GREY)
         lower.set(xlabel="confidence", xlim=(0, 1))
         upper.set_ylim(0, 1.02)
