@@ -63,7 +63,10 @@ def _classes(name, counts):
     rare = counts[counts < FEW]
     if len(rare):
         shown = ", ".join(f"'{word}' ({n})" for word, n in rare.items()) if len(rare) <= 8 else f"{len(rare)} of them"
-        yield f"target {name}: classes with fewer than {FEW} samples: {shown}; merge them, or label more"
+        out = (
+            f", or leave them out: targets: {{{name}: {{min_per_class: {FEW}}}}}" if len(counts) - len(rare) > 1 else ""
+        )
+        yield f"target {name}: classes with fewer than {FEW} samples: {shown}; merge them, label more{out or ' of them'}"
     elif len(counts) > 1 and counts.iloc[0] >= UNEVEN * counts.iloc[-1]:
         yield (
             f"target {name}: '{counts.index[0]}' has {counts.iloc[0]} samples and '{counts.index[-1]}' {counts.iloc[-1]}: "

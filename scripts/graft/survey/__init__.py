@@ -10,7 +10,7 @@ from pathlib import Path
 
 from graft.errors import UserError
 from graft.names import plain
-from graft.readers import arrays, hub, table
+from graft.readers import arrays, folder, hub, table
 from graft.survey.folders import guess_folders
 from graft.survey.tables import guess_arrays, guess_hub, guess_table
 
@@ -58,8 +58,23 @@ def survey(path, relative_to="."):
     elif (name or "").lower().endswith((".npz", ".npy")) or (name is None and arrays.looks_right(root)):
         guess_arrays(found, root, name)
     elif name or table.looks_right(root):
-        guess_table(found, root, name)
+        return _table_or_folders(found, root, name)
     else:
+        guess_folders(found, root)
+    return found
+
+
+def _table_or_folders(found, root, name):
+    """A table; or folders of classes, beside which lies a table that lists no samples."""
+    bare = {"source": dict(found.entry["source"])}
+    try:
+        guess_table(found, root, name)
+    except UserError as error:
+        if name or not folder.looks_right(root):
+            raise
+        others = ", ".join(table.tables_of(root)[:5])
+        found = Survey(found.name, bare | {"reader": "folder"})
+        found.notes.append(f"{others} is not looked at: {str(error).splitlines()[0]}")
         guess_folders(found, root)
     return found
 

@@ -249,8 +249,8 @@ def _patterns(members, every, same):
     out = []
     for stem, names in _by_stem(members).items():
         pattern = f"{stem}*" if stem else "[0-9]*"
-        hits = fnmatch.filter(every, pattern)
-        fits = len(names) >= FEWEST_FEATURES and [name for name in hits if name in names or name not in same] == names
+        many = len(names) >= FEWEST_FEATURES
+        fits = many and [name for name in fnmatch.filter(every, pattern) if name in names or name not in same] == names
         out += [pattern] if fits else names
     return out[0] if len(out) == 1 and out[0] not in members else out
 

@@ -9,7 +9,6 @@ from graft.limit import LEAST
 from graft.prepare import prepare
 
 LOOKED_AT = 3000  # labelled samples that are read whole
-TRIES = 8
 
 
 def look(found, root):
@@ -31,7 +30,7 @@ def look(found, root):
     """
     ways = {"on_bad": "skip", "duplicates": "allow", "frames": "first", "limit": LOOKED_AT}
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(TRIES):
+        while True:  # every mend is made once, or raises a number
             try:
                 seen = prepare(found.name, found.entry | ways, root, threads=8, cache=Path(folder, "checked.parquet"))
             except UserError as error:

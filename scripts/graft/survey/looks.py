@@ -71,6 +71,9 @@ def _describe(table, name):
 
 def _numbers(filled, name):
     """A column as numbers, and whether its commas may also divide thousands, so that `decimal` must be said."""
+    numbers = pd.to_numeric(filled, errors="coerce")
+    if numbers.notna().all():
+        return numbers, False
     try:
         return to_numbers({name: filled}, "auto", name)[name], False
     except UserError:
