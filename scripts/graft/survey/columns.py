@@ -49,7 +49,7 @@ def guess_roles(columns, content=None, paths=frozenset()):
     for column in same:
         del left[column.name]
     rows = max((len(column.values) for column in columns if column.values is not None), default=0)
-    roles.split = _take(left, lambda c: c.unique > 1 and set(c.filled.str.lower()) <= set(SPLIT_OF))
+    roles.split = _take(left, lambda c: 1 < c.unique <= len(SPLIT_OF) and set(c.filled.str.lower()) <= set(SPLIT_OF))
     if roles.content is None:
         roles.content = _path(left, paths) or _embedded(left) or _text(left)
     unique = [c for c in left.values() if c.values is not None and not c.missing and c.unique == rows]
@@ -180,8 +180,10 @@ def _path(left, paths):
     suffixes = SUFFIXES | set(TEXT_SUFFIXES)
 
     def is_path(column):
+        if column.kind != "words":
+            return False
         ends = column.filled.head(200).map(lambda value: posixpath.splitext(value)[1].lower() in suffixes)
-        return column.kind == "words" and len(ends) and ends.mean() > 0.9
+        return len(ends) and ends.mean() > 0.9
 
     def is_file(column):
         names = column.filled.head(200).map(posixpath.basename)
