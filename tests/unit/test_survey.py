@@ -94,6 +94,7 @@ def test_names_of_targets(name):
 
 def test_ids_and_replicates_are_known_by_whole_words():
     assert says_id("sampleid") and says_id("sampleID") and not says_id("grid") and not says_id("fluid")
+    assert says_id("Probe Nr") and not says_id("NO2") and not is_replicate("no2")
     assert is_replicate("replicate") and is_replicate("tech_rep") and is_replicate("row")
     assert not is_replicate("report") and not is_replicate("refractive_index")
     assert is_aside("centroid_x") and not is_aside("y") and not is_aside("retention_time")
@@ -256,22 +257,6 @@ def test_arrays_of_which_every_split_has_its_own(tmp_path, monkeypatch, names, s
     _, seen, _, _ = new(folder, monkeypatch, tmp_path)
     assert seen.card["counts"] == {"train": 40, "validation": 12, "test": 16}
     assert seen.card["modality"] == ("image" if samples == "images" else "vector")
-
-
-@pytest.mark.parametrize(("axes", "pages"), [("CYX", 2), ("CYX", 4), ("ZYX", 3)])
-def test_files_of_several_pages_get_the_key_that_reads_them(tmp_path, monkeypatch, axes, pages):
-    for label in ("control", "treated"):
-        (tmp_path / "ome" / label).mkdir(parents=True)
-        for i in range(8):
-            image = RANDOM.integers(0, 4000, (pages, 16, 16)).astype(np.uint16)
-            path = tmp_path / "ome" / label / f"{i}.ome.tif"
-            tifffile.imwrite(path, image, photometric="minisblack", metadata={"axes": axes}, ome=True)
-    entry, seen, _, _ = new(tmp_path / "ome", monkeypatch, tmp_path)
-    assert not seen.card["skipped"]
-    if axes == "CYX":
-        assert entry["bands"] == ([1, 2, 3] if pages > 2 else [1])
-    else:
-        assert entry["frames"] == "first" and "bands" not in entry
 
 
 @pytest.mark.parametrize("bands", [2, 7])

@@ -85,7 +85,7 @@ def says_target(column):
 
 def says_id(column):
     words = words_of(column)
-    return bool(words) and words[-1] in ID
+    return bool(words) and words[-1] in ID and not (words[-1] in ("no", "nr") and column[-1].isdigit())  # NO2 is a gas
 
 
 def says_text(column):
@@ -99,7 +99,7 @@ def says_amount(column):
 def is_replicate(column):
     """Whether a column's name says that it numbers the rows, or the replicates of one sample."""
     words = words_of(column)
-    return bool(REPLICATE.intersection(words[:1] + words[-1:])) or (len(words) == 1 and words[0] in ALONE)
+    return bool(REPLICATE.intersection(words[:1] + words[-1:])) or column.strip(" #._-").lower() in ALONE
 
 
 def is_aside(column):
