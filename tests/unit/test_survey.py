@@ -179,6 +179,19 @@ def test_a_run_that_crosses_the_samples_does_not_hide_their_replicates(tmp_path,
     assert entry["columns"]["group"] == "sample_id" and name not in entry["targets"] and f"'{name}'" in said
 
 
+def test_molecules_of_several_values_are_texts_and_one_split_holds_all_of_one(tmp_path, monkeypatch):
+    rows = [["C" * (i // 3 + 1) + "O", round(i * 0.37 % 5, 2)] for i in range(90)]
+    entry, seen, _, _ = new(table(tmp_path / "a" / "m.csv", ["smiles", "activity"], rows), monkeypatch, tmp_path)
+    assert entry["columns"] == {"text": "smiles"} and entry["targets"]["activity"]["kind"] == "regression"
+    assert seen.frame.groupby("content_sha256")["split"].nunique().max() == 1
+
+
+def test_the_only_column_beside_the_features_is_learnt_whatever_its_name(tmp_path, monkeypatch):
+    rows = [["ab"[i % 2], *row] for i, row in enumerate(vectors(60))]
+    entry, _, _, _ = new(table(tmp_path / "a" / "t.csv", ["lab", *WAVES], rows), monkeypatch, tmp_path)
+    assert list(entry["targets"]) == ["lab"] and "group" not in entry["columns"]
+
+
 def test_patients_who_hold_the_samples_together_are_the_group(tmp_path, monkeypatch):
     rows = [[f"S{i // 3:03}", f"P{i // 12}", "AB"[i // 12 % 2], *row] for i, row in enumerate(vectors(240))]
     path = table(tmp_path / "a" / "r.csv", ["sample_id", "patient", "class", *WAVES], rows)

@@ -12,9 +12,8 @@ from graft.readers.rows import SPLIT_OF
 from graft.survey.words import is_aside, is_replicate, says_amount, says_group, says_id, says_target, says_text
 
 MOST_CLASSES = 200
+FEW_CLASSES = 10
 FEWEST_FEATURES = 4
-
-
 SHOWN = 8  # names in a note
 FEW_ROWS = 20  # of one sample, at most, where it was measured several times
 
@@ -44,7 +43,8 @@ def guess_roles(columns, content=None, paths=frozenset()):
     content : (key, column), where it is known what the samples are
     paths : names of the files that stand beside the table, with and without their suffix
     """
-    roles, left = Roles(content=content), {column.name: column for column in columns}
+    described = {column.name: column for column in columns}
+    roles, left = Roles(content=content), dict(described)
     same = [column for column in columns if column.values is not None and column.unique <= 1]
     for column in same:
         del left[column.name]
@@ -62,6 +62,9 @@ def guess_roles(columns, content=None, paths=frozenset()):
     if roles.group is None:
         _unnamed_group(left, roles)
     roles.targets = _targets(left, roles.content)
+    if not roles.targets and roles.group and (only := described[roles.group]).unique <= FEW_CLASSES:
+        roles.group, roles.targets = None, [(only.name, _kind_of_target(only))]  # `lab` may be short for label
+        left[only.name] = only
     for name, _ in roles.targets:
         del left[name]
     roles.others = list(left)
@@ -206,7 +209,8 @@ def _embedded(left):
 def _text(left):
     """The column of texts: long ones, or a name that says so with values that hardly repeat."""
     words = [c for c in left.values() if c.kind == "words" and not _is_target(c)]
-    long = [c for c in words if c.words >= 5 or (says_text(c.name) and c.unique > 0.5 * len(c.filled))]
+    differ = [c for c in words if c.unique > 0.5 * len(c.filled) or _repeats(c)]  # a molecule may have several values
+    long = [c for c in words if c.words >= 5 or (says_text(c.name) and c in differ)]
     if not long:
         return None
     best = max(long, key=lambda c: (c.filled.str.len().median(), c.name.lower() in GUESSES["text"]))
