@@ -110,7 +110,9 @@ def summary(table, content, out, novelty):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="name of a trained model, or path of an ft_model.pt")
-    parser.add_argument("data", help="folder, image, text, table (.csv .tsv .parquet) or array file (.npy .npz)")
+    parser.add_argument(
+        "data", help="folder, image, text, table (.csv .tsv .parquet .csv.gz ..) or array file (.npy .npz)"
+    )
     parser.add_argument("--out", default="predictions.csv", help="the table, .csv or .parquet (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="which seed of the model (default: %(default)s)")
     parser.add_argument("--column", help="the table's column of file names, texts or numbers ('wave_*'), or the array")

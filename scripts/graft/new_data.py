@@ -5,6 +5,7 @@ They are read as the data that the model learned from were read: data_card.json 
 
 import os
 import posixpath
+import re
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +28,7 @@ from graft.readers.folder import SUFFIXES_OF
 ARRAYS = (".npz", ".npy")
 KEYS = {"image": "path", "text": "text", "vector": "features"}  # as under `columns` of a data set
 DEPTHS = {"uint8": "8-bit", "uint16": "16-bit", "int32": "32-bit", "float32": "float"}
+SETTINGS = re.compile(r" \((?=`(?:bands|frames):).*\)$")  # a hint that names keys of a data set
 NAME_IT = {
     "image": "COLUMN=NAME names the column of file names",
     "text": "COLUMN=NAME names the column of texts",
@@ -85,7 +87,7 @@ def check_new(new, card, threads=1):
     """
     modality = card["modality"]
     found = check_samples(new.rows, new.entry, new.root, modality, threads)
-    reason = found["reason"].astype(object)
+    reason = found["reason"].astype(object).map(_for_new, na_action="ignore")
     if modality == "image":
         unlike = [_image_unlike(*facts, card["image"]) for facts in zip(found["dtype"], found["channels"], strict=True)]
     elif modality == "vector":
@@ -287,6 +289,14 @@ def _is_one(shape, card):
     except UserError:  # both may be: of many bands one file holds one image, else the first axis is that of the samples
         return bool(bands)
     return channels >= max(bands) if bands else channels == card["image"]["channels"] == 3
+
+
+def _for_new(reason):
+    """Why a sample cannot be used, without settings of a data set: whoever predicts new samples has none to change."""
+    reason = SETTINGS.sub(
+        " (the model learned from files that hold one image each, grey or RGB: save these so)", reason
+    )
+    return reason.replace("allowed: files inside the source", "allowed: files beside the table, or in folders below it")
 
 
 def _image_unlike(dtype, channels, image):

@@ -16,7 +16,7 @@ from graft.feature_files import read_features, write_features
 from graft.outputs import read_json, write_json, write_torch
 from graft.trained_model import find_model
 from running import ROOT
-from tiny_data import encoded, image_folder, pixels, text_table, write_lines
+from tiny_data import encoded, image_folder, pixels, text_table, tiff, write_lines
 from trained_runs import MODEL, finished_run
 
 
@@ -195,6 +195,20 @@ def test_another_depth_and_colour_are_refused_for_that_file_alone(grey, tmp_path
         "colour.png": "a colour image, and the model learned from grey ones",
         "float.npy": "float pixels, and the model learned from 8-bit ones",
     }
+
+
+def test_what_is_said_of_new_files_names_no_setting_of_a_data_set(grey, tmp_path):
+    """They have no entry in a config: `bands`, `frames` and `source` cannot be set."""
+    picture(tmp_path / "new/good.png")
+    picture(tmp_path / "out.png")
+    (tmp_path / "new/bands.tif").write_bytes(tiff(pixels(0, channels=6), photometric="minisblack"))
+    (tmp_path / "new/pages.tif").write_bytes(tiff(np.stack([pixels(i, channels=1) for i in range(5)])))
+    write_lines(tmp_path / "new", "path", "good.png", "bands.tif", "pages.tif", "../out.png")
+    for data in (tmp_path / "new", tmp_path / "new/t.csv"):
+        found = problems(grey, data)
+        assert {"bands.tif", "pages.tif"} <= set(found)
+        for why in found.values():
+            assert not re.search("`|source", why) and re.search("one image each, grey or RGB|beside the table", why)
 
 
 def test_a_file_that_goes_away_while_it_is_predicted_takes_no_other_file_with_it(grey, tmp_path, monkeypatch):
