@@ -13,7 +13,8 @@ from graft.device import choose_precision
 from graft.errors import UserError
 from graft.inputs import image_format, open_inputs
 from graft.job import Progress
-from graft.new_data import check_new, list_new
+from graft.new_checks import check_new
+from graft.new_data import list_new
 from graft.novelty import Novelty, training_embeddings
 from graft.outputs import read_json
 from graft.predictions import predict

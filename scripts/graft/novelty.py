@@ -101,21 +101,26 @@ def training_embeddings(samples, features, target, width):
 
     Returns
     -------
-    train, held_out : float32 arrays, shapes (n, width) and (m, width)
+    train, held_out : float32 arrays, shapes (n, width) and (m, width); held out are labelled validation and test rows that
+        are no copies of train rows
 
     Raises
     ------
     UserError
         If the embeddings are not those of the model.
     """
-    manifest = pq.read_table(samples, columns=["sample_id", "split", target]).to_pandas()
-    split_of = manifest[manifest[target].notna()].set_index("sample_id")["split"]
+    manifest = pq.read_table(samples, columns=["sample_id", "content_sha256", "split", target]).to_pandas()
+    known = manifest[manifest[target].notna()].set_index("sample_id")
     ids, embeddings = read_features(features)
-    splits = split_of.reindex(ids).to_numpy(object)
+    known = known.reindex(ids)
+    splits = known["split"].to_numpy(object)
     train = splits == "train"
+    seen = (
+        known["content_sha256"].isin(known["content_sha256"][train]).to_numpy()
+    )  # a copy of a train row was seen, too
     if embeddings.shape[1] != width or not train.any():
         raise UserError("are not the embeddings that the model learned from", str(features), hint="run the workflow")
-    return embeddings[train], embeddings[(splits == "validation") | (splits == "test")]
+    return embeddings[train], embeddings[((splits == "validation") | (splits == "test")) & ~seen]
 
 
 def _some(rows, most, random):

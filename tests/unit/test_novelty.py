@@ -102,10 +102,11 @@ def test_large_training_sets_are_thinned_and_say_the_same(monkeypatch):
     assert len(novelty._train) == 1000
 
 
-def written(folder, splits, target):
-    frame = pd.DataFrame({"sample_id": [f"s{i}" for i in range(len(splits))], "split": splits, "label": target})
+def written(folder, splits, target, contents=None):
+    names = [f"s{i}" for i in range(len(splits))]
+    frame = pd.DataFrame({"sample_id": names, "content_sha256": contents or names, "split": splits, "label": target})
     frame.to_parquet(folder / "samples.parquet")
-    rows = frame.assign(content_sha256="0").iloc[::-1]  # the order of the files does not matter
+    rows = frame.iloc[::-1]  # the order of the files does not matter
     write_features(folder / "f.parquet", rows, rows.index.to_numpy(np.float32)[:, None] + [[0.0, 0.5]])
     return folder / "samples.parquet", folder / "f.parquet"
 
@@ -114,6 +115,13 @@ def test_training_embeddings_are_those_of_labelled_train_rows_and_the_others_are
     paths = written(tmp_path, ["train", "test", "train", "validation", "train"], ["a", "b", None, "a", "b"])
     train, held_out = training_embeddings(*paths, "label", 2)
     assert train[:, 0].tolist() == [4, 0] and held_out[:, 0].tolist() == [3, 1]
+
+
+def test_a_copy_of_a_train_row_is_not_held_out(tmp_path):
+    """Its distance would be 0: the limit would be too low, and more than 1 % of new samples unusual."""
+    paths = written(tmp_path, ["train", "test", "test", "validation"], list("abab"), ["x", "x", "y", "z"])
+    train, held_out = training_embeddings(*paths, "label", 2)
+    assert train[:, 0].tolist() == [0] and held_out[:, 0].tolist() == [3, 2]
 
 
 def test_embeddings_of_another_width_are_not_those_of_the_model(tmp_path):
