@@ -7,9 +7,9 @@ import safetensors.torch
 from graft import __version__, network
 from graft.job import job
 from graft.model_card import model_card, reading_of
-from graft.new_predictions import card_of
 from graft.outputs import read_json, write_bytes, write_json, write_text
 from graft.tables import portable
+from graft.trained_model import card_of
 
 RESAMPLE = {
     "nearest": 0,

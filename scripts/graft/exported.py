@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from graft.errors import UserError
 from graft.given import given_files, given_texts, given_vectors
 from graft.network import from_dict
-from graft.new_predictions import card_of, embed_taken, table_of
+from graft.new_predictions import embed_taken, table_of
 from graft.outputs import read_json
+from graft.trained_model import card_of
 
 ANSWERS = ("predicted", "confidence", "std")
 

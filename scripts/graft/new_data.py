@@ -38,7 +38,7 @@ def list_new(data, card, column=None):
     Parameters
     ----------
     data : path of a folder (with all its sub-folders), of one sample, of a table or of an array file
-    card : dict, what new_predictions.card_of says of the data that the model learned from
+    card : dict, what trained_model.card_of says of the data that the model learned from
     column : str, optional, the column (or array) of the samples; for vectors also a pattern, or several with commas
 
     Returns

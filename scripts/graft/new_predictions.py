@@ -11,7 +11,7 @@ import torch
 from graft import features, kernels
 from graft.device import choose_precision
 from graft.errors import UserError
-from graft.inputs import image_format, open_inputs
+from graft.inputs import open_inputs
 from graft.job import Progress
 from graft.new_checks import check_new
 from graft.new_data import list_new
@@ -21,6 +21,7 @@ from graft.predictions import predict
 from graft.readers.rows import listed
 from graft.samples import Manifest
 from graft.store import Store
+from graft.trained_model import card_of
 
 BLOCK = 256  # samples whose decoded images are on the disk at once
 
@@ -88,33 +89,6 @@ def embed_taken(new, card, backbone, where, precision="auto", device=None, threa
             return rows, found
     lines = [f"{name}: {why}" for name, why in zip(rows["sample_id"], rows["reason"], strict=True)]
     raise UserError(f"none of {len(rows)} samples can be predicted:{listed(lines)}", where)
-
-
-def card_of(content, known):
-    """What must be known of the data that a model learned from, to read others alike.
-
-    Parameters
-    ----------
-    content : dict of ft_model.pt, or config.json of an exported model
-    known : dict, data_card.json of its data set; empty if it does not lie beside the model
-
-    Returns
-    -------
-    dict
-        A part of data_card.json: dataset, modality, columns (of its table), and image or vector.
-    """
-    modality = _modality(content)
-    columns = known.get("columns") or content.get("columns") or {}
-    card = {"dataset": content["dataset"], "modality": modality, "columns": columns}
-    if modality == "vector":
-        card["vector"] = {"width": content["backbone"]["width"]}
-    elif modality == "image":
-        image = content.get("image") or (image_format(known) if known else None)
-        if image is None:
-            hint = "leave it in its results folder, or run the workflow again"
-            raise UserError("the model does not say what numbers its images had", content["name"], None, hint)
-        card["image"] = {"frames": known.get("image", {}).get("frames", "error"), **image}
-    return card
 
 
 def tokenizer_folder(content, folder):

@@ -71,5 +71,35 @@ def beside(model, content, resources=None):
     )
 
 
+def card_of(content, known):
+    """What must be known of the data that a model learned from, to read others alike.
+
+    Parameters
+    ----------
+    content : dict of ft_model.pt, or config.json of an exported model
+    known : dict, data_card.json of its data set; empty if it does not lie beside the model
+
+    Returns
+    -------
+    dict
+        A part of data_card.json: dataset, modality, columns (of its table), and image or vector.
+    """
+    from graft.images import image_format  # here, since a wrong name is told without it
+
+    modality = content["backbone"]["modality"]
+    columns = known.get("columns") or content.get("columns") or {}
+    card = {"dataset": content["dataset"], "modality": modality, "columns": columns}
+    if modality == "vector":
+        card["vector"] = {"width": content["backbone"]["width"]}
+    elif modality == "image":
+        image = content.get("image") or (image_format(known) if known else None)
+        if image is None:
+            hint = "leave it in its results folder, or run the workflow again"
+            raise UserError("the model does not say what numbers its images had", content["name"], None, hint)
+        # Which files are taken may change without a training: the card knows it better.
+        card["image"] = {"frames": "error"} | image | {k: v for k, v in known.get("image", {}).items() if k == "frames"}
+    return card
+
+
 def _there(path):
     return path if path.exists() else None

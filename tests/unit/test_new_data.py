@@ -18,6 +18,7 @@ from graft.outputs import read_json
 from graft.predictions import predict
 from graft.samples import read_manifest
 from graft.tables import read_predictions
+from graft.trained_model import card_of
 from tiny_data import encoded, image_folder, pixels, text_table, write_lines
 from trained_runs import MODEL, finished_run
 
@@ -346,6 +347,14 @@ def test_the_model_says_how_its_images_were(deep, cells):
     assert network.load(deep)["image"]["dtype"] == "uint16" and network.load(deep)["image"]["range"][1] > 60_000
     plain = {"dtype": "uint8", "channels": 3, "range": [0, 255], "frames": "error", "decoder": DECODER}
     assert network.load(cells[0])["image"] == plain
+
+
+def test_which_frames_are_taken_is_what_the_card_says_now(deep):
+    """`frames` may change without a training."""
+    content = network.load(deep)
+    assert content["image"]["frames"] == card_of(content, {})["image"]["frames"] == "error"
+    now = card_of(content, {"image": {"frames": "first", "dtype": "uint8"}})["image"]
+    assert now == content["image"] | {"frames": "first"}
 
 
 def test_a_table_may_be_one_column_of_texts_with_commas_and_blanks(texts, predicted, tmp_path):
