@@ -2,16 +2,20 @@
 
 As it was: L2 chosen on validation rows, the head fitted on train rows, a temperature fitted to validation rows without a
 prior. (Of its fifteen L2 values those below 0.01 are left out: they take nearly all of the time and lose on these data.) As
-it is: scripts/graft/probe.py. Embeddings are kept in FOLDER. It prints the test figures of every split and the paired
-differences, with the standard error that Nadeau and Bengio (2003) give for resplits that overlap.
+it is: Run.probe. Embeddings are kept in FOLDER. It prints the test figures of every split and the paired differences with
+the interval of Nadeau and Bengio (2003), for resplits that overlap. The test messages of the newsgroups are given, so that
+their seeds draw validation rows and folds only, and the interval says nothing of other messages.
 """
 
+import platform
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy
+import torch
 import yaml
 from scipy.special import softmax
 
@@ -22,6 +26,7 @@ import assets  # noqa: E402
 from graft import calibration, features, heads  # noqa: E402
 from graft.fingerprint import root_of  # noqa: E402
 from graft.inputs import open_source  # noqa: E402
+from graft.intervals import mean_over_splits  # noqa: E402
 from graft.metrics import classification_metrics  # noqa: E402
 from graft.prepare import prepare  # noqa: E402
 from graft.probe import solve_probe  # noqa: E402
@@ -30,19 +35,23 @@ from graft.store import Store  # noqa: E402
 
 SEEDS = range(5)
 FEW = 150  # labelled rows, of train and validation together
-DATA = {"elpv": ("elpv-0", "effnet-lite0"), "newsgroups": ("news", "minilm")}
+DATA = {  # what it is called here: config, its data set, files, backbone
+    "elpv": ("results.yaml", "elpv-0", "elpv", "effnet-lite0"),
+    "news": ("config.yaml", "news", "newsgroups", "minilm"),  # near copies together
+    "news, copies apart": ("results.yaml", "news", "newsgroups", "minilm"),
+}
 FIGURES = ("auroc", "accuracy", "log_loss", "class_ece")
 
 
 def embedded(name, work):
     """For each split seed the manifest's frame, class codes and classes; and the embeddings by sample id."""
-    entry_name, backbone_name = DATA[name]
-    folder = assets.dataset(name)
-    entry = yaml.safe_load((ROOT / "config/results.yaml").read_text())["datasets"][entry_name]
+    config, entry_name, files, backbone_name = DATA[name]
+    folder = assets.dataset(files)
+    entry = yaml.safe_load((ROOT / "config" / config).read_text())["datasets"][entry_name]
     root = root_of(folder / "dataset.json")
     for seed in SEEDS:
         own = complete({**entry, "split_seed": seed})
-        prepared = prepare(name, own, root, cache=work / f"{name}.checked.parquet")
+        prepared = prepare(name, own, root, cache=work / f"{files}.checked.parquet")
         backbone = features.pretrained(assets.backbone(backbone_name), prepared.card)
         source = open_source(folder / "dataset.json", own, prepared.card)
         found, _ = features.embed(prepared.frame, source, backbone, Store(work / "store"))
@@ -108,21 +117,26 @@ def main(work):
                         {"data": name, "rows": size, "seed": seed, "recipe": recipe.__name__, "share": share, **figures}
                     )
                     print(rows[-1], flush=True)
-    print(differences(pd.DataFrame(rows)).to_string())
+    print(f"{len(SEEDS)} split seeds; {machine()}")
+    print(differences(pd.DataFrame(rows)).to_string(index=False))
 
 
 def differences(table):
-    """Mean figures of both recipes, and their paired difference with its standard error."""
+    """Mean figures of both recipes, and their paired difference with its 95 % interval."""
     out = []
     for (name, size), part in table.groupby(["data", "rows"]):
         old, new = (part[part["recipe"] == recipe].set_index("seed") for recipe in ("as_it_was", "as_it_is"))
         for figure in FIGURES:
-            gain = new[figure] - old[figure]
-            error = np.sqrt((1 / len(gain) + part["share"].mean()) * gain.var(ddof=1))
-            out.append([name, size, figure, old[figure].mean(), new[figure].mean(), gain.mean(), error])
-    return pd.DataFrame(out, columns=["data", "rows", "figure", "as it was", "as it is", "difference", "error"]).round(
-        4
-    )
+            gain = mean_over_splits(new[figure] - old[figure], part["share"].mean())
+            out.append([name, size, figure, old[figure].mean(), new[figure].mean(), *gain.values()])
+    columns = ["data", "rows", "figure", "as it was", "as it is", "difference", "low", "high"]
+    return pd.DataFrame(out, columns=columns).round(4)
+
+
+def machine():
+    """What the figures were made on."""
+    versions = {"Python": platform.python_version(), "torch": torch.__version__, "scipy": scipy.__version__}
+    return ", ".join([platform.processor() or platform.machine(), *(f"{k} {v}" for k, v in versions.items())])
 
 
 if __name__ == "__main__":
