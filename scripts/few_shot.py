@@ -163,27 +163,46 @@ def calibrate(data, shots, settings):
     """The temperature of the logits, from episodes whose queries are not in the test split.
 
     The queries come from the validation split; if that lacks classes, from train rows outside the support. Fewer
-    queries per class than in the test episodes do.
+    queries per class than in the test episodes do. Where the support takes all train rows of a class, smaller supports
+    leave one row to ask; these are too few shots to compare tasks by.
 
     Returns
     -------
-    float, and a DataFrame of VALIDATION with these queries (none where there are no rows to spare)
+    float, and a DataFrame of VALIDATION with these queries (none where the support leaves no row)
     """
-    for split in ("validation", "train"):
-        counts = np.bincount(data["codes"][data["rows"][split]], minlength=len(data["classes"]))
-        queries = min(settings["queries"], int(counts.min()) - (shots if split == "train" else 0))
+    counts = {split: _least(data, split) for split in ("validation", "train")}
+    for split, taken in (("validation", 0), ("train", shots)):
+        queries = min(settings["queries"], counts[split] - taken)
         if queries >= 1:
-            break
+            return _calibrated(data, split, shots, queries, settings)
         logger.info("calibration: not every class has enough %s rows for queries with %d shots", split, shots)
-    else:
-        logger.info("calibration: no rows to spare, the logits are only scaled to unit spread")
-    seed = [settings["seed"], 1]  # other episodes than the ones evaluated
-    if queries < 1:
-        logits = run(data, draw(data, "test", shots, 1, CALIBRATION_EPISODES, seed, settings), settings)
-        return _spread(logits), pd.DataFrame(columns=VALIDATION).astype(
-            {"shots": "int64", "episode": "int64", "loss": float}
-        )
-    drawn = draw(data, split, shots, queries, CALIBRATION_EPISODES, seed, settings)
+    if counts["train"] > 1:
+        logger.info("calibration: with %d shots instead", counts["train"] - 1)
+        temperature, table = _calibrated(data, "train", counts["train"] - 1, 1, settings)
+        return temperature, table.iloc[:0]
+    logger.info("calibration: a class has one train row, the logits are only scaled to the spread of the support's own")
+    codes = data["codes"][data["rows"]["train"]]
+    seed = _other(settings)
+    classes, support, _ = sample_episodes(codes, codes, settings["ways"], 1, 1, CALIBRATION_EPISODES, seed)
+    support = data["rows"]["train"][support]
+    return _spread(run(data, (classes, support, support), settings)), pd.DataFrame(columns=VALIDATION).astype(
+        {"shots": "int64", "episode": "int64", "loss": float}
+    )
+
+
+def _least(data, split):
+    """Rows of the smallest class in a split."""
+    return int(np.bincount(data["codes"][data["rows"][split]], minlength=len(data["classes"])).min())
+
+
+def _other(settings):
+    """The seed of other episodes than the ones evaluated."""
+    return [settings["seed"], 1]
+
+
+def _calibrated(data, split, shots, queries, settings):
+    """The temperature by queries from `split`, and what is said of them."""
+    drawn = draw(data, split, shots, queries, CALIBRATION_EPISODES, _other(settings), settings)
     logits = run(data, drawn, settings)
     labels = np.tile(episode_labels(settings["ways"], queries), len(logits))
     # Distances have the unit of the embeddings: to unit spread first, so that the temperature's bounds fit.

@@ -267,7 +267,7 @@ def test_the_unit_of_the_embeddings_does_not_change_the_confidences(tmp_path):
     ("sizes", "message"),
     [
         ({"train": 12, "test": 9}, "not every class has enough validation rows"),
-        ({"train": 4, "test": 9}, "no rows to spare"),
+        ({"train": 4, "test": 9}, "with 3 shots instead"),
     ],
 )
 def test_without_validation_rows_the_temperature_comes_from_what_there_is(tmp_path, caplog, sizes, message):
@@ -292,13 +292,45 @@ def test_validation_rows_of_all_classes_are_needed_for_calibration(tmp_path, cap
     assert "not every class has enough validation rows" in caplog.text
 
 
-def test_test_labels_do_not_reach_the_temperature(tmp_path):
-    write_data(tmp_path)
+@pytest.mark.parametrize(
+    ("sizes", "shots"),
+    [(None, 4), ({"train": 12, "test": 9}, 4), ({"train": 4, "test": 9}, 4), ({"train": 1, "test": 9}, 1)],
+)
+def test_no_test_row_and_no_test_label_reaches_the_temperature(tmp_path, sizes, shots):
+    """As many rows as may be: queries from validation, from train, from train with fewer shots, from the support."""
+    write_data(tmp_path, sizes)
     data = script.open_data(tmp_path / "samples.parquet", tmp_path / "labelled.parquet", SETTINGS)
-    before, _ = script.calibrate(data, 4, SETTINGS)
+    before, table = script.calibrate(data, shots, SETTINGS)
+    assert before > 0 and before != 1 and (len(table) > 0) == (sizes is None or sizes["train"] > shots)
     data["codes"] = data["codes"].copy()
     data["codes"][data["rows"]["test"]] = np.random.default_rng(0).permutation(data["codes"][data["rows"]["test"]])
-    assert script.calibrate(data, 4, SETTINGS)[0] == before
+    data["features"] = data["features"].clone()
+    data["features"][data["rows"]["test"]] = torch.nan
+    assert script.calibrate(data, shots, SETTINGS)[0] == before
+
+
+def test_a_class_whose_rows_are_all_in_the_support_is_calibrated_by_smaller_supports(tmp_path):
+    """scikit-learn's log loss of the queries is lowest at this temperature, with its prior."""
+    from scipy.optimize import minimize_scalar
+    from sklearn.metrics import log_loss
+
+    write_data(tmp_path, {"train": 4, "test": 9})
+    data = script.open_data(tmp_path / "samples.parquet", tmp_path / "labelled.parquet", SETTINGS)
+    found, _ = script.calibrate(data, 4, SETTINGS)
+    codes = data["codes"][data["rows"]["train"]]
+    _, support, query = sample_episodes(codes, None, WAYS, 3, 1, script.CALIBRATION_EPISODES, [SETTINGS["seed"], 1])
+    support, query = (data["features"].double().numpy()[data["rows"]["train"][rows]] for rows in (support, query))
+    means = support.reshape(len(support), WAYS, 3, -1).mean(2)
+    logits = -((query[:, :, None] - means[:, None]) ** 2).sum(-1)
+    spread, labels = logits.std(-1).mean(), np.tile(np.arange(WAYS), len(logits))
+    logits = logits.reshape(-1, WAYS) / spread
+
+    def loss(log_temperature):
+        chances = torch.from_numpy(logits / np.exp(log_temperature)).softmax(-1).numpy()
+        return log_loss(labels, chances, normalize=False) + log_temperature**2 / 2 / 0.5**2
+
+    best = minimize_scalar(loss, bounds=(-2, 2), method="bounded", options={"xatol": 1e-8}).x
+    assert found == pytest.approx(spread * np.exp(best), rel=1e-4)
 
 
 def test_impossible_tasks_say_what_is_missing(tmp_path):
