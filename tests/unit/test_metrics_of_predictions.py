@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import compare
+import report_tables
 from graft import metrics
+from graft.outputs import read_json
 from graft.predictions import metrics_of
 
 FACTS = {"kind": "classification", "classes": ["no", "yes"]}
@@ -66,3 +69,22 @@ def test_the_groups_of_the_rows_reach_every_split():
         "low": None,
         "high": None,
     }
+
+
+def test_a_student_is_held_against_its_teacher_with_the_groups_of_the_manifest(tmp_path, monkeypatch):
+    student, teacher = (
+        report_tables.predictions(tmp_path / f"{name}.parquet", FACTS["classes"], rows=400, seed=seed, pool=0)
+        for seed, name in enumerate(("student", "teacher"))
+    )
+    teacher.sample(frac=1, random_state=0).to_parquet(tmp_path / "teacher.parquet")
+    same = (student["predicted"] == teacher["predicted"]).to_numpy()
+    group = np.array([f"plate {i // 40} {one}" for i, one in enumerate(same)], dtype=object)
+    order = np.random.default_rng(0).permutation(400)
+    report_tables.manifest(tmp_path, student.iloc[order].reset_index(drop=True), "vector", group=group[order])
+    monkeypatch.setattr(compare, "facts_of", lambda one: {})
+    paths = [{"predictions": tmp_path / f"{name}.parquet"} for name in ("teacher", "student")]
+    compare.main(*paths, tmp_path / "samples.parquet", tmp_path / "agreement.json")
+    test = (student["split"] == "test").to_numpy()
+    first, second = student["predicted"].to_numpy()[test], teacher["predicted"].to_numpy()[test]
+    found = read_json(tmp_path / "agreement.json")["agreement"]["test"]
+    assert found == metrics.agreement(first, second, group[test]) != metrics.agreement(first, second)

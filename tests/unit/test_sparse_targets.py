@@ -14,7 +14,8 @@ from graft import config as graft_config
 from graft import features, network
 from graft.feature_files import write_features
 from graft.inputs import open_source
-from graft.outputs import write_json
+from graft.metrics import agreement, choose_threshold
+from graft.outputs import read_json, write_json, write_parquet
 from graft.prepare import prepare, write
 from graft.readers import complete
 from graft.runs import Run
@@ -110,3 +111,40 @@ def test_rows_of_a_fold_without_the_target_are_predicted_by_the_model_itself(tmp
 def test_a_target_that_one_fold_alone_has_leaves_its_rows_without_a_fold(tmp_path):
     table_ = predicted(tmp_path, table((2,)))[2]
     assert (table_.loc[table_["split"] == "train", "fold"] == -1).all()
+
+
+def test_the_threshold_comes_from_validation_rows_by_a_head_that_did_not_see_them(tmp_path):
+    """Labels by lot: the refitted head knows those of validation by heart, the head of the train rows does not."""
+    frame = table((0, 2, 4))
+    content, rows, _ = predicted(tmp_path, frame)
+    x, y = vectors_of(frame, rows).astype(float), (rows["seldom"] == "b").to_numpy().astype(int)
+    train = ((rows["split"] == "train") & rows["seldom"].notna()).to_numpy()
+    validation = (rows["split"] == "validation").to_numpy()
+    z = (x - x[train | validation].mean(0)) / x[train | validation].std(0)
+    blind = LogisticRegression(C=2 / (0.1 * train.sum()), tol=1e-10, max_iter=5000).fit(z[train], y[train])
+    temperature = content["targets"]["seldom"]["temperature"]
+    weight, bias = (content["state_dict"][f"heads.seldom.{name}"].numpy() for name in ("weight", "bias"))
+    margins = {"blind": blind.decision_function(z), "own": (x @ weight.T + bias) @ [-1, 1]}
+    threshold = {
+        name: choose_threshold(y[validation], 1 / (1 + np.exp(-one[validation] / temperature)))
+        for name, one in margins.items()
+    }
+    found = read_json(tmp_path / "m.json")
+    assert abs(threshold["own"] - threshold["blind"]) > 0.02
+    assert {one["threshold"]["value"] for one in found.values()} == {found["test"]["threshold"]["value"]}
+    assert found["test"]["threshold"]["value"] == pytest.approx(threshold["blind"], abs=1e-4)
+
+
+def test_the_groups_of_the_manifest_reach_the_metrics(tmp_path):
+    predicted(tmp_path, table((0, 2, 4)))
+    paths = [tmp_path / name for name in ("samples.parquet", "ft_model.pt", "labelled.parquet", "p.parquet", "m.json")]
+    alone = read_json(paths[4])["test"]
+    samples = pd.read_parquet(paths[0])
+    samples["group"] = [f"p{i % 10}" for i in range(len(samples))]
+    write_parquet(paths[0], samples)
+    predict.main(paths[0], paths[1], [paths[2]], *paths[3:])
+    together, predictions = read_json(paths[4])["test"], pd.read_parquet(paths[3])
+    test = predictions[(predictions["split"] == "test") & predictions["label"].notna()]
+    groups = samples.set_index("sample_id")["group"].loc[test["sample_id"]]
+    expected = agreement(test["label"], test["predicted"], groups)
+    assert together["accuracy"] == expected != alone["accuracy"]
