@@ -83,3 +83,28 @@ def test_views_are_exact_where_a_network_computes_in_bfloat16():
     exact = apply_views(pixels.clone(), views)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(apply_views(pixels.clone(), views), exact)
+
+
+def one_view(**own):
+    return np.float32([[own.get(name, same) for name, same in zip(VIEW, [0, 0, 1, 0, 0, 1, 1], strict=True)]])
+
+
+def test_quarter_turns_go_one_way():
+    pixels = torch.rand(1, 3, 9, 9)
+    for turns in range(4):
+        turned = apply_views(pixels, one_view(quarter_turns=turns))
+        torch.testing.assert_close(turned, torch.rot90(pixels, turns, (2, 3)), atol=1e-5, rtol=0)
+
+
+def test_brightness_scales_the_mean_and_contrast_the_distance_from_it():
+    pixels = torch.rand(2, 3, 16, 16)
+    lit = apply_views(pixels, np.concatenate([one_view(brightness=1.2, contrast=0.8), one_view(brightness=0.9)]))
+    for before, after, brightness, contrast in zip(pixels, lit, (1.2, 0.9), (0.8, 1), strict=True):
+        assert float(after.mean()) == pytest.approx(brightness * float(before.mean()), rel=1e-5)
+        assert float(after.std()) == pytest.approx(contrast * float(before.std()), rel=1e-5)
+
+
+def test_the_border_of_a_view_is_no_darker_than_the_image():
+    views = draw_views("standard", FEW, (0, 0))
+    views[:, 5:] = 1
+    torch.testing.assert_close(apply_views(torch.ones(64, 3, 12, 12), views), torch.ones(64, 3, 12, 12))

@@ -249,3 +249,12 @@ def test_every_fold_has_a_state_of_its_own(tmp_path):
     assert (first.fold, first.folds) == (0, 3) and opened("0", 3, "fold0").state.load() == 1
     assert opened("1", 3, "fold1").state.load() is None
     assert opened("1", 3, "fold0").state.load() is None and opened("0", 2, "fold0").state.load() is None
+
+
+def test_lp_ft_starts_from_the_head_that_its_probe_solved(tmp_path):
+    lab = Lab(tmp_path, table(width=5))
+    lab.predictions("lp_ft")
+    history = pd.read_csv(tmp_path / "ft_history.csv")
+    assert history["stage"].drop_duplicates().tolist() == ["probe", "train"]
+    best, start = (history[chosen].iloc[0] for chosen in (history["best"] == True, history["epoch"] == 0))  # noqa: E712
+    assert start["val_loss"] == pytest.approx(best["val_loss"], abs=1e-5)

@@ -146,3 +146,13 @@ def test_the_head_that_was_solved_is_the_head_that_answers():
     with torch.no_grad():
         embedding = one.backbone(torch.zeros(1, 3, 32, 32))
         assert torch.allclose(one(torch.zeros(1, 3, 32, 32))["t"], embedding.sum() + torch.arange(3.0), atol=1e-3)
+
+
+def test_dropout_of_the_embedding_is_for_training_only():
+    torch.manual_seed(0)
+    one = network.Network(Plain(), {"t": 2}, dropout=0.25)
+    one.set_head("t", [[1, 0, 0, 0], [0, 1, 0, 0]], [0, 0])
+    trained = one.train()(torch.ones(4000, 4))["t"]
+    assert sorted(trained.unique().tolist()) == pytest.approx([0, 1 / 0.75])
+    assert float((trained == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
+    assert (one.eval()(torch.ones(9, 4))["t"] == 1).all()

@@ -27,6 +27,20 @@ def test_a_process_alone_forwards_all_and_gathers_nothing():
     assert ranks.agree(15, 1, "cpu") == 15
 
 
+def test_ranks_ask_each_other_at_some_steps_only_and_stop_together(as_rank, monkeypatch):
+    """Each question is a transfer, so not every step asks; whoever was told to stop stops all."""
+    as_rank(1, 2)
+    asked = []
+
+    def all_reduce(most, how):
+        asked.append(int(most))
+        most.fill_(max(int(most), 15))
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", all_reduce)
+    assert [ranks.agree(15, step, "cpu") for step in range(1, ranks.AGREE)] == [0] * (ranks.AGREE - 1) and not asked
+    assert ranks.agree(0, ranks.AGREE, "cpu") == 15 and asked == [0]
+
+
 @given(size=st.integers(1, 50), count=st.integers(2, 8))
 def test_the_shares_are_equally_long_and_make_the_batch_in_its_order(size, count):
     with pytest.MonkeyPatch.context() as patch:

@@ -293,9 +293,30 @@ def test_a_class_without_train_rows_takes_no_weight_from_the_others():
     assert weights[[0, 2]].tolist() == pytest.approx([100 / 180, 5])
 
 
-def test_a_loss_that_is_not_finite_ends_with_the_epoch_and_what_to_do(tmp_path):
+@pytest.mark.parametrize("save_every", [0, 10**6])
+def test_a_loss_that_is_not_finite_ends_with_the_epoch_and_what_to_do(tmp_path, save_every):
     with pytest.raises(UserError, match="epoch 2(.|\n)*lower lr"):
-        run(tmp_path, loss_of=lambda loss, n: loss * (float("nan") if n == 7 else 1))
+        run(tmp_path, loss_of=lambda loss, n: loss * (float("nan") if n == 7 else 1), save_every=save_every)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.5])
+def test_every_step_has_its_rate_and_a_gradient_no_longer_than_the_clip(tmp_path, clip_norm):
+    """9 steps: one of warm-up, then half a cosine; the loss is taken 100 times, so every gradient is long."""
+    rates, norms = [], []
+
+    def note(optimizer, *_):
+        parameters = [one for group in optimizer.param_groups for one in group["params"]]
+        norms.append(float(torch.stack([one.grad.square().sum() for one in parameters]).sum().sqrt()))
+        rates.append([group["lr"] for group in optimizer.param_groups])
+
+    hook = register_optimizer_step_pre_hook(note)
+    try:
+        run(tmp_path, loss_of=lambda loss, n: 100 * loss, clip_norm=clip_norm, lr=0.01, head_lr=0.03)
+    finally:
+        hook.remove()
+    factors = np.concatenate([[1], 0.5 * (1 + np.cos(np.pi * np.arange(8) / 8))])
+    assert {tuple(sorted(set(one))) for one in rates} == {(f * 0.01, f * 0.03) for f in factors.tolist()}
+    assert norms == pytest.approx([0.5] * 9, rel=1e-4) if clip_norm else min(norms) > 1
 
 
 def test_norms_and_biases_do_not_decay_and_heads_have_their_own_rate():
