@@ -1,6 +1,7 @@
 """What the data card says of a prepared data set."""
 
 from graft.image_card import describe_images
+from graft.readers.numbers import stands_apart
 
 
 def in_words(card):
@@ -96,3 +97,18 @@ def describe(frame, modality, entry):
             }
         }
     return {"vector": {"width": int(frame["width"].iloc[0])}}
+
+
+def notes_of_vectors(frame):
+    """A line for each number like -999 that stands in many vectors, far from the lowest or highest of all others."""
+    notes = []
+    for end in ("lowest", "highest"):
+        apart, (low, high) = stands_apart(frame[end].to_numpy(float))
+        for value in apart:
+            rows = frame[end] == value
+            notes.append(
+                f"{int(rows.sum())} of {len(frame)} vectors hold {value:g}, such as {frame['sample_id'][rows].iloc[0]}; the "
+                f"{end} number of the others is {low:g} to {high:g}. If it means 'not measured', a head takes it for a "
+                "measurement: leave these samples or columns out, or write the column's median there"
+            )
+    return notes

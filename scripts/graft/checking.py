@@ -24,7 +24,7 @@ FACTS = {
     | {"dtype": pa.string(), "low": pa.float64(), "high": pa.float64(), "missing": pa.int64(), "alpha": pa.bool_()}
     | {"frames": pa.int64(), "page_channels": pa.int64(), "quantiles": pa.list_(pa.float32())},
     "text": {name: pa.int64() for name in ("words", "characters", "replaced")},
-    "vector": {"width": pa.int64()},
+    "vector": {"width": pa.int64(), "lowest": pa.float64(), "highest": pa.float64()},
 }
 PLACE = (
     pa.field("path", pa.string()),
@@ -49,7 +49,7 @@ def check_samples(frame, entry, root, modality, threads=1, cache=None):
     Returns
     -------
     DataFrame with the index of `frame`: content_sha256, reason (null, or why the sample cannot be used), and for images
-    what images.facts gives, for texts words, characters, replaced, for vectors width
+    what images.facts gives, for texts words, characters, replaced, for vectors width and the lowest and highest number
     """
     schema = pa.schema({"content_sha256": pa.string(), "reason": pa.string(), **FACTS[modality]})
     memory = _Memory(cache, entry, schema) if modality == "image" else None
@@ -101,7 +101,7 @@ def _facts(raw, modality, entry):
     value = understand(raw, modality)
     if modality == "text":
         return {"words": len(value.split()), "characters": len(value), "replaced": value.count("\ufffd")}
-    return {"width": len(value)}
+    return {"width": len(value), "lowest": float(value.min()), "highest": float(value.max())}
 
 
 def _same_width(out):

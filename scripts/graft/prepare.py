@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from graft import alike, copies, splits
-from graft.card import count, describe
+from graft.card import count, describe, notes_of_vectors
 from graft.checking import check_samples
 from graft.errors import UserError
 from graft.image_card import notes_of_images
@@ -78,6 +78,8 @@ def prepare(name, entry, root, threads=1, cache=None):
     card |= describe(frame, modality, entry)
     if modality == "image":
         notes += notes_of_images(frame, entry)
+    if modality == "vector":
+        notes += notes_of_vectors(frame)
     card |= {"split": split_facts, "skipped": skipped, "duplicates": duplicates}
     card |= {"near_duplicates": alike.facts_of(frame, near, notes), "notes": notes}
     for note in notes:

@@ -80,6 +80,24 @@ def test_a_value_that_stands_apart_in_many_rows_is_noted_and_the_hint_works(tmp_
     assert found.card["counts"]["pool"] == 10 and found.frame["y"].min() >= 10
 
 
+@pytest.mark.parametrize(("word", "end"), [("-999", "lowest"), ("9999.0", "highest"), ("-1e30", "lowest")])
+def test_a_number_that_stands_apart_in_many_vectors_is_noted_and_the_hint_works(tmp_path, word, end):
+    measured = [[f"{10 + i * 37 % 50 / 10}", f"{i * 7 % 11}"] for i in range(100)]
+    entry = {"table": "t.csv", "columns": {"features": "f*"}, "targets": {"y": {"kind": "regression"}}}
+    for missing, at in ((word, 0), (word, 1), ("12.5", 0)):  # 12.5: the column's median, as the note says
+        rows = [
+            [missing if (k == at and i % 10 == 0) else one for k, one in enumerate(row)]
+            for i, row in enumerate(measured)
+        ]
+        write_lines(tmp_path, "f0,f1,y", *(f"{a},{b},{i % 17}" for i, (a, b) in enumerate(rows)))
+        notes = [note for note in prepared(tmp_path, **entry).card["notes"] if "vectors hold" in note]
+        if missing == "12.5":
+            assert not notes
+        else:
+            assert len(notes) == 1 and f"10 of 100 vectors hold {float(word):g}, such as " in notes[0]
+            assert f"the {end} number of the others is " in notes[0]
+
+
 @pytest.mark.parametrize(
     ("values", "apart"),
     [
