@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from graft import features, kernels
-from graft.device import choose_device, choose_precision
+from graft.device import choose_device, choose_precision, precisions
 from graft.inputs import open_inputs, open_source
 from graft.job import gpus_of, job
 from graft.modes import propose
@@ -17,7 +17,7 @@ from graft.speed import BATCH, FORWARDS, embedding_rate, spread, training_rate
 from graft.store import Store
 
 logger = logging.getLogger("graft")
-PRECISIONS, LAYOUTS = ("fp32", "bf16"), ("channels_last", "contiguous")
+LAYOUTS = ("channels_last", "contiguous")
 
 
 def main(samples, dataset, entry, folder, output, gpus=0, threads=1):
@@ -38,7 +38,7 @@ def measure(backbone, inputs, device):
     """Rates of embedding and training, and the least cosine with float32, for every precision and layout."""
     modes, exact = [], None
     few = np.arange(min(BATCH, len(inputs.lengths)))
-    for precision in PRECISIONS:
+    for precision in precisions(device):
         for layout in LAYOUTS if backbone.spec["modality"] == "image" else LAYOUTS[:1]:
             network = kernels.place(backbone.network().eval(), device, layout)
             counts = {"forwards": 0, "padded_tokens": 0}

@@ -12,7 +12,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from graft import calibration, heads  # noqa: E402
+from graft import calibration, heads
 
 WIDTHS = (0.1, 0.25, 0.5, 1.0, 2.0, 100.0)
 

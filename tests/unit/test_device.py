@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from graft.device import choose_device
+from graft import device as graft_device
+from graft.device import choose_device, choose_precision, precisions
 from graft.errors import UserError
 
 
@@ -35,3 +36,21 @@ def test_a_gpu_that_is_not_there_is_an_error_that_says_what_to_do(monkeypatch, d
     with pytest.raises(UserError, match=reason) as error:
         choose_device(2)
     assert "gpus_per_job" in str(error.value) and "CUDA build of torch" in str(error.value)
+
+
+def test_bfloat16_is_refused_on_a_processor_without_it_and_the_hint_works(monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(graft_device, "_cpu_convolves_in_bf16", lambda: False)
+    with pytest.raises(UserError, match="cannot compute networks in bfloat16") as error:
+        choose_precision("bf16", cpu)
+    assert "auto" in error.value.allowed and choose_precision("fp32", cpu) == "fp32"
+    assert choose_precision("bf16", torch.device("cuda")) == "bf16"
+    monkeypatch.undo()
+    assert choose_precision("auto", cpu) in precisions(cpu)
+
+
+def test_what_is_called_possible_on_this_processor_is():
+    network, images = torch.nn.Conv2d(3, 8, 3), torch.randn(1, 3, 8, 8)
+    for precision in precisions(torch.device("cpu")):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            assert torch.isfinite(network(images)).all()

@@ -10,9 +10,11 @@ from torch import nn
 from torch.nn import functional
 
 from graft import fused, kernels
+from graft.device import precisions
 from graft.dropout import dropout, plain_attention
 
 CPU = torch.device("cpu")
+needs_bf16 = pytest.mark.skipif("bf16" not in precisions(CPU), reason="this processor convolves in float32 alone")
 
 
 def with_statistics(network):
@@ -57,6 +59,15 @@ def test_fused_inference_gives_what_the_network_gives(name, size):
     with torch.inference_mode():
         exact = network(images)
     torch.testing.assert_close(run_forward(network, images, "fp32"), exact, rtol=1e-4, atol=1e-4)
+
+
+@needs_bf16
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("size", [64, 75])
+def test_fused_inference_in_bfloat16_is_within_cosine_0_999(name, size):
+    network, images = with_statistics(NETWORKS[name]()), torch.randn(2, 3, size, size)
+    with torch.inference_mode():
+        exact = network(images)
     cosine = functional.cosine_similarity(run_forward(network, images, "bf16"), exact)
     assert cosine.min() > 0.999
 
@@ -67,9 +78,16 @@ def test_fused_training_gives_the_same_gradients(name):
     exact = gradients(network, images, "fp32", fuse=False)
     for got, wanted in zip(gradients(network, images, "fp32", fuse=True), exact, strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-3, atol=1e-4 * float(wanted.abs().max()))
+
+
+@needs_bf16
+@pytest.mark.parametrize("name", NETWORKS)
+def test_fused_training_in_bfloat16_gives_float32_gradients(name):
+    network, images = with_statistics(NETWORKS[name]()), torch.randn(2, 3, 64, 64)
     assert all(got.dtype == torch.float32 for got in gradients(network, images, "bf16", fuse=True))
 
 
+@needs_bf16
 @pytest.mark.parametrize(
     ("kernel", "stride", "bias"), [(3, 1, False), (3, 2, True), (5, 1, True), (5, 2, False), (7, 1, 1)]
 )

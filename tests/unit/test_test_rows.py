@@ -36,9 +36,9 @@ METHODS = sorted(path.stem for path in Path(graft.methods.__file__).parent.glob(
 CLASSES, VALUES = {"target": "label"}, {"target": "value"}
 
 
-def network():
+def network(**settings):
     torch.manual_seed(1)
-    return backbones.build(SPEC)
+    return backbones.build(SPEC, **settings)
 
 
 BACKBONE = SimpleNamespace(spec=SPEC, folder=None, weights="1" * 64, network=network, stored=network)
