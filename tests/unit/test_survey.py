@@ -164,10 +164,7 @@ def test_how_many_groups_would_stand_in_two_splits_is_what_a_draw_without_them_g
     alone = prepare("r", entry, tmp_path / "a").frame
     groups = alone["row"].to_numpy() // 3
     split = alone.groupby(groups)["split"].nunique()
-    assert (
-        f"without them {(split > 1).sum()} would" in said
-        or abs(int(said.split("without them ")[1].split()[0]) - (split > 1).sum()) <= 8
-    )
+    assert f"without them {(split > 1).sum()} would" in said
     assert (split > 1).sum() > 40
 
 
