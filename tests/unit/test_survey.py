@@ -183,6 +183,21 @@ def test_molecules_of_several_values_are_texts_and_one_split_holds_all_of_one(tm
     assert seen.frame.groupby("content_sha256")["split"].nunique().max() == 1
 
 
+@pytest.mark.parametrize("names", [WAVES, ["ash", "fat", "fibre", "sugar", "salt", "starch"]])
+def test_the_last_number_is_learnt_where_the_only_words_are_ids(tmp_path, monkeypatch, names):
+    rows = [[f"P{i // 2}", *row, f"{float(row[0]) + 2:.3f}"] for i, row in enumerate(vectors(120))]
+    entry, _, _, _ = new(table(tmp_path / "a" / "t.csv", ["Probe", *names, "Feuchte"], rows), monkeypatch, tmp_path)
+    assert list(entry["targets"]) == ["Feuchte"] and entry["columns"]["group"] == "Probe"
+
+
+def test_patients_in_two_of_the_folders_splits_are_said_and_no_groups(tmp_path, monkeypatch):
+    names = [f"{s}/patient{p}/{c}/{i}.png" for s in ("train", "test") for p in range(3) for c in "ab" for i in range(4)]
+    images(tmp_path / "set", names)
+    entry, _, said, _ = new(tmp_path / "set", monkeypatch, tmp_path)
+    assert entry["folders"] == ["split", "skip", "label"] and "'patient1': test, train" in said
+    assert "3 groups (" not in said
+
+
 def test_the_only_column_beside_the_features_is_learnt_whatever_its_name(tmp_path, monkeypatch):
     rows = [["ab"[i % 2], *row] for i, row in enumerate(vectors(60))]
     entry, _, _, _ = new(table(tmp_path / "a" / "t.csv", ["lab", *WAVES], rows), monkeypatch, tmp_path)

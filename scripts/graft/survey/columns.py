@@ -226,9 +226,10 @@ def _features(left, every, same):
     numbers = [c.name for c in left.values() if c.kind == "numbers" and not is_replicate(c.name)]
     stems = _by_stem(numbers)
     stem, members = max(stems.items(), key=lambda item: len(item[1]), default=("", []))
-    if len(members) < FEWEST_FEATURES or len(members) < 0.75 * len(numbers):
+    if len(members) < FEWEST_FEATURES or (stem and len(members) < 0.75 * len(numbers)):  # 900, 905, .. are an axis
         members = [name for name in numbers if not (says_target(name) or _is_name(left[name]))]
-        if len(members) == len(numbers) and not any(c.kind == "words" for c in left.values()):
+        words = [c for c in left.values() if c.kind == "words" and _kind_of_target(c) and not _is_no_target(c)]
+        if len(members) == len(numbers) and not words:
             members = members[:-1]  # the last column is what is to be predicted, as in most tables of numbers
         if len(members) < FEWEST_FEATURES:
             return None

@@ -123,7 +123,8 @@ def _no_group(found, said):
         what = f"column '{entry['columns'].pop('group')}'"
         found.reasons.pop("columns", None)
     elif "group" in entry.get("folders", ()):
-        what = "the level of folders"
+        what = "a level of folders"
+        found.reasons["folders"] = found.reasons["folders"].replace(" groups (", " folders left alone (")
         levels = ["skip" if level == "group" else level for level in entry.pop("folders")]
         while levels[-1] == "skip":
             levels.pop()
