@@ -419,7 +419,7 @@ def test_sentinels_in_features_and_targets_are_noted(tmp_path, monkeypatch, valu
         row[2] = row[-1] = value
     path = table(tmp_path / "a" / "t.csv", [*WAVES, "yield"], rows)
     _, _, said, _ = new(path, monkeypatch, tmp_path)
-    assert f"{value} stands in 10 cells of 1 features (910)" in said and f"missing: ['{value}']" in said
+    assert f"10 of 100 vectors hold {value}" in said and f"missing: ['{value}']" in said
     for row in rows[::10]:  # what the note says to do
         row[2], row[-1] = "", ""
     (tmp_path / "written.yaml").unlink()

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 
 from graft.images import SUFFIXES
 from graft.readers.columns import GUESSES, TEXT_SUFFIXES
-from graft.readers.numbers import stands_apart
 from graft.readers.rows import SPLIT_OF
 from graft.survey.words import is_aside, is_replicate, says_amount, says_group, says_id, says_target, says_text
 
 MOST_CLASSES = 200
 FEW_CLASSES = 10
 FEWEST_FEATURES = 4
-SHOWN = 8  # names in a note
 FEW_ROWS = 20  # of one sample, at most, where it was measured several times
 
 
@@ -68,17 +66,8 @@ def guess_roles(columns, content=None, paths=frozenset()):
     for name, _ in roles.targets:
         del left[name]
     roles.others = list(left)
-    features = roles.content[1] if roles.content and roles.content[0] == "features" else None
     roles.notes += _notes_on_same(same)
-    if features is not None and content is None:
-        roles.notes += _notes_on_apart([c for c in columns if c.numbers is not None and _fits(c.name, features)])
     return roles
-
-
-def _fits(name, features):
-    return any(
-        name == one or fnmatch.fnmatch(name, one) for one in ([features] if isinstance(features, str) else features)
-    )
 
 
 def _notes_on_same(same):
@@ -90,20 +79,6 @@ def _notes_on_same(same):
     shown = [f"{c.name} ({c.filled.iloc[0] if c.unique else 'empty'})" for c in same[:3]]
     more = ", .." if len(same) > 3 else ""
     return [f"{len(same)} columns have one value in all rows and say nothing: {', '.join(shown)}{more}"] if same else []
-
-
-def _notes_on_apart(features):
-    """Values of features that stand so far from all others that they may mean "not measured"."""
-    found = {}
-    for column in features:
-        for value in stands_apart(column.numbers.to_numpy(float))[0]:
-            found.setdefault(value, []).append(column)
-    return [
-        f"{value:g} stands in {sum(int((c.numbers == value).sum()) for c in some)} cells of {len(some)} features "
-        f"({', '.join(c.name for c in some[:SHOWN])}{', ..' if len(some) > SHOWN else ''}), far from all others; if it means "
-        "'not measured', leave these cells empty: `on_bad: skip` then leaves their rows out"
-        for value, some in found.items()
-    ]
 
 
 def _take(left, fits):
