@@ -79,8 +79,8 @@ def predict(network, samples):
         new = give(samples, card, folder)
         rows, embeddings = new.rows, torch.zeros(0, network.backbone.width).numpy()
         if len(rows):
-            threads = torch.get_num_threads()
-            rows, embeddings = embed_taken(new, card, lambda: _backbone(network), "samples", "fp32", None, threads)
+            device, threads = next(network.parameters()).device, torch.get_num_threads()
+            rows, embeddings = embed_taken(new, card, lambda: _backbone(network), "samples", "fp32", device, threads)
     return {
         target: _answers(table_of({**content, "targets": {target: facts}}, rows, embeddings))
         for target, facts in config["targets"].items()
