@@ -13,6 +13,17 @@ from graft.lbfgs import ROWS
 DEAD = 1e-5
 
 
+def steadied(features):
+    """What to divide the columns of a network's embeddings by, which have one unit: Tensor of float64, shape (width,).
+
+    A unit of a network that few of the rows wake has a small spread by luck. Divided by that, it outweighs all others in
+    rows that wake it. So the variance of the median column is added to each column's own.
+    """
+    columns = torch.as_tensor(features).split(64, 1)  # some at a time, since their float64 copies are large
+    spread = torch.cat([some.double().std(0, correction=0) for some in columns])
+    return (spread.square() + spread.median().square()).sqrt().clamp_min(1e-300)
+
+
 @dataclass(frozen=True)
 class Rotated:
     """Features on their principal axes: ``values = (features - mean) @ unrotate``.

@@ -129,10 +129,12 @@ class Run:
     def probe(self, unit=None, refit=False):
         """Set the head to the linear probe on the stored embeddings; the history and the heads of the folds.
 
-        `unit`, a Tensor of shape (width,), standardises the embeddings; by default their own spread does. With `refit`
-        the head is fitted on validation rows, too: only for a method that ends here, since these rows then judge nothing
-        that starts from it.
+        `unit`, a Tensor of shape (width,), standardises the embeddings; by default `rotation.steadied` does, and vectors'
+        own spread. With `refit` the head is fitted on validation rows, too: only for a method that ends here, since these
+        rows then judge nothing that starts from it.
         """
+        if unit is None and self.dead:  # columns of the user's own keep their own units
+            unit = rotation.steadied(self.embeddings[self.splits == "train"])
         solved = solve_probe(
             self.embeddings,
             self.codes,

@@ -31,6 +31,7 @@ from graft.metrics import classification_metrics  # noqa: E402
 from graft.prepare import prepare  # noqa: E402
 from graft.probe import solve_probe  # noqa: E402
 from graft.readers import complete  # noqa: E402
+from graft.rotation import steadied  # noqa: E402
 from graft.store import Store  # noqa: E402
 
 SEEDS = range(5)
@@ -84,7 +85,8 @@ def free_temperature(logits, codes):
 def as_it_is(embeddings, codes, splits, folds, facts):
     """Test probabilities of the present recipe."""
     settings = {"l2": None, "class_weights": "none"}
-    solved = solve_probe(embeddings, codes, splits, folds, facts, settings, refit=True)
+    unit = steadied(embeddings[splits == "train"])
+    solved = solve_probe(embeddings, codes, splits, folds, facts, settings, unit=unit, refit=True)
     known = np.isfinite(solved["outputs"][:, 0])
     made = calibration.fit_calibration(solved["outputs"][known], codes[known])
     logits = heads.outputs(embeddings[splits == "test"], solved["weight"], solved["bias"])

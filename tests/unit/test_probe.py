@@ -9,7 +9,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from graft import calibration, heads, predictions
+from graft import calibration, heads, predictions, rotation
 from graft.methods import linear
 from graft.probe import VALIDATION, solve_probe
 from graft.runs import Run
@@ -198,6 +198,34 @@ def table_of(run, kept, fold_heads, features, codes, splits, folds):
     frame = pd.DataFrame({"sample_id": [f"s{i}" for i in range(len(codes))], "split": splits, "fold": folds})
     manifest = SimpleNamespace(codes=lambda target, rows: codes)
     return predictions.predict(content, "y", manifest, frame, features), content
+
+
+def test_a_unit_of_the_network_that_few_rows_wake_does_not_outweigh_the_others():
+    features, codes, splits, folds = rows()
+    rare = np.zeros((len(codes), 1), np.float32)
+    rare[np.flatnonzero(splits == "train")[0]] = 0.02
+    rare[np.flatnonzero(splits == "test")[::2]] = 3
+    run, kept = run_of(np.hstack([features, rare]), codes, splits, folds)
+    linear.train(run)
+    outputs = heads.outputs(run.embeddings[splits == "test"], kept["weight"], kept["bias"])
+    assert np.abs(outputs[::2]).max() < 3 * np.abs(outputs[1::2]).max()
+
+
+def test_columns_are_divided_by_their_own_spread_and_that_of_the_median_column():
+    features = (np.random.default_rng(0).normal(size=(50, 131)) * np.arange(131)).astype(np.float32)
+    variance = features.astype(float).var(0)
+    np.testing.assert_allclose(rotation.steadied(features), np.sqrt(variance + np.median(variance)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("library", ["timm", "vectors"])
+def test_embeddings_have_one_unit_and_the_users_own_columns_have_theirs(library):
+    features, codes, splits, folds = rows(width=9)
+    run, kept = run_of(features, codes, splits, folds)
+    run.backbone.spec["library"] = library
+    linear.train(run)
+    unit = rotation.steadied(features[splits == "train"]) if library == "timm" else None
+    expected = solve(features, codes, splits, folds, dead=run.dead, unit=unit, refit=True)
+    assert torch.equal(kept["weight"], expected["weight"]) and torch.equal(kept["bias"], expected["bias"])
 
 
 @pytest.mark.parametrize("weights", ["none", "balanced"])
