@@ -102,6 +102,10 @@ class _Probe:
         self.subsets = np.stack([train, *(train & (folds != number) for number in numbers)])
         self.predicted = np.stack([~train, *(train & (folds == number) for number in numbers)])
         self.rotated = rotate(self.features, np.ones(len(train), bool) if refit else train, dead, unit)
+        if (count := int(self.rotated.constant.sum())) and not dead:
+            first = ", ".join(str(place + 1) for place in self.rotated.constant.nonzero()[:10, 0].tolist())
+            more = ", .." if count > 10 else ""
+            logger.info("%d columns say nothing over the train rows and get weight 0: number %s%s", count, first, more)
         self.classes = len(target["classes"]) if target["kind"] == "classification" else None
         self.balanced = self.classes is not None and settings["class_weights"] == "balanced"
         # As the model will be delivered: class weights are taken off its probabilities.

@@ -11,6 +11,9 @@ from graft.lbfgs import ROWS
 # 384 are, at 1e-33 to 1e-8) and gets weight 0: scaled up, it would be noise with a weight of a million, which
 # training that starts from the head would wake. Feature vectors of the user's own have units: give 0 for them.
 DEAD = 1e-5
+# Among columns with units, a narrow one may be measured in a large unit. What is left of a dead unit is told from it by
+# its few spikes: fewer than so many rows make its spread.
+SPIKES = 3
 
 
 def steadied(features):
@@ -29,6 +32,7 @@ class Rotated:
     """Features on their principal axes: ``values = (features - mean) @ unrotate``.
 
     values : Tensor, shape (N, rank); their second moments over the used rows are diag(variance)
+    constant : Tensor of bool, shape (D,), columns that get weight 0
     used : Tensor of bool, shape (N,), the rows that problems may use
     """
 
@@ -36,6 +40,7 @@ class Rotated:
     variance: torch.Tensor
     unrotate: torch.Tensor
     mean: torch.Tensor
+    constant: torch.Tensor
     used: torch.Tensor
 
     def fold_back(self, theta):
@@ -53,7 +58,8 @@ def rotate(features, used=None, dead=DEAD, unit=None):
     used : array of bool, shape (N,), optional
         The rows that problems may use, which give means and spreads; by default all.
     dead : float
-        Columns whose spread is below this share of the widest column's get weight 0; 0 for columns with units.
+        Columns whose spread is below this share of the widest column's get weight 0; 0 for columns with units: of these
+        only the ones below DEAD whose spread fewer than 3 rows make.
     unit : Tensor of float64 > 0, shape (D,), optional
         What each column is divided by to standardise it; by default its own spread.
 
@@ -84,6 +90,10 @@ def _principal(features, used, dead, unit):
     spread = sum(part @ (rows.double() - mean).square() for rows, part in blocks).sqrt()
     # A column that is constant up to float32 rounding carries no information, and scaling it up would be noise.
     constant = (spread <= 1e-6 * mean.abs()) | (spread <= dead * spread.max())
+    narrow = ~constant & (spread <= DEAD * spread.max())
+    if narrow.any():
+        fourth = sum(part @ (rows[:, narrow].double() - mean[narrow]).pow(4) for rows, part in blocks)
+        constant[narrow] = used.sum() * spread[narrow].pow(4) < SPIKES * fourth
     scale = torch.where(constant, 0.0, 1 / torch.where(constant, 1.0, spread if unit is None else unit))
 
     rows, width = features.shape
@@ -106,4 +116,4 @@ def _principal(features, used, dead, unit):
     rotated = torch.empty(rows, len(variance), dtype=dtype)
     for block, out in zip(features.split(ROWS), rotated.split(ROWS), strict=True):
         out.copy_((block.double() - mean) @ unrotate)
-    return rotated, variance, unrotate, mean
+    return rotated, variance, unrotate, mean, constant

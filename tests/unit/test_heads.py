@@ -157,6 +157,20 @@ def test_constant_and_dead_columns_get_no_weight(fit):
     assert torch.isfinite(weights).all() and torch.isfinite(biases).all()
 
 
+@pytest.mark.parametrize("fit", [heads.fit_logistic, heads.fit_ridge])
+def test_of_columns_with_units_those_that_are_constant_or_a_few_tiny_spikes_get_no_weight(fit):
+    """A step in the last place of float32; a unit of MiniLM that never fires; but not one row of its own kind."""
+    features, labels = problem(50, 6, 3)
+    step = np.float32(np.random.default_rng(0).choice([0.1, np.nextafter(np.float32(0.1), np.float32(1))], 50))
+    spikes = 1e-33 * np.exp(50 * np.random.default_rng(1).random(50))
+    one_hot = np.arange(50) == 7
+    features = np.column_stack([features * 1e-9, features[:, 0], step, spikes, one_hot]).astype(np.float32)
+    arguments = (features, labels, 3) if fit is heads.fit_logistic else (features, labels)
+    weights, _ = fit(*arguments, dead=0)
+    assert weights[..., [7, 8]].abs().max() == 0
+    assert (weights[..., [0, 1, 2, 3, 4, 5, 6, 9]].abs().amax((0, 1)) > 1e-3).all()
+
+
 def test_columns_with_tiny_units_count_when_asked_to():
     features, labels = problem(50, 6, 3)
     small = features * np.array([1e-9, 1, 1, 1, 1, 1])

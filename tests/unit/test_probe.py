@@ -150,6 +150,16 @@ def test_the_grid_goes_on_while_its_end_wins_and_says_so(caplog):
     assert own["l2"] == 1e-5 and "the lowest of your values wins" in caplog.text
 
 
+def test_columns_with_units_that_say_nothing_are_named_and_have_no_weight(caplog):
+    """Constant over the rows that are learnt from, whatever the test rows hold."""
+    features, codes, splits, folds = rows()
+    features[:, 2] = np.where(splits == "test", np.arange(len(splits)), 0.1)
+    with caplog.at_level("INFO"):
+        found = solve(features, codes, splits, folds, settings={**PLAIN, "l2": [0.1]}, dead=0.0, refit=True)
+    assert "1 columns say nothing over the train rows and get weight 0: number 3" in caplog.text
+    assert found["weight"][:, 2].abs().max() == 0 and found["weight"][:, 1].abs().max() > 0.01
+
+
 def test_labels_by_lot_end_the_grid_at_a_constant_head():
     features, codes, splits, folds = rows()
     found = solve(features, np.random.default_rng(1).permutation(codes), splits, folds)
