@@ -17,6 +17,12 @@ CPU = torch.device("cpu")
 needs_bf16 = pytest.mark.skipif("bf16" not in precisions(CPU), reason="this processor convolves in float32 alone")
 
 
+@pytest.fixture(autouse=True)
+def same_networks():
+    """Whatever ran before: of other weights, one in four has an activation so near its kink that rounding moves it across."""
+    torch.manual_seed(0)
+
+
 def with_statistics(network):
     """Random BatchNorm statistics and weights, so that folding them matters."""
     torch.manual_seed(0)
