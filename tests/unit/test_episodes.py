@@ -99,3 +99,10 @@ def test_messages_name_the_split_and_classes_without_any_sample():
     assert "class 'y' has 1 train samples, 2 shots need 2" in message
     assert "class 'x' has 1 test samples, 2 queries need 2" in message
     assert "class 'z' has 0 train samples" in message and "class 'z' has 0 test samples" in message
+
+
+def test_supports_and_queries_are_drawn_by_numbers_of_their_own():
+    """Splits of equal size: with the same numbers, the same places of both would meet in every episode."""
+    labels = np.repeat(np.arange(5), 30)
+    _, support, query = sample_episodes(labels, labels, 5, 4, 4, 200, 0)
+    assert (support == query).mean() == pytest.approx(1 / 30, abs=0.01)

@@ -348,3 +348,21 @@ def test_a_numeric_target_is_refused(tmp_path):
     write_data(tmp_path, kind="regression")
     with pytest.raises(UserError, match="few-shot learning needs classes"):
         run(tmp_path)
+
+
+def test_the_losses_of_episodes_are_those_of_the_calibrated_confidences(tmp_path):
+    """Where all queries of an episode are right, its log loss is the mean of minus the log of their confidences."""
+    write_data(tmp_path)
+    predictions, episodes, (summary,) = run(tmp_path, shots=[4], queries=1)
+    right = predictions.assign(right=predictions["label"] == predictions["predicted"]).groupby("episode")["right"].all()
+    assert right.sum() > 2 and abs(summary["temperature"] - 1) > 0.1
+    expected = (-np.log(predictions["confidence"])).groupby(predictions["episode"]).mean()[right]
+    assert episodes.set_index("episode")["log_loss"][right].to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-5)
+
+
+def test_the_groups_of_the_manifest_reach_the_intervals_of_episodes(tmp_path):
+    """Where the queries of a class are all of one group, nothing is known of other groups."""
+    frame = write_data(tmp_path)
+    assert run(tmp_path, shots=[4])[2][0]["accuracy"]["low"] is not None
+    write_parquet(tmp_path / "samples.parquet", frame.assign(group=frame["split"] + frame["kind"]))
+    assert run(tmp_path, shots=[4])[2][0]["accuracy"]["low"] is None

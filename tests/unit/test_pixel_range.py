@@ -1,11 +1,15 @@
 """Black and white of 16-bit and float images: quantiles of the train pixels; what lies beyond is cut and said, what was not measured does not count."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from graft import pixel_range
 from graft.errors import UserError
 from graft.images import decode, image_format, read, to_input
+from graft.inputs import ImageInputs
 from tiny_data import class_folders, npy, pixels, prepared, tiff
 
 SQUARE = {"size": 24, "fit": "squash", "crop": 1.0, "interpolation": "bicubic"}
@@ -239,3 +243,17 @@ def test_integers_of_32_bits_have_one_depth_in_a_set(tmp_path):
 
 def test_images_of_no_contrast_have_a_range():
     assert pixel_range.measure([[5.0] * 55, [5.0] * 55], [9, 9]) == (5.0, 6.0, [])
+
+
+@pytest.mark.parametrize("change", [{"range": [0, 100]}, {"bands": [2]}, {"channels": 3}, {"decoder": 99}])
+def test_pixels_that_were_read_in_another_way_are_not_taken_from_the_store(monkeypatch, change):
+    asked, table = [], SimpleNamespace(locate=lambda contents: None)
+    monkeypatch.setattr(ImageInputs, "_decode_missing", lambda *_: None)
+    store = SimpleNamespace(table=lambda name, shape, **key: asked.append(key) or table)
+    preprocessing = {"size": 8, "fit": "squash", "crop": 1.0, "interpolation": "bilinear", "mean": [0], "std": [1]}
+    image = {"dtype": "uint8", "channels": 1, "range": [0, 255], "bands": [1], "decoder": 1}
+    for facts in (image, image, image | change):
+        source = SimpleNamespace(card={"image": facts})
+        backbone = SimpleNamespace(spec={"preprocessing": preprocessing})
+        ImageInputs(pd.DataFrame({"content_sha256": []}), source, backbone, store, {}, 1)
+    assert asked[0] == asked[1] != asked[2]
