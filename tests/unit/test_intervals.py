@@ -183,3 +183,21 @@ def test_seeds_that_agree_are_as_uncertain_as_the_test_rows():
     assert several["high"] == pytest.approx(0.93 + np.hypot(half, 0.02))
     assert intervals.mean_over_seeds([0.9], [np.nan], [np.nan]) == {"value": 0.9, "low": None, "high": None}
     assert intervals.mean_over_seeds([0.9], [0.8], [0.95])["low"] == pytest.approx(0.8)
+
+
+def test_the_design_effect_is_that_of_the_mean_of_equal_groups():
+    rng = np.random.default_rng(0)
+    influence = rng.normal(size=60) + np.repeat(rng.normal(size=6), 10)
+    influence -= influence.mean()
+    design = intervals.design_of(influence, np.repeat(np.arange(6), 10))
+    assert design.effect == pytest.approx(stats.sem(influence.reshape(6, 10).mean(1)) ** 2 / (influence.var() / 60))
+    assert design.size == 10 and design.widening == pytest.approx((stats.t.ppf(0.975, 5) / stats.t.ppf(0.975, 59)) ** 2)
+
+
+def test_rows_that_say_the_same_in_each_group_leave_the_degrees_of_freedom_of_their_sums():
+    """Satterthwaite (1946): of independent squares with variances s^2, (sum s^2)^2 / sum s^4, less one."""
+    sizes = np.array([2, 4, 30, 9, 15])
+    influence = np.repeat([1.0, -1.0, 1.0, -1.0, 1.0], sizes)
+    design = intervals.design_of(influence, np.repeat(np.arange(5), sizes))
+    df = (sizes**2).sum() ** 2 / (sizes**4).sum() - 1
+    assert design.widening == pytest.approx((stats.t.ppf(0.975, max(df, 1)) / stats.t.ppf(0.975, 59)) ** 2)
