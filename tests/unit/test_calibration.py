@@ -163,3 +163,7 @@ def test_the_reliability_table_counts_every_labelled_row_once():
 def test_residual_std_is_the_root_mean_square_of_known_residuals():
     assert calibration.residual_std([1.0, 2.0, np.nan], [4.0, 6.0, 0.0]) == pytest.approx(np.sqrt(12.5))
     assert calibration.residual_std([], []) is None
+
+
+def test_log_shares_are_those_of_the_counts_and_a_class_without_rows_counts_half_a_row():
+    assert calibration.log_shares([0, 10, 30]) == pytest.approx(np.log([0.5 / 40.5, 10 / 40.5, 30 / 40.5]))
