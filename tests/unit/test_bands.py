@@ -1,5 +1,6 @@
 """A channel is alpha only where the file says so; `bands` reads the file's own channels; others are refused by a true hint."""
 
+import itertools
 import re
 
 import imagecodecs
@@ -31,11 +32,11 @@ def follow(hint, data):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int32, np.float32])
-@pytest.mark.parametrize("count", [2, 4, 5, 9])
-@pytest.mark.parametrize("kind", ["rgb", "minisblack", "planar", "npy"])
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [*itertools.product(["minisblack", "planar", "npy"], [2, 4, 5, 9]), *itertools.product(["rgb"], [4, 5, 9])],
+)
 def test_channels_that_no_file_calls_alpha_are_refused_and_the_hint_reads_them(kind, count, dtype):
-    if kind == "rgb" and count < 4:
-        pytest.skip("no RGB")
     array = channels(count, dtype)
     data = (
         npy(array)

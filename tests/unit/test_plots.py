@@ -519,7 +519,9 @@ def test_a_figure_of_falling_wavenumbers_has_them_on_its_axis_and_says_how_many_
     drawn = data_figures.profiles(
         random.normal(size=(40, 50)), labels, classes, [str(n) for n in range(4000, 3000, -20)]
     )
-    said = {element.text or "": float(element.get("x", 0)) for element in ElementTree.fromstring(drawn).iter(f"{SVG}text")}
+    said = {
+        element.text or "": float(element.get("x", 0)) for element in ElementTree.fromstring(drawn).iter(f"{SVG}text")
+    }
     assert "the first 7 of 10 classes" in said and "feature" not in "".join(said)
     assert said["4000"] < said["3200"]  # from the left, as the columns stand
     drawn = data_figures.profiles(random.normal(size=(40, 5)), labels[:40], classes[:3])
