@@ -1,7 +1,8 @@
 """Trainings that wait for a test: none is long, and none is over before the test has done to it what it wants to do.
 
 `checkout` gives a copy of the workflow with a method `gated`, which trains as `full` does. After its second saved state
-it puts a file WAITS beside the state, and goes on when GATE lies in the folder of the run, or a signal has come.
+it puts a file WAITS beside the state, and goes on when GATE lies in the folder of the run, or a signal has come. If a
+file HANGS lies there, it takes that away and heeds nothing from there on, as on a stuck file system.
 """
 
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 from running import ROOT
 
 PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "profiles")
-GATE, WAITS = "gate.open", "waits"
+GATE, WAITS, HANGS = "gate.open", "waits", "hangs"
 LONG = 900  # seconds; no condition takes as long on any machine, unless it never comes
 METHOD = f'''
 """`full`, which waits for a file once it has saved its state twice."""
@@ -23,6 +24,7 @@ METHOD = f'''
 import os
 import select
 import signal
+import time
 from pathlib import Path
 
 USES_FEATURES = False
@@ -55,9 +57,19 @@ def stopping(save, run):
         run.settings["save_every"] = float("inf")
         Path(run.state.folder, "{WAITS}").touch()
         while not Path("{GATE}").exists() and not select.select([told], [], [], 0.05)[0]:
-            pass
+            if Path(run.state.folder, "{HANGS}").exists():
+                hang(Path(run.state.folder, "{HANGS}"))
 
     return save_and_wait
+
+
+def hang(asked):
+    """Heed no signal but the one that cannot be set aside. (A stopped process would not do: Slurm wakes it before it ends it.)"""
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    asked.unlink()
+    while True:
+        time.sleep(1)
 '''
 
 
@@ -78,6 +90,13 @@ def open_gate(folder):
 def at_the_gate(run):
     """Whether the training whose results go to the folder `run` has saved its state and waits."""
     return Path(run, ".state", WAITS).exists()
+
+
+def hang(run):
+    """Make a training that waits at the gate heed nothing any more; what is true once it does."""
+    asked = Path(run, ".state", HANGS)
+    asked.touch()
+    return lambda: not asked.exists()
 
 
 def start(command, log, **options):

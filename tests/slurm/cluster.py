@@ -180,15 +180,6 @@ def job_processes(folder, node=None):
     ]
 
 
-def processes_of(job, script):
-    """The processes of a Slurm job (its id) that run one of the workflow's scripts; not the Snakemake that names it."""
-    return [
-        process
-        for process, variables, command in _processes()
-        if variables.get("SLURM_JOB_ID") == job and f".{script}" in command and "snakemake " not in command
-    ]
-
-
 def stop(pid_file):
     """End the daemon whose number a file holds."""
     try:

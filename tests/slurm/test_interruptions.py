@@ -1,14 +1,12 @@
 """Six ways in which a cluster ends a job: each training goes on from its saved state and ends with the same bytes."""
 
-import os
 import re
-import signal
 
 import yaml
 
-from gated import at_the_gate, open_gate
+from gated import at_the_gate, hang, open_gate
 from running import graft
-from slurm.cluster import job_processes, processes_of
+from slurm.cluster import job_processes
 from tiny_data import image_folder, trainings
 
 RUN = "results/finetune/cells.tiny.gated"
@@ -50,8 +48,7 @@ def test_a_training_that_the_cluster_ends_goes_on_where_it_was_and_ends_with_the
     cluster.run("scontrol", "release", ",".join(later))
     lab.wait_for(lambda: all(at_the_gate(run_of(lab, seed)) for seed in SEEDS.values()), "all trainings waited")
 
-    (hung,) = processes_of(jobs["hung"].id, "finetune.py")
-    os.kill(hung, signal.SIGSTOP)  # as on a stuck file system: it heeds no warning
+    lab.wait_for(hang(run_of(lab, SEEDS["hung"])), "one heeded no warning any more")
     limit_time(cluster, jobs["hung"], minutes_left=1)
     # Its time is over soon: Slurm tells it two minutes ahead, as the profile asks, and it saves its state.
     limit_time(cluster, jobs["warned"], minutes_left=2)
