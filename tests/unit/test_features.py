@@ -17,6 +17,7 @@ from graft.outputs import sha256_of_file, write_json
 from graft.readers import complete, list_samples
 from graft.readers.contents import digest_of_content
 from graft.store import Store
+from processor import needs_bf16
 
 CARD = {"dataset": "d", "modality": "image", "image": {"dtype": "uint8", "channels": 1, "range": [0, 255]}}
 
@@ -51,6 +52,7 @@ def cosine(first, second):
     return (first * second).sum(1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
 
 
+@needs_bf16
 def test_bfloat16_embeddings_of_images_are_within_cosine_0_999_of_float32(pictures, tmp_path):
     exact, _ = embed(pictures, Store(tmp_path / "store"))
     rounded, counts = embed(pictures, Store(tmp_path / "store"), "bf16")

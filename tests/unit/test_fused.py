@@ -10,11 +10,10 @@ from torch import nn
 from torch.nn import functional
 
 from graft import fused, kernels
-from graft.device import precisions
 from graft.dropout import dropout, plain_attention
+from processor import needs_bf16
 
 CPU = torch.device("cpu")
-needs_bf16 = pytest.mark.skipif("bf16" not in precisions(CPU), reason="this processor convolves in float32 alone")
 
 
 @pytest.fixture(autouse=True)
