@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from graft import heads
-from graft.calibration import log_loss, log_shares
+from graft.calibration import fit_calibration, log_loss, log_shares
 from graft.rotation import DEAD, rotate
 
 logger = logging.getLogger("graft")
@@ -27,8 +27,9 @@ def solve_probe(features, codes, splits, folds, target, settings, dead=DEAD, uni
     """Fit the head of one target, with the L2 of the lowest loss on rows that the heads did not see.
 
     For each candidate there is a head of all train rows, which validation rows judge, and one per fold, of the train rows
-    of the other folds, which the fold's rows judge. All these rows count alike. The heads of all candidates and folds are
-    one batch of problems on one rotation of the features.
+    of the other folds, which the fold's rows judge. All these rows count alike. Logits are judged as they will be
+    delivered, with a temperature of their own: else a penalty that only makes them too flat would lose to one that leads to
+    worse decisions. The heads of all candidates and folds are one batch of problems on one rotation of the features.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ class _Tried:
     l2: float
     train_loss: float  # of train rows by the head that saw them
     val_loss: float
-    loss: float  # of train and validation rows by heads that did not see them
+    loss: float  # of train and validation rows by heads that did not see them, with a temperature for all of these
     outputs: np.ndarray
     heads: tuple
 
@@ -168,7 +169,7 @@ class _Probe:
         val_loss = self._loss(outputs[validation], self.codes[validation])
         outputs[~self._fair()] = np.nan
         known = np.isfinite(outputs[:, 0])
-        loss = self._loss(outputs[known], self.codes[known]) if known.any() else val_loss
+        loss = self._calibrated_loss(outputs[known], self.codes[known]) if known.any() else val_loss
         return _Tried(l2, self._loss(seen, self.codes[train]), val_loss, loss, outputs, (weights, biases))
 
     def _fair(self):
@@ -183,6 +184,11 @@ class _Probe:
         if self.classes is None:
             return float(np.mean((outputs[:, 0] - codes) ** 2))
         return float(log_loss(outputs, codes, intercepts=self.shift).mean())
+
+    def _calibrated_loss(self, outputs, codes):
+        if self.classes is None:
+            return self._loss(outputs, codes)
+        return float(log_loss(outputs, codes, **fit_calibration(outputs, codes, self.shift)).mean())
 
 
 def _winning_end(tried):

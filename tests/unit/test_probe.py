@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
@@ -33,6 +34,17 @@ def solve(features, codes, splits, folds, target=CLASSES, settings=PLAIN, **more
     return solve_probe(features, codes, splits, folds, target, settings, **more)
 
 
+def calibrated_loss(logits, codes):
+    """The mean cross-entropy with the temperature whose logarithm has a normal prior of width 1/2."""
+
+    def loss(log_temperature):
+        scaled = logits * np.exp(-log_temperature)
+        return (np.log(np.exp(scaled).sum(1)) - scaled[np.arange(len(codes)), codes]).sum()
+
+    best = minimize_scalar(lambda t: loss(t) + t**2 / 0.5**2 / 2, bounds=(-3, 3), method="bounded").x
+    return loss(best) / len(codes)
+
+
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_the_loss_that_chooses_is_that_of_folds_and_validation_rows_together(kind):
     features, codes, splits, folds = rows(kind=kind)
@@ -40,18 +52,19 @@ def test_the_loss_that_chooses_is_that_of_folds_and_validation_rows_together(kin
     train, validation = splits == "train", splits == "validation"
     scaled = StandardScaler().fit(features[train].astype(float)).transform(features)
     for one in found["history"]:
-        losses = []
+        losses, logits, of_rows = [], [], []
         for fold in (None, *range(4)):
             fit = train & (folds != fold) if fold is not None else train
             judged = train & (folds == fold) if fold is not None else validation
             if kind == "classification":
                 model = LogisticRegression(C=1 / (one["l2"] * fit.sum()), tol=1e-10, max_iter=5000)
-                chances = model.fit(scaled[fit], codes[fit]).predict_proba(scaled[judged])
-                losses += (-np.log(chances[np.arange(judged.sum()), codes[judged]])).tolist()
+                logits.append(model.fit(scaled[fit], codes[fit]).decision_function(scaled[judged]))
+                of_rows.append(codes[judged])
             else:
                 model = Ridge(alpha=one["l2"] * fit.sum()).fit(scaled[fit], codes[fit])
                 losses += ((model.predict(scaled[judged]) - codes[judged]) ** 2).tolist()
-        assert one["unseen_loss"] == pytest.approx(np.mean(losses), rel=1e-3)
+        loss = np.mean(losses) if losses else calibrated_loss(np.concatenate(logits), np.concatenate(of_rows))
+        assert one["unseen_loss"] == pytest.approx(loss, rel=1e-3)
         assert one["best"] == (one["l2"] == found["l2"])
     assert found["l2"] == min(found["history"], key=lambda one: one["unseen_loss"])["l2"]
 
@@ -105,7 +118,10 @@ def test_without_folds_validation_rows_choose_alone(refit):
         found = solve(features, codes, splits, none, refit=refit)
         assert (found["unseen"]["folds"].tolist() == [VALIDATION]) if refit else found["unseen"] is None
         assert np.isfinite(found["outputs"][:, 0]).tolist() == (splits == "validation").tolist()
-        assert all(one["unseen_loss"] == one["val_loss"] for one in found["history"])
+        judged, own = splits == "validation", found["outputs"][splits == "validation"]
+        kept = next(one for one in found["history"] if one["best"])
+        assert kept["unseen_loss"] == pytest.approx(calibrated_loss(own, codes[judged]), rel=1e-4)
+        assert kept["val_loss"] == pytest.approx(calibration.log_loss(own, codes[judged]).mean())
 
 
 def test_a_class_that_only_one_fold_has_judges_no_head_that_never_saw_it():
