@@ -81,12 +81,12 @@ def fit_temperature(logits, labels, distinct=None):
     Returns
     -------
     float
-        Between 0.05 and 20; 1 if there are no rows or the logits do not differ.
+        Between 0.05 and 20; 1 if there are no rows.
     """
     from scipy.optimize import brentq  # here, since predicting need not wait for it
 
     logits, labels = _known(logits, labels)
-    if logits.size == 0 or np.ptp(logits, axis=1).max() == 0:
+    if logits.size == 0:
         return 1.0
     logits = logits - logits.max(1, keepdims=True)
     target = logits[np.arange(len(labels)), labels].sum()

@@ -366,3 +366,18 @@ def test_the_groups_of_the_manifest_reach_the_intervals_of_episodes(tmp_path):
     assert run(tmp_path, shots=[4])[2][0]["accuracy"]["low"] is not None
     write_parquet(tmp_path / "samples.parquet", frame.assign(group=frame["split"] + frame["kind"]))
     assert run(tmp_path, shots=[4])[2][0]["accuracy"]["low"] is None
+
+
+def test_half_of_the_smallest_class_is_the_support_of_the_second_look():
+    features = torch.from_numpy(np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32))
+    codes = np.array([0, 1, 2, 0] * 10)
+    train = np.flatnonzero(np.arange(40) < 32)
+    data = {"codes": codes, "classes": list("abc"), "rows": {"train": train}, "features": features, "groups": None}
+    support = np.stack([np.flatnonzero(codes == c)[:6] for c in range(3)]).ravel()[None]
+    query = np.stack([np.flatnonzero(codes == c)[8:10] for c in range(3)]).ravel()[None]
+    episodes, judged = script.with_half(data, (np.arange(3)[None], support, query), SETTINGS, 1.0)
+    smaller = support.reshape(3, 6)[:, :4].ravel()[None]  # 8 train rows of the classes b and c
+    assert (episodes.support == smaller).all() and (episodes.query == query).all()
+    expected = script.run(data, (np.arange(3)[None], smaller, query), SETTINGS)
+    assert (judged["predicted"] == expected.argmax(-1)).all() and judged["label"].tolist() == [[0, 0, 1, 1, 2, 2]]
+    assert script.with_half(data, (np.arange(3)[None], smaller, query), SETTINGS, 1.0) is None

@@ -214,3 +214,31 @@ def test_unusable_input_is_refused_with_a_message():
         heads.fit_logistic(features, labels, 2, [1.0], sample_weight=np.zeros(20))
     with pytest.raises(UserError, match="a target value is not a finite number"):
         heads.fit_ridge(features, np.where(labels == 0, np.nan, 1.0))
+
+
+def search(features, labels, theta, direction, l2=1e-6):
+    """One line search of a single problem: the point it ends at, and the losses before and there."""
+    rotated, labels, l2s = torch.from_numpy(features), torch.from_numpy(labels), torch.tensor([l2], dtype=torch.float64)
+    loss, gradient = lbfgs._loss(rotated, labels, None, l2s, theta)
+    found, value, slopes = lbfgs._search(rotated, labels, None, l2s, theta, loss, gradient, direction(gradient))
+    again, slopes_again = lbfgs._loss(rotated, labels, None, l2s, found)
+    assert torch.equal(value, again) and torch.equal(slopes, slopes_again)
+    return found, float(loss), float(value)
+
+
+def test_a_step_that_leads_too_far_is_halved_until_it_lowers_the_loss_and_one_that_leads_uphill_is_not_taken():
+    features, labels = problem(200, 6, 3)
+    features = features - features.mean(0)
+    theta = torch.zeros(1, 7, 3, dtype=torch.float64)
+    found, before, after = search(features, labels, theta, lambda gradient: -1e4 * gradient)
+    assert after < before and found.abs().max() > 0
+    found, before, after = search(features, labels, theta, lambda gradient: 1e4 * gradient)
+    assert torch.equal(found, theta) and after == before
+
+
+def test_a_problem_leaves_the_batch_once_no_step_lowers_its_loss(monkeypatch):
+    calls, loss = [], lbfgs._loss
+    monkeypatch.setattr(lbfgs, "_loss", lambda *args: calls.append(1) or loss(*args))
+    features, labels = problem(120, 6, 3)
+    weights, _ = heads.fit_logistic(features, labels, 3, [0.01], tolerance=0.0, max_iter=2000)
+    assert len(calls) < 400 and torch.isfinite(weights).all()

@@ -102,6 +102,31 @@ def test_calibration_errors_are_signs_from_one_half_of_a_bin_and_sizes_from_the_
     assert found == pytest.approx(brute_force_error(labels == 1, chances[:, 1]), abs=0.002)
 
 
+def test_class_wise_calibration_error_is_the_mean_over_all_classes_and_its_upper_end_that_of_what_is_seen():
+    rng = np.random.default_rng(2)
+    chances = rng.dirichlet([1, 1, 1], 3000)
+    labels = (rng.random(3000)[:, None] > np.cumsum(chances, axis=1)).sum(1)
+    chances = np.column_stack([chances[:, 0] ** 2, chances[:, 1] + chances[:, 0] * (1 - chances[:, 0]), chances[:, 2]])
+    found = metrics.classification_metrics(labels, chances, 3)["class_ece"]
+    each = [brute_force_error(labels == c, chances[:, c]) for c in range(3)]
+    assert found["value"] == pytest.approx(np.mean(each), abs=0.002) and each[0] > 0.1 > each[2]
+    parts = [signed_gaps(labels == c, chances[:, c]) for c in range(3)]
+    signed = np.mean([part[2] for part in parts], axis=0)
+    raw = np.mean([part[0] for part in parts])
+    half = stats.t.ppf(0.975, 2999) * signed.std(ddof=1) / np.sqrt(3000)
+    assert found["high"] == pytest.approx(raw + half) and found["high"] > found["value"] + half + 1e-4
+
+
+def test_copies_of_rows_are_no_more_evidence_of_a_calibration_error():
+    rng, found = np.random.default_rng(3), {"grouped": [], "alone": []}
+    for _ in range(200):
+        chances = rng.random(60).repeat(10)
+        true = (rng.random(60) < chances[::10]).repeat(10)
+        for name, units in (("grouped", np.arange(60).repeat(10)), ("alone", None)):
+            found[name].append(signed_gaps(true, chances, units)[1])
+    assert abs(np.mean(found["grouped"])) < 0.03 < 0.1 < np.mean(found["alone"])
+
+
 def test_calibration_errors_that_chance_cannot_explain_are_those_of_guo():
     labels, chances = data(4000, 3)
     chances = chances**6 / (chances**6).sum(1, keepdims=True)  # far too sure

@@ -65,8 +65,16 @@ def test_a_constant_column_does_not_hide_or_blow_up_the_others():
 def test_without_held_out_samples_a_training_sample_is_not_its_own_neighbour():
     train = cloud(0, 400)
     novelty = Novelty(train, train[:0])
-    assert novelty.limit > 0
+    unit = train / np.linalg.norm(train, axis=1, keepdims=True)
+    others, _ = NearestNeighbors(n_neighbors=11).fit(unit).kneighbors(unit)  # the first one is the sample itself
+    assert novelty.limit == pytest.approx(limit_of(others[:, -1]), abs=1e-6)
     assert flagged(novelty, cloud(3, 1000)) < 0.05
+
+
+def test_a_few_held_out_samples_are_never_unusual_themselves():
+    train, far = cloud(0, 400), -cloud(1, 5)
+    novelty = Novelty(train, far)
+    assert novelty.limit == novelty.distance(far).max() and flagged(novelty, far) == 0
 
 
 @pytest.mark.parametrize("rows", [1, 2, 19, 21])
