@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import warm_jobs
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # What each rule says when it starts (its `message:`), so that a run's output tells which rules ran.
@@ -25,8 +27,18 @@ MESSAGES = {
 }
 
 
-def graft(folder, config=None, *arguments, check=True, env=None, timeout=3600, snakefile=ROOT / "Snakefile", cwd=None):
-    """Run the workflow in `folder` with the YAML file `config`.
+def graft(
+    folder,
+    config=None,
+    *arguments,
+    check=True,
+    env=None,
+    timeout=3600,
+    snakefile=ROOT / "Snakefile",
+    cwd=None,
+    warm=True,
+):
+    """Run the workflow in `folder` with the YAML file `config`; its jobs start `warm` (see warm_jobs) or as users' do.
 
     Returns
     -------
@@ -35,13 +47,14 @@ def graft(folder, config=None, *arguments, check=True, env=None, timeout=3600, s
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory", str(folder)]
     command += ["--configfile", str(config)] if config else []
     command += ["--cores", "2", "--rerun-incomplete", "--nocolor"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
     done = subprocess.run(
         [*command, *arguments],
         capture_output=True,
         text=True,
         timeout=timeout,
         cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
+        env=warm_jobs.environment(environment) if warm else environment,
     )
     output = done.stdout + done.stderr
     if check and done.returncode:

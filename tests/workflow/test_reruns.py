@@ -215,7 +215,7 @@ def test_a_linear_probe_on_stored_embeddings_waits_for_no_library_of_networks(la
     model = "results/finetune/other.tiny.linear/seed0/ft_model.pt"
     before = (lab / model).read_bytes()
     (lab / model).unlink()
-    run = graft(lab, lab / "config.yaml", model, env={"PYTHONPROFILEIMPORTTIME": "1"})
+    run = graft(lab, lab / "config.yaml", model, env={"PYTHONPROFILEIMPORTTIME": "1"}, warm=False)
     imported = {line.split("|")[-1].strip() for line in run.output.splitlines() if line.startswith("import time:")}
     assert set(run.jobs) == {"finetune"} and "torch" in imported
     assert not {"timm", "torchvision", "transformers", "accelerate", "datasets", "sklearn"} & imported

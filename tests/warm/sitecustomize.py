@@ -1,0 +1,30 @@
+"""Imported by every Python that the tests' Snakemake starts: a job of a script rule is handed to the server of `warm_jobs`.
+
+It runs in a fork of a process that has imported the large libraries already, and this process waits for it: it has the
+job's standard streams and exit code, and passes signals on. Whatever is no such job goes on as if nothing were here.
+"""
+
+import os
+import sys
+
+
+def hand_over(address, script):
+    """Let the server run a script in a fork; never returns."""
+    import json
+    import signal
+    import socket
+    from pathlib import Path
+
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(address)
+    job = {"script": script, "path": sys.path, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    socket.send_fds(server, [json.dumps(job).encode() + b"\n"], [0, 1, 2])
+    answers = server.makefile()
+    process = int(answers.readline())
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, lambda number, _: os.kill(process, number))
+    os._exit(int(answers.readline() or 1))
+
+
+if "GRAFT_WARM_JOBS" in os.environ and "RANK" not in os.environ and "/.snakemake/scripts/" in sys.orig_argv[-1]:
+    hand_over(os.environ["GRAFT_WARM_JOBS"], sys.orig_argv[-1])
