@@ -1,5 +1,6 @@
 """A real Slurm and a checkout of graft on it, as a user of a cluster has them."""
 
+import shutil
 import signal
 import tempfile
 from dataclasses import dataclass
@@ -25,11 +26,15 @@ def pytest_sessionstart(session):
 
 
 @pytest.fixture
-def cluster():
-    """A cluster of the test's own: nobody else's jobs are in its queue. A test run that is told to end takes it down, too."""
+def cluster(tmp_path):
+    """A cluster of the test's own: nobody else's jobs are in its queue. A test run that is told to end takes it down, too.
+
+    What its daemons said is kept among the test's files.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Cluster(Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))) as running:
         yield running
+        shutil.copytree(running.folder / "log", tmp_path / "cluster")
 
 
 @pytest.fixture
