@@ -94,7 +94,7 @@ def lab(hosted, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     small_lab(folder)
     (folder / "Snakefile").write_text(LAB)
-    graft(folder, None, env=hosted, snakefile=folder / "Snakefile")
+    graft(folder, None, env=hosted, snakefile=folder / "Snakefile", warm=False)  # every job as users' start
     return folder
 
 

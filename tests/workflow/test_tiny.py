@@ -33,7 +33,7 @@ FOLDERS = [f"{stage}/{model}/seed0" for stage, models in MODELS.items() for mode
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    graft(folder, CONFIG, warm=False)  # every job as users' start
+    graft(folder, CONFIG)
     return folder / "results"
 
 
