@@ -32,7 +32,8 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 def environment(given):
     """The environment variables `given`, and those that make the jobs of a Snakemake forks of the server."""
     path = [str(Path(__file__).with_name("warm")), *filter(None, [given.get("PYTHONPATH")])]
-    return {**given, "GRAFT_WARM_JOBS": address_of_server(), "PYTHONPATH": os.pathsep.join(path)}
+    own = {"GRAFT_WARM_JOBS": address_of_server(), "GRAFT_WARM_PYTHON": sys.executable}
+    return {**given, **own, "PYTHONPATH": os.pathsep.join(path)}
 
 
 @cache

@@ -64,7 +64,7 @@ def run_in_environments(folder, config, checkout, conda, *arguments, environment
     noted = folder / "ran.txt"
     environment = {**environment_with(conda, environment), "GRAFT_RAN": str(noted)}
     arguments, snakefile = ("--sdm", "conda", *arguments), checkout / "Snakefile"
-    run = graft(folder, config, *arguments, env=environment, snakefile=snakefile, check=check)
+    run = graft(folder, config, *arguments, env=environment, snakefile=snakefile, check=check, warm=False)
     run.ran = ran(noted)
     return run
 

@@ -26,5 +26,11 @@ def hand_over(address, script):
     os._exit(int(answers.readline() or 1))
 
 
-if "GRAFT_WARM_JOBS" in os.environ and "RANK" not in os.environ and "/.snakemake/scripts/" in sys.orig_argv[-1]:
+def is_job():
+    """Whether this is a script job of the Python that the server runs in, and no rank of several."""
+    same = os.environ.get("GRAFT_WARM_PYTHON") == sys.executable
+    return same and "RANK" not in os.environ and "/.snakemake/scripts/" in sys.orig_argv[-1]
+
+
+if is_job():
     hand_over(os.environ["GRAFT_WARM_JOBS"], sys.orig_argv[-1])
