@@ -97,8 +97,8 @@ def become(job):
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])
-    sys.argv = [job["script"]]
-    sys.path[:] = [str(Path(job["script"]).parent), *job["path"]]
+    sys.argv = job["arguments"]
+    sys.path[:] = [str(Path(sys.argv[0]).parent), *job["path"]]
 
 
 def run(script):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import sys
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from tiny_data import trainings
 MODEL = "results/finetune/cells.tiny.gated/seed0"
 FILES = ("ft_model.pt", "ft_history.csv")
 FOLD = f"{MODEL}/fold1"
+READY = ("results/data/cells/samples.parquet", "resources/backbones/tiny/backbone.json")
 CONFIG = trainings("cells", method="gated", epochs=3, augment="standard", folds=2)
 
 
@@ -50,7 +52,15 @@ def wait_for_gate(folder, controller, run=MODEL):
     wait_for(lambda: at_the_gate(folder / run), "the training waits", controller, folder / "out.log")
 
 
-def lab(folder):
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory, snakefile):
+    """A function that makes a folder with data and config, in which all is done but the trainings."""
+    first = with_data(tmp_path_factory.mktemp("prepared"))
+    graft(first, first / "config.yaml", *READY, snakefile=snakefile)
+    return lambda folder: shutil.copytree(first, folder, symlinks=True, dirs_exist_ok=True)
+
+
+def with_data(folder):
     """A folder with data and config."""
     for i in range(48):
         path = folder / "cells" / "ab"[i % 2] / f"{i}.png"
@@ -72,7 +82,7 @@ def again(snakefile):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, again):
+def undisturbed(tmp_path_factory, lab, again):
     folder = lab(tmp_path_factory.mktemp("undisturbed"))
     again(folder, f"{MODEL}/ft_model.pt", f"{FOLD}/held_out.parquet")
     return SimpleNamespace(files=results(folder), held_out=(folder / FOLD / "held_out.parquet").read_bytes())
@@ -94,14 +104,13 @@ def log_of(folder, run="finetune/cells.tiny.gated.seed0"):
     return (folder / f"logs/{run}.log").read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_training_job_that_is_killed_and_run_again_ends_with_the_same_bytes(
-    tmp_path, undisturbed, start, again, number
+def test_a_training_job_that_is_told_to_end_and_run_again_ends_with_the_same_bytes(
+    tmp_path, undisturbed, lab, start, again
 ):
     folder = lab(tmp_path)
     controller = start(folder)
     wait_for_gate(folder, controller)
-    training_job(controller).send_signal(number)
+    training_job(controller).terminate()
     assert controller.wait(LONG) != 0
     assert not (folder / MODEL / "ft_model.pt").exists()
     again(folder, f"{MODEL}/ft_model.pt")
@@ -111,7 +120,7 @@ def test_a_training_job_that_is_killed_and_run_again_ends_with_the_same_bytes(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_ctrl_c_or_a_lost_terminal_saves_the_state_and_leaves_no_lock(tmp_path, undisturbed, start, again, number):
+def test_ctrl_c_or_a_lost_terminal_saves_the_state_and_leaves_no_lock(tmp_path, undisturbed, lab, start, again, number):
     folder = lab(tmp_path)
     controller = start(folder)
     wait_for_gate(folder, controller)
@@ -125,7 +134,7 @@ def test_ctrl_c_or_a_lost_terminal_saves_the_state_and_leaves_no_lock(tmp_path, 
 
 
 def test_the_training_of_a_fold_that_is_killed_and_run_again_ends_with_the_same_bytes(
-    tmp_path, undisturbed, start, again
+    tmp_path, undisturbed, lab, start, again
 ):
     folder = lab(tmp_path)
     controller = start(folder, f"{FOLD}/held_out.parquet")
@@ -138,7 +147,9 @@ def test_the_training_of_a_fold_that_is_killed_and_run_again_ends_with_the_same_
     assert not (folder / FOLD / ".state").exists()
 
 
-def test_snakemake_killed_with_its_jobs_and_run_again_ends_with_the_same_bytes(tmp_path, undisturbed, start, again):
+def test_snakemake_killed_with_its_jobs_and_run_again_ends_with_the_same_bytes(
+    tmp_path, undisturbed, lab, start, again
+):
     folder = lab(tmp_path)
     controller = start(folder)
     wait_for_gate(folder, controller)
@@ -155,7 +166,7 @@ def test_snakemake_killed_with_its_jobs_and_run_again_ends_with_the_same_bytes(t
     assert results(folder) == undisturbed.files
 
 
-def test_state_of_other_settings_is_refused_with_a_log_line(tmp_path, start, again):
+def test_state_of_other_settings_is_refused_with_a_log_line(tmp_path, lab, start, again):
     folder = lab(tmp_path)
     controller = start(folder)
     wait_for_gate(folder, controller)

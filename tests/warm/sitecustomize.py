@@ -1,4 +1,4 @@
-"""Imported by every Python that the tests' Snakemake starts: a job of a script rule is handed to the server of `warm_jobs`.
+"""Imported by every Python that the tests start with `warm_jobs`: what runs a script of graft is handed to its server.
 
 It runs in a fork of a process that has imported the large libraries already, and this process waits for it: it has the
 job's standard streams and exit code, and passes signals on. Whatever is no such job goes on as if nothing were here.
@@ -8,8 +8,8 @@ import os
 import sys
 
 
-def hand_over(address, script):
-    """Let the server run a script in a fork; never returns."""
+def hand_over(address, arguments):
+    """Let the server run a script with its arguments in a fork; never returns."""
     import json
     import signal
     import socket
@@ -17,7 +17,7 @@ def hand_over(address, script):
 
     server = socket.socket(socket.AF_UNIX)
     server.connect(address)
-    job = {"script": script, "path": sys.path, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    job = {"arguments": arguments, "path": sys.path, "folder": str(Path.cwd()), "environment": dict(os.environ)}
     socket.send_fds(server, [json.dumps(job).encode() + b"\n"], [0, 1, 2])
     answers = server.makefile()
     process = int(answers.readline())
@@ -27,10 +27,12 @@ def hand_over(address, script):
 
 
 def is_job():
-    """Whether this is a script job of the Python that the server runs in, and no rank of several."""
+    """Whether this runs a script of graft, in the Python that the server runs in, and no rank of several."""
     same = os.environ.get("GRAFT_WARM_PYTHON") == sys.executable
-    return same and "RANK" not in os.environ and "/.snakemake/scripts/" in sys.orig_argv[-1]
+    script = "".join(sys.orig_argv[1:2])
+    ours = "/.snakemake/scripts/" in script or script.endswith("/scripts/predict_files.py")
+    return same and ours and "RANK" not in os.environ
 
 
 if is_job():
-    hand_over(os.environ["GRAFT_WARM_JOBS"], sys.orig_argv[-1])
+    hand_over(os.environ["GRAFT_WARM_JOBS"], sys.orig_argv[1:])

@@ -94,24 +94,16 @@ def test_a_store_that_was_moved_or_is_shared_reruns_nothing_and_spares_the_forwa
     assert (counts(lab)["decodes"], counts(lab)["forwards"]) == (0, 0)
 
 
-def test_one_image_added_is_one_decode_and_one_forward_of_its_data_set(lab):
+def test_an_image_added_and_one_replaced_by_an_older_file_are_one_forward_each_and_one_deleted_is_none(lab):
     draw(lab / "cells" / "a" / "new.png", 99)
+    replaced, deleted = (lab / "cells" / "a" / name for name in ("0.png", "2.png"))
+    draw(replaced, 98)
+    os.utime(replaced, (10**9, 10**9))
+    deleted.unlink()
     assert {"prepare_data", "embed", "finetune", "predict"} <= touched(rerun(lab))
-    assert (counts(lab)["decodes"], counts(lab)["forwards"]) == (1, 1)
-
-
-def test_one_image_replaced_by_an_older_file_is_one_forward(lab):
-    path = lab / "cells" / "a" / "0.png"
-    draw(path, 99)
-    os.utime(path, (10**9, 10**9))
-    assert "finetune" in touched(rerun(lab))
-    assert (counts(lab)["decodes"], counts(lab)["forwards"]) == (1, 1)
-
-
-def test_one_image_deleted_is_no_forward(lab):
-    (lab / "cells" / "a" / "2.png").unlink()
-    assert "finetune" in touched(rerun(lab))
-    assert (counts(lab)["decodes"], counts(lab)["forwards"]) == (0, 0)
+    assert (counts(lab)["decodes"], counts(lab)["forwards"]) == (2, 2)
+    found = pd.read_parquet(lab / "results/data/cells/samples.parquet")["sample_id"].to_list()
+    assert len(found) == 40 and "a/new.png" in found and "a/2.png" not in found
 
 
 def test_touched_files_rerun_prepare_data_alone(lab):

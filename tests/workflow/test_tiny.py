@@ -1,6 +1,7 @@
 """The whole workflow on a handful of real samples with real weights: every stage, every file, and nothing twice."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import torch
 import yaml
 
+import warm_jobs
 from graft.outputs import sha256_of_file
 from graft.readers import opener, root_of
 from running import ROOT, graft
@@ -128,7 +130,7 @@ def test_results_name_no_place_of_this_machine(results):
 def predicted_anew(results, model, data):
     """The table of scripts/predict_files.py, as `make predict` calls it, by sample."""
     command = [sys.executable, ROOT / "scripts/predict_files.py", model, data, "--results", results, "--out", "new.csv"]
-    subprocess.run(command, check=True, capture_output=True, cwd=data)
+    subprocess.run(command, check=True, capture_output=True, cwd=data, env=warm_jobs.environment(os.environ))
     return pd.read_csv(data / "new.csv").set_index("sample_id")
 
 
@@ -160,7 +162,8 @@ def test_new_texts_are_predicted_as_the_workflow_would(results, run, tmp_path):
     (tmp_path / "in").mkdir()
     pd.DataFrame({"Text": texts}).to_parquet(tmp_path / "in/a.parquet")
     predict = [sys.executable, ROOT / "scripts/predict_files.py", run.split("/")[1], "in/a.parquet"]
-    subprocess.run([*predict, "--results", results], check=True, capture_output=True, cwd=tmp_path)
+    command, environment = [*predict, "--results", results], warm_jobs.environment(os.environ)
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path, env=environment)
     table = pd.read_csv(tmp_path / "predictions.csv")
     for column in ("prob_sci.med", "prob_sci.space"):
         assert np.allclose(table[column], wanted[column], atol=0.02)
