@@ -10,6 +10,8 @@ import gc
 import json
 import os
 import runpy
+import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -39,11 +41,13 @@ def environment(given):
 @cache
 def address_of_server():
     """Start the server of this test process, once."""
-    address = Path(tempfile.mkdtemp(prefix="warm-")) / "socket"
+    folder = tempfile.mkdtemp(prefix="warm-")
+    address = Path(folder) / "socket"
     command = [sys.executable, __file__, str(address)]
     server = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **ONE_THREAD}, process_group=0
     )
+    atexit.register(shutil.rmtree, folder)
     atexit.register(server.kill)
     if server.stdout.readline() != b"ready\n":
         raise AssertionError(f"the server of jobs ended with {server.wait()}")
@@ -56,13 +60,15 @@ def serve(address):
     listener.bind(address)
     listener.listen(64)
     print("ready", flush=True)
-    while True:
+    # Its standard input ends with the test process, however that ends.
+    while listener in select.select([listener, sys.stdin], [], [])[0]:
         client, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
             return attend(client)
         client.close()
         reap()
+    os._exit(0)
 
 
 def reap():
@@ -106,7 +112,10 @@ def run(script):
     try:
         runpy.run_path(script, run_name="__main__")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
     except BaseException:
         traceback.print_exc()
         return 1

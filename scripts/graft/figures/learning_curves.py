@@ -80,7 +80,7 @@ def paint_stage(axes, stage, rows):
     upper, *lower = axes
     curves = [("train_loss", "training", PALETTE[0], "o"), ("val_loss", "validation", PALETTE[1], "s")]
     if probe:  # by these the L2 is chosen
-        curves.append(("unseen_loss", "folds and validation, calibrated", PALETTE[2], "^"))
+        curves.append(("unseen_loss", "folds and validation", PALETTE[2], "^"))
     paint_curves(upper, rows, place, curves)
     for one in lower:
         looks = zip(QUALITY.items(), PALETTE[2:], ("o", "s", "^"), strict=False)
