@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
@@ -67,6 +67,23 @@ def test_the_loss_that_chooses_is_that_of_folds_and_validation_rows_together(kin
         assert one["unseen_loss"] == pytest.approx(loss, rel=1e-3)
         assert one["best"] == (one["l2"] == found["l2"])
     assert found["l2"] == min(found["history"], key=lambda one: one["unseen_loss"])["l2"]
+
+
+def test_under_class_weights_heads_are_judged_with_intercepts_as_the_model_will_have_them():
+    features, codes, splits, folds = rows()
+    codes[codes == 2] = np.arange((codes == 2).sum()) % 3  # one class is rarer than the others
+    found = solve(features, codes, splits, folds, settings={**PLAIN, "class_weights": "balanced"}, refit=True)
+    known = np.isfinite(found["outputs"][:, 0])
+    outputs, labels = found["outputs"][known], codes[known]
+    shift = np.log(np.bincount(codes[splits == "train"]) / (splits == "train").sum())
+
+    def loss(values):
+        scaled = outputs * np.exp(-values[0]) + shift + values[1:]
+        return (np.log(np.exp(scaled).sum(1)) - scaled[np.arange(len(labels)), labels]).sum()
+
+    best = minimize(lambda x: loss(x) + x[0] ** 2 / 0.5**2 / 2 + (x[1:] ** 2).sum() / 2, np.zeros(4)).x
+    kept = next(one for one in found["history"] if one["best"])
+    assert kept["unseen_loss"] == pytest.approx(loss(best) / len(labels), rel=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "target"), [("classification", CLASSES), ("regression", NUMBER)])
