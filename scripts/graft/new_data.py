@@ -181,7 +181,7 @@ def _guessed(schema, modality, where):
     except UserError:
         what = f"cannot tell which column holds the {modality}s ({', '.join(schema.names[:30])})"
         raise UserError(what, where, None, NAME_IT[modality]) from None
-    return {"path" if key == "bytes" else key: column}
+    return {"path" if key == "bytes" else key: column[0] if key == "features" and len(column) == 1 else column}
 
 
 def _are_files(read, column, suffixes):

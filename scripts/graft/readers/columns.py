@@ -2,6 +2,7 @@
 
 import fnmatch
 import posixpath
+import re
 
 import numpy as np
 import pandas as pd
@@ -83,7 +84,7 @@ def check_columns(schema, entry, where):
     ]
     if entry["columns"].get("features"):
         try:
-            feature_columns(schema, entry["columns"]["features"], where)
+            feature_columns(schema, entry["columns"]["features"], where, _others(entry))
         except UserError as error:
             errors.append(error)
     raise_all(errors)
@@ -95,7 +96,8 @@ def content_of(schema, entry, where):
     Returns
     -------
     (modality or None, key, column)
-        key is "path", "bytes" (of images), "text" or "features"; the modality is None for paths whose kind only the files tell.
+        key is "path", "bytes" (of images), "text" or "features", whose column is a list of names; the modality is None for
+        paths whose kind only the files tell.
     """
     named = {key: entry["columns"].get(key) for key in GUESSES if entry["columns"].get(key)}
     if not named:
@@ -119,17 +121,33 @@ def content_of(schema, entry, where):
     modality = {"text": "text", "features": "vector"}.get(key)
     if key == "path" and holds_bytes(schema, column):
         key, modality = "bytes", "image"
+    if key == "features":
+        column = feature_columns(schema, column, where, _others(entry))
     return entry["modality"] or modality, key, column
 
 
-def used_columns(schema, entry, content, where):
-    """Which columns the samples and their ids stand in, in order: new data are read alike (see new_data.py)."""
+def used_columns(entry, content, where, before=None):
+    """Which columns the samples and their ids stand in, in order: new data are read alike (see new_data.py).
+
+    `before` is what an earlier table of the data set gave: features must be the same columns in all.
+    """
     _, key, column = content
-    if key == "features":
-        used = {"features": feature_columns(schema, column, where)}
-    else:
-        used = {"path" if key == "bytes" else key: column}
-    return used | ({"id": entry["columns"]["id"]} if entry["columns"].get("id") else {})
+    used = {"path" if key == "bytes" else key: column}
+    if before and key == "features" and column != before.get("features", column):
+        apart = [f"'{name}'" for name in set(column) ^ set(before["features"])]
+        raise UserError(
+            f"the features are other columns than in the data set's first table: {', '.join(sorted(apart)[:10])}",
+            where,
+            f"the same {len(before['features'])} columns in every table",
+            "name those that all tables have in `columns: {features: [..]}`",
+        )
+    return before or used | ({"id": entry["columns"]["id"]} if entry["columns"].get("id") else {})
+
+
+def _others(entry):
+    """{column: the key of the config that names it} of all columns that are no features."""
+    named = {column: f"columns.{key}" for key, column in entry["columns"].items() if key != "features" and column}
+    return named | {target_column(name, facts): f"targets.{name}" for name, facts in entry["targets"].items()}
 
 
 def modality_of_paths(paths, where):
@@ -177,22 +195,42 @@ def holds_bytes(schema, column):
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def feature_columns(schema, wanted, where):
-    """The columns of a feature vector: `wanted` is a name, a pattern, or a list of both."""
+def feature_columns(schema, wanted, where, others=()):
+    """The columns of a feature vector: `wanted` is a name, a pattern, or a list of both.
+
+    A pattern leaves out the columns that `others` (see `_others`) names: a target among the features would foretell
+    itself. Its columns have the order of their names, with 9 before 10, whatever their order in one table or another.
+    """
     names = []
     for pattern in [wanted] if isinstance(wanted, str) else wanted:
-        hits = [pattern] if pattern in schema.names else fnmatch.filter(schema.names, pattern)
+        if pattern in schema.names:
+            hits = [pattern]
+        else:
+            hits = sorted(set(fnmatch.filter(schema.names, pattern)).difference(others), key=_natural)
         if not hits:
             hint = did_you_mean(pattern, schema.names)
             raise UserError(f"no column fits features '{pattern}'", where, ", ".join(schema.names[:30]), hint)
         names += [name for name in hits if name not in names]
+    answers = [f"'{name}'" for name in names if others and others.get(name, "").startswith("targets.")]
+    if answers:
+        raise UserError(
+            f"columns are features and targets, too: {', '.join(answers)}",
+            where,
+            "features that do not hold the answer",
+            "take them out of `columns.features`",
+        )
     return names
 
 
-def columns_of_content(schema, content, where):
+def _natural(name):
+    """A key that sorts names with the numbers in them as numbers."""
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def columns_of_content(content):
     """The names of the columns that hold the samples; `content` is what `content_of` gave."""
     _, key, column = content
-    return feature_columns(schema, column, where) if key == "features" else [column]
+    return column if key == "features" else [column]
 
 
 def contents(table, content, where, decimal="auto"):
@@ -206,7 +244,7 @@ def contents(table, content, where, decimal="auto"):
     """
     modality, key, column = content
     if key == "features":
-        return _vectors(table, feature_columns(table.schema, column, where), where, decimal)
+        return _vectors(table, column, where, decimal)
     values = table[column]
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if isinstance(values, pa.ChunkedArray):  # more than 2 GB of text does not fit one chunk

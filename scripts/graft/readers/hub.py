@@ -43,7 +43,7 @@ def list_samples(entry, root):
         facts["tables"][name] = {"rows": table.num_rows}
         names = class_names(table.schema)
         facts["named"] = [t for t, found in entry["targets"].items() if columns.target_column(t, found) in names]
-        facts.setdefault("columns", columns.used_columns(schema, entry, content, name))
+        facts["columns"] = columns.used_columns(entry, content, name, facts.get("columns"))
         # A split column of the user's is more than what the shard is called.
         split = None if entry["columns"].get("split") else split_of(name)
         frames.append(columns.frame_of(named_classes(table), entry, name, content, split))
@@ -56,7 +56,7 @@ def rows(entry, root, name):
     """The modality, and a function that gives the content of a row, of shard `name`."""
     schema, read = open_shard(root, name, follows(entry))
     content = columns.content_of(schema, entry, name)
-    wanted = columns.columns_of_content(schema, content, name)
+    wanted = columns.columns_of_content(content)
     if name.endswith(".parquet"):
         return content[0], table_reader.rows_by_group({**entry, "skip_rows": 0}, root, name, content, wanted)
     return content[0], columns.contents(read(wanted), content, name)

@@ -40,7 +40,7 @@ def list_samples(entry, root):
             raise UserError("the table has no rows of data", name, "a header row and at least one row of data")
         notes += [f"{name}: {note}" for note in found.get("notes", ())]
         facts["tables"][name] = {"rows": table.num_rows, **{key: one for key, one in found.items() if key != "notes"}}
-        facts.setdefault("columns", columns.used_columns(schema, entry, content, name))
+        facts["columns"] = columns.used_columns(entry, content, name, facts.get("columns"))
         frame = columns.frame_of(table, entry, name, content, split)
         frames.append(find_files(frame, root, name, entry, notes) if content[1] == "path" else frame)
     listing = columns.join(frames, facts)
@@ -53,7 +53,7 @@ def rows(entry, root, name):
     """The modality, and a function that gives the content of a row, of table `name`."""
     schema, read = open_table(entry, root, name)
     content = columns.content_of(schema, entry, name)
-    wanted = columns.columns_of_content(schema, content, name)
+    wanted = columns.columns_of_content(content)
     if _kind(entry, root, name) == "parquet":
         return content[0], rows_by_group(entry, root, name, content, wanted)
     return content[0], columns.contents(read(wanted)[0], content, name, entry["decimal"])
