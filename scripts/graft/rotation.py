@@ -20,11 +20,13 @@ def steadied(features):
     """What to divide the columns of a network's embeddings by, which have one unit: Tensor of float64, shape (width,).
 
     A unit of a network that few of the rows wake has a small spread by luck. Divided by that, it outweighs all others in
-    rows that wake it. So the variance of the median column is added to each column's own.
+    rows that wake it. So the variance of the median column is added to each column's own; columns that are dead in
+    these rows are not counted, for more than half of them may be, and one that other rows wake is then scaled like the rest.
     """
     columns = torch.as_tensor(features).split(64, 1)  # some at a time, since their float64 copies are large
     spread = torch.cat([some.double().std(0, correction=0) for some in columns])
-    return (spread.square() + spread.median().square()).sqrt().clamp_min(1e-300)
+    living = spread[spread > DEAD * spread.max()]
+    return (spread.square() + living.median().square()).sqrt() if len(living) else torch.ones_like(spread)
 
 
 @dataclass(frozen=True)
