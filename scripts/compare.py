@@ -16,7 +16,7 @@ def main(teacher, student, samples, output):
     """Write agreement.json; `teacher` and `student` are dicts with the paths model, predictions and metrics."""
     ours, theirs = (pd.read_parquet(one["predictions"]).set_index("sample_id") for one in (student, teacher))
     theirs = theirs.reindex(ours.index)
-    groups = read_manifest(samples).frame.set_index("sample_id")["group"].reindex(ours.index).to_numpy()
+    groups = read_manifest(samples).frame.set_index("sample_id")["sampling_unit"].reindex(ours.index).to_numpy()
     rows = {split: (ours["split"] == split).to_numpy() for split in SPLITS}
     write_json(
         output,

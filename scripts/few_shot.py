@@ -72,7 +72,7 @@ def open_data(samples, features, settings):
         "ids": rows["sample_id"].to_numpy(),
         "classes": list(target["classes"]),
         "codes": codes,
-        "groups": rows["group"].to_numpy(),
+        "groups": rows["sampling_unit"].to_numpy(),
         "rows": {split: np.flatnonzero((splits == split) & (codes >= 0)) for split in ("train", "validation", "test")},
         "features": few_shot.prepare(embeddings, train, settings["centre"], settings["normalize"]),
     }

@@ -28,7 +28,7 @@ def main(samples, model, features, output_predictions, output_metrics, held_out=
     (target,) = content["targets"]
     table = predict(content, target, manifest, rows, blocks_of(rows, *features), read_held_out(held_out))
     write_predictions(output_predictions, table, content, target)
-    metrics = metrics_of(table, content["targets"][target], rows["group"])
+    metrics = metrics_of(table, content["targets"][target], rows["sampling_unit"])
     if adapts(content["method"]) and drawn(manifest.card["split"]):
         logger.info(
             "no figures on test rows: they were drawn from the labelled ones, and %s is for the domain of the pool; "

@@ -144,7 +144,7 @@ def choice_of(members, manifest):
     counts = None if classes is None else Counter({name: 0 for name in classes} | Counter(tables[0]["label"]))
     names, _ = headline(first["metrics"].get("validation", {}), counts)
     metrics = ["r2"] if classes is None else [*(name for name in names if name in COLUMNS), "accuracy"]
-    groups = dict(zip(manifest.frame["sample_id"], manifest.frame["group"], strict=True))
+    groups = dict(zip(manifest.frame["sample_id"], manifest.frame["sampling_unit"], strict=True))
     return choose(candidates, classes, groups, metrics, "rmse" if classes is None else "log_loss")
 
 
@@ -166,7 +166,7 @@ def choices_of_tasks(few_shot, tasks, manifests):
         shots = sorted(set.intersection(*(set(tasks[name]["shots"]) for name in tables)))
         splits = {split for table in tables.values() for split in table["split"].unique()}
         frame = manifests[key[0]].frame
-        groups = dict(zip(frame["sample_id"], frame["group"], strict=True))
+        groups = dict(zip(frame["sample_id"], frame["sampling_unit"], strict=True))
         candidates = [
             Candidate(name, [table[table["shots"] == n] for n in shots] or [table.head(0)], 0, True)
             for name, table in sorted(tables.items())

@@ -170,6 +170,7 @@ def manifest(folder, frame, modality, group=None, paths=None, rows=None, content
             "split": frame["split"],
             "fold": np.int16(-1),
             "group": pd.Series([None] * count if group is None else group, dtype=object),
+            "sampling_unit": pd.Series([None] * count if group is None else group, dtype=object),
         }
     )
     write_parquet(folder / "samples.parquet", samples)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
-from graft import near_copies
+from graft import near_copies, splits
 from graft.errors import UserError
 from graft.readers import opener
 
@@ -68,6 +68,33 @@ def _similar(rows, entry, root, modality, threads):
         return (
             near_copies.similar_texts(values) if modality == "text" else near_copies.similar_images(np.stack([*values]))
         )
+
+
+def sampling_units(frame, pairs):
+    """What is drawn together when a figure's interval is computed: rows that do not tell two things.
+
+    These are the rows of a group, of one content, and near copies, in each split by itself.
+
+    Parameters
+    ----------
+    frame : DataFrame with sample_id, content_sha256, split, group
+    pairs : as `bind_near_copies` gives them
+
+    Returns
+    -------
+    Series of str; None for a row that stands alone
+    """
+    units = pd.Series(None, frame.index, dtype=object)
+    for _, rows in frame.groupby("split"):
+        contents, content_of_row = np.unique(rows["content_sha256"].to_numpy(str), return_inverse=True)
+        inside = np.empty((0, 2), np.int64) if pairs is None else pd.Index(contents).get_indexer(pairs.ravel())
+        inside = inside.reshape(-1, 2)
+        clusters = near_copies.clusters(len(contents), inside[(inside >= 0).all(axis=1)])
+        groups = splits.group_names(rows)
+        words = pd.Series(splits.bind(rows["sample_id"].to_numpy(object), groups, clusters[content_of_row]), rows.index)
+        named = words.str.startswith("group\0") | words.duplicated(keep=False)
+        units[rows.index] = words.str.replace("\0", " ").where(named, None)
+    return units
 
 
 def facts_of(frame, pairs, notes):

@@ -17,7 +17,7 @@ WORDS = 5  # of a shingle
 FEWEST = 3  # shingles that near copies share
 RARE = 20  # texts that a shingle may stand in before it is taken for boilerplate, which says nothing
 QUOTED = 0.2  # of the shorter text's shingles are shared, those that are boilerplate not among them,
-SAME = 0.5  # or this share, whatever they are
+SAME = 0.5  # or this share, of neighbours that share boilerplate
 BLOCK = 2000  # texts that are held against all at a time
 # Chinese, Japanese: each character is a word. Any other run of letters and digits is one.
 CHARACTERS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -32,8 +32,9 @@ def similar_texts(texts):
     """Pairs of texts of which one quotes the other, or that hardly differ.
 
     They share at least 3 shingles of 5 words, which are a fifth of the shorter one's, where shingles that stand in more
-    than 20 texts are not looked at (containment, Broder 1997); or half of the shorter one's shingles of any kind; or
-    all their words in order.
+    than 20 texts are not looked at (containment, Broder 1997); or all their words in order. Of texts that share only what
+    stands in many texts, such as forms that were filled in, each is compared with the next one that has the same shingle:
+    if half of the shorter one's shingles are shared, the two are a pair. So a form's copies hang together, one to the next.
 
     Parameters
     ----------

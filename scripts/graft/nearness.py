@@ -47,7 +47,7 @@ def measure(blocks, frame, columns_differ):
     ----------
     blocks : function without arguments that gives an iterator of (places in `frame`, embeddings), see
         feature_files.blocks_of; it is called several times
-    frame : DataFrame with sample_id, split, group, n rows
+    frame : DataFrame with sample_id, split, sampling_unit, n rows
     columns_differ : bool
         The columns are quantities of their own: they are divided by their spread over the train rows. Embeddings of a
         network are scaled to length 1 instead, and the median is given as a cosine.
@@ -68,7 +68,7 @@ def measure(blocks, frame, columns_differ):
     rows = _rows_at(blocks, places, scaled)
     distances = nearest((scaled(block[splits[at] == "train"]) for at, block in blocks()), rows)
     measured = {split: distances[np.isin(places, wanted)] for split, wanted in asked.items()}
-    units = frame["group"].fillna("").str.strip().to_numpy(object)
+    units = frame["sampling_unit"].fillna("").str.strip().to_numpy(object)
     units = np.where(units == "", np.array([f"row {i}" for i in range(len(frame))], object), units)
     return {
         "measure": "distance" if columns_differ else "cosine",

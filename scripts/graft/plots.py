@@ -140,8 +140,8 @@ def read_judged(predictions):
 
 
 def with_groups(judged, frame):
-    """The same with the group of each row, which intervals need; `frame` is the manifest's."""
-    groups = frame.set_index("sample_id")["group"].reindex(judged.rows["sample_id"]).to_numpy()
+    """The same with the sampling unit of each row, which intervals need; `frame` is the manifest's."""
+    groups = frame.set_index("sample_id")["sampling_unit"].reindex(judged.rows["sample_id"]).to_numpy()
     return replace(judged, rows=judged.rows.assign(group=groups))
 
 

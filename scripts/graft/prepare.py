@@ -73,6 +73,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     frame = _with_folds(frame, targets, entry, notes)
     for target in targets:  # a label of a row that is not learnt from must not make anything run again
         frame[target] = frame[target].mask(frame["split"] == "pool")
+    frame["sampling_unit"] = alike.sampling_units(frame, near)
     frame = frame.sort_values("sample_id", kind="stable", key=lambda ids: ids.astype(object)).reset_index(drop=True)
     card = {"dataset": name, **facts, **count(frame, targets)}
     card |= describe(frame, modality, entry)
@@ -120,7 +121,7 @@ def digests_of(prepared):
     labelled, pool = frame[frame["split"] != "pool"], frame[frame["split"] == "pool"]
     training = labelled[labelled["split"] != "test"]
     return {
-        "labelled": digest_of_rows(labelled[names + labels], {"targets": targets, **meaning}),
+        "labelled": digest_of_rows(labelled[[*names, *labels, "sampling_unit"]], {"targets": targets, **meaning}),
         "training": digest_of_rows(training[names + labels], {"targets": targets, **meaning}),
         "contents": digest_of_rows(labelled[names], meaning),
         "pool": digest_of_rows(pool[names], meaning),
@@ -196,8 +197,8 @@ def _split(frame, targets, entry, given):
     parts, how, carved = splits.make_splits(
         rows["sample_id"].to_numpy(object),
         _strata(rows, targets, rows["given"] == "train" if given else None),
-        _groups(rows),
-        _objects(rows["given"]) if given else None,
+        splits.group_names(rows),
+        splits.objects(rows["given"]) if given else None,
         entry["split"],
         entry["split_seed"],
         rows["alike"].to_numpy(object),
@@ -213,7 +214,7 @@ def _split(frame, targets, entry, given):
 def _notes_on_groups(frame):
     """How many groups each split has, and how many are kept together because they share a content."""
     rows = frame[frame["labelled"]]
-    groups = _groups(rows)
+    groups = splits.group_names(rows)
     if groups is None:
         return []
     words = splits.bind(rows["sample_id"].to_numpy(object), groups, rows["alike"].to_numpy(object))
@@ -228,7 +229,7 @@ def _notes_on_groups(frame):
 
 def _with_folds(frame, targets, entry, notes):
     train = (frame["split"] == "train").to_numpy(bool)
-    rows, groups = frame[train], _groups(frame[train])
+    rows, groups = frame[train], splits.group_names(frame[train])
     ids, contents = rows["sample_id"].to_numpy(object), rows["alike"].to_numpy(object)
     growth_stable = bool(entry["split"].get("growth_stable"))
     count = min(entry["folds"], len(set(splits.bind(ids, groups, contents, growth_stable))))
@@ -257,16 +258,6 @@ def _strata(rows, targets, drawn=None):
     name = next((n for n, t in targets.items() if t["kind"] == "classification"), next(iter(targets)))
     values = rows[name] if drawn is None else rows[name].where(drawn)
     return splits.strata(values, targets[name]["kind"])
-
-
-def _groups(rows):
-    words = rows["group"].str.strip()
-    groups = _objects(words.mask(words == ""))
-    return None if all(group is None for group in groups) else groups
-
-
-def _objects(values):
-    return values.astype(object).where(values.notna(), None).to_numpy(object)
 
 
 def _plain(value):

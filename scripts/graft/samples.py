@@ -16,14 +16,15 @@ from graft.outputs import read_json, write_parquet
 
 __all__ = ["Manifest", "digest_of_rows", "natural_sort", "read_manifest", "write_manifest"]
 
-COLUMNS = ("sample_id", "path", "row", "content_sha256", "split", "fold", "group")
+COLUMNS = ("sample_id", "path", "row", "content_sha256", "split", "fold", "group", "sampling_unit")
 
 
 @dataclass(frozen=True)
 class Manifest:
     """A prepared data set.
 
-    frame : DataFrame with sample_id, path, row, content_sha256, split, fold, group and one column per target
+    frame : DataFrame with sample_id, path, row, content_sha256, split, fold, group, sampling_unit (what intervals draw
+        together, see alike.sampling_units) and one column per target
     targets : dict, target -> {"kind": "classification", "classes": [...]} or {"kind": "regression"}
     card : dict, data_card.json
     """

@@ -102,6 +102,18 @@ def make_splits(ids, labels, groups, given, settings, seed, alike=None):
     return splits, "given" if given is not None and not carved else how, carved
 
 
+def group_names(rows):
+    """The group of each row, None for none; None if no row has one. `rows` is a DataFrame with group."""
+    words = rows["group"].str.strip()
+    groups = objects(words.mask(words == ""))
+    return None if all(group is None for group in groups) else groups
+
+
+def objects(values):
+    """A Series as an array of Python objects, None where a value is missing."""
+    return values.astype(object).where(values.notna(), None).to_numpy(object)
+
+
 def bind(ids, groups=None, alike=None, growth_stable=False):
     """What each row is drawn as: the word of its unit, which is its own id where nothing binds it to another row.
 

@@ -148,7 +148,7 @@ def write_data(folder, sizes=None, kind="classification", drop=()):
     frame = pd.DataFrame(rows, columns=["sample_id", "split", "kind"])
     frame = frame.sort_values("sample_id").reset_index(drop=True)
     codes = frame["kind"].map({"a": 0, "b": 1, "c": 2}).to_numpy()
-    frame = frame.assign(path="x.csv", row=np.arange(len(frame)), content_sha256="0" * 64, fold=-1, group=None)
+    frame = frame.assign(path="x.csv", row=np.arange(len(frame)), content_sha256="0" * 64, fold=-1, group=None, sampling_unit=None)
     frame["fold"] = frame["fold"].astype("int16")
     frame.loc[frame["sample_id"].str.startswith(tuple(drop)), "kind"] = None
     if kind == "regression":
@@ -364,7 +364,7 @@ def test_the_groups_of_the_manifest_reach_the_intervals_of_episodes(tmp_path):
     """Where the queries of a class are all of one group, nothing is known of other groups."""
     frame = write_data(tmp_path)
     assert run(tmp_path, shots=[4])[2][0]["accuracy"]["low"] is not None
-    write_parquet(tmp_path / "samples.parquet", frame.assign(group=frame["split"] + frame["kind"]))
+    write_parquet(tmp_path / "samples.parquet", frame.assign(sampling_unit=frame["split"] + frame["kind"]))
     assert run(tmp_path, shots=[4])[2][0]["accuracy"]["low"] is None
 
 

@@ -13,7 +13,7 @@ from graft.nearness import measure, nearest
 def frame_of(group=None, **counts):
     splits = np.repeat(list(counts), list(counts.values()))
     ids = [f"s{i}" for i in range(len(splits))]
-    return pd.DataFrame({"sample_id": ids, "split": splits, "group": None if group is None else group})
+    return pd.DataFrame({"sample_id": ids, "split": splits, "sampling_unit": None if group is None else group})
 
 
 def blocks_of(embeddings, size=37):
@@ -77,7 +77,7 @@ def test_few_groups_leave_it_open_whether_the_splits_differ():
     embeddings = (centres[patients] + 0.3 * random.normal(size=(480, 8))).astype(np.float32)
     frame = frame_of(train=240, validation=120, test=120, group=[f"p{i}" for i in patients])
     by_group = measure(blocks_of(embeddings), frame, False)["farther"]["test"]
-    by_row = measure(blocks_of(embeddings), frame.assign(group=""), False)["farther"]["test"]
+    by_row = measure(blocks_of(embeddings), frame.assign(sampling_unit=""), False)["farther"]["test"]
     assert by_group["value"] == by_row["value"]
     assert by_group["high"] - by_group["low"] > 3 * (by_row["high"] - by_row["low"])
 

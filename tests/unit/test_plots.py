@@ -126,6 +126,7 @@ def data_set(folder, classes=TWO, unlabelled=3):
             "split": [splits[(i // len(classes)) % 4] for i in range(rows - unlabelled)] + ["pool"] * unlabelled,
             "fold": np.int16(-1),
             "group": pd.Series([None] * rows, dtype=object),
+            "sampling_unit": pd.Series([None] * rows, dtype=object),
             "kind": pd.Series(labels, dtype=object),
             "size": np.where(np.arange(rows) < rows - unlabelled, np.arange(rows) * 0.5, np.nan),
         }
@@ -366,7 +367,7 @@ def test_the_figures_of_a_model_have_the_intervals_and_the_calibration_error_of_
     """Two classes of equal size: sensitivity and specificity at 0.5 are the recalls; sets of ten rows are alike."""
     frame = report_tables.predictions(tmp_path / "p.parquet", TWO, rows=400, pool=0)
     judged = read_judged(tmp_path / "p.parquet")
-    frame["group"] = [f"plate {i // 10}" if together else None for i in range(len(frame))]
+    frame["sampling_unit"] = [f"plate {i // 10}" if together else None for i in range(len(frame))]
     judged = with_groups(judged, frame.iloc[::-1])
     rows, groups = judged.rows, judged.rows["group"].to_numpy()
     labels, predicted = ((rows[name] == TWO[1]).to_numpy().astype(int) for name in ("label", "predicted"))

@@ -48,6 +48,7 @@ def test_the_manifest_has_the_columns_and_types_of_its_contract(tmp_path):
         "split": "string",
         "fold": "int16",
         "group": "string",
+        "sampling_unit": "string",
         "label": "string",
         "value": "double",
     }

@@ -74,7 +74,7 @@ def data_set(folder, name, splits=("validation",), **farther):
     home = folder / "data" / name
     home.mkdir(parents=True, exist_ok=True)
     ids = [f"s{i:04d}" for i in range(200)]
-    frame = pd.DataFrame({"sample_id": ids, "split": "validation", "group": None})
+    frame = pd.DataFrame({"sample_id": ids, "split": "validation", "sampling_unit": None})
     write_parquet(home / "samples.parquet", frame)
     write_json(home / "labels.json", {"targets": {}})
     write_json(home / "data_card.json", {"dataset": name, "classes": {"defect": {"test": {"a": 50, "b": 50}}}})
