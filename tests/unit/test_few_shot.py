@@ -148,7 +148,9 @@ def write_data(folder, sizes=None, kind="classification", drop=()):
     frame = pd.DataFrame(rows, columns=["sample_id", "split", "kind"])
     frame = frame.sort_values("sample_id").reset_index(drop=True)
     codes = frame["kind"].map({"a": 0, "b": 1, "c": 2}).to_numpy()
-    frame = frame.assign(path="x.csv", row=np.arange(len(frame)), content_sha256="0" * 64, fold=-1, group=None, sampling_unit=None)
+    frame = frame.assign(
+        path="x.csv", row=np.arange(len(frame)), content_sha256="0" * 64, fold=-1, group=None, sampling_unit=None
+    )
     frame["fold"] = frame["fold"].astype("int16")
     frame.loc[frame["sample_id"].str.startswith(tuple(drop)), "kind"] = None
     if kind == "regression":
