@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import UserError, raise_all
+from graft.names import look_alike
 from graft.readers.numbers import stands_apart, to_numbers
 from graft.readers.rows import SPLIT_OF, in_words, is_missing, listed, places
 
@@ -80,6 +81,7 @@ def read_targets(frame, targets, missing, named=(), decimal="auto"):
                 notes += _looks_missing(name, stripped)
             if kind == "classification":
                 stripped, classes = _without_rare(frame, stripped, name, target, classes, notes)
+                notes += _looks_alike(name, stripped)
         except UserError as error:
             errors.append(error)
             continue
@@ -107,6 +109,16 @@ def _looks_missing(name, text):
     return [
         f"target {name}: class '{word}' ({counts[word]} rows) looks like 'not labelled'; if it is: missing: ['{word}']"
         for word in sorted(found)
+    ]
+
+
+def _looks_alike(name, text):
+    """A note on classes that people would take for one."""
+    counts = text.value_counts()
+    return [
+        f"target {name}: classes {' and '.join(f'{word!r} ({counts[word]} rows)' for word in alike)} look alike; if they "
+        "are one class, write them alike in the data"
+        for alike in look_alike(counts.index)
     ]
 
 

@@ -29,6 +29,16 @@ def plain(text):
     return "".join(c for c in unicodedata.normalize("NFKD", text.translate(PLAIN)) if not unicodedata.combining(c))
 
 
+def look_alike(words):
+    """Lists of words that people take for one: they differ in case, in blanks, in marks that nobody sees, or in how a letter
+    is encoded (µ is two characters)."""
+    found = {}
+    for word in sorted(words):
+        seen = (c for c in unicodedata.normalize("NFKC", word) if unicodedata.category(c) != "Cf")
+        found.setdefault("".join("".join(seen).casefold().split()), []).append(word)
+    return [alike for alike in found.values() if len(alike) > 1]
+
+
 def on_disk(root, path):
     """The path below `root` as its folders spell it, where they compose letters otherwise; None if there is no such."""
     at = os.fspath(root)

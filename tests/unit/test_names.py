@@ -11,7 +11,7 @@ import pytest
 
 from graft.errors import UserError
 from graft.fingerprint import fingerprint
-from graft.names import nfc, on_disk, plain
+from graft.names import look_alike, nfc, on_disk, plain
 from graft.readers import complete, opener
 from tiny_data import encoded, pixels, prepared, write_lines
 
@@ -118,3 +118,24 @@ def test_a_path_is_found_as_the_disk_spells_it(tmp_path):
 
 def test_letters_lose_their_accents_in_names_of_the_config():
     assert plain("Zürich Straße é ø ł") == "Zurich Strasse e o l"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["10 \N{MICRO SIGN}M", "10 \N{GREEK SMALL LETTER MU}M"],
+        ["Tumor", "Tumor\N{ZERO WIDTH SPACE}"],
+        ["YES", "Yes", "yes"],
+        ["\N{FULLWIDTH DIGIT FIVE}um", "5um"],
+        ["grade 1", "grade\N{NO-BREAK SPACE}1"],
+    ],
+)
+def test_classes_that_people_take_for_one_are_noted_with_their_rows(tmp_path, words):
+    rows = [f't{i},"{words[i % len(words)]}"' for i in range(18)] + [f"o{i},other" for i in range(6)]
+    write_lines(tmp_path, "text,label", *rows)
+    (note,) = [note for note in prepared(tmp_path, table="t.csv").card["notes"] if "look alike" in note]
+    assert all(f"{word!r} ({18 // len(words)} rows)" in note for word in words) and "other" not in note
+
+
+def test_classes_that_differ_in_a_letter_or_a_sign_are_not_said_to_look_alike():
+    assert look_alike(["a", "b", "+", "-", "a+", "0", "O", "H2O", "é", "e"]) == []
