@@ -12,7 +12,7 @@ from graft.readers import opener
 SHOWN = 100  # pairs that the data card names
 
 
-def bind_near_copies(frame, entry, root, modality, given, threads=1):
+def bind_near_copies(frame, entry, root, modality, given, notes, threads=1):
     """Add `alike`, the word of what a row must stay together with: its content's, or that of a cluster of near copies.
 
     Near copies are only joined where graft draws the split: among all labelled rows, or, where splits are given, among
@@ -24,6 +24,7 @@ def bind_near_copies(frame, entry, root, modality, given, threads=1):
     entry, root : the data set's entry and folder
     modality : "image" or "text"
     given : bool, whether the user made splits
+    notes : list of str, to which is added what the data card says of texts that cannot be compared
     threads : int, for reading
 
     Returns
@@ -41,7 +42,7 @@ def bind_near_copies(frame, entry, root, modality, given, threads=1):
         return frame, None
     rows = frame[frame["labelled"]].drop_duplicates("content_sha256").sort_values("content_sha256")
     contents = rows["content_sha256"].to_numpy(object)
-    pairs = _similar(rows, entry, root, modality, threads)
+    pairs = _similar(rows, entry, root, modality, notes, threads)
     drawn = frame["labelled"] & (frame["given"] == "train" if given else True)
     inside = np.isin(contents, frame.loc[drawn, "content_sha256"].unique())
     joined = near_copies.clusters(len(contents), pairs[inside[pairs].all(axis=1)])
@@ -49,12 +50,18 @@ def bind_near_copies(frame, entry, root, modality, given, threads=1):
     return frame.assign(alike=frame["content_sha256"].map(dict(zip(contents, word, strict=True)))), contents[pairs]
 
 
-def _similar(rows, entry, root, modality, threads):
-    load = opener(entry, root)
+def _similar(rows, entry, root, modality, notes, threads):
+    load, short = opener(entry, root), 0
 
     def read(row):
         value = load(row.path, row.row)
         return value if modality == "text" else near_copies.signature(value)
+
+    def counted(texts):
+        nonlocal short
+        for text in texts:
+            short += not near_copies.has_shingles(text)
+            yield text
 
     if modality not in ("image", "text"):
         raise UserError(
@@ -65,9 +72,16 @@ def _similar(rows, entry, root, modality, threads):
         )
     with ThreadPoolExecutor(max(1, threads)) as pool:
         values = pool.map(read, rows[["path", "row"]].itertuples())
-        return (
-            near_copies.similar_texts(values) if modality == "text" else near_copies.similar_images(np.stack([*values]))
+        if modality == "image":
+            return near_copies.similar_images(np.stack([*values]))
+        pairs = near_copies.similar_texts(counted(values))
+    if short:
+        notes.append(
+            f"{short} of {len(rows)} texts have fewer than {near_copies.WORDS} words (sequences have one): near copies of "
+            "them are only found where all words are the same; a column of families or clusters can say the rest: "
+            "columns.group"
         )
+    return pairs
 
 
 def sampling_units(frame, pairs):

@@ -5,6 +5,7 @@ their hash.
 """
 
 import hashlib
+import itertools
 import re
 
 import numpy as np
@@ -60,6 +61,11 @@ def similar_texts(texts):
         found += _quoting(text_of[rare], place[rare], sizes, len(names))
         found.append(_hardly_different(text_of[often], place[often], shingles))
     return _sorted(np.concatenate(found))
+
+
+def has_shingles(text):
+    """Whether a text has words enough to be compared by parts."""
+    return sum(1 for _ in itertools.islice(WORD.finditer(text), WORDS)) == WORDS
 
 
 def _number(word, known):

@@ -65,7 +65,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     frame = limited(frame, targets, entry["limit"], notes)
     found = check_samples(frame, entry, root, modality, threads, cache)
     frame, skipped = _without_bad(frame.join(found), entry["on_bad"])
-    frame, near = alike.bind_near_copies(frame, entry, root, modality, given, threads)
+    frame, near = alike.bind_near_copies(frame, entry, root, modality, given, notes, threads)
     frame, split_facts = _split(frame, targets, entry, given)
     notes += _notes_on_groups(frame)
     frame, duplicates = copies.resolve(frame, targets, entry["duplicates"], notes)

@@ -210,6 +210,16 @@ def test_given_splits_stay_and_near_copies_across_them_are_counted(tmp_path):
     assert any("15 pairs of nearly equal samples stand in two of the given splits" in n for n in made.card["notes"])
 
 
+@pytest.mark.parametrize(("text", "said"), [("MKTAYIAKQR{}", True), ("the words of message number {} differ", False)])
+def test_texts_that_are_too_short_to_be_compared_are_counted(tmp_path, text, said):
+    write_lines(
+        tmp_path, "id,text,label", *(f"s{i},{text.format('ACDEFGHIKL'[i % 10] * i)},{'ab'[i % 2]}" for i in range(30))
+    )
+    entry = {"table": "t.csv", "columns": {"id": "id", "text": "text"}, "split": {"near_duplicates": "together"}}
+    notes = prepared(tmp_path, **entry).card["notes"]
+    assert any("30 of 30 texts have fewer than 5 words" in note for note in notes) == said
+
+
 def test_near_copies_of_images_stay_together(tmp_path):
     for i in range(40):
         folder = tmp_path / "d" / "ab"[i % 2]
