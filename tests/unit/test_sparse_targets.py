@@ -140,11 +140,11 @@ def test_the_groups_of_the_manifest_reach_the_metrics(tmp_path):
     paths = [tmp_path / name for name in ("samples.parquet", "ft_model.pt", "labelled.parquet", "p.parquet", "m.json")]
     alone = read_json(paths[4])["test"]
     samples = pd.read_parquet(paths[0])
-    samples["group"] = [f"p{i % 10}" for i in range(len(samples))]
+    samples["sampling_unit"] = [f"p{i % 10}" for i in range(len(samples))]
     write_parquet(paths[0], samples)
     predict.main(paths[0], paths[1], [paths[2]], *paths[3:])
     together, predictions = read_json(paths[4])["test"], pd.read_parquet(paths[3])
     test = predictions[(predictions["split"] == "test") & predictions["label"].notna()]
-    groups = samples.set_index("sample_id")["group"].loc[test["sample_id"]]
+    groups = samples.set_index("sample_id")["sampling_unit"].loc[test["sample_id"]]
     expected = agreement(test["label"], test["predicted"], groups)
     assert together["accuracy"] == expected != alone["accuracy"]
