@@ -20,7 +20,10 @@ VALIDATION = -2  # among the numbers of folds: the head of all train rows, which
 BEGIN = {"classification": (-4, 2), "regression": (-10, 4)}
 LOWEST, HIGHEST = -20, 10  # beyond, rounding decides, or the head is constant
 BEYOND = 4  # so many values more are tried at once where an end wins,
-GAIN = 1e-3  # and is better than its neighbour by this share of the loss
+GAIN = 1e-3  # and is better than its neighbour by this share of the loss,
+NATS = (
+    1e-3  # of classes also by so much: where they are separate, the loss falls towards 0 for ever, and decides nothing
+)
 
 
 def solve_probe(features, codes, splits, folds, target, settings, dead=DEAD, unit=None, refit=False):
@@ -114,14 +117,15 @@ class _Probe:
 
     def search(self, l2s):
         """The candidates, tried. Where none are given, the grid goes on while one of its ends wins."""
+        least = 0.0 if self.classes is None else NATS
         if l2s:
             tried = self.try_(l2s)
-            if end := _winning_end(tried):
+            if end := _winning_end(tried, least):
                 logger.info("l2: the %s of your values wins, %g; one beyond may be better", *end)
             return tried
         low, high = BEGIN["regression" if self.classes is None else "classification"]
         tried = self.try_(_half_decades(low, high))
-        while end := _winning_end(tried):
+        while end := _winning_end(tried, least):
             below, above = max(LOWEST, low - BEYOND), min(HIGHEST, high + BEYOND)
             more = (below, low - 1) if end[0] == "lowest" else (high + 1, above)
             if more[0] > more[1]:
@@ -191,12 +195,12 @@ class _Probe:
         return float(log_loss(outputs, codes, **fit_calibration(outputs, codes, self.shift)).mean())
 
 
-def _winning_end(tried):
-    """("lowest" or "highest", its L2) where that wins clearly among several candidates; else None."""
+def _winning_end(tried, least):
+    """("lowest" or "highest", its L2) where that wins clearly, by more than `least`, among several candidates; else None."""
     tried = sorted(tried, key=lambda one: one.l2)
     best = min(tried, key=lambda one: one.loss)
     for name, end, neighbour in (("lowest", *tried[:2]), ("highest", *tried[:-3:-1])) if len(tried) > 1 else ():
-        if best is end and neighbour.loss - end.loss > GAIN * end.loss:
+        if best is end and neighbour.loss - end.loss > max(least, GAIN * end.loss):
             return name, end.l2
     return None
 

@@ -277,6 +277,15 @@ def test_units_of_which_most_are_dead_in_the_train_rows_are_borne_when_other_row
     assert kept["weight"][:, width:].abs().max() < kept["weight"].abs().max()
 
 
+def test_classes_that_are_separate_end_the_search_where_the_loss_decides_nothing():
+    codes = np.repeat(np.arange(3), 16)
+    features = (10 * np.eye(3)[codes] + np.random.default_rng(0).normal(0, 0.1, (48, 3))).astype(np.float32)
+    splits = np.tile(["train", "train", "validation"], 16)
+    losses = {one["l2"]: one["unseen_loss"] for one in solve(features, codes, splits, np.full(48, -1))["history"]}
+    lowest, *_, highest = sorted(losses)
+    assert lowest >= 1e-6 and losses[lowest] < 0.001 < losses[highest]
+
+
 @pytest.mark.parametrize("library", ["timm", "vectors"])
 def test_embeddings_have_one_unit_and_the_users_own_columns_have_theirs(library):
     features, codes, splits, folds = rows(width=9)
