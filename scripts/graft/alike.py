@@ -100,14 +100,14 @@ def sampling_units(frame, pairs):
     """
     units = pd.Series(None, frame.index, dtype=object)
     for _, rows in frame.groupby("split"):
-        contents, content_of_row = np.unique(rows["content_sha256"].to_numpy(str), return_inverse=True)
-        inside = np.empty((0, 2), np.int64) if pairs is None else pd.Index(contents).get_indexer(pairs.ravel())
+        content_of_row, contents = pd.factorize(rows["content_sha256"])
+        inside = np.empty((0, 2), np.int64) if pairs is None else contents.get_indexer(pairs.ravel())
         inside = inside.reshape(-1, 2)
         clusters = near_copies.clusters(len(contents), inside[(inside >= 0).all(axis=1)])
         groups = splits.group_names(rows)
         words = pd.Series(splits.bind(rows["sample_id"].to_numpy(object), groups, clusters[content_of_row]), rows.index)
         named = words.str.startswith("group\0") | words.duplicated(keep=False)
-        units[rows.index] = words.str.replace("\0", " ").where(named, None)
+        units[words.index[named]] = words[named].str.replace("\0", " ").astype(object)
     return units
 
 

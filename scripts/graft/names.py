@@ -30,8 +30,10 @@ def plain(text):
 
 
 def look_alike(words):
-    """Lists of words that people take for one: they differ in case, in blanks, in marks that nobody sees, or in how a letter
-    is encoded (µ is two characters)."""
+    """Lists of words that people take for one.
+
+    They differ in case, in blanks, in marks that nobody sees, or in how a letter is encoded (µ is two characters).
+    """
     found = {}
     for word in sorted(words):
         seen = (c for c in unicodedata.normalize("NFKC", word) if unicodedata.category(c) != "Cf")

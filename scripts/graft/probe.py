@@ -21,9 +21,7 @@ BEGIN = {"classification": (-4, 2), "regression": (-10, 4)}
 LOWEST, HIGHEST = -20, 10  # beyond, rounding decides, or the head is constant
 BEYOND = 4  # so many values more are tried at once where an end wins,
 GAIN = 1e-3  # and is better than its neighbour by this share of the loss,
-NATS = (
-    1e-3  # of classes also by so much: where they are separate, the loss falls towards 0 for ever, and decides nothing
-)
+NATS = 1e-3  # of classes also by so much: where they are separate, the loss falls towards 0 without end
 
 
 def solve_probe(features, codes, splits, folds, target, settings, dead=DEAD, unit=None, refit=False):

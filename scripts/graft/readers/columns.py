@@ -141,7 +141,8 @@ def used_columns(entry, content, where, before=None):
             f"the same {len(before['features'])} columns in every table",
             "name those that all tables have in `columns: {features: [..]}`",
         )
-    return before or used | ({"id": entry["columns"]["id"]} if entry["columns"].get("id") else {})
+    ids = {"id": entry["columns"]["id"]} if entry["columns"].get("id") else {}
+    return before or {**used, **ids}
 
 
 def _others(entry):
