@@ -1,5 +1,6 @@
 """What an image file holds, as a `Picture`: arrays of any layout, alpha, no-data, bands, and 16-bit PNG."""
 
+import math
 import re
 import struct
 import zlib
@@ -97,12 +98,15 @@ def channels_last(array):
 def decode_deep(data, bands=None):
     """The Picture of a JPEG 2000 or of a PGM or PPM of more than 8 bits, which Pillow would cut to 8; None for others.
 
+    An AVIF of more than 8 bits is refused.
+
     Pillow also takes a fourth channel of JPEG 2000 for alpha whether the file says so or not.
     """
     if data.startswith(JPEG2000):
         refuse_bomb(*struct.unpack_from(">2I", data, data.index(JPEG2000[1]) + 8))
         return _of_channels(imagecodecs.jpeg2k_decode(data), bands, _alpha_of_jpeg2000(data))
-    pnm = _deep_pnm(data) if data.startswith((b"P5", b"P6")) else None
+    _refuse_deep_avif(data)
+    pnm = _deep_pnm(data) if data.startswith((b"P2", b"P3", b"P5", b"P6")) else None
     return None if pnm is None else of_array(pnm, bands)
 
 
@@ -126,18 +130,38 @@ def _alpha_of_jpeg2000(data):
     return {1: "straight", 2: "premultiplied"}.get(max(channels)[1])
 
 
+def _refuse_deep_avif(data):
+    """Pillow cuts an AVIF to 8 bits, and what else reads it does not turn it as the file says."""
+    place = data.find(b"av1C", 0, 1 << 16) if data[4:8] == b"ftyp" and b"avif" in data[8:64] else -1
+    if place >= 0 and place + 6 < len(data) and data[place + 6] & 0x40:
+        raise UserError("an AVIF of 10 or 12 bits", allowed="AVIF of 8 bits", hint="save it as a 16-bit PNG or TIFF")
+
+
 def _deep_pnm(data):
-    """The numbers of a binary PGM or PPM of more than 8 bits, else None."""
-    header = re.match(rb"P[56]" + 3 * rb"(?:\s|#[^\n]*\n)+(\d+)" + rb"\s", data)
-    width, height, top = map(int, header.groups())
+    """The numbers of a PGM or PPM of more than 8 bits, as text (P2, P3) or bytes (P5, P6), else None."""
+    header = re.match(rb"P[2356]" + 3 * rb"(?:\s|#[^\n]*\n)+(\d+)" + rb"\s", data)
+    width, height, top = map(int, header.groups()) if header else (0, 0, 0)
     if top < 256:
         return None
     refuse_bomb(width, height)
-    channels = 3 if data.startswith(b"P6") else 1
-    found = np.frombuffer(data, ">u2", offset=header.end())
-    if len(found) < height * width * channels:
+    shape = height, width, 3 if data[1:2] in b"36" else 1
+    if data[1:2] in b"56":
+        found = np.frombuffer(data, ">u2", (len(data) - header.end()) // 2, header.end())
+    else:
+        found = _numbers(re.sub(rb"#[^\r\n]*", b" ", data[header.end() :]).split()[: math.prod(shape)], top)
+    if len(found) < math.prod(shape):
         raise UserError("the file is truncated")
-    return found[: height * width * channels].reshape(height, width, channels)
+    return found[: math.prod(shape)].reshape(shape)
+
+
+def _numbers(words, top):
+    try:
+        found = np.array(words, dtype=bytes).astype(np.int64)
+    except (ValueError, OverflowError):
+        found = np.array([-1])
+    if len(found) and not 0 <= found.min() <= found.max() <= top:
+        raise UserError(f"the file is damaged: not all of its values are whole numbers from 0 to {top}")
+    return found.astype(np.uint16)
 
 
 def take_bands(array, bands):

@@ -1,4 +1,4 @@
-"""Images of 8 bits and fewer, of all formats that Pillow decodes by itself."""
+"""Images of 8 bits and fewer, and PFM, of all formats that Pillow decodes by itself."""
 
 import contextlib
 import io
@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from graft.deep_images import decode_deep_png, of_array, oriented, refuse_bomb, refuse_frames
 
 FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000", "AVIF")
+DEEP = ("F", "I", "I;16", "I;16L", "I;16B", "I;16N")  # modes of more than 8 bits, which convert() would cut
 
 Image.MAX_IMAGE_PIXELS = None  # `refuse_bomb` counts; Pillow's warning cannot be caught safely in threads
 Image.init()
@@ -66,7 +67,7 @@ def _picture(image):
         image = Image.alpha_composite(white, image).convert("L" if grey else "RGB")
     elif image.mode == "1":
         image = image.convert("L")
-    elif image.mode not in ("L", "RGB"):
+    elif image.mode not in ("L", "RGB", *DEEP):
         image = image.convert("RGB")  # P, CMYK, YCbCr, LAB, HSV
     return replace(of_array(_channels(image)), alpha=bool(alpha))
 

@@ -104,6 +104,41 @@ def test_colour_of_16_bits_is_kept_in_jpeg_2000_and_ppm():
     assert (decode(b"P5 16 12 255 " + array[:, :, 0].astype(np.uint8).tobytes())[:, :, 0] == array[:, :, 0] % 256).all()
 
 
+@pytest.mark.parametrize("top", [1023, 4095, 65535])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pgm_and_ppm_keep_their_numbers_written_as_text_or_as_bytes(top, channels):
+    array = np.minimum(pixels(7, channels=3, dtype=np.uint16)[:, :, :channels], top)
+    text = b" ".join(b"%d" % value for value in array.ravel()).replace(b" ", b" # a remark\n", 1)
+    for kind, body in ((b"P2" if channels == 1 else b"P3", text), (b"P5" if channels == 1 else b"P6", None)):
+        data = kind + b"\n# written by a camera\n16 12\n%d\n" % top + (body or array.astype(">u2").tobytes())
+        assert decode(data).dtype == np.uint16
+        assert (decode(data) == array).all()
+        assert (decode(data, bands=[channels]) == array[:, :, channels - 1 :]).all()
+        with pytest.raises(UserError, match="truncated"):
+            decode(data[: len(data) // 2])
+    for wrong in (b"-1", b"70000", b"x"):
+        with pytest.raises(UserError, match="damaged"):
+            decode(b"P2 2 1 65535 1 " + wrong)
+
+
+def test_floats_of_a_pfm_are_kept():
+    array = pixels(8, channels=1, dtype=np.float32) * 5000 - 100
+    data = b"Pf\n16 12\n-1.0\n" + array[::-1].tobytes()
+    for out in (decode(data), decode(data, bands=[1])):
+        assert out.dtype == np.float32
+        assert (out[:, :, 0] == array).all()
+
+
+def test_an_avif_of_more_than_8_bits_is_refused_and_the_hint_keeps_its_numbers():
+    array = pixels(9, 32, 32, dtype=np.uint16) % 1024
+    for bits in (10, 12):
+        with pytest.raises(UserError, match="AVIF of 10 or 12 bits") as error:
+            decode(imagecodecs.avif_encode(array, level=100, bitspersample=bits, speed=8))
+        assert "16-bit PNG" in error.value.hint
+    assert (decode(png16(array)) == array).all()
+    assert decode(imagecodecs.avif_encode(array.astype(np.uint8), speed=8)).dtype == np.uint8
+
+
 @pytest.mark.parametrize(
     ("mode", "channels"), [("1", 1), ("L", 1), ("LA", 1), ("P", 3), ("RGB", 3), ("RGBA", 3), ("CMYK", 3), ("YCbCr", 3)]
 )
