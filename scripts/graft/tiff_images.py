@@ -62,8 +62,8 @@ def decode_tiff(data, frames, bands=None):
         else:
             picture = of_array(_coloured(page), None, _alpha(page), _nodata(page))
         pixels = picture.pixels
-        if not bands and page.photometric == PHOTOMETRIC.MINISWHITE and pixels.dtype.kind == "u":
-            pixels = (1 << page.bitspersample) - 1 - pixels
+        if not bands and page.photometric == PHOTOMETRIC.MINISWHITE:
+            pixels = _turned_round(pixels, page)
         orientation = page.tags.get("Orientation")
     pixels = oriented(pixels, orientation.value if orientation else 1)
     return Picture(pixels, picture.whole, picture.alpha, count, len(channels))
@@ -162,6 +162,18 @@ def _values(page):
     if array.shape != page.shape:
         raise UserError("a TIFF of several planes", hint=hint)
     return _samples_last(array, page.axes)
+
+
+def _turned_round(pixels, page):
+    """The pixels of a page whose 0 is white, with 0 as black."""
+    if page.dtype.kind != "u" or page.dtype.itemsize > 2:
+        raise UserError(
+            f"a TIFF whose white is 0, of type {page.dtype}",
+            allowed="integers from 0 to 255 or to 65535, where white is 0",
+            hint="`bands: [1]` reads the numbers as they are, 0 as black",
+        )
+    top = pixels.dtype.type((1 << page.bitspersample) - 1)  # a Python integer makes masked pixels int64
+    return top - pixels
 
 
 def _samples_last(array, axes):

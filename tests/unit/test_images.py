@@ -58,6 +58,25 @@ def test_white_is_zero_tiff_is_turned_round():
     assert (decode(tiff(array, photometric="miniswhite")).squeeze() == 65535 - array).all()
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_white_is_zero_keeps_its_depth_where_pixels_were_not_measured(dtype):
+    array = pixels(3, channels=1, dtype=dtype)
+    array[:, :5] = 0
+    out = decode(tiff(array, photometric="miniswhite", extratags=[(42113, 2, 0, "0", True)]))
+    assert out.dtype == dtype
+    assert (np.ma.getmaskarray(out)[:, :, 0] == (array == 0)).all()
+    assert (out[:, :, 0] == np.iinfo(dtype).max - array).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint32, np.int16, np.int32, np.float32])
+def test_white_is_zero_is_refused_where_nothing_says_what_black_is_and_the_hint_reads_the_numbers(dtype):
+    array = pixels(3, channels=1).astype(dtype)
+    with pytest.raises(UserError, match=f"white is 0, of type {np.dtype(dtype)}") as error:
+        decode(tiff(array, photometric="miniswhite"))
+    assert "`bands: [1]`" in error.value.hint
+    assert (decode(tiff(array, photometric="miniswhite"), bands=[1])[:, :, 0] == array).all()
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int16])
 def test_floats_and_signed_integers_become_float32(dtype):
     array = (pixels(4, channels=1, dtype=np.float32) * 100 - 50).astype(dtype)
