@@ -11,7 +11,7 @@ from tiny_data import encoded, pixels, prepared
 def tree(root, **files):
     """Folders (`__` stands for /) with that many different images each."""
     for place, count in files.items():
-        folder = Path(root, place.replace("__", "/").replace("_", " "))
+        folder = Path(root, place.replace("__", "/"))
         folder.mkdir(parents=True, exist_ok=True)
         for i in range(count):
             (folder / f"{i}.png").write_bytes(encoded(pixels(int.from_bytes(f"{place}{i}".encode(), "little"))))
@@ -22,7 +22,7 @@ SPLITS = {f"{split}__{label}": 4 for split in ("train", "valid", "test") for lab
 
 
 def test_folders_beside_those_of_the_splits_are_the_pool(tmp_path):
-    tree(tmp_path, **SPLITS, images_to_predict=5, masks__x=2)
+    tree(tmp_path, **SPLITS, masks__x=2, **{"images to predict": 5})
     found = prepared(tmp_path)
     assert found.card["counts"] == {"train": 8, "validation": 8, "test": 8, "pool": 7}
     assert found.targets["label"]["classes"] == ["x", "y"]
@@ -81,3 +81,73 @@ def test_splits_below_every_class_are_followed(tmp_path):
     assert found.targets["label"]["classes"] == ["x", "y"]
     assert (found.card["split"]["how"], found.card["counts"]["test"]) == ("given", 8)
     assert found.frame.loc[found.frame["path"].str.contains("/val/"), "split"].unique().tolist() == ["validation"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["1_train 3_test 2_val", "01_train 02_test", "train1 test1", "data_train data_test", "train-2023 test-2024"]
+    + ["my_train my_test my_val", "trainA testA", "TrainSplit1 TestSplit1", "train test1"],
+)
+def test_folders_with_the_word_of_a_split_in_every_name_are_splits_and_said(tmp_path, names):
+    words = names.split()
+    tree(tmp_path, **{f"{name}__{label}": 8 for name in words for label in ("x", "y")})
+    found = prepared(tmp_path)
+    assert found.targets["label"]["classes"] == ["x", "y"]
+    own = {"train": words[0], "test": words[1], "validation": words[-1] if len(words) > 2 else words[0]}
+    assert {
+        (path.split("/")[0], split) for path, split in zip(found.frame["path"], found.frame["split"], strict=True)
+    } == {(name, split) for split, name in own.items()}
+    (note,) = [note for note in found.card["notes"] if "are taken for splits" in note]
+    assert all(name in note for name in words) and "`folders: [label]`" in note
+    assert prepared(tmp_path, folders=["label"]).targets["label"]["classes"] == sorted(words)
+    levels = prepared(tmp_path, folders=["split", "label"])
+    assert levels.frame["split"].tolist() == found.frame["split"].tolist()
+
+
+@pytest.mark.parametrize("names", ["train_cat test_cat", "1_train 2_test"])
+def test_images_right_below_folders_with_the_words_of_splits_are_asked_about(tmp_path, names):
+    words = names.split()
+    tree(tmp_path, **dict.fromkeys(words, 8))
+    with pytest.raises(UserError, match="cannot tell whether .* are splits or classes") as error:
+        prepared(tmp_path)
+    assert "`folders: [label]`" in error.value.hint
+    assert prepared(tmp_path, folders=["label"]).targets["label"]["classes"] == sorted(words)
+
+
+def test_folders_with_the_words_of_splits_beside_others_are_asked_about_and_both_hints_work(tmp_path):
+    tree(tmp_path, **{f"{name}__{label}": 8 for name in ("my_train", "my_test", "masks") for label in ("x", "y")})
+    with pytest.raises(UserError, match="cannot tell whether my_test, my_train beside masks") as error:
+        prepared(tmp_path)
+    assert "`folders: [label]`" in error.value.hint
+    assert len(prepared(tmp_path, folders=["label"]).targets["label"]["classes"]) == 3
+    for name, split in (("my_train", "train"), ("my_test", "test"), ("masks", "pool")):
+        (tmp_path / name).rename(tmp_path / split)
+    assert prepared(tmp_path).card["counts"]["pool"] == 16
+
+
+@pytest.mark.parametrize("names", ["invalid valid", "contest protest", "fold1 fold2", "train1 bus1", "trainer tester"])
+def test_words_within_words_and_one_split_alone_are_classes(tmp_path, names):
+    words = names.split()
+    tree(tmp_path, **{f"{name}__{label}": 8 for name in words for label in ("x", "y")})
+    if "valid" in words:  # a split's own name, as ever
+        with pytest.raises(UserError, match="cannot tell whether"):
+            prepared(tmp_path)
+    else:
+        assert prepared(tmp_path).targets["label"]["classes"] == sorted(words)
+
+
+def test_splits_below_folders_that_may_be_sites_or_classes_are_asked_about_and_the_hints_work(tmp_path):
+    tree(
+        tmp_path, **{f"{place}__{c}": 6 for place in ("site1__train", "site1__val", "site2__test") for c in ("a", "b")}
+    )
+    with pytest.raises(UserError, match="cannot tell whether site1, site2 are classes") as error:
+        prepared(tmp_path)
+    assert "`folders: [skip, split, label]`" in error.value.hint and "`folders: [label, split]`" in error.value.hint
+    found = prepared(tmp_path, folders=["skip", "split", "label"])
+    assert found.targets["label"]["classes"] == ["a", "b"]
+    assert found.card["counts"] == {"train": 12, "validation": 12, "test": 12}
+    (tmp_path / "site2" / "train").mkdir()
+    (tmp_path / "site2" / "test" / "a").rename(tmp_path / "site2" / "train" / "a")
+    (tmp_path / "site1" / "test").mkdir()
+    (tmp_path / "site1" / "val").rename(tmp_path / "site1" / "test" / "b")
+    assert prepared(tmp_path, folders=["label", "split"]).targets["label"]["classes"] == ["site1", "site2"]

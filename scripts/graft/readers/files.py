@@ -7,7 +7,7 @@ from graft.errors import UserError
 from graft.fingerprint import walk
 from graft.names import nfc, on_disk
 from graft.readers.folder import SUFFIXES_OF, is_wanted
-from graft.readers.rows import SPLIT_OF, composed, listed
+from graft.readers.rows import composed, listed, splits_named
 
 WAYS = ("without their suffix", "beside the table", "in other folders")
 
@@ -144,8 +144,8 @@ def _splits_of_folders(paths, table, notes):
     """The splits of files that stand in train/, test/, .. (Series of str), as without a table; null where they do not."""
     folders = paths.dropna().str.split("/").str[:-1]
     for level in range(folders.str.len().min() if len(folders) else 0):
-        names = folders.str[level].str.lower()
-        splits = names.map(SPLIT_OF)
+        names = folders.str[level]
+        splits = names.map(splits_named(names.unique()))
         if splits.notna().all() and "train" in set(splits) and splits.nunique() > 1:
             shown = ", ".join(sorted(set(names)))
             notes.append(

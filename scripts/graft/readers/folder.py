@@ -11,7 +11,7 @@ from graft.fingerprint import ignored, walk
 from graft.images import SUFFIXES
 from graft.names import nfc
 from graft.readers.columns import TEXT_SUFFIXES
-from graft.readers.rows import SPLIT_OF, listing
+from graft.readers.rows import SPLIT_OF, listing, split_in, splits_named
 
 SUFFIXES_OF = {"image": SUFFIXES, "text": frozenset(TEXT_SUFFIXES), "vector": frozenset({".npy"})}
 
@@ -111,14 +111,16 @@ def _splits_and_labels(paths, notes):
     parts = [path.split("/") for path in paths]
     if not _split_folders(parts):
         return _labels_alone(parts)
-    labels = [part[1] if len(part) > 2 and SPLIT_OF.get(part[0].lower(), "pool") != "pool" else None for part in parts]
-    beside = Counter(part[0] for part in parts if len(part) > 1 and part[0].lower() not in SPLIT_OF)
+    split_of = splits_named({part[0] for part in parts if len(part) > 1})
+    labels = [part[1] if len(part) > 2 and split_of.get(part[0], "pool") != "pool" else None for part in parts]
+    beside = Counter(part[0] for part in parts if len(part) > 1 and part[0] not in split_of)
     if beside:
         shown = ", ".join(f"{name}/ ({count} files)" for name, count in sorted(beside.items())[:20])
         notes.append(f"folders beside those of the splits are the pool, predicted but not trained on: {shown}")
-    splits = [
-        SPLIT_OF[part[0].lower()] if label is not None else "pool" for part, label in zip(parts, labels, strict=True)
-    ]
+    if any(top.lower() not in SPLIT_OF for top in split_of):
+        shown = ", ".join(f"{top} ({split})" for top, split in sorted(split_of.items())[:20])
+        notes.append(f"folders are taken for splits by a word in their names: {shown}; if not, `folders: [label]`")
+    splits = [split_of[part[0]] if label is not None else "pool" for part, label in zip(parts, labels, strict=True)]
     return {"split": splits, "label": labels}
 
 
@@ -130,10 +132,19 @@ def are_splits(paths):
 def _labels_alone(parts):
     """The first folder is the class; where every class has train/, test/ in it, those are the splits."""
     labels = [part[0] if len(part) > 1 and SPLIT_OF.get(part[0].lower()) != "pool" else None for part in parts]
-    below = [part[1].lower() if len(part) > 2 else "" for part, label in zip(parts, labels, strict=True) if label]
-    by_split = len(set(below)) > 1 and all(word in SPLIT_OF for word in below)
+    below = {part[1] if len(part) > 2 else "" for part, label in zip(parts, labels, strict=True) if label}
+    split_of = splits_named(below)
+    by_split = len(below) > 1 and below <= set(split_of)
+    if by_split and any(len(part) > 3 for part in parts):
+        tops = sorted({label for label in labels if label})
+        raise UserError(
+            f"cannot tell whether {', '.join(tops[:10])} are classes: below them are splits, and folders in these",
+            "source",
+            "classes with train/ and test/ in them, or train/ and test/ with classes in them",
+            "if the classes stand below the splits, `folders: [skip, split, label]`; if not, `folders: [label, split]`",
+        )
     splits = [
-        "pool" if label is None else SPLIT_OF[part[1].lower()] if by_split else None
+        "pool" if label is None else split_of[part[1]] if by_split else None
         for part, label in zip(parts, labels, strict=True)
     ]
     return {"split": splits, "label": labels}
@@ -145,21 +156,29 @@ def _split_folders(parts):
     for part in parts:
         if len(part) > 1:
             deep[part[0]] = deep.get(part[0], False) or len(part) > 2
-    words = {SPLIT_OF[top.lower()] for top in deep if top.lower() in SPLIT_OF}
-    named = sorted(top for top in deep if SPLIT_OF.get(top.lower(), "pool") != "pool")
-    others = sorted(top for top in deep if top.lower() not in SPLIT_OF)
-    if not named or not others:
+    split_of = splits_named(deep)
+    words = set(split_of.values()) - {"pool"}
+    named = sorted(top for top, split in split_of.items() if split != "pool")
+    others = sorted(top for top in deep if top not in split_of)
+    likely = {top: split_in(top) for top in sorted(deep) if split_in(top) not in (None, "pool")}
+    if not others and (any(deep[top] for top in named) or all(top.lower() in SPLIT_OF for top in named)):
         return bool(named)
-    if not any(deep[top] for top in named):  # "train" beside "bus" and "car"
-        if len(words - {"pool"}) < 2:
+    if others and len(words) < 2 and {"train"} < set(likely.values()) and all(deep[top] for top in likely):
+        named, others = list(likely), [top for top in others if top not in likely]  # my_train and my_test beside masks
+        hint = "if they are classes, `folders: [label]`; if they are splits, call them train, validation, test or pool"
+    elif not named:
+        return False
+    elif not any(deep[top] for top in named):  # "train" beside "bus" and "car"
+        if len(words) < 2:
             return False
         hint = "if they are classes, `folders: [label]`; if they are splits, put one folder per class into each"
-    elif len(words - {"pool"}) > 1 or not any(deep[top] for top in others):
+    elif len(words) > 1 or not any(deep[top] for top in others):
         return True
     else:
         hint = "if they are classes, `folders: [label]`; if they are splits, call the others validation, test or pool"
+    beside = f" beside {', '.join(others[:10])}" if others else ""
     raise UserError(
-        f"cannot tell whether {', '.join(named)} beside {', '.join(others[:10])} are splits or classes",
+        f"cannot tell whether {', '.join(named)}{beside} are splits or classes",
         "source",
         "folders of splits alone, with the classes' folders in them; or folders of classes alone",
         hint,
@@ -174,7 +193,8 @@ def _levels(paths, levels):
         for depth, what in enumerate(levels)
         if what != "skip"
     }
-    wrong = sorted({str(word) for word in columns.get("split", ()) if word and word.lower() not in SPLIT_OF})
+    split_of = splits_named({word for word in columns.get("split", ()) if word})
+    wrong = sorted({str(word) for word in columns.get("split", ()) if word and word not in split_of})
     if wrong:
         raise UserError(
             f"folders that name no split: {', '.join(wrong[:20])}",
@@ -183,7 +203,7 @@ def _levels(paths, levels):
             "rename them, or choose others by the source's `files`: [train/*, test/*]",
         )
     columns["split"] = [
-        "pool" if label is None else SPLIT_OF[word.lower()] if word else None
+        "pool" if label is None else split_of[word] if word else None
         for label, word in zip(columns["label"], columns.get("split", [None] * len(paths)), strict=True)
     ]
     return columns

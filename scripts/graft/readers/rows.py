@@ -6,6 +6,7 @@
 import functools
 import os
 import posixpath
+import re
 import stat
 from typing import NamedTuple
 
@@ -26,10 +27,36 @@ SPLITS = {
 }
 NOUNS = ("", *(f"{mark}{noun}" for mark in ("_", "-", " ", "") for noun in ("set", "split", "data", "images")))
 SPLIT_OF = {word + noun: split for split, words in SPLITS.items() for word in words for noun in NOUNS}  # "test_set"
+PIECE = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]")  # a word of a name: patient, ID and 7 make PatientID7
 # What pandas reads as "not available" (pandas.read_csv, na_values), each word once: case does not matter.
 MISSING = ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA")
 MISSING += ("NaN", "None", "NULL")
 SHOWN = 20
+
+
+def splits_named(names):
+    """The splits that names say: the names of SPLIT_OF; or all names, if each has one split's word in it.
+
+    Parameters
+    ----------
+    names : iterable of str, those of sibling folders
+
+    Returns
+    -------
+    dict
+        {name: split}; of 01_train and 02_test both, of train and steam_train the first alone
+    """
+    by_word = {name: split_in(name) for name in names}
+    if None not in by_word.values() and "train" in by_word.values() and len(set(by_word.values())) > 1:
+        return by_word
+    return {name: SPLIT_OF[name.lower()] for name in by_word if name.lower() in SPLIT_OF}
+
+
+def split_in(name):
+    """The split whose word a name is, or has in it as a whole word; None for none and for several."""
+    words = [name.lower()] if name.lower() in SPLIT_OF else [word.lower() for word in PIECE.findall(name)]
+    found = [SPLIT_OF[word] for word in words if word in SPLIT_OF]
+    return found[0] if len(found) == 1 else None
 
 
 class Listing(NamedTuple):

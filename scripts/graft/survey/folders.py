@@ -6,7 +6,7 @@ from collections import Counter
 from graft.errors import UserError
 from graft.fingerprint import walk
 from graft.readers.folder import SUFFIXES_OF, are_splits
-from graft.readers.rows import SPLIT_OF
+from graft.readers.rows import splits_named
 from graft.survey.words import folder_says_group
 
 
@@ -37,9 +37,9 @@ def guess_folders(found, root):
             "graft learns from labels; files without one can only be predicted: make predict",
         )
     tops = sorted({names[0] for names in folders if names})
-    others = [top for top in tops if top.lower() not in SPLIT_OF]
+    splits = splits_named(tops)
+    others = [top for top in tops if top not in splits]
     if others and are_splits(paths):
-        splits = [top for top in tops if top.lower() in SPLIT_OF]
         found.reasons["folders"] = f"{', '.join(splits)} are splits; {', '.join(others)} the pool"
         return
     levels, why = levels_of(folders)
@@ -65,7 +65,7 @@ def levels_of(folders):
     deep = [names for names in folders if names]
     depth = Counter(map(len, deep)).most_common(1)[0][0]
     names_at = [{names[level] for names in deep if len(names) > level} for level in range(depth)]
-    levels = ["split" if all(name.lower() in SPLIT_OF for name in names) else None for names in names_at]
+    levels = ["split" if names <= set(splits_named(names)) else None for names in names_at]
     open_levels = [level for level in range(depth) if levels[level] is None]
     if not open_levels:
         return ["label"], "every folder is named like a split, so the first level is taken as the class"

@@ -3,7 +3,7 @@
 import re
 
 from graft.names import plain
-from graft.readers.rows import SPLIT_OF, SPLITS
+from graft.readers.rows import PIECE, SPLIT_OF, SPLITS
 
 
 def _set(words):
@@ -33,7 +33,6 @@ MEASURE = _set(
     "path position unit age sex weight"
 )
 NUMBERED = _set("id uid uuid identifier number num nr no name code index idx key barcode")
-PIECE = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]")
 
 
 def words_of(name):
