@@ -103,3 +103,16 @@ def test_npy_files_of_every_split_are_given_splits(tmp_path):
     rows = found.frame.sort_values(["path", "row"])
     assert rows["path"].unique().tolist() == ["X_test.npy", "X_train.npy"]
     assert rows["label"].tolist() == [*LABELS[24:], *LABELS[:24]]
+
+
+def test_rows_of_numbers_are_no_images_and_the_hints_work(tmp_path):
+    rows = np.stack([pixels(i, 28, 28, 1).ravel() for i in range(20)])
+    labels = np.arange(20) % 2
+    np.savez(tmp_path / "d.npz", X=rows, y=labels)
+    with pytest.raises(UserError, match="784 numbers, not an image") as error:
+        prepared(tmp_path, modality="image")
+    assert "`modality: vector`" in error.value.hint and "X.reshape(-1, height, width)" in error.value.hint
+    assert prepared(tmp_path, modality="vector").card["vector"]["width"] == 784
+    (tmp_path / "shaped").mkdir()
+    np.savez(tmp_path / "shaped" / "d.npz", X=rows.reshape(-1, 28, 28), y=labels)
+    assert prepared(tmp_path / "shaped", modality="image").card["image"]["sizes"]["width"] == [28, 28]

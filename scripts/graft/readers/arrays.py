@@ -132,6 +132,13 @@ def _samples(arrays, entry, name):
             name,
             "numbers of shape (samples, width) or (samples, height, width[, channels])",
         )
+    if samples.ndim == 2 and entry["modality"] == "image":
+        raise UserError(
+            f"array '{key}' has shape {samples.shape}: a sample is {samples.shape[1]} numbers, not an image",
+            name,
+            "images of shape (samples, height, width[, channels])",
+            f"`modality: vector`; or save the images in their shape: {key}.reshape(-1, height, width)",
+        )
     return samples
 
 
