@@ -26,6 +26,8 @@ COLOURS = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.YCBCR: 3, PHOTOMETRIC.CIELAB: 3, PHOT
 PLAIN = (PHOTOMETRIC.RGB, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)  # numbers that need no table to be colours
 CODES = (COMPRESSION.NONE, COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.PACKBITS)
 CODES += (COMPRESSION.LZMA, COMPRESSION.ZSTD)
+CODES += (COMPRESSION.JPEG2000, COMPRESSION.JPEG_2000_LOSSY, COMPRESSION.JPEGXL, COMPRESSION.JPEGXL_DNG)
+CODES += (COMPRESSION.JPEGXR, COMPRESSION.JPEGXR_NDPI, COMPRESSION.PNG, COMPRESSION.LERC, COMPRESSION.WEBP)
 
 # It writes a line per file for tags that no image needs. What cannot be read is said by the error.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
@@ -154,6 +156,10 @@ def _values(page):
     hint = "save each plane as an image of its own"
     if set(page.axes) - set("SYX"):
         raise UserError("a TIFF of several planes", hint=hint)
+    end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+    if end > page.parent.filehandle.size:
+        what = f"the file is cut off: {page.parent.filehandle.size:,} of at least {end:,} bytes are there"
+        raise UserError(what, hint="copy or write it again")
     try:
         array = page.asarray(maxworkers=1)
     except Exception as error:

@@ -111,6 +111,23 @@ def test_compressed_tiff_is_read_grey_and_in_colour_in_every_depth(compression, 
         assert (decode(file, bands=[1]) == array[:, :, :1]).all()
 
 
+@pytest.mark.parametrize("compression", ["jpeg2000", "jpegxl", "jpegxr", "png", "lerc", "webp"])
+def test_a_tiff_of_8_bits_is_read_in_every_code_in_which_its_bands_are(compression):
+    file = tiff(pixels(5), photometric="rgb", compression=compression)
+    assert (decode(file) == decode(file, bands=[1, 2, 3])).all()
+    assert decode(file).dtype == np.uint8
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_tiff_that_is_cut_off_is_said_to_be(dtype, compression):
+    file = tiff(pixels(5, 64, 64, 1, dtype), compression=compression)
+    with pytest.raises(UserError, match="cut off") as error:
+        decode(file[: len(file) - 500])
+    assert "copy or write it again" in error.value.hint
+    assert decode(file).shape == (64, 64, 1)
+
+
 def test_colour_of_16_bits_is_kept_in_jpeg_2000_and_ppm():
     array = pixels(5, channels=3, dtype=np.uint16)
     ppm = b"P6\n# written by a camera\n16 12\n65535\n" + array.astype(">u2").tobytes()
