@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from graft.errors import UserError
@@ -79,7 +80,7 @@ def test_absolute_paths_inside_the_source_are_inside(tmp_path):
         prepared(tmp_path / "real", **TABLE)
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("names", ["{}.png", "{}"])
 def test_tables_beside_the_images_of_every_split_are_read(tmp_path, suffix, names):
     for number, (split, count) in enumerate((("train", 12), ("validation", 4), ("test", 6))):
@@ -91,6 +92,8 @@ def test_tables_beside_the_images_of_every_split_are_read(tmp_path, suffix, name
         if suffix == "csv":
             text = ["file_name,label", *(",".join(line.values()) for line in lines)]
         write_lines(tmp_path / split, *text, name=f"metadata.{suffix}")
+        if suffix == "parquet":
+            pd.DataFrame(lines).to_parquet(tmp_path / split / "metadata.parquet")
     tables = {split: f"{split}/metadata.{suffix}" for split in ("train", "validation", "test")}
     for entry in ({}, {"reader": "table"}, {"table": tables, "columns": {"path": "file_name"}}):
         found = prepared(tmp_path, **entry)
@@ -112,3 +115,30 @@ def test_files_in_folders_called_like_splits_are_noted(tmp_path):
     images(tmp_path, *names)
     write_lines(tmp_path, *rows(names), name="truth.csv")
     assert any("its files stand in test, train" in note for note in prepared(tmp_path, **TABLE).card["notes"])
+
+
+@pytest.mark.parametrize("suffix", ["", ".png"])
+def test_files_below_a_tables_own_folder_go_before_those_of_the_same_name_elsewhere(tmp_path, suffix):
+    images(tmp_path, *(f"{split}/images/{name}.png" for split in ("train", "test") for name in IDS), "other/SK_999.png")
+    for split in ("train", "test"):
+        names = [*IDS, "SK_999"] if split == "test" else IDS
+        write_lines(tmp_path / split, *rows([name + suffix for name in names]), name="labels.csv")
+    tables = {"train": "train/labels.csv", "test": "test/labels.csv"}
+    found = prepared(tmp_path, table=tables, columns={"path": "image"}, on_bad="skip", modality="image")
+    places = {f"{split}/images/{name}.png" for split in ("train", "test") for name in IDS}
+    assert set(found.frame["path"]) == places
+    assert (found.frame.loc[found.frame["path"].str.startswith("test/"), "split"] == "test").all()
+    assert [row["path"] for row in found.card["skipped"]] == [f"SK_999{suffix}"]  # no other file takes its place
+
+
+def test_values_that_are_no_file_names_are_said_to_be_and_the_hints_work(tmp_path):
+    images(tmp_path, *(f"img/{i:03}.png" for i in range(12)))
+    write_lines(tmp_path, *rows(range(12)), name="truth.csv")
+    with pytest.raises(UserError, match="are no file names with a suffix, such as '0'") as error:
+        prepared(tmp_path, **TABLE)
+    assert "write the files' names" in error.value.hint and "`modality: image`" in error.value.hint
+    write_lines(tmp_path, *rows([f"{i:03}.png" for i in range(12)]), name="named.csv")
+    assert len(prepared(tmp_path, table="named.csv", columns={"path": "image"}).frame) == 12
+    for i in range(12):
+        (tmp_path / "img" / f"{i:03}.png").rename(tmp_path / f"{i}")
+    assert len(prepared(tmp_path, modality="image", **TABLE).frame) == 12

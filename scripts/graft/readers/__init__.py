@@ -62,7 +62,10 @@ def reader_of(entry, root):
     likely = [name for name, reader in READERS.items() if reader.looks_right(root)]
     if "table" in likely and not table.tables_of(root):  # train/metadata.csv, which counts beside loose files alone
         others = [name for name in likely if name != "table"]
-        likely = others if "hub" in likely or folder.has_classes(root) else ["table"]
+        shards = "hub" in likely and not all(
+            name.endswith("/metadata.parquet") for name in table.tables_of_splits(root)
+        )
+        likely = others if shards or folder.has_classes(root) else ["table"]
     if "hub" in likely and set(likely) <= {"hub", "folder"}:
         likely = ["hub"]  # the hub's files stand in folders too
     if len(likely) == 1:

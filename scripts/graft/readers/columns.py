@@ -158,6 +158,13 @@ def modality_of_paths(paths, where):
         return "image"
     if suffixes <= set(TEXT_SUFFIXES):
         return "text"
+    if suffixes == {""}:
+        raise UserError(
+            f"the values of the column of paths are no file names with a suffix, such as '{min(paths)}'",
+            where,
+            "file names as they stand in the source, such as 000.png; the suffix alone may be missing",
+            "write the files' names into the table; if the files have no suffix: `modality: image` or `modality: text`",
+        )
     raise UserError(
         f"cannot tell from the files' names whether they are images ({', '.join(sorted(suffixes)[:10])})",
         where,

@@ -16,7 +16,7 @@ def find_files(frame, root, table, entry, notes):
     """The rows of a table with the paths of the files that are there.
 
     A table's paths are relative to the source, or to the table; a suffix may be missing, and the folder if no other
-    file ends like that. One way holds for all rows of a table: that in which most files are found.
+    file, below the table's own folder or else anywhere, ends like that. One way holds for all rows of a table: that in which most files are found.
 
     Parameters
     ----------
@@ -83,8 +83,15 @@ def _best(names, tree, beside):
         near = {name: [place] if tree.holds(place) else tree.with_suffix(place) for name, place in places.items()}
         ways.append(({name: files for name, files in near.items() if files}, WAYS[1]))
     if not any(found for found, _ in ways):
-        ways.append(({name: files for name in names if (files := tree.ending_in(name))}, WAYS[2]))
+        found = {name: files for name in names if (files := tree.ending_in(name))}
+        ways.append((_below(beside, found) or found, WAYS[2]))
     return max(ways, key=lambda way: len(way[0]))
+
+
+def _below(folder, found):
+    """Of {path: files that it may mean} what stands below a folder: train/ and test/ often hold the same names."""
+    near = {name: [file for file in files if file.startswith(f"{folder}/")] for name, files in found.items()}
+    return {name: files for name, files in near.items() if files}
 
 
 class _Tree:
