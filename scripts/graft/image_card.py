@@ -47,8 +47,10 @@ def describe_images(frame, entry):
 
 def notes_of_images(frame, entry):
     """What a user should know of the images of a data set and of how they are read; list of str."""
-    low, high, far = _range(frame, _depth(frame), entry["range"])
-    return [*_beyond(frame, low, high, far), *_missing(frame, low), *_of_files(frame, entry)]
+    dtype = _depth(frame)
+    low, high, far = _range(frame, dtype, entry["range"])
+    apart = _apart(frame, dtype) if entry["range"] == "measured" else []
+    return [*_beyond(frame, low, high, far), *apart, *_missing(frame, low), *_of_files(frame, entry)]
 
 
 def _depth(frame):
@@ -79,9 +81,13 @@ def _range(frame, dtype, wanted):
         return low, high, []
     if dtype == "uint8":
         return 0.0, 255.0, []
+    return pixel_range.measure(*_summaries(frame, dtype))
+
+
+def _summaries(frame, dtype):
     train = frame[frame["split"] == "train"]
     ends = (0.0, 65535.0) if dtype == "uint16" else (-np.inf, np.inf)
-    return pixel_range.measure(list(train["quantiles"]), _measured_pixels(train), ends)
+    return list(train["quantiles"]), _measured_pixels(train), ends
 
 
 def _measured_pixels(rows):
@@ -104,7 +110,23 @@ def _beyond(frame, low, high, far):
     )
     if far:
         shown = ", ".join(f"{value:g}" for value in far)
-        yield f"{shown} lies far from all other values and is taken for no measurement: it did not count for the range"
+        one = "lies far from all other values and is taken for no measurement: it"
+        several = "lie far from all other values and are taken for no measurements: they"
+        yield f"{shown} {one if len(far) == 1 else several} did not count for the range"
+
+
+def _apart(frame, dtype):
+    """Numbers that may mean "not measured", though they are not far enough to be left out."""
+    if dtype == "uint8":
+        return
+    low, high, values = pixel_range.apart(*_summaries(frame, dtype))
+    if values:
+        shown = ", ".join(f"{value:g}" for value in values)
+        stands, means = ("stands", "it means") if len(values) == 1 else ("stand", "they mean")
+        yield (
+            f"{shown} {stands} apart from all other values, yet counted for the range: if {means} 'not measured', "
+            f"`range: [{low:g}, {high:g}]` is that of the others"
+        )
 
 
 def _missing(frame, low):

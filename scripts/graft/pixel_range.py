@@ -11,6 +11,8 @@ import numpy as np
 
 TAIL = 0.001  # share of the pixels below black, and above white
 FAR = 10  # times the width of all other values, from which a single value is no measurement
+APART = 2  # times that width, from which such a value is pointed out: it may be a measurement, as of saturation
+SINGLE = 5  # values that may be far, at each end
 VALUES = 10  # different ones among the others, below which nothing is called far
 STEPS = 50  # of the range, at most: its ends are rounded, so that a few more images rarely change it
 _HALF = np.append(0.0, 1e-4 * 1.4 ** np.arange(26))
@@ -46,23 +48,47 @@ def measure(summaries, counts, ends=(-math.inf, math.inf)):
     low, high : float, 0.1 % of the pixels lie below and above before rounding outwards; low < high
     far : list of float, values that were left out
     """
-    values = np.ravel(np.asarray(summaries, np.float64))
-    weights = np.ravel(np.outer(counts, WEIGHTS))
-    order = np.lexsort((weights, values))  # the images' order must not matter, not even to rounding
-    values, first = np.unique(values[order], return_index=True)
-    weights = np.add.reduceat(weights[order], first)
+    values, weights = _pooled(summaries, counts)
     inner, far = _without_far(values, weights)
-    low, high = (quantile(values[inner], weights[inner], share) for share in (TAIL, 1 - TAIL))
-    if not high > low:
-        low, high = values[inner][0], values[inner][-1]
-    low, high = rounded(low, high if high > low else low + 1)
-    return max(low, ends[0]), min(high, ends[1]), far
+    return *_ends(values[inner], weights[inner], ends), far
+
+
+def apart(summaries, counts, ends=(-math.inf, math.inf)):
+    """Single values that stand apart from all others, though not far enough to be left out by `measure`.
+
+    Returns
+    -------
+    low, high : float, the range of the others
+    apart : list of float
+    """
+    values, weights = _pooled(summaries, counts)
+    inner, _ = _without_far(values, weights)
+    values, weights = values[inner], weights[inner]
+    inner, found = _without_far(values, weights, APART)
+    return *_ends(values[inner], weights[inner], ends), found
 
 
 def beyond(summaries, counts, low, high):
     """Share of the pixels below `low` or above `high`, about; the others as in `measure`."""
     values, weights = np.asarray(summaries, np.float64), np.outer(counts, WEIGHTS)
     return float(weights[(values < low) | (values > high)].sum() / weights.sum())
+
+
+def _pooled(summaries, counts):
+    """The different values of all summaries, sorted, and the weight of each."""
+    values = np.ravel(np.asarray(summaries, np.float64))
+    weights = np.ravel(np.outer(counts, WEIGHTS))
+    order = np.lexsort((weights, values))  # the images' order must not matter, not even to rounding
+    values, first = np.unique(values[order], return_index=True)
+    return values, np.add.reduceat(weights[order], first)
+
+
+def _ends(values, weights, ends):
+    low, high = (quantile(values, weights, share) for share in (TAIL, 1 - TAIL))
+    if not high > low:
+        low, high = values[0], values[-1]
+    low, high = rounded(low, high if high > low else low + 1)
+    return max(low, ends[0]), min(high, ends[1])
 
 
 def quantile(values, weights, share):
@@ -80,18 +106,20 @@ def rounded(low, high):
     return tuple(float(f"{multiple * step}e{power}") for multiple in multiples)
 
 
-def _without_far(values, weights):
-    """Slice of sorted values without single ones far below or above, and those values. 0 is a background, never far."""
-    start, stop, far = 0, len(values), []
-    while stop - start > VALUES:
-        for at, rest in ((start, slice(start + 1, stop)), (stop - 1, slice(start, stop - 1))):
-            low, high = (quantile(values[rest], weights[rest], share) for share in (TAIL, 1 - TAIL))
-            gap = max(values[rest][0] - values[at], values[at] - values[rest][-1])
-            often = weights[at] > TAIL * weights[start:stop].sum()  # what is rare does not move the range
-            if values[at] and often and high > low and gap > FAR * (high - low):
-                far.append(float(values[at]))
-                start, stop = rest.start, rest.stop
-                break
-        else:
-            break
-    return slice(start, stop), far
+def _without_far(values, weights, times=FAR):
+    """Slice of sorted values without single ones far below or above, and those values. 0 is a background, never far.
+
+    A value is far where its distance from its neighbours is more than `times` the width of all that are not far: the two
+    numbers -9999 and -32768 are also far from one another.
+    """
+    often = (weights > TAIL * weights.sum()) & (values != 0)  # what is rare does not move the range
+    ends = [(low, high) for low in range(SINGLE + 1) for high in range(SINGLE + 1) if low + high]
+    for low, high in sorted(ends, key=sum, reverse=True):
+        rest = slice(low, len(values) - high)
+        if rest.stop - rest.start < VALUES or not (often[:low].all() and often[rest.stop :].all()):
+            continue
+        black, white = (quantile(values[rest], weights[rest], share) for share in (TAIL, 1 - TAIL))
+        gaps = np.concatenate([np.diff(values[: low + 1]), np.diff(values[rest.stop - 1 :])])
+        if white > black and gaps.min() > times * (white - black):
+            return rest, [float(value) for value in (*values[:low], *values[rest.stop :])]
+    return slice(0, len(values)), []

@@ -257,3 +257,30 @@ def test_pixels_that_were_read_in_another_way_are_not_taken_from_the_store(monke
         backbone = SimpleNamespace(spec={"preprocessing": preprocessing})
         ImageInputs(pd.DataFrame({"content_sha256": []}), source, backbone, store, {}, 1)
     assert asked[0] == asked[1] != asked[2]
+
+
+def test_two_numbers_that_no_tag_names_are_both_seen_by_their_distance(tmp_path):
+    images = [230 + 5 * image for image in noise(30)]
+    clean = card_of(tmp_path / "clean", [tiff(image) for image in images])["image"]["range"]
+    for image in images:
+        image[:, :4], image[:4] = -9999, -32768
+    card = card_of(tmp_path / "holed", [tiff(image) for image in images])
+    low, high = card["image"]["range"]
+    assert low >= clean[0] - 2 and high <= clean[1] + 2
+    assert "-32768, -9999 lie far from all other values" in "".join(card["notes"])
+
+
+@pytest.mark.parametrize("far", [[-9999], [-9999, -20000], [30000]])
+def test_numbers_apart_from_wide_values_are_noted_and_the_hint_leaves_them_out(tmp_path, far):
+    images = [(1500 + 400 * image).astype(np.int16) for image in noise(30)]
+    for image in images:
+        for place, value in enumerate(far):
+            image[:, 5 * place : 5 * place + 5] = value
+    card = card_of(tmp_path, [tiff(image) for image in images])
+    (note,) = [note for note in card["notes"] if "apart from all other values" in note]
+    assert all(f"{value:g}" in note for value in far)
+    low, high = (float(end) for end in note.split("`range: [")[1].split("]")[0].split(", "))
+    assert 0 - 1500 < low < 1500 < high < 7000
+    card = card_of(tmp_path, [tiff(image) for image in images], range=[low, high])
+    assert card["image"]["range"] == [low, high]
+    assert not [note for note in card["notes"] if "apart from all other values" in note]
