@@ -21,7 +21,14 @@ from graft.readers.rows import follows, inside
 CHUNK = 64
 FACTS = {
     "image": {name: pa.int64() for name in ("height", "width", "channels")}
-    | {"dtype": pa.string(), "low": pa.float64(), "high": pa.float64(), "missing": pa.int64(), "alpha": pa.bool_()}
+    | {
+        "dtype": pa.string(),
+        "stored": pa.string(),
+        "low": pa.float64(),
+        "high": pa.float64(),
+        "missing": pa.int64(),
+        "alpha": pa.bool_(),
+    }
     | {"frames": pa.int64(), "page_channels": pa.int64(), "quantiles": pa.list_(pa.float32())},
     "text": {name: pa.int64() for name in ("words", "characters", "replaced")},
     "vector": {"width": pa.int64(), "lowest": pa.float64(), "highest": pa.float64()},

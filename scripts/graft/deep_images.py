@@ -27,6 +27,7 @@ class Picture:
     alpha : the file has an alpha channel, which was laid over white
     frames : how many images the file holds
     page_channels : how many pages the image has, one for each channel
+    stored : the type of the file's own numbers, such as int16, which are read as float32
     """
 
     pixels: np.ndarray
@@ -34,6 +35,7 @@ class Picture:
     alpha: bool = False
     frames: int = 1
     page_channels: int = 1
+    stored: str = "uint8"
 
 
 def of_array(array, bands=None, alpha=None, nodata=None):
@@ -65,7 +67,7 @@ def of_array(array, bands=None, alpha=None, nodata=None):
         missing = None if missing is None else missing[:, :, :-1]
     if missing is not None:
         pixels = np.ma.masked_array(pixels, missing)
-    return Picture(pixels, whole=whole, alpha=bool(alpha))
+    return Picture(pixels, whole=whole, alpha=bool(alpha), stored=array.dtype.name)
 
 
 def channels_last(array):

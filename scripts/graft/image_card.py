@@ -64,11 +64,14 @@ def _depth(frame):
     counts = kinds.value_counts()
     if len(counts) == 1:
         return str(counts.index[0])
-    lines = [f"{n} images of {kind}, such as {frame.loc[kinds == kind, 'path'].min()}" for kind, n in counts.items()]
+    lines = []
+    for (kind, stored), rows in frame.groupby([kinds, "stored"]):
+        read = "" if stored == kind else f" (read as {kind})"
+        lines.append(f"{len(rows)} images of {stored}{read}, such as {rows['path'].min()}")
     raise UserError(
         f"the images have several depths:{listed(sorted(lines))}",
         allowed="one of uint8, uint16 and float32 in a data set",
-        hint="save all images with the same number of bits",
+        hint="save all images with the same type of numbers, such as uint16",
     )
 
 

@@ -196,6 +196,7 @@ def facts(picture):
         "width": width,
         "channels": channels,
         "dtype": "int32" if picture.whole else str(pixels.dtype),
+        "stored": picture.stored,
         "low": float(pixels.min()),
         "high": float(pixels.max()),
         "missing": int(np.ma.count_masked(pixels)),

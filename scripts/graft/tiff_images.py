@@ -3,13 +3,13 @@
 import io
 import logging
 import math
+from dataclasses import replace
 
 import numpy as np
 import tifffile
 from tifffile import COMPRESSION, PHOTOMETRIC
 
 from graft.deep_images import (
-    Picture,
     many_channels,
     of_array,
     oriented,
@@ -68,7 +68,7 @@ def decode_tiff(data, frames, bands=None):
             pixels = _turned_round(pixels, page)
         orientation = page.tags.get("Orientation")
     pixels = oriented(pixels, orientation.value if orientation else 1)
-    return Picture(pixels, picture.whole, picture.alpha, count, len(channels))
+    return replace(picture, pixels=pixels, frames=count, page_channels=len(channels))
 
 
 def _layout(tiff, pages):

@@ -304,6 +304,7 @@ def test_facts_tell_size_depth_range_and_what_the_file_holds():
         "width": 16,
         "channels": 3,
         "dtype": "uint16",
+        "stored": "uint16",
         "low": float(array.min()),
         "high": float(array.max()),
         "missing": 0,

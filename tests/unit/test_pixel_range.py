@@ -284,3 +284,13 @@ def test_numbers_apart_from_wide_values_are_noted_and_the_hint_leaves_them_out(t
     card = card_of(tmp_path, [tiff(image) for image in images], range=[low, high])
     assert card["image"]["range"] == [low, high]
     assert not [note for note in card["notes"] if "apart from all other values" in note]
+
+
+def test_images_of_several_depths_are_named_by_their_files_own_types_and_the_hint_works(tmp_path):
+    arrays = [pixels(i, channels=1).astype(("int16", "uint16")[i // 2 % 2]) for i in range(12)]
+    with pytest.raises(UserError, match="several depths") as error:
+        card_of(tmp_path / "mixed", [tiff(array) for array in arrays])
+    assert "6 images of int16 (read as float32), such as" in str(error.value)
+    assert "6 images of uint16, such as" in str(error.value)
+    assert error.value.hint == "save all images with the same type of numbers, such as uint16"
+    card_of(tmp_path / "one", [tiff(array.astype(np.uint16)) for array in arrays])
