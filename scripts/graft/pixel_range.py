@@ -109,8 +109,8 @@ def rounded(low, high):
 def _without_far(values, weights, times=FAR):
     """Slice of sorted values without single ones far below or above, and those values. 0 is a background, never far.
 
-    A value is far where its distance from its neighbours is more than `times` the width of all that are not far: the two
-    numbers -9999 and -32768 are also far from one another.
+    A value is far where its distance from its neighbours is more than `times` the width of all that are not far: -9999
+    and -32768 are also far from one another.
     """
     often = (weights > TAIL * weights.sum()) & (values != 0)  # what is rare does not move the range
     ends = [(low, high) for low in range(SINGLE + 1) for high in range(SINGLE + 1) if low + high]

@@ -16,7 +16,8 @@ def find_files(frame, root, table, entry, notes):
     """The rows of a table with the paths of the files that are there.
 
     A table's paths are relative to the source, or to the table; a suffix may be missing, and the folder if no other
-    file, below the table's own folder or else anywhere, ends like that. One way holds for all rows of a table: that in which most files are found.
+    file, below the table's own folder or else anywhere, ends like that. One way holds for all rows of a table: that
+    in which most files are found.
 
     Parameters
     ----------
