@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from graft.images import SUFFIXES
 from graft.readers.columns import GUESSES, TEXT_SUFFIXES
 from graft.readers.rows import SPLIT_OF
-from graft.survey.words import is_aside, is_replicate, says_amount, says_group, says_id, says_target, says_text
+from graft.survey.words import (
+    has_no_name,
+    is_aside,
+    is_replicate,
+    says_amount,
+    says_group,
+    says_id,
+    says_target,
+    says_text,
+    says_where_or_when,
+)
 
 MOST_CLASSES = 200
 FEW_CLASSES = 10
@@ -55,6 +65,7 @@ def guess_roles(columns, content=None, paths=frozenset()):
     first = named or [c for c in unique if c.kind == "words" or (c.whole and c is next(iter(left.values())))]
     roles.id = left.pop(first[0].name).name if first else None
     _group(left, roles)
+    unlearnt = _unlearnt(left, roles)
     if roles.content is None:
         roles.content = _features(left, [column.name for column in columns], same)
     if roles.group is None:
@@ -65,9 +76,34 @@ def guess_roles(columns, content=None, paths=frozenset()):
         left[only.name] = only
     for name, _ in roles.targets:
         del left[name]
-    roles.others = list(left)
+    roles.others = [*unlearnt, *left]
     roles.notes += _notes_on_same(same)
     return roles
+
+
+def _unlearnt(left, roles):
+    """Remove the columns that number the rows, or say where or when: rows are often sorted by what is to be learnt.
+
+    A family of many columns with a common stem is left alone: `column 1` to `column 60` are a vector.
+    """
+    stems = _by_stem(left)
+    alone = {name for names in stems.values() if len(names) < FEWEST_FEATURES for name in names}
+    found = {}
+    for column in left.values():
+        if column.values is not None and column.counts_rows:
+            found[column.name] = "counts the rows"
+        elif column.values is not None and column.holds_dates:
+            found[column.name] = "holds dates"
+        elif column.name in alone and has_no_name(column.name):
+            found[column.name] = "has no name"
+        elif column.name in alone and not _is_target(column) and says_where_or_when(column.name):
+            found[column.name] = "says where or when"
+    for name in found:
+        del left[name]
+    if found:
+        shown = "; ".join(f"'{name}' {why}" for name, why in list(found.items())[:5])
+        roles.notes.append(f"no feature and nothing to learn: column {shown}{'; ..' if len(found) > 5 else ''}")
+    return list(found)
 
 
 def _notes_on_same(same):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -11,6 +12,7 @@ from graft.readers.numbers import to_numbers
 from graft.readers.rows import MISSING, as_text, is_missing
 
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+FEWEST_ROWS = 5  # of which it can be said that a column counts them
 
 
 @dataclass
@@ -38,6 +40,21 @@ class Column:
     def whole(self):
         """Whether all values are whole numbers."""
         return self.kind == "numbers" and bool((self.numbers.dropna() % 1 == 0).all())
+
+    @property
+    def counts_rows(self):
+        """Whether the values are 0, 1, 2, .. or 1, 2, 3, .. in the order of the rows."""
+        if not self.whole or self.missing or len(self.numbers) < FEWEST_ROWS:
+            return False
+        steps = self.numbers.to_numpy() - np.arange(len(self.numbers))
+        return steps[0] in (0, 1) and bool((steps == steps[0]).all())
+
+    @property
+    def holds_dates(self):
+        """Whether all values are dates as whole numbers: 20240131."""
+        if not self.whole or not self.filled.str.fullmatch(r"(19|20)\d{6}").all():
+            return False
+        return bool(pd.to_datetime(self.filled, format="%Y%m%d", errors="coerce").notna().all())
 
 
 def describe(table):

@@ -24,8 +24,15 @@ ID = _set("id uid uuid identifier accession doi pmid name key index sample speci
 TEXT = _set("text fulltext abstract sentence smiles sequence note comment message report title content description")
 REPLICATE = _set("replicate replica repl rep repeat repetition")
 PLACE = _set("x y z centroid coordinate coord position pos latitude longitude lat lon")
-WHEN = _set("date timestamp")
-ALONE = _set("index idx row col column nr no time")  # as a whole name
+WHEN = _set("date timestamp datetime datum uhrzeit zeitpunkt zeitstempel fecha hora heure")
+ACT = _set(
+    "acq acquisition acquired scan recording recorded sampling collection start end created"
+)  # scan_time is when
+SPOT = _set("plate well tray slide chip")
+LINE = _set("row col column")  # of a plate
+ALONE = _set("index idx row col column nr no time nummer laufnummer numero n° № 序号 编号 番号 連番")  # as a whole name
+# Scripts that put no blanks between words: anywhere in a name.
+WHEN_ANYWHERE = ("日期", "日付", "时间", "時刻", "datum", "uhrzeit")
 AMOUNT = _set("concentration conc dose amount yield mass weight temperature")
 # After another word these make a measure of it: response_time, patient_age, type_count.
 MEASURE = _set(
@@ -106,6 +113,20 @@ def is_aside(column):
     words = words_of(column)
     ends = set(words[:1] + words[-1:])
     return is_replicate(column) or (words != ["y"] and bool(ends & (PLACE | WHEN)))
+
+
+def says_where_or_when(column):
+    """Whether a column's name says where on a plate, or when, a sample was measured; retention_time does not."""
+    words = words_of(column)
+    *before, last = words or [""]
+    when = bool({*words[:1], last} & WHEN) or (last == "time" and bool(ACT.intersection(before)))
+    on_plate = last in LINE and bool(SPOT.intersection(before))
+    return when or on_plate or any(part in column.lower() for part in WHEN_ANYWHERE)
+
+
+def has_no_name(column):
+    """Whether a column has the name that a reader or pandas gives one without a name: often the numbers of the rows."""
+    return not column.strip() or bool(re.fullmatch(r"column \d+|Unnamed: \d+(_level_\d+)?|__index_level_\d+__", column))
 
 
 def folder_says_group(name):
