@@ -74,3 +74,84 @@ def test_measures_that_are_named_after_a_time_or_place_stay_features(name):
     frame = measured()
     frame.insert(2, name, np.random.default_rng(1).normal(size=150))
     assert name in used(roles_of(frame))
+
+
+@pytest.mark.parametrize(
+    "name", ["Patientennummer", "subj", "Charge", "lote", "Proband", "experiment", "CellLine", "Kultur", "Versuchstier"]
+)
+@pytest.mark.parametrize("order", ["one after the other", "not sorted", "shuffled"])
+def test_whole_numbers_of_patients_are_the_group_whatever_their_name(name, order):
+    patients = np.repeat(np.arange(1, 31), 5)
+    if order == "not sorted":
+        patients = np.repeat(np.random.default_rng(2).choice(9000, 30, replace=False) + 1000, 5)
+    frame = measured()
+    frame.insert(3, name, patients)
+    frame["result"] = np.where(frame[name] * 7919 % 13 > 6, "good", "bad")  # one diagnosis per patient
+    if order == "shuffled":
+        frame = frame.sample(frac=1, random_state=3)
+    roles = roles_of(frame)
+    assert roles.group == name and used(roles) == {*MEASURES, "result"}
+    assert roles.why_group in (None, "each of its 30 values stands in about 5 rows")  # None where the name says it
+
+
+def test_whole_numbers_of_patients_on_several_plates_are_never_learnt():
+    frame = measured(plate=np.repeat(["P1", "P2", "P3"], 50))
+    frame.insert(3, "Kultur", np.repeat(np.arange(1, 31), 5))
+    roles = roles_of(frame)
+    assert roles.group == "plate" and used(roles) == {*MEASURES, "result"}
+
+
+@pytest.mark.parametrize("name", ["n_spots", "Alter", "neighbours", "loops"])
+def test_counts_and_ages_in_no_order_stay_features_and_are_said(name):
+    frame = measured(400)
+    draw = np.random.default_rng(4)
+    frame.insert(3, name, draw.integers(20, 80, 400))
+    roles = roles_of(frame)
+    assert roles.group is None and name in used(roles)
+    said = any(f"'{name}'" in note and "belong together" in note for note in roles.notes)
+    assert said == (name in ("neighbours", "loops"))  # the other names say what they are
+
+
+@pytest.mark.parametrize("name", ["age", "Alter", "n_cells", "count", "dose"])
+def test_sorted_counts_and_ages_stay_features_where_their_name_says_so(name):
+    frame = measured(150)
+    frame.insert(3, name, np.repeat(np.arange(20, 50), 5))
+    assert roles_of(frame).group is None and name in used(roles_of(frame))
+
+
+def test_sorted_values_with_holes_stay_a_feature_and_are_said():
+    frame = measured(150)
+    frame.insert(3, "peaks", np.repeat(np.cumsum(np.random.default_rng(0).integers(1, 9, 30)), 5))
+    roles = roles_of(frame)
+    assert roles.group is None and "peaks" in used(roles)
+    assert any("'peaks'" in note and "belong together" in note for note in roles.notes)
+
+
+def test_a_family_of_whole_numbers_holds_no_group():
+    frame = measured(150, [])
+    for i in range(6):
+        frame[f"gene{i}"] = np.repeat(np.arange(1, 31), 5) if i == 2 else np.random.default_rng(i).integers(0, 30, 150)
+    roles = roles_of(frame)
+    assert roles.group is None and roles.content == ("features", "gene*") and not roles.notes
+
+
+@pytest.mark.parametrize("name", ["患者编号", "病人", "受试者", "paciente", "Spender-Nr", "sujet", "Patientin"])
+def test_names_of_groups_in_other_languages(name):
+    frame = measured()
+    frame.insert(3, name, np.random.default_rng(2).integers(1, 9, 150))
+    roles = roles_of(frame)
+    assert roles.group == name and used(roles) == {*MEASURES, "result"}
+
+
+@pytest.mark.parametrize("name", ["Klasse", "类别", "标签", "Diagnose", "clase", "categoría", "espèce"])
+def test_names_of_targets_in_other_languages(name):
+    frame = measured(level=np.where(np.arange(150) % 2, "low", "high"))
+    frame[name] = frame.pop("result")
+    assert roles_of(frame).targets[0] == (name, "classification")
+
+
+def test_the_patient_is_the_group_where_samples_repeat_within_patients():
+    frame = measured(180)
+    frame["sample_id"] = [f"S{i // 3}" for i in range(180)]
+    frame["Kultur"] = np.repeat(np.arange(1, 31), 6)
+    assert roles_of(frame).group == "Kultur"

@@ -15,6 +15,7 @@ from graft.survey.words import (
     says_amount,
     says_group,
     says_id,
+    says_measure,
     says_target,
     says_text,
     says_where_or_when,
@@ -64,14 +65,16 @@ def guess_roles(columns, content=None, paths=frozenset()):
     named = [c for c in unique if says_id(c.name)]
     first = named or [c for c in unique if c.kind == "words" or (c.whole and c is next(iter(left.values())))]
     roles.id = left.pop(first[0].name).name if first else None
-    _group(left, roles)
-    unlearnt = _unlearnt(left, roles)
+    codes = _codes(left, roles)
+    _group(left, roles, codes)
+    unlearnt = _unlearnt(left, roles, codes)
     if roles.content is None:
         roles.content = _features(left, [column.name for column in columns], same)
     if roles.group is None:
         _unnamed_group(left, roles)
     roles.targets = _targets(left, roles.content)
-    if not roles.targets and roles.group and (only := described[roles.group]).unique <= FEW_CLASSES:
+    only = described.get(roles.group)
+    if not roles.targets and only and (only.unique <= FEW_CLASSES or only in codes):
         roles.group, roles.targets = None, [(only.name, _kind_of_target(only))]  # `lab` may be short for label
         left[only.name] = only
     for name, _ in roles.targets:
@@ -81,16 +84,16 @@ def guess_roles(columns, content=None, paths=frozenset()):
     return roles
 
 
-def _unlearnt(left, roles):
+def _unlearnt(left, roles, codes):
     """Remove the columns that number the rows, or say where or when: rows are often sorted by what is to be learnt.
 
     A family of many columns with a common stem is left alone: `column 1` to `column 60` are a vector.
     """
-    stems = _by_stem(left)
-    alone = {name for names in stems.values() if len(names) < FEWEST_FEATURES for name in names}
-    found = {}
+    alone, found = _alone(left), {}
     for column in left.values():
-        if column.values is not None and column.counts_rows:
+        if column in codes:
+            found[column.name] = "is the same in a few rows each, like a patient's number"
+        elif column.values is not None and column.counts_rows:
             found[column.name] = "counts the rows"
         elif column.values is not None and column.holds_dates:
             found[column.name] = "holds dates"
@@ -128,7 +131,54 @@ def _is_target(column):
     return says_target(column.name)
 
 
-def _group(left, roles):
+def _alone(names):
+    """The names that do not belong to a family with a common stem."""
+    return {name for family in _by_stem(names).values() if len(family) < FEWEST_FEATURES for name in family}
+
+
+def _codes(left, roles):
+    """The columns of whole numbers whose values are patients and the like, whatever their names; a note on doubtful ones.
+
+    Counts and ages repeat, too. But only codes change from block to block of rows up and down, or one by one, or have
+    one label each that no threshold divides.
+    """
+    alone, sure, unsure = _alone(left), [], []
+    for column in left.values():
+        name = column.name
+        known = says_group(name) or says_id(name) or _is_target(column) or says_measure(name) or has_no_name(name)
+        if known or name not in alone or is_aside(name) or says_where_or_when(name):
+            continue
+        if column.values is None or not column.whole or column.holds_dates or not _repeats(column):
+            continue
+        numbers = column.numbers
+        in_blocks = (numbers.diff() != 0).sum() <= 1.05 * column.unique
+        one_by_one = numbers.max() - numbers.min() < 1.2 * column.unique
+        sorted_by_it = numbers.is_monotonic_increasing or numbers.is_monotonic_decreasing
+        labelled = one_by_one and any(_labels(column, other) for other in left.values() if other is not column)
+        if (in_blocks and (one_by_one or not sorted_by_it)) or labelled:
+            sure.append(column)
+        elif in_blocks or one_by_one:
+            unsure.append(name)
+    if unsure:
+        shown = ", ".join(f"'{name}'" for name in unsure[:5])
+        roles.notes.append(
+            f"column {shown} may say which rows belong together: each value stands in a few rows; if so: columns: {{group: ..}}"
+        )
+    return sure
+
+
+def _labels(codes, labels):
+    """Whether every code has one label, and more changes of label along the codes than thresholds explain."""
+    if _kind_of_target(labels) != "classification":
+        return False
+    by_code = labels.values.groupby(codes.numbers)
+    if by_code.nunique().max() > 1:
+        return False
+    along = by_code.first().dropna()
+    return (along != along.shift()).sum() - 1 > 2 * (labels.unique - 1)
+
+
+def _group(left, roles, codes):
     """Which column says what belongs together: one whose name says so, or ids that stand in a few rows each.
 
     Where both are there, the one that holds the other's rows together, too, is taken; else the repeated ids: a run or an
@@ -139,18 +189,24 @@ def _group(left, roles):
     repeated = [
         c for c in plain if says_id(c.name) and c not in named and (c.kind == "words" or c.whole) and _repeats(c)
     ]
+    repeated += [c for c in codes if c not in repeated]
     if not named and not repeated:
         return
-    best = (named or repeated)[0]
-    if named and repeated:
-        inside = named[0].values.groupby(repeated[0].values).nunique().max() <= 1
-        best = (named if inside else repeated)[0]
-        if not inside:
-            roles.notes.append(
-                f"column '{named[0].name}' may be the group, too: {best.name} is taken, as its rows are alike"
-            )
+    # Where samples and their patients stand in several rows each, the patients are the group.
+    outer = next((c for c in repeated if all(_holds(c, other) for other in repeated)), next(iter(repeated), None))
+    best = named[0] if named else outer
+    if named and repeated and not _holds(named[0], outer):
+        best = outer
+        roles.notes.append(
+            f"column '{named[0].name}' may be the group, too: {best.name} is taken, as its rows are alike"
+        )
     roles.group = left.pop(best.name).name
     roles.why_group = None if best in named else _why_repeated(best)
+
+
+def _holds(outer, inner):
+    """Whether all rows of each of one column's values have one value of the other."""
+    return outer.values.groupby(inner.values).nunique().max() <= 1
 
 
 def _unnamed_group(left, roles):

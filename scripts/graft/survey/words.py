@@ -14,13 +14,16 @@ GROUP = _set(
     "patient subject donor site hospital center centre clinic batch slide plate well animal mouse rat scanner family "
     "scaffold group session field fov specimen lot wafer station lab laboratory run day week year pid case volunteer "
     "instrument device machine camera operator reader participant person individual speaker author user thread cohort "
-    "chip cage litter herd farm plot tray cohort spectrometer microscope sensor"
+    "chip cage litter herd farm plot tray cohort spectrometer microscope sensor "
+    "subj patientin patienten proband probandin probanden versuchstier maus ratte spender klinik krankenhaus kohorte "
+    "sujet donneur paciente donante lote paziente lotto"
 )
 TARGET = _set(
     "label class classes target category diagnosis dx outcome relevant response species phase grade type status activity "
-    "property truth annotation phenotype"
+    "property truth annotation phenotype klasse kategorie diagnose clase categoria categorie espece especie etiqueta "
+    "etichetta"
 )
-ID = _set("id uid uuid identifier accession doi pmid name key index sample specimen barcode nr no")
+ID = _set("id uid uuid identifier accession doi pmid name key index sample specimen barcode nr no nummer kennung")
 TEXT = _set("text fulltext abstract sentence smiles sequence note comment message report title content description")
 REPLICATE = _set("replicate replica repl rep repeat repetition")
 PLACE = _set("x y z centroid coordinate coord position pos latitude longitude lat lon")
@@ -32,6 +35,8 @@ SPOT = _set("plate well tray slide chip")
 LINE = _set("row col column")  # of a plate
 ALONE = _set("index idx row col column nr no time nummer laufnummer numero n° № 序号 编号 番号 連番")  # as a whole name
 # Scripts that put no blanks between words: anywhere in a name.
+GROUP_ANYWHERE = ("患者", "病人", "受试者", "被试", "批次", "病院", "医院")
+TARGET_ANYWHERE = ("类别", "类型", "等级", "分类", "标签", "诊断", "診断", "ラベル")
 WHEN_ANYWHERE = ("日期", "日付", "时间", "時刻", "datum", "uhrzeit")
 AMOUNT = _set("concentration conc dose amount yield mass weight temperature")
 # After another word these make a measure of it: response_time, patient_age, type_count.
@@ -39,7 +44,8 @@ MEASURE = _set(
     "time date count size length width height x y z rate ratio probability strength depth speed velocity source url file "
     "path position unit age sex weight"
 )
-NUMBERED = _set("id uid uuid identifier number num nr no name code index idx key barcode")
+NUMBERED = _set("id uid uuid identifier number num nr no name code index idx key barcode nummer")
+COUNT = _set("n age count number num score total sum alter anzahl edad")
 
 
 def words_of(name):
@@ -58,7 +64,7 @@ def words_of(name):
 
 def _parts(word):
     known = GROUP | TARGET | ID | TEXT | REPLICATE
-    for end in ("", "id", "nr", "no", "name"):
+    for end in ("", "id", "nr", "no", "name", "nummer"):
         stem = word.removesuffix(end) if end else word
         if end and stem == word:
             continue
@@ -74,13 +80,13 @@ def says_group(column):
     words = words_of(column)
     while len(words) > 1 and words[-1] in NUMBERED:
         words = words[:-1]
-    return bool(words) and words[-1] in GROUP
+    return (bool(words) and words[-1] in GROUP) or any(part in column for part in GROUP_ANYWHERE)
 
 
 def says_target(column):
     """Whether a column's name says that it is to be learnt; y alone, but not centroid_y."""
     words = words_of(column)
-    if words in (["y"], ["y", "true"], ["y", "value"]):
+    if words in (["y"], ["y", "true"], ["y", "value"]) or any(part in column for part in TARGET_ANYWHERE):
         return True
     if not words or (len(words) > 1 and words[-1] in MEASURE):
         return False
@@ -100,6 +106,12 @@ def says_text(column):
 
 def says_amount(column):
     return bool(AMOUNT.intersection(words_of(column)))
+
+
+def says_measure(column):
+    """Whether a column's name says that its numbers are counts, ages, sizes and the like, and no codes."""
+    words = words_of(column)
+    return bool(set(words[:1] + words[-1:]) & COUNT) or bool(MEASURE.intersection(words[-1:])) or says_amount(column)
 
 
 def is_replicate(column):
