@@ -182,3 +182,15 @@ def test_any_tree_has_levels_with_one_label_or_none_at_all(folders):
     if any(folders):
         levels, why = levels_of(folders)
         assert levels.count("label") == 1 and levels.count("group") <= 1 and why
+
+
+def test_targets_keep_different_names_where_the_columns_names_have_no_ascii_letters(tmp_path, monkeypatch):
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame(draw.normal(size=(120, 5)).round(4), columns=[f"nm_{900 + i}" for i in range(5)])
+    words = {"类别": ["甲", "乙"], "等级": ["高", "低"], "类型": ["A", "B"]}
+    for name, values in words.items():
+        frame[name] = draw.choice(values, len(frame))
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    entry, config, _ = entry_of(tmp_path / "t.csv", monkeypatch)
+    assert [target["column"] for target in entry["targets"].values()] == list(words)
+    assert {one["target"] for one in config["finetune"].values()} == set(entry["targets"])

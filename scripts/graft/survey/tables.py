@@ -260,7 +260,9 @@ def _target_name(column, taken):
     )
     name = name if name[0].isalnum() else f"t{name}"
     reserved = ("sample_id", "path", "row", "content_sha256", "split", "fold", "group")
-    return f"{name}-value" if name in reserved or name in taken else name
+    name = f"{name}-value" if name in reserved else name
+    others = (f"{name}-{number}" for number in range(2, len(taken) + 3))
+    return next(one for one in (name, *others) if one not in taken)
 
 
 def _refuse_no_header(names, where):
