@@ -1,5 +1,7 @@
 """`make new`: the config that it guesses for data that nobody has tidied is valid, right, and never overwrites."""
 
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -194,3 +196,28 @@ def test_targets_keep_different_names_where_the_columns_names_have_no_ascii_lett
     entry, config, _ = entry_of(tmp_path / "t.csv", monkeypatch)
     assert [target["column"] for target in entry["targets"].values()] == list(words)
     assert {one["target"] for one in config["finetune"].values()} == set(entry["targets"])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start", "hint"),
+    [
+        (".xlsx", b"PK\x03\x04", "save it as CSV"),
+        (".ods", b"PK\x03\x04", "save it as CSV"),
+        (".h5", b"\x89HDF\r\n\x1a\n", "to_parquet"),
+        (".xls", b"\xd0\xcf\x11\xe0", "save it as CSV"),
+        (".zip", b"PK\x03\x04", "DATA="),
+        (".rds", b"RDX3", "write.csv"),
+    ],
+)
+def test_a_folder_with_one_file_that_is_not_read_gets_the_hint_of_that_file(tmp_path, suffix, start, hint):
+    (tmp_path / "study").mkdir()
+    file = tmp_path / "study" / f"data{suffix}"
+    if suffix in (".xlsx", ".ods", ".zip"):
+        inside = {".xlsx": "[Content_Types].xml", ".ods": "mimetype", ".zip": "a.csv"}[suffix]
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr(inside, "a,b\n1,2\n")
+    else:
+        file.write_bytes(start + bytes(600))
+    with pytest.raises(UserError, match="nothing here that graft reads") as error:
+        survey(tmp_path / "study")
+    assert file.name in str(error.value.hint) and hint in error.value.hint

@@ -2,12 +2,17 @@
 
 import posixpath
 from collections import Counter
+from pathlib import Path
 
 from graft.errors import UserError
 from graft.fingerprint import walk
 from graft.readers.folder import SUFFIXES_OF, are_splits
+from graft.readers.kinds import START, kind_of, unpacked
 from graft.readers.rows import splits_named
 from graft.survey.words import folder_says_group
+
+LOOKED_AT = 1000  # files, where none can be read
+LARGE = 2**28  # bytes of an archive that is not opened just for a hint
 
 
 def guess_folders(found, root):
@@ -24,6 +29,7 @@ def guess_folders(found, root):
             f"nothing here that graft reads ({', '.join(f'{n} x {kind}' for kind, n in seen.most_common(8)) or 'no file'})",
             str(root),
             "images, .txt files, tables (.csv .tsv .parquet), arrays (.npy .npz), a data set as the hub stores it",
+            _hint_on(files, root),
         )
     if sum(bool(others) for others in kinds.values()) > 1:
         found.entry["modality"] = modality
@@ -49,6 +55,24 @@ def guess_folders(found, root):
     loose = [path for path, names in zip(paths, folders, strict=True) if not names]
     if loose:
         found.notes.append(f"{len(loose)} files stand at the top and have no label: they are the pool")
+
+
+def _hint_on(files, root):
+    """What to do with the largest of the files, as is said where it is named itself; None where nothing is known."""
+    sizes = {path: Path(root, path).stat().st_size for path in files[:LOOKED_AT] if Path(root, path).is_file()}
+    for path in sorted(sizes, key=sizes.get, reverse=True)[:3]:
+        try:
+            with Path(root, path).open("rb") as file:
+                kind = kind_of(file.read(START), path)
+                if kind == "zip" and sizes[path] < LARGE:
+                    unpacked(Path(root, path).read_bytes(), kind, path)
+        except (UserError, OSError) as error:
+            if getattr(error, "hint", None):
+                return f"{path}: {error.hint}"
+            continue
+        if kind not in ("text", "json"):
+            return f"if {path} is a table, name it: DATA={Path(root, path)}"
+    return None
 
 
 def levels_of(folders):
