@@ -13,7 +13,10 @@ from graft.readers.rows import SPLIT_OF, in_words, is_missing, listed, places
 
 # Words that are classes as they stand, but in some tables mean "not labelled".
 UNSURE = {"missing", "unknown", "unlabelled", "unlabeled", "undefined", "not available", "not measured", "n.a.", "n.d."}
-UNSURE |= {"nd", "tbd", "nil", "unclassified", "not determined", "not labelled", "not labeled"}
+UNSURE |= {"nd", "tbd", "nil", "unclassified", "not determined", "not labelled", "not labeled", "n/d", "n. d.", "n. a."}
+UNSURE |= {"#nv", "#n/d", "#wert!", "#value!", "#valor!", "#valeur!", "#div/0!", "#ref!", "#bezug!", "#name?"}  # Excel
+UNSURE |= {"k.a.", "k. a.", "keine angabe", "n.n.", "n.b.", "n. b.", "nicht bestimmt", "nicht gemessen", "unbekannt"}
+UNSURE |= {"sin dato", "sin datos", "desconocido", "inconnu", "non déterminé", "未知", "不明", "-99", "-999", "-9999"}
 
 
 def natural_sort(words):
@@ -100,10 +103,15 @@ def _of_missing(name, text, gone):
     return [f"target {name}: {int(gone.sum())} of {len(text)} labels are missing: {in_words(words)}{way}"]
 
 
+def may_be_missing(word):
+    """Whether a word may mean "not labelled": a mark without a letter, or one that says so."""
+    return word.casefold() in UNSURE or not any(c.isalnum() for c in word)
+
+
 def _looks_missing(name, text):
     """A note on classes that may mean "not labelled" in this lab: marks without a letter, and words that say so."""
     counts = text.value_counts()
-    found = [word for word in counts.index if word.casefold() in UNSURE or not any(c.isalnum() for c in word)]
+    found = [word for word in counts.index if may_be_missing(word)]
     if len(counts) - len(found) < 2:  # "+" and "-" are two classes
         return []
     return [

@@ -4,9 +4,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import yaml
 
+from graft.config import load
+from graft.prepare import prepare
 from graft.survey.columns import guess_roles
 from graft.survey.looks import describe
+from new_config import main
 
 MEASURES = ["area", "perimeter", "excentricity", "solidity", "brightness", "texture"]
 
@@ -155,3 +159,33 @@ def test_the_patient_is_the_group_where_samples_repeat_within_patients():
     frame["sample_id"] = [f"S{i // 3}" for i in range(180)]
     frame["Kultur"] = np.repeat(np.arange(1, 31), 6)
     assert roles_of(frame).group == "Kultur"
+
+
+@pytest.mark.parametrize("words", [["#NV"], ["n.n."], ["#WERT!", "k. A."], ["-"], ["未知"]])
+@pytest.mark.parametrize("name", ["y", "protein"])
+def test_numbers_with_a_few_words_for_missing_are_learnt_as_numbers(tmp_path, monkeypatch, words, name):
+    values = np.random.default_rng(1).normal(10, 2, 150).round(3).astype(str).astype(object)
+    for number, word in enumerate(words):
+        values[number::10] = word
+    values[5::50] = "NA"
+    measured(**{name: values}).to_csv(tmp_path / "t.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    said = main("t.csv", "t.yaml")
+    ((_, entry),) = load(yaml.safe_load((tmp_path / "t.yaml").read_text()))["datasets"].items()
+    assert entry["targets"][name]["kind"] == "regression" and set(words) <= set(entry["missing"])
+    assert all(f"'{word}'" in said for word in words)
+    found = prepare("t", entry, tmp_path)
+    assert found.frame[name].isna().sum() == np.isin(values, [*words, "NA"]).sum()
+
+
+def test_a_feature_with_a_word_for_missing_is_no_target_and_is_said():
+    frame = measured().astype(object)
+    frame.loc[7, "solidity"] = "#NV"
+    roles = roles_of(frame)
+    assert used(roles) == {*MEASURES, "result"} - {"solidity"}
+    assert any("'#NV'" in note and "solidity" in note for note in roles.notes)
+
+
+def test_numbers_with_many_words_stay_words():
+    values = np.where(np.arange(150) % 3, "unknown", np.arange(150).astype(str))
+    assert roles_of(measured(y=values)).targets == [("result", "classification")]

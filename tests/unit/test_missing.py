@@ -127,7 +127,11 @@ def test_groups_that_are_numbers_are_read_alike_with_and_without_nan(tmp_path):
     assert sorted(found.frame["group"].dropna().unique()) == [str(i) for i in range(8)]
 
 
-@pytest.mark.parametrize("word", ["-", "?", "unknown", "n.a.", "Not Measured"])
+@pytest.mark.parametrize(
+    "word",
+    ["-", "?", "unknown", "n.a.", "Not Measured", "#NV", "#N/D", "#WERT!", "#VALUE!", "k. A.", "k.A.", "keine Angabe"]
+    + ["nicht bestimmt", "Unbekannt", "未知", "sin dato", "n/d", "n.n.", "-99", "-999"],
+)
 def test_a_class_that_looks_like_missing_is_noted_and_the_hint_works(tmp_path, word):
     table_of(tmp_path, [word] * 9)
     found = prepared(tmp_path, **TEXT)

@@ -63,13 +63,16 @@ def guess_roles(columns, content=None, paths=frozenset()):
         roles.content = _path(left, paths) or _embedded(left) or _text(left)
     unique = [c for c in left.values() if c.values is not None and not c.missing and c.unique == rows]
     named = [c for c in unique if says_id(c.name)]
-    first = named or [c for c in unique if c.kind == "words" or (c.whole and c is next(iter(left.values())))]
+    first = named or [
+        c for c in unique if (c.kind == "words" and not c.rest) or (c.whole and c is next(iter(left.values())))
+    ]
     roles.id = left.pop(first[0].name).name if first else None
     codes = _codes(left, roles)
     _group(left, roles, codes)
     unlearnt = _unlearnt(left, roles, codes)
     if roles.content is None:
         roles.content = _features(left, [column.name for column in columns], same)
+        unlearnt += _gaps(left, roles, columns)
     if roles.group is None:
         _unnamed_group(left, roles)
     roles.targets = _targets(left, roles.content)
@@ -216,6 +219,7 @@ def _unnamed_group(left, roles):
         for c in left.values()
         if c.values is not None
         and c.kind == "words"
+        and not c.rest
         and not _is_target(c)
         and not says_text(c.name)
         and not is_aside(c.name)
@@ -275,7 +279,7 @@ def _embedded(left):
 
 def _text(left):
     """The column of texts: long ones, or a name that says so with values that hardly repeat."""
-    words = [c for c in left.values() if c.kind == "words" and not _is_target(c)]
+    words = [c for c in left.values() if c.kind == "words" and not c.rest and not _is_target(c)]
     differ = [c for c in words if c.unique > 0.5 * len(c.filled) or _repeats(c)]  # a molecule may have several values
     long = [c for c in words if c.words >= 5 or (says_text(c.name) and c in differ)]
     if not long:
@@ -303,6 +307,19 @@ def _features(left, every, same):
     for name in members:
         del left[name]
     return "features", _patterns(members, every, {c.name for c in same if c.kind == "numbers"})
+
+
+def _gaps(left, roles, columns):
+    """Remove the columns that stand among the features and hold words for "missing"; a note on them."""
+    taken = [place for place, c in enumerate(columns) if c.kind == "numbers" and c.name not in left]
+    found = [c for c in columns[: max(taken, default=0)] if c.rest and c.name in left and not _is_target(c)]
+    for column in found:
+        del left[column.name]
+        roles.notes.append(
+            f"column '{column.name}' is no feature, as '{column.unsure[0]}' stands among its numbers: leave such cells empty, "
+            "or the rows out"
+        )
+    return [column.name for column in found]
 
 
 def _is_name(column):
@@ -355,6 +372,8 @@ def _kind_of_target(column):
         return None
     repeated = column.unique <= min(MOST_CLASSES, max(2, len(column.filled) / 5))
     if column.kind != "numbers":
+        if column.rest and _kind_of_target(column.rest) == "regression":
+            return "regression"
         return "classification" if repeated else None
     if repeated and (column.unique <= 2 or (column.whole and column.unique <= 20 and not says_amount(column.name))):
         return "classification"

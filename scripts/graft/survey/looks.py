@@ -7,17 +7,22 @@ import pandas as pd
 import pyarrow as pa
 
 from graft.errors import UserError
+from graft.labels import may_be_missing
 from graft.readers.columns import holds_bytes, strings
 from graft.readers.numbers import to_numbers
 from graft.readers.rows import MISSING, as_text, is_missing
 
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+MOST_UNSURE = 0.5  # of a column's values, up to which words among its numbers may mean that there is none
 FEWEST_ROWS = 5  # of which it can be said that a column counts them
 
 
 @dataclass
 class Column:
-    """What a column looks like. `values` are its texts, null where missing; `numbers` the same as numbers, or None."""
+    """What a column looks like. `values` are its texts, null where missing; `numbers` the same as numbers, or None.
+
+    `unsure` are words among numbers that may mean "missing"; `rest` is the column without them.
+    """
 
     name: str
     values: pd.Series = None
@@ -26,6 +31,8 @@ class Column:
     missing: int = 0
     numbers: pd.Series = None
     commas: bool = False  # whether it can only be read as numbers if commas are decimal ones
+    unsure: tuple = ()
+    rest: "Column" = None
 
     @property
     def filled(self):
@@ -72,6 +79,17 @@ def _describe(table, name):
         return Column(name, kind="other")
     values = as_text(strings(table, name, name), table.num_rows).str.strip()
     values = values.mask(is_missing(values, MISSING))
+    column = _of_values(name, values)
+    unsure = [word for word in values.dropna().unique() if may_be_missing(word)] if column.kind == "words" else []
+    gone = values.isin(unsure)
+    if unsure and gone.sum() < MOST_UNSURE * values.notna().sum():
+        rest = _of_values(name, values.mask(gone))
+        if rest.kind == "numbers":
+            column.unsure, column.rest = tuple(unsure), rest
+    return column
+
+
+def _of_values(name, values):
     filled = values.dropna()
     numbers, commas = _numbers(filled, name)
     is_number = len(filled) > 0 and numbers.notna().all()

@@ -19,6 +19,14 @@ from graft.survey.words import split_of_name
 LOOKED_AT = 5000  # rows
 FILES = (SUFFIXES - {".npy"}) | frozenset(columns.TEXT_SUFFIXES)
 MOST_FILES = 200_000
+MISSING_TOO = (
+    "#N/A",
+    "N/A",
+    "NA",
+    "NaN",
+    "None",
+    "NULL",
+)  # what `missing` holds by itself, of which a config needs these
 
 
 def guess_table(found, root, name=None):
@@ -245,6 +253,12 @@ def _fill(found, rows, given_split, content=None, paths=frozenset()):
         entry["targets"][name] = {"column": column, **({"kind": kind} if kind == "regression" else {})}
         if len(roles.targets) > 1:
             found.reasons[f"target:{name}"] = "take this line out if it is nothing to learn"
+    learnt = {column for column, kind in roles.targets if kind == "regression"}
+    unsure = sorted({word for look in looks if look.name in learnt for word in look.unsure})
+    if unsure:
+        entry["missing"] = [*MISSING_TOO, *unsure]
+        shown = ", ".join(f"'{word}'" for word in unsure)
+        found.reasons["missing"] = f"{shown} among numbers is taken for 'not measured'"
     if roles.others:
         shown = ", ".join(roles.others[:8]) + (", .." if len(roles.others) > 8 else "")
         found.notes.append(f"columns that are not used: {shown}")
