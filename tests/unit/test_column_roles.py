@@ -189,3 +189,45 @@ def test_a_feature_with_a_word_for_missing_is_no_target_and_is_said():
 def test_numbers_with_many_words_stay_words():
     values = np.where(np.arange(150) % 3, "unknown", np.arange(150).astype(str))
     assert roles_of(measured(y=values)).targets == [("result", "classification")]
+
+
+@pytest.mark.parametrize("name", ["fold", "CV_Fold", "cvFold"])
+def test_folds_are_never_learnt_and_are_proposed(name):
+    roles = roles_of(measured(**{name: np.arange(150) % 5}))
+    assert used(roles) == {*MEASURES, "result"} and any(f"columns: {{fold: {name}}}" in note for note in roles.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("is_test", [0, 1]), ("isTrain", ["True", "False"]), ("set", ["train", "external"])]
+    + [("Set", ["Calibration", "Prediction"]), ("use", ["cal", "val", "external"])],
+)
+def test_columns_that_look_like_a_split_are_never_learnt_and_are_said(name, values):
+    roles = roles_of(measured(**{name: np.resize(values, 150)}))
+    assert used(roles) == {*MEASURES, "result"} and roles.split is None
+    assert any(f"'{name}'" in note and "train, validation, test or pool" in note for note in roles.notes)
+
+
+@pytest.mark.parametrize(("name", "first", "many"), [("class", 1, 30), ("species", 1001, 40), ("label", 0, 50)])
+def test_whole_numbers_that_repeat_under_a_name_of_classes_are_classes(name, first, many):
+    frame = measured(400).drop(columns="result").assign(**{name: first + np.arange(400) % many})
+    assert roles_of(frame).targets == [(name, "classification")]
+
+
+def test_many_classes_of_words_are_learnt_where_the_name_says_so():
+    frame = measured(900).drop(columns="result").assign(**{"class": [f"kind {i % 300}" for i in range(900)]})
+    assert roles_of(frame).targets == [("class", "classification")]
+
+
+@pytest.mark.parametrize("name", ["activity", "response", "y"])
+def test_whole_numbers_of_a_measure_stay_numbers(name):
+    frame = measured(400).drop(columns="result").assign(**{name: np.arange(400) % 30})
+    assert roles_of(frame).targets == [(name, "regression")]
+
+
+@pytest.mark.parametrize("name", ["groups", "Groups"])
+def test_groups_of_arrays_are_never_learnt(name):
+    frame = pd.DataFrame({"y": np.arange(90) % 2, name: np.arange(90) // 3 % 20})
+    table = describe(pa.Table.from_pandas(frame.astype(str), preserve_index=False))
+    roles = guess_roles(table, content=("features", "X"))
+    assert roles.targets == [("y", "classification")] and roles.group == name

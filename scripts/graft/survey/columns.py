@@ -12,7 +12,10 @@ from graft.survey.words import (
     has_no_name,
     is_aside,
     is_replicate,
+    looks_like_split,
     says_amount,
+    says_classes,
+    says_fold,
     says_group,
     says_id,
     says_measure,
@@ -23,6 +26,7 @@ from graft.survey.words import (
 
 MOST_CLASSES = 200
 FEW_CLASSES = 10
+MOST_FOLDS = 20
 FEWEST_FEATURES = 4
 FEW_ROWS = 20  # of one sample, at most, where it was measured several times
 
@@ -59,6 +63,7 @@ def guess_roles(columns, content=None, paths=frozenset()):
         del left[column.name]
     rows = max((len(column.values) for column in columns if column.values is not None), default=0)
     roles.split = _take(left, lambda c: 1 < c.unique <= len(SPLIT_OF) and set(c.filled.str.lower()) <= set(SPLIT_OF))
+    others = _splits_and_folds(left, roles)
     if roles.content is None:
         roles.content = _path(left, paths) or _embedded(left) or _text(left)
     unique = [c for c in left.values() if c.values is not None and not c.missing and c.unique == rows]
@@ -69,7 +74,7 @@ def guess_roles(columns, content=None, paths=frozenset()):
     roles.id = left.pop(first[0].name).name if first else None
     codes = _codes(left, roles)
     _group(left, roles, codes)
-    unlearnt = _unlearnt(left, roles, codes)
+    unlearnt = [*others, *_unlearnt(left, roles, codes)]
     if roles.content is None:
         roles.content = _features(left, [column.name for column in columns], same)
         unlearnt += _gaps(left, roles, columns)
@@ -85,6 +90,27 @@ def guess_roles(columns, content=None, paths=frozenset()):
     roles.others = [*unlearnt, *left]
     roles.notes += _notes_on_same(same)
     return roles
+
+
+def _splits_and_folds(left, roles):
+    """Remove the columns that say how rows were divided before, and note how the config would name them."""
+    found = []
+    for column in left.values():
+        if column.values is None or not 1 < column.unique <= MOST_FOLDS:
+            continue
+        if says_fold(column.name):
+            roles.notes.append(f"column '{column.name}' may hold your folds; if so: columns: {{fold: {column.name}}}")
+        elif looks_like_split(column.name, set(column.filled.str.lower())):
+            roles.notes.append(
+                f"column '{column.name}' looks like a split and is not used: name it `split`, with the words train, "
+                "validation, test or pool"
+            )
+        else:
+            continue
+        found.append(column.name)
+    for name in found:
+        del left[name]
+    return found
 
 
 def _unlearnt(left, roles, codes):
@@ -236,6 +262,11 @@ def _repeats(column):
     return few and len(counts) >= max(5, counts.median())
 
 
+def _recurs(column):
+    """Whether a class stands in several rows as a rule, however many classes there are."""
+    return column.filled.value_counts().median() >= 2
+
+
 def _is_numbered(column):
     """Whether the values are one word with numbers: S001, S002, .."""
     return (
@@ -374,7 +405,9 @@ def _kind_of_target(column):
     if column.kind != "numbers":
         if column.rest and _kind_of_target(column.rest) == "regression":
             return "regression"
-        return "classification" if repeated else None
+        return "classification" if repeated or (says_classes(column.name) and _recurs(column)) else None
+    if column.whole and says_classes(column.name) and _recurs(column):
+        return "classification"
     if repeated and (column.unique <= 2 or (column.whole and column.unique <= 20 and not says_amount(column.name))):
         return "classification"
     return "regression" if column.unique > 10 or (repeated and column.unique > 2) else None

@@ -44,6 +44,8 @@ MEASURE = _set(
     "time date count size length width height x y z rate ratio probability strength depth speed velocity source url file "
     "path position unit age sex weight"
 )
+CLASS = _set("label class classes category diagnosis species genus klasse kategorie clase categoria categorie")
+SPLIT_TOO = _set("calibration cal prediction pred external holdout hold-out internal tuning")  # of other fields
 NUMBERED = _set("id uid uuid identifier number num nr no name code index idx key barcode nummer")
 COUNT = _set("n age count number num score total sum alter anzahl edad")
 
@@ -80,7 +82,9 @@ def says_group(column):
     words = words_of(column)
     while len(words) > 1 and words[-1] in NUMBERED:
         words = words[:-1]
-    return (bool(words) and words[-1] in GROUP) or any(part in column for part in GROUP_ANYWHERE)
+    return (bool(words) and (words[-1] in GROUP or words == ["groups"])) or any(
+        part in column for part in GROUP_ANYWHERE
+    )
 
 
 def says_target(column):
@@ -106,6 +110,22 @@ def says_text(column):
 
 def says_amount(column):
     return bool(AMOUNT.intersection(words_of(column)))
+
+
+def says_classes(column):
+    """Whether a column's name says that its values are classes, also where these are numbers; `activity` does not."""
+    return bool(CLASS.intersection(words_of(column))) and says_target(column)
+
+
+def says_fold(column):
+    return words_of(column)[-1:] in (["fold"], ["folds"])
+
+
+def looks_like_split(column, values):
+    """Whether a column with a few different `values` (lower case) says which rows train and test, in words or by its name."""
+    words = words_of(column)
+    named = len(words) == 2 and words[0] in ("is", "in") and words[1] in SPLIT_OF and len(values) <= 2
+    return named or (len(values) > 1 and values <= set(SPLIT_OF) | SPLIT_TOO)
 
 
 def says_measure(column):
