@@ -9,7 +9,7 @@ import pandas as pd
 from graft.errors import UserError, raise_all
 from graft.names import look_alike
 from graft.readers.numbers import stands_apart, to_numbers
-from graft.readers.rows import SPLIT_OF, in_words, is_missing, listed, places
+from graft.readers.rows import SPLIT_OF, in_words, is_missing, listed, one_spelling, places
 
 # Words that are classes as they stand, but in some tables mean "not labelled".
 UNSURE = {"missing", "unknown", "unlabelled", "unlabeled", "undefined", "not available", "not measured", "n.a.", "n.d."}
@@ -75,6 +75,8 @@ def read_targets(frame, targets, missing, named=(), decimal="auto"):
             if kind == "regression" or threshold is not None:
                 words, stripped = stripped, _numbers(frame, stripped, name, decimal)
                 notes += _notes_on_numbers(name, words, stripped)
+            elif name not in named:
+                stripped = _as_classes(stripped, classes or ())
             if kind == "classification" and threshold is not None:
                 classes = classes or ["low", "high"]
                 stripped = _two_classes(stripped, threshold, classes, name)
@@ -251,6 +253,14 @@ def _without_rare(frame, text, name, target, classes, notes):
         notes.append(f"target {name}: {what}: {shown}")
         text = text.mask(gone)
     return text, classes and [word for word in classes if word not in rare]
+
+
+def _as_classes(text, classes):
+    """Labels of one spelling, that 1 and 1.0 are one class: the spelling of `classes` if these name it."""
+    named = {one_spelling(pd.Series([word], dtype="str"))[0]: word for word in classes}
+    if len(named) < len(classes):
+        return text
+    return one_spelling(text).replace({plain: word for plain, word in named.items() if plain != word})
 
 
 def _two_classes(numbers, threshold, classes, name):

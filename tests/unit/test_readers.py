@@ -111,6 +111,27 @@ def test_several_targets_and_one_table_per_split(tmp_path):
         assert found.frame["value"].dtype == np.float64
 
 
+def test_a_whole_number_is_one_group_and_one_class_in_every_table_with_and_without_a_point(tmp_path):
+    rows = [(f"text {i}", i % 2, i // 4) for i in range(120)]
+    write_lines(tmp_path, "text,label,who", *(f"{t},{y},{who}" for t, y, who in rows[:82]), name="train.csv")
+    write_lines(tmp_path, "text,label,who", *(f"{t},{y}.0,{who}.0" for t, y, who in rows[82:]), "x,,", name="test.csv")
+    entry = {"table": {"train": "train.csv", "test": "test.csv"}, "columns": {"text": "text", "group": "who"}}
+    with pytest.raises(UserError, match="1 groups stand in several splits:\\s+'20': test, train"):
+        prepared(tmp_path, **entry)
+    del entry["columns"]["group"]
+    assert prepared(tmp_path, **entry).targets["label"]["classes"] == ["0", "1"]
+    targets = {"label": {"classes": ["1.0", "0"]}}
+    assert set(prepared(tmp_path, targets=targets, **entry).frame["label"].dropna()) == {"1.0", "0"}
+
+
+def test_words_and_fractions_among_groups_and_classes_keep_their_spelling(tmp_path):
+    who = ["1", "1.0", *"abcdefgh"]
+    lines = [f"text {i},{['1.0', '2.0', '2.5'][i % 3]},{who[i % 10]}" for i in range(60)]
+    write_lines(tmp_path, "text,label,who", *lines)
+    found = prepared(tmp_path, table="t.csv", columns={"text": "text", "group": "who"})
+    assert found.targets["label"]["classes"] == ["1.0", "2.0", "2.5"] and set(found.frame["group"]) == {*who}
+
+
 def test_a_given_split_column_is_followed(tmp_path):
     lines = [f"{i},text {i},{'ab'[i % 2]},{['train', 'val', 'test', 'pool'][i // 2 % 4]}" for i in range(24)]
     write_lines(tmp_path, "id,text,label,part", *lines)

@@ -13,7 +13,7 @@ from graft.fingerprint import ignored, root_of
 from graft.names import nfc
 from graft.readers import arrays, folder, hub, table
 from graft.readers.contents import digest_of_content, understand
-from graft.readers.rows import MISSING, Listing, follows, in_words, is_missing, read_file
+from graft.readers.rows import MISSING, Listing, follows, in_words, is_missing, one_spelling, read_file
 
 __all__ = ["Listing", "complete", "list_samples", "opener", "reader_of", "root_of"]
 
@@ -103,7 +103,10 @@ def list_samples(entry, root):
 
 
 def _without_missing(frame, missing, notes):
-    """Groups, splits and folds that are called "NA" and the like are none: else "NA" would be one large group."""
+    """Groups, splits and folds that are called "NA" and the like are none: else "NA" would be one large group.
+
+    What is left of the groups has one spelling, that 20 and 20.0 are not two patients.
+    """
     blank = {}
     for key in ("group", "split", "fold"):
         gone = frame[key].notna() & is_missing(frame[key], missing)
@@ -112,7 +115,8 @@ def _without_missing(frame, missing, notes):
                 f"columns.{key}: {int(gone.sum())} of {len(frame)} rows have none: {in_words(frame[key][gone])}"
             )
             blank[key] = frame[key].mask(gone)
-    return frame.assign(**blank)
+    frame = frame.assign(**blank)
+    return frame.assign(group=one_spelling(frame["group"]))
 
 
 def raw_opener(entry, root):

@@ -31,6 +31,7 @@ PIECE = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]")  # a word of a name
 # What pandas reads as "not available" (pandas.read_csv, na_values), each word once: case does not matter.
 MISSING = ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA")
 MISSING += ("NaN", "None", "NULL")
+WHOLE = r"-?\d+(?:\.0*)?"
 SHOWN = 20
 
 
@@ -96,6 +97,24 @@ def composed(text):
     """A Series of str in Unicode NFC, as all names are kept."""
     values = pc.utf8_normalize(pa.array(text, pa.large_string(), from_pandas=True), form="NFC")
     return pd.Series(values, index=text.index, dtype="str")
+
+
+def one_spelling(text):
+    """Values without blanks around them, and where all are whole numbers without .0, which pandas adds if a cell is empty.
+
+    Parameters
+    ----------
+    text : Series of str, null where there is no value; of all tables of a data set, since they may be written differently
+
+    Returns
+    -------
+    Series of str
+    """
+    stripped = text.str.strip()
+    with_point = stripped.str.contains(".", regex=False, na=False)
+    if not with_point.any() or not stripped.dropna().str.fullmatch(WHOLE).all():
+        return stripped
+    return stripped.mask(with_point, stripped.str.replace(r"\.0*$", "", regex=True))
 
 
 def is_missing(text, words, but=()):
