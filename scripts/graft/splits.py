@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from graft.errors import UserError, raise_all
 from graft.labels import natural_sort
-from graft.readers.rows import SPLIT_OF, listed, places
+from graft.readers.rows import SPLIT_OF, listed, one_spelling, places
 from graft.whole_groups import deal
 
 ORDER = ("train", "test", "validation")
@@ -180,8 +180,8 @@ def make_folds(ids, labels, groups, count, growth_stable, seed, alike=None):
 
 
 def given_folds(frame, groups):
-    """The user's folds of the train rows, numbered from 0 in natural order."""
-    words = frame["fold"].str.strip()
+    """The user's folds of the train rows, numbered from 0 in natural order; 1 and 1.0 are one, and A and a."""
+    words = one_spelling(frame["fold"]).str.casefold()
     empty = words.isna() | (words == "")
     if empty.any():
         raise UserError(f"{empty.sum()} train rows have no fold:{listed(places(frame[empty]))}", "columns.fold")

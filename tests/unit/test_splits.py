@@ -185,6 +185,11 @@ def test_given_folds_are_numbered_in_natural_order_and_keep_groups_together():
         given_folds(frame_with(fold=["1", "2", ""]), None)
 
 
+@pytest.mark.parametrize("fold", [["1", "1.0", " 2", "2.0"], ["Fold A", "fold a ", "Fold B", "FOLD B"]])
+def test_a_given_fold_may_be_spelled_in_several_ways(fold):
+    assert given_folds(frame_with(fold=fold), None).tolist() == [0, 0, 1, 1]
+
+
 def test_numbers_are_stratified_by_their_quantiles():
     values = pd.Series(np.linspace(0, 1, 100))
     splits = split(ids_for(values), strata(values, "regression"))
