@@ -1,5 +1,6 @@
 """Readers find the same samples whatever the files' encoding, separator or container, and give their contents back."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from graft.errors import UserError
 from graft.readers import complete, list_samples, opener, reader_of, root_of
+from graft.readers.contents import digest_of_content
 from graft.readers.delimited import decode, read_delimited
 from tiny_data import encoded, image_folder, pixels, prepared, text_table, write_lines
 
@@ -244,6 +246,11 @@ def test_the_same_vectors_have_the_same_hash_in_every_container(tmp_path):
             )
         hashes.append(prepared(tmp_path / name).frame["content_sha256"].tolist())
     assert sorted(hashes[0]) == sorted(hashes[1])
+
+
+def test_zero_and_minus_zero_are_one_content_and_other_vectors_keep_their_hash():
+    digests = {digest_of_content(np.array([zero, 1.5], kind), "vector") for zero in (0.0, -0.0) for kind in "fd"}
+    assert digests == {hashlib.sha256(np.array([0, 1.5], "<f4").tobytes()).hexdigest()}
 
 
 def test_images_in_numpy_arrays_are_read(tmp_path):

@@ -39,11 +39,11 @@ def understand(raw, modality, frames="error", bands=None):
 
 
 def digest_of_content(raw, modality):
-    """sha256 (hex): of an image file's bytes, of a text's UTF-8, of a vector's little-endian float32."""
+    """sha256 (hex): of an image file's bytes, of a text's UTF-8, of a vector's little-endian float32 without -0.0."""
     if modality == "text":
         raw = _text(raw).encode("utf-8")
     elif modality == "vector":
-        raw = np.ascontiguousarray(_vector(raw), dtype="<f4").tobytes()
+        raw = np.ascontiguousarray(_vector(raw) + 0.0, dtype="<f4").tobytes()
     return hashlib.sha256(raw).hexdigest()
 
 
