@@ -20,7 +20,7 @@ def bind_near_copies(frame, entry, root, modality, given, notes, threads=1):
 
     Parameters
     ----------
-    frame : DataFrame with content_sha256, path, row, labelled, given
+    frame : DataFrame with same_sha256, content_sha256, path, row, labelled, given
     entry, root : the data set's entry and folder
     modality : "image" or "text"
     given : bool, whether the user made splits
@@ -37,17 +37,17 @@ def bind_near_copies(frame, entry, root, modality, given, notes, threads=1):
     UserError
         If samples are to be compared that are neither images nor texts.
     """
-    frame = frame.assign(alike=frame["content_sha256"])
+    frame = frame.assign(alike=frame["same_sha256"])
     if entry["split"].get("near_duplicates") != "together":
         return frame, None
-    rows = frame[frame["labelled"]].drop_duplicates("content_sha256").sort_values("content_sha256")
-    contents = rows["content_sha256"].to_numpy(object)
+    rows = frame[frame["labelled"]].sort_values(["same_sha256", "content_sha256"]).drop_duplicates("same_sha256")
+    contents = rows["same_sha256"].to_numpy(object)
     pairs = _similar(rows, entry, root, modality, notes, threads)
     drawn = frame["labelled"] & (frame["given"] == "train" if given else True)
-    inside = np.isin(contents, frame.loc[drawn, "content_sha256"].unique())
+    inside = np.isin(contents, frame.loc[drawn, "same_sha256"].unique())
     joined = near_copies.clusters(len(contents), pairs[inside[pairs].all(axis=1)])
     word = pd.Series(contents).groupby(joined).transform("first")
-    return frame.assign(alike=frame["content_sha256"].map(dict(zip(contents, word, strict=True)))), contents[pairs]
+    return frame.assign(alike=frame["same_sha256"].map(dict(zip(contents, word, strict=True)))), contents[pairs]
 
 
 def _similar(rows, entry, root, modality, notes, threads):
@@ -91,7 +91,7 @@ def sampling_units(frame, pairs):
 
     Parameters
     ----------
-    frame : DataFrame with sample_id, content_sha256, split, group
+    frame : DataFrame with sample_id, same_sha256, split, group
     pairs : as `bind_near_copies` gives them
 
     Returns
@@ -100,7 +100,7 @@ def sampling_units(frame, pairs):
     """
     units = pd.Series(None, frame.index, dtype=object)
     for _, rows in frame.groupby("split"):
-        content_of_row, contents = pd.factorize(rows["content_sha256"])
+        content_of_row, contents = pd.factorize(rows["same_sha256"])
         inside = np.empty((0, 2), np.int64) if pairs is None else contents.get_indexer(pairs.ravel())
         inside = inside.reshape(-1, 2)
         clusters = near_copies.clusters(len(contents), inside[(inside >= 0).all(axis=1)])
@@ -122,14 +122,14 @@ def facts_of(frame, pairs, notes):
     if pairs is None:
         return None
     labelled = frame[frame["split"] != "pool"]
-    first = labelled.drop_duplicates("content_sha256").set_index("content_sha256")
+    first = labelled.drop_duplicates("same_sha256").set_index("same_sha256")
     pairs = pairs[np.isin(pairs, first.index.to_numpy(object)).all(axis=1)]  # the others were dropped as copies
     named = first["sample_id"].loc[pairs.ravel()].to_numpy(object).reshape(-1, 2)
     named = sorted(sorted(pair) for pair in named)
     split_of = dict(zip(labelled["sample_id"], labelled["split"], strict=True))
     found = [{"samples": pair, "splits": [split_of[name] for name in pair]} for pair in named]
     across = [len(set(pair["splits"])) > 1 for pair in found]
-    sizes = labelled.groupby("alike").agg(rows=("sample_id", "size"), contents=("content_sha256", "nunique"))
+    sizes = labelled.groupby("alike").agg(rows=("sample_id", "size"), contents=("same_sha256", "nunique"))
     sizes = sizes.loc[sizes["contents"] > 1, "rows"]
     facts = {
         "pairs": len(found),

@@ -15,7 +15,7 @@ from graft.errors import UserError
 from graft.job import Progress
 from graft.outputs import digest_of, write_parquet
 from graft.readers import raw_opener
-from graft.readers.contents import digest_of_content, understand
+from graft.readers.contents import digest_of_content, digest_of_copies, understand
 from graft.readers.rows import follows, inside
 
 CHUNK = 64
@@ -30,7 +30,7 @@ FACTS = {
         "alpha": pa.bool_(),
     }
     | {"frames": pa.int64(), "page_channels": pa.int64(), "quantiles": pa.list_(pa.float32())},
-    "text": {name: pa.int64() for name in ("words", "characters", "replaced")},
+    "text": {name: pa.int64() for name in ("words", "characters", "replaced")} | {"same_sha256": pa.string()},
     "vector": {"width": pa.int64(), "lowest": pa.float64(), "highest": pa.float64()},
 }
 PLACE = (
@@ -55,8 +55,9 @@ def check_samples(frame, entry, root, modality, threads=1, cache=None):
 
     Returns
     -------
-    DataFrame with the index of `frame`: content_sha256, reason (null, or why the sample cannot be used), and for images
-    what images.facts gives, for texts words, characters, replaced, for vectors width and the lowest and highest number
+    DataFrame with the index of `frame`: content_sha256, same_sha256 (the same in all rows that count as one content),
+    reason (null, or why the sample cannot be used), and for images what images.facts gives, for texts words, characters,
+    replaced, for vectors width and the lowest and highest number
     """
     schema = pa.schema({"content_sha256": pa.string(), "reason": pa.string(), **FACTS[modality]})
     memory = _Memory(cache, entry, schema) if modality == "image" else None
@@ -79,6 +80,8 @@ def check_samples(frame, entry, root, modality, threads=1, cache=None):
     if memory:
         memory.keep(frame, found)
     out = found.to_pandas().set_index(frame.index)
+    if modality != "text":
+        out["same_sha256"] = out["content_sha256"]
     return _same_width(out) if modality == "vector" else out
 
 
@@ -107,7 +110,8 @@ def _facts(raw, modality, entry):
         return images.facts(images.read(raw, entry["frames"], entry["bands"]))
     value = understand(raw, modality)
     if modality == "text":
-        return {"words": len(value.split()), "characters": len(value), "replaced": value.count("\ufffd")}
+        counts = {"words": len(value.split()), "characters": len(value), "replaced": value.count("\ufffd")}
+        return counts | {"same_sha256": digest_of_copies(value)}
     return {"width": len(value), "lowest": float(value.min()), "highest": float(value.max())}
 
 

@@ -30,21 +30,21 @@ def resolve(frame, targets, way, notes):
     serious = rows[rows["across"] | rows["contradicting"]]
     facts = [
         {
-            "content_sha256": content,
+            "content_sha256": part["content_sha256"].min(),
             "samples": sorted(part["sample_id"]),
             "across_splits": bool(part["across"].any()),
             "two_labels": bool(part["contradicting"].any()),
         }
-        for content, part in rows.groupby("content_sha256")
+        for _, part in rows.groupby("same_sha256")
     ]
     if len(serious) and way == "error":
-        lines = [_line(part) for _, part in serious.groupby("content_sha256")]
+        lines = [_line(part) for _, part in serious.groupby("same_sha256")]
         raise UserError(
             f"{len(lines)} contents stand in several splits or have two labels:{listed(sorted(lines))}",
             hint="`duplicates: drop` keeps one row (that of test) and none of contents with two labels; `allow` keeps all",
         )
     in_pool = frame["split"] == "pool"
-    known = int(frame.loc[in_pool, "content_sha256"].isin(frame.loc[~in_pool, "content_sha256"]).sum())
+    known = int(frame.loc[in_pool, "same_sha256"].isin(frame.loc[~in_pool, "same_sha256"]).sum())
     if known:
         notes.append(f"{known} rows of the pool have the content of a labelled row")
     if way == "drop" and len(rows):
@@ -54,7 +54,7 @@ def resolve(frame, targets, way, notes):
             fact["dropped"] = [name for name in fact["samples"] if name in gone]
         frame = frame[stay].reset_index(drop=True)
         rows = find_copies(frame, targets)
-    repeated = rows[~rows["contradicting"]]["content_sha256"].nunique()
+    repeated = rows[~rows["contradicting"]]["same_sha256"].nunique()
     if repeated:
         notes.append(
             f"{repeated} contents stand in {len(rows)} labelled rows: where graft draws splits and folds, the rows of one "
@@ -68,7 +68,7 @@ def find_copies(frame, targets):
 
     Parameters
     ----------
-    frame : DataFrame with content_sha256, split and the targets
+    frame : DataFrame with same_sha256 (see checking.check_samples), split and the targets
     targets : dict as in labels.json. Several values of one content are replicates of a measurement; several classes
         contradict each other
 
@@ -77,8 +77,8 @@ def find_copies(frame, targets):
     DataFrame, the rows of such contents, with "contradicting" (two classes) and "across" (several splits)
     """
     labelled = frame[frame["split"] != "pool"]
-    rows = labelled[labelled["content_sha256"].duplicated(keep=False)].copy()
-    by_content = rows.groupby("content_sha256")
+    rows = labelled[labelled["same_sha256"].duplicated(keep=False)].copy()
+    by_content = rows.groupby("same_sha256")
     rows["across"] = by_content["split"].transform("nunique") > 1 if len(rows) else pd.Series(dtype=bool)
     rows["contradicting"] = False
     for name, target in targets.items():
@@ -94,19 +94,19 @@ def superfluous(copies, targets):
     rows with the same labels and values the first by id, so that replicates of a measurement are kept.
     """
     rank = copies["split"].map({"test": 0, "validation": 1, "train": 2})
-    rows = copies.assign(rank=rank).sort_values(["content_sha256", "rank", "sample_id"], kind="stable")
+    rows = copies.assign(rank=rank).sort_values(["same_sha256", "rank", "sample_id"], kind="stable")
     rows = rows[~rows["contradicting"]]
-    rows = rows[rows["rank"] == rows.groupby("content_sha256")["rank"].transform("min")]
-    stay = rows.drop_duplicates(["content_sha256", *targets]).index
+    rows = rows[rows["rank"] == rows.groupby("same_sha256")["rank"].transform("min")]
+    stay = rows.drop_duplicates(["same_sha256", *targets]).index
     return copies.index.difference(stay)
 
 
 def refuse_in_several_folds(rows, folds, way):
     """Refuse train rows of one content that the user put into several folds, unless `duplicates: allow` keeps them."""
     several = rows.assign(split=[f"fold {fold}" for fold in folds])
-    several = several[several.groupby("content_sha256")["split"].transform("nunique") > 1] if len(rows) else several
+    several = several[several.groupby("same_sha256")["split"].transform("nunique") > 1] if len(rows) else several
     if len(several) and way != "allow":
-        lines = [_line(part, "several folds") for _, part in several.groupby("content_sha256")]
+        lines = [_line(part, "several folds") for _, part in several.groupby("same_sha256")]
         raise UserError(
             f"{len(lines)} contents stand in several folds:{listed(sorted(lines))}",
             "columns.fold",

@@ -1,5 +1,7 @@
 """Rows of one content: copies and replicates stand in one split and one fold, or are refused, or are dropped."""
 
+import unicodedata
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +27,25 @@ def test_copies_stand_in_one_split_and_one_fold_so_that_out_of_fold_is_honest(tm
         assert len(made.frame) == 500 and (parts_of(made) == 1).all(axis=None)
         assert sum("200 contents stand in 400 labelled rows" in note for note in made.card["notes"]) == 1
         assert abs(made.card["counts"]["test"] - 100) <= 2
+
+
+@pytest.mark.parametrize(
+    "other", [lambda t: f" {t}\n", lambda t: t.replace("\n", "\r\n"), lambda t: unicodedata.normalize("NFD", t)]
+)
+def test_texts_that_only_differ_in_outer_blanks_line_ends_or_composition_are_copies(tmp_path, other):
+    texts = [f"Gewebe {i}\naus Z\u00fcrich" for i in range(60)]
+    table = {"id": range(120), "text": texts + [other(text) for text in texts], "label": ["a", "b"] * 60}
+    pd.DataFrame(table).to_parquet(tmp_path / "t.parquet")
+    entry = {**TEXT, "table": "t.parquet", "folds": 5}
+    made = prepared(tmp_path, **entry)
+    assert made.frame["content_sha256"].is_unique  # what is embedded is each text as it stands
+    number = made.frame["sample_id"].astype(int) % 60
+    assert (made.frame.groupby(number)[["split", "fold"]].nunique() == 1).all(axis=None)
+    assert any("60 contents stand in 120 labelled rows" in note for note in made.card["notes"])
+    assert len(prepared(tmp_path, duplicates="drop", **entry).frame) == 60
+    pd.DataFrame(table).assign(label=["a"] * 60 + ["b"] * 60).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(UserError, match="60 contents stand in several splits or have two labels"):
+        prepared(tmp_path, **entry)
 
 
 def test_copies_of_one_text_join_the_groups_that_they_stand_in(tmp_path):

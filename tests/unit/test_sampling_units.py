@@ -13,7 +13,7 @@ def frame_of(rows):
     splits, groups, contents = zip(*rows, strict=True)
     ids = [f"s{i}" for i in range(len(rows))]
     return pd.DataFrame(
-        {"sample_id": ids, "split": splits, "group": pd.Series(groups, dtype="str"), "content_sha256": contents}
+        {"sample_id": ids, "split": splits, "group": pd.Series(groups, dtype="str"), "same_sha256": contents}
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import unicodedata
 
 import numpy as np
 
@@ -45,6 +46,15 @@ def digest_of_content(raw, modality):
     elif modality == "vector":
         raw = np.ascontiguousarray(_vector(raw) + 0.0, dtype="<f4").tobytes()
     return hashlib.sha256(raw).hexdigest()
+
+
+def digest_of_copies(text):
+    """The digest that a text shares with those that only differ in outer blanks, line ends or Unicode composition.
+
+    It tells which rows stay together, not what is embedded: a tokenizer may see the difference.
+    """
+    plain = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    return digest_of_content(plain, "text")
 
 
 def _text(raw):
