@@ -223,6 +223,9 @@ def _notes_on_numbers(name, text, numbers):
     notes = []
     if text[numbers.notna()].str.contains(",", regex=False, na=False).any():
         notes.append(f"target {name}: the commas in its numbers were read as decimal ones")
+    grouped = text.str.contains(".", regex=False, na=False) & (to_numbers({name: text}, "point", None)[name] != numbers)
+    if grouped.any():
+        notes.append(f"target {name}: the points in its numbers divide thousands: '{text[grouped].iloc[0]}'")
     apart, (low, high) = stands_apart(numbers.to_numpy(float))
     for value in apart:
         rows = numbers == value

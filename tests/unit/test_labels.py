@@ -1,6 +1,7 @@
 """Labels and values: decimal commas, values that stand apart, classes with too few rows."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from graft.errors import UserError
@@ -61,11 +62,73 @@ def test_commas_that_may_divide_thousands_are_asked_about_and_the_hint_works(tmp
     assert np.allclose(opener(complete(VALUE), tmp_path)("t.csv", 0), [1.234, 0.345])
 
 
+def german(number, digits=0):
+    return f"{number:,.{digits}f}".translate(str.maketrans(",.", ".,"))
+
+
+LARGE = [1400, 950, 23, 12500, 1250, 2000000, *range(800, 3200, 100)]  # 30 values
+
+
+@pytest.mark.parametrize(
+    ("digits", "decimal"), [(0, "comma"), (1, "comma"), (1, "auto")], ids=["told", "told, with fractions", "seen"]
+)
+def test_points_divide_thousands_where_the_comma_is_the_decimal_mark(tmp_path, digits, decimal):
+    european(tmp_path, [[german(n, digits), comma(i / 7), german(-n, digits)] for i, n in enumerate(LARGE)])
+    entry = {**VALUE, "decimal": decimal}
+    found = prepared(tmp_path, **entry)
+    assert sorted(found.frame["y"]) == sorted(-n for n in LARGE)
+    assert any("points in its numbers divide thousands: '-1.400" in note for note in found.card["notes"])
+    load = opener(complete(entry), tmp_path)
+    assert [load("t.csv", row)[0] for row in range(30)] == LARGE
+
+
+def test_points_that_may_divide_thousands_are_asked_about_and_both_answers_work(tmp_path):
+    european(tmp_path, [[str(i), str(i / 8), f"{n:,}".replace(",", ".")] for i, n in enumerate([950, 1400, 2350] * 10)])
+    message = refusal(tmp_path, **VALUE)
+    assert "'1.400' in column 'y' may mean a fraction or thousands" in message and "decimal: point" in message
+    for decimal, values in (("comma", {950, 1400, 2350}), ("point", {950, 1.4, 2.35})):
+        assert set(prepared(tmp_path, decimal=decimal, **VALUE).frame["y"]) == values
+
+
+@pytest.mark.parametrize("decimal", ["auto", "comma"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["0.125", "1.250", "12.500"],
+        ["1.250", "12.5", "3"],
+        ["12.345", "1.25", "1234.567"],
+    ],
+)
+def test_three_decimals_beside_other_numbers_of_them_are_decimals(tmp_path, values, decimal):
+    european(tmp_path, [[value, str(i), value] for i, value in enumerate(values * 10)])
+    entry = {**VALUE, "decimal": decimal}
+    assert set(prepared(tmp_path, **entry).frame["y"]) == {float(value) for value in values}
+    load = opener(complete(entry), tmp_path)
+    assert [load("t.csv", row)[0] for row in range(3)] == [np.float32(value) for value in values]
+
+
+def test_three_decimals_in_every_row_are_not_asked_about_though_zero_or_a_filler_stands_among_them(tmp_path):
+    european(tmp_path, [[f"{i}.250", str(i), f"{i}.125"] for i in range(1, 30)] + [["-999", "3", "0"]])
+    assert prepared(tmp_path, **VALUE).frame["y"].max() == 29.125
+
+
+def test_numbers_that_are_no_text_have_no_points_between_thousands(tmp_path):
+    values = np.array([950, 1.125, 12.375] * 10)
+    table = pd.DataFrame({"f0": np.arange(30.0), "f1": values, "y": values})
+    table.to_parquet(tmp_path / "t.parquet")
+    np.savez(tmp_path / "t.npz", X=table[["f0", "f1"]], y=values)
+    for decimal in ("auto", "comma"):
+        made = prepared(tmp_path, **{**VALUE, "table": "t.parquet", "decimal": decimal})
+        assert set(made.frame["y"]) == {950, 1.125, 12.375}
+        made = prepared(tmp_path, targets=VALUE["targets"], table="t.npz", decimal=decimal)
+        assert set(made.frame["y"]) == {950, 1.125, 12.375}
+
+
 def test_a_comma_among_points_is_named_and_a_point_among_commas_too(tmp_path):
     european(tmp_path, [[f"{a:.2f}", f"{b:.2f}", f"{c:.1f}"] for a, b, c in VALUES[:-1]] + [["1.0", "2.0", "3,5"]])
     assert "1 values are no number:\n      t.csv, row 30: '3,5'" in refusal(tmp_path, **VALUE)
-    european(tmp_path, [[comma(v) for v in row] for row in VALUES[:-1]] + [["1", "2", "1.234,5"]])
-    assert "1 values are no number:\n      t.csv, row 30: '1.234,5'" in refusal(tmp_path, **VALUE)
+    european(tmp_path, [[comma(v) for v in row] for row in VALUES[:-1]] + [["1", "2", "1.23,5"]])
+    assert "1 values are no number:\n      t.csv, row 30: '1.23,5'" in refusal(tmp_path, **VALUE)
 
 
 @pytest.mark.parametrize(("value", "word"), [(-999, "-999"), (9999, "9999.0"), (-1e30, "-1e+30"), (0, "0")])

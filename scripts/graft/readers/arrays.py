@@ -169,7 +169,8 @@ def _frame(arrays, samples, entry, root, name, split):
     labels = {}
     for target, facts in entry["targets"].items():
         try:
-            labels[target] = _labels(arrays, columns.target_column(target, facts), name, beside)
+            wanted, number = columns.target_column(target, facts), columns.is_number(facts)
+            labels[target] = _labels(arrays, wanted, name, beside, number)
         except UserError as error:
             what = error.what if error.where else f"{error.what} (named by targets.{target})"
             hint = error.hint or f"name it: targets: {{{target}: {{column: NAME}}}}"
@@ -206,22 +207,22 @@ def _column(arrays, wanted, words, name, beside):
     return beside(wanted or words[0]) if beside is not None else None
 
 
-def _labels(arrays, wanted, name, beside):
+def _labels(arrays, wanted, name, beside, number):
     """The labels of a target: what has that name; a target called "label" may also stand in y, labels or targets."""
     words = LABELS if wanted == LABELS[0] and wanted not in arrays else (wanted,)
     held = [word for word in words if _key(word) in arrays]
     if len(held) > 1:
         raise UserError(f"{' and '.join(held)} may all be the labels")
     if held:
-        return _texts(arrays[_key(held[0])], held[0], name)
-    found = [values for values in map(beside, words) if values is not None] if beside is not None else []
+        return _texts(arrays[_key(held[0])], held[0], name, number)
+    found = [values for word in words if (values := beside(word, number)) is not None] if beside is not None else []
     if not found:
         also = f", nor {', '.join(words[1:])}" if len(words) > 1 else ""
         raise UserError(f"there is no array '{wanted}'{also}", hint=did_you_mean(wanted, arrays))
     return found[0]
 
 
-def _texts(array, key, name):
+def _texts(array, key, name, number=False):
     array = np.asarray(array)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -231,16 +232,20 @@ def _texts(array, key, name):
         array = np.char.decode(array, "utf-8", "replace")
     if array.dtype.kind == "U":
         return array.tolist()
-    return columns.strings({key: pa.array(array)}, key, name)
+    return columns.strings({key: pa.array(array)}, key, name, number)
 
 
 def _table_beside(entry, root):
-    """A function that gives a column of the one table that stands beside .npy files; None if there is no table."""
+    """A function (column, number) that gives a column of the one table beside .npy files; None if there is no table."""
     found = [entry["table"]] if isinstance(entry["table"], str) else table.tables_of(root)
     if len(found) != 1 or not found[0].endswith(table.SUFFIXES):
         return None
     schema, read = table.open_table(entry, root, found[0])
-    return lambda column: columns.strings(read([column])[0], column, found[0]) if column in schema.names else None
+
+    def beside(column, number=False):
+        return columns.strings(read([column])[0], column, found[0], number) if column in schema.names else None
+
+    return beside
 
 
 def _names(folder):

@@ -49,7 +49,10 @@ def frame_of(table, entry, name, content, split=None):
     else:
         columns["path"], columns["row"] = name, row
         columns.setdefault("sample_id", [f"{name}#{number}" for number in row])
-    labels = {target: strings(table, target_column(target, facts), name) for target, facts in entry["targets"].items()}
+    labels = {
+        target: strings(table, target_column(target, facts), name, is_number(facts))
+        for target, facts in entry["targets"].items()
+    }
     return listing(columns, labels, {}).frame
 
 
@@ -67,6 +70,11 @@ def join(frames, facts):
 
 def target_column(name, facts):
     return facts.get("column") or name
+
+
+def is_number(facts):
+    """Whether a target's labels are read as numbers."""
+    return facts.get("kind") == "regression" or facts.get("threshold") is not None
 
 
 def check_columns(schema, entry, where):
@@ -173,8 +181,11 @@ def modality_of_paths(paths, where):
     )
 
 
-def strings(table, column, where):
-    """A column as Arrow strings: numbers as they are written, floats without a needless .0, null for null and NaN."""
+def strings(table, column, where, number=False):
+    """A column as Arrow strings: numbers as they are written, floats without a needless .0, null for null and NaN.
+
+    Where they are to be read as numbers again (`number`), 1.234 becomes 1.2340: no point of theirs divides thousands.
+    """
     values = table[column]
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     kind = values.type
@@ -189,10 +200,10 @@ def strings(table, column, where):
         whole = pc.all(pc.equal(pc.floor(values), values)).as_py() is not False
         if whole and (pc.max(pc.abs(values)).as_py() or 0) < 2**53:
             values = pc.cast(values, pa.int64())
-        return pc.cast(values, pa.string())
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         raise UserError(f"column '{column}' holds {kind}", where, "text, whole numbers, floats, true/false, dates")
-    return pc.cast(values, pa.string())
+    values = pc.cast(values, pa.string())
+    return pc.replace_substring_regex(values, r"(\.\d{3})$", r"\10") if number else values
 
 
 def holds_bytes(schema, column):
@@ -303,6 +314,8 @@ def _matrix(table, names, where, decimal):
             raise UserError(f"feature column '{name}' holds {values.type}", where, "numbers")
         if pa.types.is_boolean(values.type):
             values = pc.cast(values, pa.int8())
+        if pa.types.is_decimal(values.type):
+            values = pc.cast(values, pa.float64())
         if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
             with np.errstate(over="ignore"):
                 matrix[:, position] = np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)

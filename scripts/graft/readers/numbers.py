@@ -1,5 +1,7 @@
 """Numbers as text: with decimal points or commas, and values that stand so far apart that they may not be measured."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -7,6 +9,9 @@ from graft.errors import UserError
 
 COMMA = r"\s*[-+]?(?:\d+,\d*|,\d+)(?:[eE][-+]?\d+)?\s*"
 THOUSANDS = r"\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*"  # 1,234 is 1.234 for some and 1234 for others
+GROUPED = r"\s*[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?\s*"  # 1.234 and 1.234,5 where the comma is the decimal mark
+WHOLE = r"\s*[-+]?\d+\s*"
+FILLER = r"\s*[-+]?(?:0|99+)\s*"  # also stands among numbers that all have their fraction
 MANY = 0.01  # share of the rows, and at least 3 of them, from which one value that stands apart is no accident
 
 
@@ -16,8 +21,8 @@ def to_numbers(columns, decimal, where):
     Parameters
     ----------
     columns : dict, name -> Series of str
-    decimal : "point", "comma", or "auto": commas where no number of the column has a point, and some cannot
-        divide thousands
+    decimal : "point", "comma" (points then divide thousands), or "auto": commas where no number of the column has a
+        point, or only such as divides thousands, and some commas cannot divide thousands
 
     Returns
     -------
@@ -26,29 +31,55 @@ def to_numbers(columns, decimal, where):
     Raises
     ------
     UserError
-        If it cannot be told what the commas mean.
+        If it cannot be told what the commas, or the points, mean.
     """
     numbers = {name: pd.to_numeric(text, errors="coerce").astype("float64") for name, text in columns.items()}
     if decimal == "point":
         return numbers
-    with_comma, sure = {}, decimal == "comma"
+    with_comma, doubtful, sure = [], {}, decimal == "comma"
     for name, text in columns.items():
-        fits = text[numbers[name].isna() & text.notna()].str.fullmatch(COMMA)
-        points = text[numbers[name].notna()].str.contains(".", regex=False).any()
-        if fits.any() and (decimal == "comma" or not points):
-            with_comma[name] = fits
-            sure |= not text[fits[fits].index].str.fullmatch(THOUSANDS).all()
-    if with_comma and not sure:
-        name, fits = next(iter(with_comma.items()))
+        known = numbers[name].notna()
+        points = text[known & text.str.contains(".", regex=False, na=False)]
+        grouped_points = _fit(points, GROUPED)
+        if known.all() and not (len(points) and grouped_points):
+            continue
+        others = text[~known & text.notna()]
+        commas, grouped = others[others.str.fullmatch(COMMA)], others[others.str.fullmatch(GROUPED)]
+        certain = len(grouped) + int((~commas.str.fullmatch(THOUSANDS)).sum())
+        if decimal == "comma":
+            european = len(commas) or grouped_points
+        else:  # without a decimal point, what divides thousands may be a point, and what divides the fraction a comma
+            european = grouped_points and (not len(points) or certain or _beside(text[known].drop(points.index)))
+        if european and len(commas) + len(grouped) + len(points):
+            with_comma.append(name)
+            if certain and certain >= len(points):
+                sure = True
+            else:
+                doubtful[name] = points if len(points) else commas
+    if doubtful and not sure:
+        name, texts = next(iter(doubtful.items()))
+        example, means = texts.iloc[0].strip(), "decimal: comma, if all commas are decimal ones"
+        if "." in example:
+            means = "decimal: point, if all points are decimal ones; decimal: comma, if they divide thousands"
         raise UserError(
-            f"'{columns[name][fits.idxmax()].strip()}' in column '{name}' may mean a fraction or thousands",
+            f"'{example}' in column '{name}' may mean a fraction or thousands",
             where,
-            "decimal: comma, if all commas are decimal ones",
+            means,
             "else save the table without marks between thousands",
         )
     for name in with_comma:
         numbers[name] = pd.to_numeric(_points_for_commas(columns[name]), errors="coerce").astype("float64")
     return numbers
+
+
+def _fit(texts, pattern):
+    """Whether all texts fit a pattern; the first one mostly tells."""
+    return not len(texts) or bool(re.fullmatch(pattern, texts.iloc[0]) and texts.str.fullmatch(pattern).all())
+
+
+def _beside(texts):
+    """Whether numbers without a point say that points beside them may divide thousands: 950, but not 1e-5."""
+    return _fit(texts, WHOLE) and not texts.str.fullmatch(FILLER).all()
 
 
 def stands_apart(numbers):
@@ -92,5 +123,7 @@ def _in_a_scale(others, apart):
 
 
 def _points_for_commas(text):
-    """Decimal commas as points; a point among them would divide thousands, which is no number here."""
+    """Decimal commas as points, without the points that divide thousands; any other point makes no number."""
+    grouped = text.str.fullmatch(GROUPED).eq(True)
+    text = text.mask(grouped, text.str.replace(".", "", regex=False))
     return text.mask(text.str.contains(".", regex=False, na=False)).str.replace(",", ".", regex=False)
