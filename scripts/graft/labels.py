@@ -9,7 +9,7 @@ import pandas as pd
 from graft.errors import UserError, raise_all
 from graft.names import look_alike
 from graft.readers.numbers import stands_apart, to_numbers
-from graft.readers.rows import SPLIT_OF, in_words, is_missing, listed, one_spelling, places
+from graft.readers.rows import in_words, is_missing, listed, one_spelling, places
 
 # Words that are classes as they stand, but in some tables mean "not labelled".
 UNSURE = {"missing", "unknown", "unlabelled", "unlabeled", "undefined", "not available", "not measured", "n.a.", "n.d."}
@@ -85,7 +85,6 @@ def read_targets(frame, targets, missing, named=(), decimal="auto"):
             elif kind == "classification" and name not in named:
                 notes += _looks_missing(name, stripped)
             if kind == "classification":
-                stripped, classes = _without_rare(frame, stripped, name, target, classes, notes)
                 notes += _looks_alike(name, stripped)
         except UserError as error:
             errors.append(error)
@@ -132,7 +131,7 @@ def _looks_alike(name, text):
     ]
 
 
-def check_classes(frame, described, how):
+def check_classes(frame, described, how, counts):
     """Fill in the classes that were found, and refuse what cannot be trained or tested on.
 
     Parameters
@@ -140,6 +139,7 @@ def check_classes(frame, described, how):
     frame : DataFrame, the manifest with all splits
     described : dict as `read_targets` gave it; its classes are filled in
     how : str, how the split came about; "growth_stable" ones must have every class everywhere
+    counts : dict, target -> Series of class -> rows that `min_per_class` counts
 
     Returns
     -------
@@ -160,8 +160,8 @@ def check_classes(frame, described, how):
             if not (labelled.loc[labelled["split"] == "train", name]).notna().any():
                 errors.append(UserError("no row of the train split has a value", f"target {name}"))
             continue
-        counts = pd.crosstab(values, labelled.loc[values.index, "split"])
-        found = natural_sort(counts.index)
+        table = pd.crosstab(values, labelled.loc[values.index, "split"])
+        found = natural_sort(table.index)
         if len(found) < 2:
             seen = f"all {len(values)} labels are '{found[0]}'" if found else "no row is labelled"
             hint = "if the classes' folders stand deeper, let the source start there" if found else None
@@ -169,38 +169,35 @@ def check_classes(frame, described, how):
             continue
         target["classes"] = target["classes"] or found
         for part in ("train", "validation", "test"):
-            column = counts[part] if part in counts else pd.Series(0, counts.index)
+            column = table[part] if part in table else pd.Series(0, table.index)
             absent = [c for c in target["classes"] if column.get(c, 0) == 0]
             if not absent:
                 continue
-            # With splits of the user's, only their train rows count; else all rows do.
-            least = (
-                1 if how == "given" else 1 + max(int(counts.loc[c].sum()) if c in counts.index else 0 for c in absent)
-            )
             words = ", ".join(
-                f"'{c}' ({counts.loc[c].sum() if c in counts.index else 0} rows in all)" for c in absent[:20]
+                f"'{c}' ({table.loc[c].sum() if c in table.index else 0} rows in all)" for c in absent[:20]
             )
+            leave_out = _leaving_out(name, absent, table, counts[name])
+            what, where = f"the {part} split has no row of class {words}", f"target {name}"
             if part == "train":
-                errors.append(
-                    UserError(
-                        f"the train split has no row of class {words}",
-                        f"target {name}",
-                        hint=f"label some; or leave such classes out: targets: {{{name}: {{min_per_class: {least}}}}}",
-                    )
-                )
+                hint = f"leave such classes out: {leave_out}" if leave_out else "name the classes alike in all splits"
+                errors.append(UserError(what, where, hint=f"label some; or {hint}"))
             elif how == "growth_stable":
-                errors.append(
-                    UserError(
-                        f"the {part} split has no row of class {words}",
-                        f"target {name}",
-                        hint="a growth-stable split is only right on average: use another split_seed, a larger share, or "
-                        f"growth_stable: false; or min_per_class: {least} leaves such classes out",
-                    )
-                )
+                hint = "a growth-stable split is only right on average: use another split_seed, a larger share, or "
+                hint += "growth_stable: false" + (f"; or leave such classes out: {leave_out}" if leave_out else "")
+                errors.append(UserError(what, where, hint=hint))
             else:
                 notes.append(f"target {name}: the {part} split has no row of class {words}")
     raise_all(errors)
     return notes
+
+
+def _leaving_out(name, absent, table, counts):
+    """The setting that leaves the absent classes out; None if no split or no two classes would be left."""
+    least = 1 + int(max(counts.get(word, 0) for word in absent))
+    stay = [word for word in table.index if counts.get(word, 0) >= least]
+    if len(stay) < 2 or not table.loc[stay].any().all():
+        return None
+    return f"targets: {{{name}: {{min_per_class: {least}}}}}"
 
 
 def _numbers(frame, text, name, decimal):
@@ -235,27 +232,6 @@ def _notes_on_numbers(name, text, numbers):
             f"({low:g} to {high:g}); if it means 'not measured': missing: [{words}]"
         )
     return notes
-
-
-def _without_rare(frame, text, name, target, classes, notes):
-    """Labels and `classes` without the classes that have fewer than `min_per_class` rows to train on."""
-    least = target.get("min_per_class")
-    if least is None:
-        return text, classes
-    split = frame["split"].str.strip().str.lower().map(SPLIT_OF)
-    given = split.isin(["train", "validation", "test"]).any()
-    counts = text[split == "train" if given else split != "pool"].value_counts()
-    every = natural_sort(dict.fromkeys([*text.dropna().unique(), *(classes or ())]))
-    rare = [word for word in every if counts.get(word, 0) < least]
-    if rare:
-        gone = text.isin(rare)
-        shown = ", ".join(f"'{word}' ({counts.get(word, 0)})" for word in rare[:20]) + (
-            ", .." if len(rare) > 20 else ""
-        )
-        what = f"{len(rare)} classes with fewer than {least} rows to train on are left out ({int(gone.sum())} rows)"
-        notes.append(f"target {name}: {what}: {shown}")
-        text = text.mask(gone)
-    return text, classes and [word for word in classes if word not in rare]
 
 
 def _as_classes(text, classes):

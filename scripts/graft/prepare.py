@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from graft import alike, copies, splits
+from graft import alike, copies, left_out, splits
 from graft.card import count, describe, notes_of_vectors
 from graft.checking import check_samples
 from graft.errors import UserError
@@ -61,15 +61,20 @@ def prepare(name, entry, root, threads=1, cache=None):
     columns, targets, said = read_targets(frame, entry["targets"], entry["missing"], named, entry["decimal"])
     notes += said
     frame = frame.drop(columns=[c for c in frame.columns if c.startswith("label:")]).assign(**columns)
+    asked = left_out.in_given_splits(frame, targets)
+    classes = left_out.count_classes(frame, targets, len(asked) > 0)
+    frame = left_out.without_rare(frame, targets, entry["targets"], classes, notes)
     frame, given = _labelled_or_pool(frame, targets, notes)
     frame = limited(frame, targets, entry["limit"], notes)
     found = check_samples(frame, entry, root, modality, threads, cache)
+    listing = frame
     frame, skipped = _without_bad(frame.join(found), entry["on_bad"])
+    frame = left_out.without_classes_now_rare(frame, listing, targets, entry["targets"], classes, given, notes)
     frame, near = alike.bind_near_copies(frame, entry, root, modality, given, notes, threads)
     frame, split_facts = _split(frame, targets, entry, given)
     notes += _notes_on_groups(frame)
     frame, duplicates = copies.resolve(frame, targets, entry["duplicates"], notes)
-    notes += check_classes(frame, targets, split_facts["how"])
+    notes += check_classes(frame, targets, split_facts["how"], classes)
     frame = _with_folds(frame, targets, entry, notes)
     for target in targets:  # a label of a row that is not learnt from must not make anything run again
         frame[target] = frame[target].mask(frame["split"] == "pool")

@@ -234,3 +234,54 @@ def test_a_folders_class_of_one_image_can_be_left_out(tmp_path):
     image_folder(tmp_path, per_class=1, classes=("once",), height=13)
     found = prepared(tmp_path, targets={"label": {"min_per_class": 2}})
     assert found.targets["label"]["classes"] == ["cat", "dog"] and found.card["counts"]["pool"] == 1
+
+
+GIVEN = {"table": "t.csv", "columns": {"features": "f*", "split": "part"}}
+
+
+def given(folder, rows):
+    """A table of vectors with the classes and splits that are named: [(class, split, how many), ..]."""
+    rows = [(word, split) for word, split, count in rows for _ in range(count)]
+    lines = (f"{i},{i * 7 % 11},{word},{split}" for i, (word, split) in enumerate(rows))
+    write_lines(folder, "f0,f1,label,part", *lines)
+
+
+def test_the_hint_counts_train_rows_alone_where_only_validation_is_drawn(tmp_path):
+    small = [("rare", "train", 10), ("rare", "test", 5), ("new", "test", 25)]
+    given(tmp_path, [(word, split, n) for split, n in (("train", 45), ("test", 15)) for word in "ab"] + small)
+    message = refusal(tmp_path, **GIVEN)
+    assert "class 'new' (25 rows in all)" in message and follow(message) == {"label": {"min_per_class": 1}}
+    found = prepared(tmp_path, targets=follow(message), **GIVEN)
+    assert found.targets["label"]["classes"] == ["a", "b", "rare"] and found.card["counts"]["test"] == 35
+
+
+def test_rows_that_cannot_be_used_do_not_count_for_the_least_class_size_and_the_hint_works(tmp_path):
+    rows = [f"{i},{i * 7 % 11},{'ab'[i % 2]},{['train', 'test'][i // 40]}" for i in range(60)]
+    write_lines(tmp_path, "f0,f1,label,part", *rows, *(f",{i},rare,train" for i in range(3)), "1,5,rare,test")
+    message = refusal(tmp_path, on_bad="skip", **GIVEN)
+    assert follow(message) == {"label": {"min_per_class": 1}}
+    found = prepared(tmp_path, on_bad="skip", targets=follow(message), **GIVEN)
+    assert found.targets["label"]["classes"] == ["a", "b"]
+    assert any("1 rows): 'rare' (0)" in note for note in found.card["notes"])
+
+
+def test_a_limit_does_not_count_for_the_least_class_size(tmp_path):
+    labels = ["ab"[i % 2] for i in range(90)] + ["rare"] * 10
+    write_lines(tmp_path, "f0,f1,label", *(f"{i},{i * 7 % 11},{word}" for i, word in enumerate(labels)))
+    found = prepared(tmp_path, limit=20, targets={"label": {"min_per_class": 10}}, **VECTORS)
+    assert found.targets["label"]["classes"] == ["a", "b", "rare"]
+
+
+def test_no_class_size_is_proposed_that_leaves_a_split_without_a_row(tmp_path):
+    given(tmp_path, [("a", "train", 30), ("b", "train", 30), ("A", "test", 10), ("B", "test", 10)])
+    message = refusal(tmp_path, **GIVEN)
+    assert "min_per_class" not in message and "name the classes alike in all splits" in message
+    given(tmp_path, [("a", "train", 30), ("b", "train", 30), ("a", "test", 10), ("b", "test", 10)])
+    assert prepared(tmp_path, **GIVEN).card["counts"]["test"] == 20
+
+
+def test_a_class_size_that_no_class_has_is_refused_by_name(tmp_path):
+    write_lines(tmp_path, "f0,f1,label", *(f"{i},{i * 7 % 11},{'ab'[i % 2]}" for i in range(40)))
+    message = refusal(tmp_path, targets={"label": {"min_per_class": 21}}, **VECTORS)
+    assert "no class has 21 rows to train on: 'a' (20), 'b' (20)" in message
+    assert prepared(tmp_path, targets={"label": {"min_per_class": 20}}, **VECTORS)
