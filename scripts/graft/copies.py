@@ -6,7 +6,29 @@ from graft.errors import UserError
 from graft.readers.rows import listed, places
 
 
-def resolve(frame, targets, way, notes):
+def drop_first(frame, targets, way):
+    """Drop copies before splits are drawn, if `duplicates` says so: what does not stay binds no rows and no groups.
+
+    Parameters
+    ----------
+    frame : DataFrame with same_sha256, labelled, given and the targets
+    targets, way : see `resolve`
+
+    Returns
+    -------
+    frame : DataFrame, the rows that stay
+    facts : dict, same_sha256 -> facts as `resolve` gives them; splits that are still to be drawn count as one
+    """
+    if way != "drop":
+        return frame, {}
+    split = frame["given"].where(frame["given"].notna(), "train").where(frame["labelled"], "pool")
+    rows = find_copies(frame.assign(split=split), targets)
+    facts, gone = _facts(rows), superfluous(rows, targets)
+    _note_dropped(facts, set(frame.loc[gone, "sample_id"]))
+    return frame.drop(index=gone).reset_index(drop=True), facts
+
+
+def resolve(frame, targets, way, notes, dropped=None):
     """Refuse, drop or keep the copies among the labelled rows, as `duplicates` says.
 
     Parameters
@@ -15,6 +37,7 @@ def resolve(frame, targets, way, notes):
     targets : dict as in labels.json
     way : "error", "drop" or "allow"
     notes : list of str, to which is added what the data card says
+    dropped : dict, the facts that `drop_first` gave
 
     Returns
     -------
@@ -28,15 +51,7 @@ def resolve(frame, targets, way, notes):
     """
     rows = find_copies(frame, targets)
     serious = rows[rows["across"] | rows["contradicting"]]
-    facts = [
-        {
-            "content_sha256": part["content_sha256"].min(),
-            "samples": sorted(part["sample_id"]),
-            "across_splits": bool(part["across"].any()),
-            "two_labels": bool(part["contradicting"].any()),
-        }
-        for _, part in rows.groupby("same_sha256")
-    ]
+    facts = _facts(rows)
     if len(serious) and way == "error":
         lines = [_line(part) for _, part in serious.groupby("same_sha256")]
         raise UserError(
@@ -47,12 +62,10 @@ def resolve(frame, targets, way, notes):
     known = int(frame.loc[in_pool, "same_sha256"].isin(frame.loc[~in_pool, "same_sha256"]).sum())
     if known:
         notes.append(f"{known} rows of the pool have the content of a labelled row")
-    if way == "drop" and len(rows):
-        stay = ~frame.index.isin(superfluous(rows, targets))
-        gone = set(frame.loc[~stay, "sample_id"])
-        for fact in facts:
-            fact["dropped"] = [name for name in fact["samples"] if name in gone]
-        frame = frame[stay].reset_index(drop=True)
+    if way == "drop":
+        gone = superfluous(rows, targets)
+        _note_dropped(facts, set(frame.loc[gone, "sample_id"]))
+        frame = frame.drop(index=gone).reset_index(drop=True)
         rows = find_copies(frame, targets)
     repeated = rows[~rows["contradicting"]]["same_sha256"].nunique()
     if repeated:
@@ -60,7 +73,35 @@ def resolve(frame, targets, way, notes):
             f"{repeated} contents stand in {len(rows)} labelled rows: where graft draws splits and folds, the rows of one "
             "content stay together"
         )
-    return frame, sorted(facts, key=lambda fact: fact["samples"])
+    return frame, sorted(_joined(dropped or {}, facts), key=lambda fact: fact["samples"])
+
+
+def _facts(rows):
+    return {
+        same: {
+            "content_sha256": part["content_sha256"].min(),
+            "samples": sorted(part["sample_id"]),
+            "across_splits": bool(part["across"].any()),
+            "two_labels": bool(part["contradicting"].any()),
+        }
+        for same, part in rows.groupby("same_sha256")
+    }
+
+
+def _note_dropped(facts, gone):
+    for fact in facts.values():
+        fact["dropped"] = [name for name in fact["samples"] if name in gone]
+
+
+def _joined(first, later):
+    """One fact per content: replicates that stay in the first place may stand in several drawn splits later."""
+    joined = dict(first)
+    for same, fact in later.items():
+        known = joined.setdefault(same, fact)
+        if known is not fact:
+            known["across_splits"] |= fact["across_splits"]
+            known["dropped"] = sorted({*known["dropped"], *fact["dropped"]})
+    return joined.values()
 
 
 def find_copies(frame, targets):

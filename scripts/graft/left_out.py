@@ -1,8 +1,8 @@
 """What rows that are left out do to classes, and to the splits that the user gave."""
 
-from graft.errors import UserError
+from graft.errors import UserError, raise_all
 from graft.labels import natural_sort
-from graft.readers.rows import SPLIT_OF
+from graft.readers.rows import SPLIT_OF, listed, places
 
 SPLITS = ("train", "validation", "test")
 
@@ -60,18 +60,79 @@ def without_rare(frame, targets, settings, counts, notes):
     return frame
 
 
-def without_classes_now_rare(frame, before, targets, settings, counts, given, notes):
-    """Leave classes out that have too few rows since some were found to be unusable or copies.
+def without_classes_now_rare(frame, before, skipped, targets, settings, counts, given, notes):
+    """Leave classes out that have too few rows since some were found to be unusable or copies; note those that are gone.
 
     Parameters
     ----------
     frame, before : DataFrame, the rows that stay, and those that there were; with labelled and the targets
+    skipped : list of dict, the rows that cannot be used, as in the data card; others that do not stay are copies
     targets, settings, notes : see `without_rare`
     counts : dict as `count_classes` gives it, of all rows before; it loses those that do not stay
     given : bool, whether the user made splits
+
+    Raises
+    ------
+    UserError
+        If no labelled row stays.
     """
     gone = before[~before["sample_id"].isin(frame["sample_id"])]
     for name, less in count_classes(gone, targets, given).items():
         counts[name] = counts[name].sub(less, fill_value=0)
+        lost = gone[gone["labelled"] & ~gone[name].isin(frame.loc[frame["labelled"], name])]
+        unread = lost["sample_id"].isin([row["sample_id"] for row in skipped])
+        for word in natural_sort(lost[name].dropna().unique()):
+            rows, bad = int((lost[name] == word).sum()), int((unread & (lost[name] == word)).sum())
+            parts = {"cannot be used": bad, "are copies": rows - bad}
+            first, *more = [f"{count} {why}" for why, count in parts.items() if count]
+            first = first.replace(" ", f" of its {rows} rows ", 1)
+            notes.append(f"target {name}: class '{word}' is gone: {', '.join([first, *more])}")
+    if not frame["labelled"].any():
+        what = f"none of {int(before['labelled'].sum())} labelled rows is left: they cannot be used or are copies"
+        raise UserError(what, hint="mend those that cannot be used; `duplicates: allow` keeps copies with two classes")
     frame = without_rare(frame, targets, settings, counts, notes)
     return frame.assign(labelled=frame["labelled"] & frame[list(targets)].notna().any(axis=1))
+
+
+def refuse_lost_splits(asked, frame, skipped, dropped):
+    """Refuse a split that the user gave and of which no row is left: another one is never drawn in its place.
+
+    Parameters
+    ----------
+    asked : DataFrame as `in_given_splits` gives it
+    frame : DataFrame with given and labelled, the rows that stay
+    skipped : list of dict, the rows that cannot be used, as in the data card
+    dropped : dict, the contents of copies, as `copies.drop_first` gives it
+    """
+    skipped, dropped = {row["sample_id"] for row in skipped}, {name for fact in dropped.values() for name in fact["dropped"]}
+    left = set(frame.loc[frame["labelled"], "given"])
+    errors = []
+    for split, rows in asked.groupby("given"):
+        if split in left:
+            continue
+        reasons = [
+            "cannot be used (`on_bad: skip`)"
+            if name in skipped
+            else "is a copy (`duplicates: drop`)"
+            if name in dropped
+            else "its class has too few rows to train on (`min_per_class`)"
+            for name in rows["sample_id"]
+        ]
+        lines = [f"{place}: {reason}" for place, reason in zip(places(rows), reasons, strict=True)]
+        mends = {
+            "on_bad": "mend the rows that cannot be used",
+            "duplicates": "`duplicates: allow`",
+            "min_per_class": "a smaller `min_per_class`, or the same names of classes in all splits",
+        }
+        ways = [mend for key, mend in mends.items() if any(key in reason for reason in reasons)]
+        if split != "train":
+            ways.append(f"take the {split} rows out of the data, and graft draws a {split} split out of train")
+        errors.append(
+            UserError(
+                f"the {split} split that you gave has no row left of {len(rows)}:{listed(lines)}",
+                "columns.split",
+                "at least one row that can be used",
+                "; or ".join(ways),
+            )
+        )
+    raise_all(errors)

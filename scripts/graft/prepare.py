@@ -69,11 +69,14 @@ def prepare(name, entry, root, threads=1, cache=None):
     found = check_samples(frame, entry, root, modality, threads, cache)
     listing = frame
     frame, skipped = _without_bad(frame.join(found), entry["on_bad"])
-    frame = left_out.without_classes_now_rare(frame, listing, targets, entry["targets"], classes, given, notes)
+    frame, dropped = copies.drop_first(frame, targets, entry["duplicates"])
+    settings = entry["targets"]
+    frame = left_out.without_classes_now_rare(frame, listing, skipped, targets, settings, classes, given, notes)
+    left_out.refuse_lost_splits(asked, frame, skipped, dropped)
     frame, near = alike.bind_near_copies(frame, entry, root, modality, given, notes, threads)
     frame, split_facts = _split(frame, targets, entry, given)
     notes += _notes_on_groups(frame)
-    frame, duplicates = copies.resolve(frame, targets, entry["duplicates"], notes)
+    frame, duplicates = copies.resolve(frame, targets, entry["duplicates"], notes, dropped)
     notes += check_classes(frame, targets, split_facts["how"], classes)
     frame = _with_folds(frame, targets, entry, notes)
     for target in targets:  # a label of a row that is not learnt from must not make anything run again
