@@ -147,12 +147,15 @@ def check_classes(frame, described, how, counts):
     """
     errors, notes = [], []
     labelled = frame[frame["split"] != "pool"]
-    for part in ("train", "validation", "test"):
-        if not (labelled["split"] == part).any():
-            hint = "label more rows, or make this split larger" if part != "train" else "label more rows"
-            errors.append(
-                UserError(f"the {part} split is empty ({len(labelled)} labelled rows in all)", "split", hint=hint)
-            )
+    empty = [part for part in ("train", "validation", "test") if not (labelled["split"] == part).any()]
+    few = next((few for name in counts if (few := _groups_of_few(labelled, name, 2))), None) if empty else None
+    if few and how != "given":
+        raise _bound(f"no group is left for {' and '.join(empty)}", few)
+    for part in empty:
+        hint = "label more rows, or make this split larger" if part != "train" else "label more rows"
+        errors.append(
+            UserError(f"the {part} split is empty ({len(labelled)} labelled rows in all)", "split", hint=hint)
+        )
     raise_all(errors)
     for name, target in described.items():
         values = labelled[name].dropna()
@@ -168,9 +171,14 @@ def check_classes(frame, described, how, counts):
             errors.append(UserError(seen, f"target {name}", "at least two classes", hint))
             continue
         target["classes"] = target["classes"] or found
+        in_one = _groups_of_few(labelled, name, 1)
         for part in ("train", "validation", "test"):
             column = table[part] if part in table else pd.Series(0, table.index)
             absent = [c for c in target["classes"] if column.get(c, 0) == 0]
+            if part == "train" or how == "growth_stable":
+                bound = {c: in_one[c] for c in absent if c in in_one}
+                errors += [_bound(f"the {part} split lacks a class", bound)] if bound else []
+                absent = [c for c in absent if c not in bound]
             if not absent:
                 continue
             words = ", ".join(
@@ -189,6 +197,30 @@ def check_classes(frame, described, how, counts):
                 notes.append(f"target {name}: the {part} split has no row of class {words}")
     raise_all(errors)
     return notes
+
+
+def _groups_of_few(labelled, name, most):
+    """{class: its groups} of the classes that graft splits and whose rows all stand in `most` groups or fewer."""
+    drawn = labelled["given"].isna() | (labelled["given"] == "train")
+    rows = labelled.loc[drawn, [name, "group"]].dropna(subset=name)
+    groups = rows["group"].mask(rows["group"].str.strip() == "").groupby(rows[name])
+    few = {word: natural_sort(own.unique()) for word, own in groups if own.notna().all() and own.nunique() <= most}
+    return {word: few[word] for word in natural_sort(few)}
+
+
+def _bound(what, groups):
+    """The error that the groups of classes leave a split without rows."""
+    shown = []
+    for word, own in groups.items():
+        count, names = "one group" if len(own) == 1 else "two groups", "', '".join(own)
+        shown.append(f"all rows of class '{word}' stand in {count}: '{names}'")
+    return UserError(
+        f"{what}, since a group stays together:{listed(shown)}",
+        "columns.group",
+        "groups such that every class stands in three of them or more",
+        "name a finer column; or leave `columns.group` out (in `folders`: skip instead of group), if it does not matter that "
+        "samples of one group are in train and test",
+    )
 
 
 def _leaving_out(name, absent, table, counts):

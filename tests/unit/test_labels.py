@@ -285,3 +285,19 @@ def test_a_class_size_that_no_class_has_is_refused_by_name(tmp_path):
     message = refusal(tmp_path, targets={"label": {"min_per_class": 21}}, **VECTORS)
     assert "no class has 21 rows to train on: 'a' (20), 'b' (20)" in message
     assert prepared(tmp_path, targets={"label": {"min_per_class": 20}}, **VECTORS)
+
+
+STABLE = {"growth_stable": True, "validation": 0.25, "test": 0.25}
+
+
+@pytest.mark.parametrize("settings", [{}, {"validation": 0.3, "test": 0.3}, STABLE])
+def test_classes_of_one_group_each_are_named_with_it_and_both_hints_work(tmp_path, settings):
+    lines = [f"{i},{i * 7 % 11},{'abcd'[i // 30]},plate{i // 30},{i // 2}" for i in range(120)]
+    write_lines(tmp_path, "f0,f1,label,plate,well", *lines)
+    entry = {"table": "t.csv", "split": settings, "split_seed": 1}
+    message = refusal(tmp_path, columns={"features": "f*", "group": "plate"}, **entry)
+    assert "all rows of class 'b' stand in one group: 'plate1'" in message and "columns.group: " in message
+    assert "name a finer column; or leave `columns.group` out" in message and "min_per_class" not in message
+    for columns in ({"features": "f*", "group": "well"}, VECTORS["columns"]):
+        found = prepared(tmp_path, columns=columns, **entry)
+        assert found.targets["label"]["classes"] == list("abcd") and min(found.card["counts"].values()) > 5

@@ -513,3 +513,11 @@ def test_the_least_class_size_that_is_offered_works(tmp_path, monkeypatch):
     assert "targets: {label: {min_per_class: 10}}" in said
     entry = entry | {"targets": {"label": {"column": "label", "min_per_class": 10}}}
     assert prepare("t", entry, tmp_path / "a").targets["label"]["classes"] == ["a", "b"]
+
+
+def test_plates_that_hold_one_class_each_are_no_groups_and_that_is_said(tmp_path, monkeypatch):
+    rows = [[f"s{i}", f"plate{i // 30}", "ABCD"[i // 30], *row] for i, row in enumerate(vectors(120))]
+    path = table(tmp_path / "a" / "t.csv", ["name", "plate", "class", *WAVES], rows)
+    entry, seen, said, _ = new(path, monkeypatch, tmp_path)
+    assert "group" not in entry["columns"] and seen.card["counts"]["test"] > 10
+    assert "column 'plate' looks like groups, but is not taken as such" in said and "stand in one group" in said
