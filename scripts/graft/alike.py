@@ -16,7 +16,7 @@ def bind_near_copies(frame, entry, root, modality, given, notes, threads=1):
     """Add `alike`, the word of what a row must stay together with: its content's, or that of a cluster of near copies.
 
     Near copies are only joined where graft draws the split: among all labelled rows, or, where splits are given, among
-    those of train.
+    those of train. With `duplicates: allow`, copies that are not sought by `near_duplicates` bind no groups.
 
     Parameters
     ----------
@@ -37,7 +37,10 @@ def bind_near_copies(frame, entry, root, modality, given, notes, threads=1):
     UserError
         If samples are to be compared that are neither images nor texts.
     """
-    frame = frame.assign(alike=frame["same_sha256"])
+    words = frame["same_sha256"]
+    if entry["duplicates"] == "allow":  # whoever accepts copies in several splits has no groups joined by them
+        words = words.mask(frame["group"].fillna("").str.strip() != "", frame["sample_id"])
+    frame = frame.assign(alike=words)
     if entry["split"].get("near_duplicates") != "together":
         return frame, None
     rows = frame[frame["labelled"]].sort_values(["same_sha256", "content_sha256"]).drop_duplicates("same_sha256")
@@ -91,7 +94,7 @@ def sampling_units(frame, pairs):
 
     Parameters
     ----------
-    frame : DataFrame with sample_id, same_sha256, split, group
+    frame : DataFrame with sample_id, same_sha256, alike, split, group
     pairs : as `bind_near_copies` gives them
 
     Returns
@@ -100,7 +103,7 @@ def sampling_units(frame, pairs):
     """
     units = pd.Series(None, frame.index, dtype=object)
     for _, rows in frame.groupby("split"):
-        content_of_row, contents = pd.factorize(rows["same_sha256"])
+        content_of_row, contents = pd.factorize(rows["alike" if pairs is None else "same_sha256"])
         inside = np.empty((0, 2), np.int64) if pairs is None else contents.get_indexer(pairs.ravel())
         inside = inside.reshape(-1, 2)
         clusters = near_copies.clusters(len(contents), inside[(inside >= 0).all(axis=1)])

@@ -69,10 +69,15 @@ def resolve(frame, targets, way, notes, dropped=None):
         rows = find_copies(frame, targets)
     repeated = rows[~rows["contradicting"]]["same_sha256"].nunique()
     if repeated:
+        alone = rows.groupby("same_sha256")["alike"].nunique() > 1
+        apart = ", but for those of groups" if alone.any() else ""
         notes.append(
             f"{repeated} contents stand in {len(rows)} labelled rows: where graft draws splits and folds, the rows of one "
-            "content stay together"
+            f"content stay together{apart}"
         )
+    across = rows.loc[rows["across"], "same_sha256"].nunique()
+    if across:
+        notes.append(f"{across} contents stand in several splits: figures are better than for samples that are new")
     return frame, sorted(_joined(dropped or {}, facts), key=lambda fact: fact["samples"])
 
 

@@ -104,7 +104,8 @@ def refuse_lost_splits(asked, frame, skipped, dropped):
     skipped : list of dict, the rows that cannot be used, as in the data card
     dropped : dict, the contents of copies, as `copies.drop_first` gives it
     """
-    skipped, dropped = {row["sample_id"] for row in skipped}, {name for fact in dropped.values() for name in fact["dropped"]}
+    skipped = {row["sample_id"] for row in skipped}
+    dropped = {name for fact in dropped.values() for name in fact["dropped"]}
     left = set(frame.loc[frame["labelled"], "given"])
     errors = []
     for split, rows in asked.groupby("given"):

@@ -217,6 +217,7 @@ def _draw(ids, labels, groups, alike, shares, settings, seed):
     codes = _codes(labels)
     names, inverse = np.unique(words, return_inverse=True)
     if len(names) < len(ids) and len(names) < (fractions > 0).sum():
+        _refuse_joined(ids, groups, alike, len(names), (fractions > 0).sum(), settings)
         kind = "groups" if groups is not None else "different contents"
         raise UserError(
             f"{len(names)} {kind} cannot fill {(fractions > 0).sum()} splits, since a group stays together",
@@ -228,6 +229,27 @@ def _draw(ids, labels, groups, alike, shares, settings, seed):
     drawn = deal(inverse, codes, quotas, order, _random(seed, "splits"), ranked=True, in_all=groups is not None)
     how = "grouped" if groups is not None else "stratified" if settings.get("stratify", True) else "random"
     return np.array(ORDER, dtype=object)[drawn], how
+
+
+def _refuse_joined(ids, groups, alike, count, needed, settings):
+    """Refuse groups that would be enough, were they not joined by contents that stand in several of them."""
+    if groups is None or alike is None or len(set(bind(ids, groups))) < needed:
+        return
+    rows = pd.DataFrame({"id": ids, "group": groups, "alike": alike}).dropna(subset="group")
+    in_groups = rows.groupby("alike")["group"].nunique().sort_values(ascending=False, kind="stable")
+    lines = []
+    for content in in_groups.index[in_groups > 1]:
+        own = natural_sort(rows.loc[rows["alike"] == content, "id"])
+        more = f" and {len(own) - 4} more" if len(own) > 4 else ""
+        lines.append(f"in {in_groups[content]} groups: {', '.join(own[:4])}{more}")
+    near = "; and `split.near_duplicates: ignore`, as near copies join groups, too"
+    raise UserError(
+        f"{rows['group'].nunique()} groups count as {count}, too few for {needed} splits, since rows of one content stay "
+        f"together, and {len(lines)} contents stand in several groups:{listed(lines)}",
+        "columns.group",
+        hint="`duplicates: drop` keeps one row of each content and label; `duplicates: allow` keeps all, in several splits"
+        + (near if settings.get("near_duplicates") == "together" else ""),
+    )
 
 
 def _random(seed, salt):

@@ -141,3 +141,22 @@ def test_there_are_no_more_folds_than_contents(tmp_path):
     frame.to_csv(tmp_path / "t.csv", index=False)
     made = prepared(tmp_path, table="t.csv", columns={**TEXT["columns"], "split": "part"}, folds=5)
     assert made.card["folds"] == [0, 1, 2] and any("folds: 3 instead of 5" in note for note in made.card["notes"])
+
+
+def test_blank_wells_on_every_plate_are_named_and_both_hints_keep_the_plates_whole(tmp_path):
+    lines = [
+        f"s{i},{'blank' if i % 6 == 0 else f'text {i}'},{'a' if i % 6 == 0 else 'ab'[i % 2]},p{i // 6}"
+        for i in range(120)
+    ]
+    write_lines(tmp_path, "id,text,label,plate", *lines)
+    entry = {"table": "t.csv", "columns": {**TEXT["columns"], "group": "plate"}}
+    with pytest.raises(UserError, match="20 groups count as 1, too few for 3 splits") as error:
+        prepared(tmp_path, **entry)
+    assert "1 contents stand in several groups" in str(error.value)
+    assert "in 20 groups: s0, s6, s12, s18 and 16 more" in str(error.value)
+    for way, rows, said in (("drop", 101, "20 groups: train 1"), ("allow", 120, "1 contents stand in several splits")):
+        assert f"`duplicates: {way}`" in str(error.value)
+        made = prepared(tmp_path, duplicates=way, **entry)
+        assert len(made.frame) == rows and any(note.startswith(said) for note in made.card["notes"])
+        assert (made.frame.groupby("group")[["split", "fold"]].nunique() == 1).all(axis=None)
+        assert abs(made.card["counts"]["test"] - rows / 5) <= 6

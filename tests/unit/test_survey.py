@@ -521,3 +521,13 @@ def test_plates_that_hold_one_class_each_are_no_groups_and_that_is_said(tmp_path
     entry, seen, said, _ = new(path, monkeypatch, tmp_path)
     assert "group" not in entry["columns"] and seen.card["counts"]["test"] > 10
     assert "column 'plate' looks like groups, but is not taken as such" in said and "stand in one group" in said
+
+
+def test_plates_that_share_a_blank_stay_groups_and_the_blank_is_dropped(tmp_path, monkeypatch):
+    blank = ["0.0"] * len(WAVES)
+    rows = [[f"s{i}", f"plate{i // 6}", "AB"[i % 6 and i % 2], *row] for i, row in enumerate(vectors(120))]
+    rows = [row[:3] + blank if i % 6 == 0 else row for i, row in enumerate(rows)]
+    path = table(tmp_path / "a" / "t.csv", ["name", "plate", "class", *WAVES], rows)
+    entry, seen, said, _ = new(path, monkeypatch, tmp_path)
+    assert entry["columns"]["group"] == "plate" and entry["duplicates"] == "drop" and len(seen.frame) == 101
+    assert "1 contents hold groups together" in said

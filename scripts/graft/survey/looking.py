@@ -28,13 +28,13 @@ def look(found, root):
     UserError
         What is left to be said once nothing that it proposes can be written by itself.
     """
-    ways = {"on_bad": "skip", "duplicates": "allow", "frames": "first", "limit": LOOKED_AT}
+    ways = {"on_bad": "skip", "frames": "first", "limit": LOOKED_AT}
     with tempfile.TemporaryDirectory() as folder:
         while True:  # every mend is made once, or raises a number
             try:
                 seen = prepare(found.name, found.entry | ways, root, threads=8, cache=Path(folder, "checked.parquet"))
             except UserError as error:
-                if not any(mend(found, str(error)) for mend in (_links, _bands, _decimal, _rare, _no_group)):
+                if not any(mend(found, str(error)) for mend in (_links, _bands, _decimal, _copies, _rare, _no_group)):
                     raise
                 continue
             if not any(mend(found, seen) for mend in (_skipped_links, _pages, _single)):
@@ -81,6 +81,16 @@ def _decimal(found, said):
         return False
     found.entry["decimal"] = "comma"
     found.reasons["decimal"] = "1,234 is taken for a fraction"
+    return True
+
+
+def _copies(found, said):
+    if "`duplicates: drop`" not in said or "duplicates" in found.entry:
+        return False
+    found.entry["duplicates"] = "drop"
+    count = re.search(r"(\d+) contents", said)[1]
+    harm = "hold groups together" if "count as" in said else "would stand in two splits or have two labels"
+    found.reasons["duplicates"] = f"{count} contents {harm}"
     return True
 
 
@@ -146,7 +156,3 @@ def _settle(found, seen):
     if card["skipped"]:
         entry["on_bad"] = "skip"
         found.reasons["on_bad"] = f"{len(card['skipped'])} samples cannot be used; make check lists them"
-    serious = [fact for fact in card["duplicates"] if fact["across_splits"] or fact["two_labels"]]
-    if serious:
-        entry["duplicates"] = "drop"
-        found.reasons["duplicates"] = f"{len(serious)} contents would stand in two splits or have two labels"
