@@ -19,7 +19,8 @@ def troubles(frame, targets, card):
     list of str
     """
     labelled = frame[frame["split"] != "pool"]
-    found = [*_duplicates(card), *_skipped(card, len(frame))]
+    dropped = sum(len(fact.get("dropped", ())) for fact in card["duplicates"])
+    found = [*_duplicates(card), *_skipped(card, len(frame) + dropped)]
     for name, target in targets.items():
         values = labelled[name].dropna()
         if target["kind"] == "classification":
