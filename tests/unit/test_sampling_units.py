@@ -12,9 +12,8 @@ def frame_of(rows):
     """A frame of (split, group, content)."""
     splits, groups, contents = zip(*rows, strict=True)
     ids = [f"s{i}" for i in range(len(rows))]
-    return pd.DataFrame(
-        {"sample_id": ids, "split": splits, "group": pd.Series(groups, dtype="str"), "same_sha256": contents}
-    )
+    frame = pd.DataFrame({"sample_id": ids, "split": splits, "group": pd.Series(groups, dtype="str")})
+    return frame.assign(same_sha256=contents, alike=contents)
 
 
 def partition(frame, pairs=None):
@@ -65,3 +64,13 @@ def test_near_copies_in_a_given_test_split_are_one_unit_where_they_are_looked_fo
     units = made.frame.set_index("sample_id")["sampling_unit"]
     assert units[units.index.str.startswith("s")].nunique() == (near == "together")
     assert units[units.index.str.startswith("t")].isna().all()
+
+
+def test_a_blank_of_every_plate_that_may_stand_in_several_splits_joins_no_plates_in_an_interval(tmp_path):
+    part = ["train"] * 60 + ["validation"] * 24 + ["test"] * 36
+    lines = [f"s{i},{i if i % 6 else 0},{i % 7 if i % 6 else 0},{'ab'[i % 2]},p{i // 6},{part[i]}" for i in range(120)]
+    write_lines(tmp_path, "id,f0,f1,label,plate,split", *lines)
+    columns = {"id": "id", "features": "f*", "group": "plate", "split": "split"}
+    made = prepared(tmp_path, table="t.csv", columns=columns, duplicates="allow")
+    test = made.frame[made.frame["split"] == "test"]
+    assert test["sampling_unit"].nunique() == test["group"].nunique() == 6

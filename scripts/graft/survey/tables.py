@@ -12,6 +12,7 @@ from graft.images import SUFFIXES
 from graft.names import plain
 from graft.readers import arrays, columns, complete, hub, table
 from graft.readers.array_splits import split_and_rest
+from graft.samples import COLUMNS
 from graft.survey.columns import guess_roles
 from graft.survey.looks import describe
 from graft.survey.words import split_of_name
@@ -273,8 +274,7 @@ def _target_name(column, taken):
         or "target"
     )
     name = name if name[0].isalnum() else f"t{name}"
-    reserved = ("sample_id", "path", "row", "content_sha256", "split", "fold", "group")
-    name = f"{name}-value" if name in reserved else name
+    name = f"{name}-value" if name in COLUMNS else name
     others = (f"{name}-{number}" for number in range(2, len(taken) + 3))
     return next(one for one in (name, *others) if one not in taken)
 
