@@ -20,14 +20,8 @@ from graft.survey.words import split_of_name
 LOOKED_AT = 5000  # rows
 FILES = (SUFFIXES - {".npy"}) | frozenset(columns.TEXT_SUFFIXES)
 MOST_FILES = 200_000
-MISSING_TOO = (
-    "#N/A",
-    "N/A",
-    "NA",
-    "NaN",
-    "None",
-    "NULL",
-)  # what `missing` holds by itself, of which a config needs these
+# What `missing` holds by itself, of which a config needs these.
+MISSING_TOO = ("#N/A", "N/A", "NA", "NaN", "None", "NULL")
 
 
 def guess_table(found, root, name=None):

@@ -28,9 +28,9 @@ TEXT = _set("text fulltext abstract sentence smiles sequence note comment messag
 REPLICATE = _set("replicate replica repl rep repeat repetition")
 PLACE = _set("x y z centroid coordinate coord position pos latitude longitude lat lon")
 WHEN = _set("date timestamp datetime datum uhrzeit zeitpunkt zeitstempel fecha hora heure")
-ACT = _set(
+ACT = _set(  # before `time`: scan_time
     "acq acquisition acquired scan recording recorded sampling collection start end created"
-)  # scan_time is when
+)
 SPOT = _set("plate well tray slide chip")
 LINE = _set("row col column")  # of a plate
 ALONE = _set("index idx row col column nr no time nummer laufnummer numero n° № 序号 编号 番号 連番")  # as a whole name
