@@ -23,7 +23,7 @@ from graft.errors import UserError
 from graft.pillow_images import decode_with_pillow
 from graft.tiff_images import decode_tiff
 
-DECODER = 4  # raised when `decode` refuses or gives something else than before: nothing stored is then read as new
+DECODER = 5  # raised when `decode` refuses or gives something else than before: nothing stored is then read as new
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG = b"\x89PNG\r\n\x1a\n"
 SUFFIXES = frozenset(

@@ -23,6 +23,13 @@ from graft.errors import UserError
 GDAL_NODATA = 42113
 ALPHA = {1: "premultiplied", 2: "straight"}  # what the tag ExtraSamples calls alpha
 COLOURS = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.YCBCR: 3, PHOTOMETRIC.CIELAB: 3, PHOTOMETRIC.SEPARATED: 4}
+MEANT_OTHERWISE = {
+    PHOTOMETRIC.YCBCR: "YCbCr",
+    PHOTOMETRIC.CIELAB: "CIELAB",
+    PHOTOMETRIC.ICCLAB: "CIELAB",
+    PHOTOMETRIC.ITULAB: "CIELAB",
+    PHOTOMETRIC.SEPARATED: "inks (CMYK)",
+}  # channels that are no red, green and blue
 PLAIN = (PHOTOMETRIC.RGB, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)  # numbers that need no table to be colours
 CODES = (COMPRESSION.NONE, COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.PACKBITS)
 CODES += (COMPRESSION.LZMA, COMPRESSION.ZSTD)
@@ -62,6 +69,7 @@ def decode_tiff(data, frames, bands=None):
         if bands:
             picture = _read_bands(channels, bands)
         else:
+            _refuse_other_colours(page)
             picture = of_array(_coloured(page), None, _alpha(page), _nodata(page))
         pixels = picture.pixels
         if not bands and page.photometric == PHOTOMETRIC.MINISWHITE:
@@ -112,7 +120,20 @@ def _is_pillows(page):
     shallow = page.dtype is None or page.dtype == np.uint8 or page.bitspersample < 8
     usual = page.samplesperpixel == COLOURS.get(page.photometric, 1)
     plain = page.photometric in PLAIN and page.bitspersample == 8 and page.compression in CODES
-    return shallow and usual and not plain
+    return shallow and usual and not plain and not _has_short_palette(page)
+
+
+def _refuse_other_colours(page):
+    """Refuse colours that only Pillow turns into RGB, where it does not read them: of more than 8 bits, or with alpha."""
+    name = MEANT_OTHERWISE.get(page.photometric)
+    if name and page.samplesperpixel > 1:
+        hint = "save it as RGB; or `bands: [1, 2, 3]` reads the numbers as they are, as if they were red, green and blue"
+        raise UserError(f"a TIFF of {name}, of {page.bitspersample} bits", allowed="RGB or grey", hint=hint)
+
+
+def _has_short_palette(page):
+    """Whether a palette's colours go to 255 and not, as the standard says, to 65535: Pillow makes them all black."""
+    return page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and page.colormap.max() < 256
 
 
 def _alpha(page):
@@ -188,8 +209,9 @@ def _samples_last(array, axes):
 
 
 def _coloured(page):
-    """The numbers of a page, or the colours that its palette of 16 bits gives them."""
+    """The numbers of a page, or the colours that its palette gives them."""
     array = _values(page)
     if page.photometric != PHOTOMETRIC.PALETTE or page.colormap is None:
         return array
-    return np.moveaxis(page.colormap[:, array[:, :, 0]], 0, -1)
+    colours = np.moveaxis(page.colormap[:, array[:, :, 0].astype(np.intp)], 0, -1)
+    return colours.astype(np.uint8) if _has_short_palette(page) else colours

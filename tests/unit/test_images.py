@@ -225,6 +225,32 @@ def test_the_exif_orientation_is_applied(orientation):
     assert (decode(tagged).squeeze() == np.asarray(upright).astype(np.uint16) * 257).all()
 
 
+@pytest.mark.parametrize("index", [np.uint8, np.uint16])
+@pytest.mark.parametrize("longest", [255, 65535])
+def test_a_palette_has_the_colours_that_it_was_given_whether_they_go_to_255_or_to_65535(index, longest):
+    colours = np.random.default_rng(0).integers(0, 256, (3, np.iinfo(index).max + 1), dtype=np.uint16)
+    array = pixels(0, channels=1, dtype=index)
+    out = decode(tiff(array, photometric="palette", colormap=colours * (longest // 255)))
+    wanted = np.moveaxis(colours[:, array], 0, -1)
+    deep = index == np.uint16 and longest == 65535
+    assert out.dtype == (np.uint16 if deep else np.uint8)
+    assert (out == wanted * (257 if deep else 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("photometric", "channels", "dtype"),
+    [("cielab", 3, np.uint16), ("icclab", 3, np.uint8), ("ycbcr", 3, np.uint16), ("separated", 4, np.uint16)],
+)
+def test_colours_that_are_no_red_green_and_blue_are_refused_and_both_hints_work(photometric, channels, dtype):
+    array = pixels(0, channels=channels, dtype=dtype)
+    data = tiff(array, photometric=photometric)
+    with pytest.raises(UserError, match="a TIFF of ") as error:
+        decode(data)
+    assert error.value.hint.startswith("save it as RGB; or `bands: [1, 2, 3]`")
+    assert (decode(data, bands=[1, 2, 3]) == array[:, :, :3]).all()
+    assert (decode(tiff(array[:, :, :3], photometric="rgb")) == array[:, :, :3]).all()
+
+
 def test_a_numpy_file_is_an_image_too():
     array = pixels(8, channels=1, dtype=np.float32)
     assert (decode(npy(array)).squeeze() == array).all()
