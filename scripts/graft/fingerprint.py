@@ -13,13 +13,15 @@ from pathlib import Path
 
 from graft.names import on_disk
 
-IGNORED = {"Thumbs.db", "desktop.ini", "__MACOSX"}  # hidden names (.DS_Store, .ipynb_checkpoints) start with a dot
+# What systems and storage servers put beside data; hidden names (.DS_Store, .ipynb_checkpoints) start with a dot.
+IGNORED = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r", "lost+found"}
+IGNORED |= {"$recycle.bin", "system volume information", "@eadir", "#recycle", "@recycle", "#snapshot"}
 MADE_HERE = {"results", "resources", "logs", "benchmarks"}  # where Snakemake runs, these folders are the workflow's own
 
 
 def ignored(name):
     """Whether a file or folder of this name is litter of an operating system or an editor, and not data."""
-    return name.startswith(".") or name in IGNORED
+    return name.startswith(".") or name.lower() in IGNORED
 
 
 def walk(root):

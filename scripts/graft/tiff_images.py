@@ -127,7 +127,9 @@ def _refuse_other_colours(page):
     """Refuse colours that only Pillow turns into RGB, where it does not read them: of more than 8 bits, or with alpha."""
     name = MEANT_OTHERWISE.get(page.photometric)
     if name and page.samplesperpixel > 1:
-        hint = "save it as RGB; or `bands: [1, 2, 3]` reads the numbers as they are, as if they were red, green and blue"
+        hint = (
+            "save it as RGB; or `bands: [1, 2, 3]` reads the numbers as they are, as if they were red, green and blue"
+        )
         raise UserError(f"a TIFF of {name}, of {page.bitspersample} bits", allowed="RGB or grey", hint=hint)
 
 

@@ -248,6 +248,19 @@ def test_litter_is_no_class_and_no_sample(tmp_path):
     assert found.card["other_files"] == {}
 
 
+@pytest.mark.parametrize(
+    "folder",
+    ["@eaDir", "cat/@eaDir/1.png", "$RECYCLE.BIN", "System Volume Information", "#recycle", "lost+found", "__macosx"],
+)
+def test_what_systems_and_storage_servers_put_beside_data_is_no_sample(tmp_path, folder):
+    root = image_folder(tmp_path / "d")
+    (root / folder).mkdir(parents=True)
+    (root / folder / "SYNOFILE_THUMB_M.png").write_bytes(encoded(pixels(99)))
+    found = prepared(root)
+    assert found.targets["label"]["classes"] == ["cat", "dog"]
+    assert len(found.frame) == 12
+
+
 def test_an_empty_class_folder_is_said_and_a_root_without_classes_refused(tmp_path):
     root = image_folder(tmp_path / "d")
     (root / "fish").mkdir()
