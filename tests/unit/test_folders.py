@@ -151,3 +151,36 @@ def test_splits_below_folders_that_may_be_sites_or_classes_are_asked_about_and_t
     (tmp_path / "site1" / "test").mkdir()
     (tmp_path / "site1" / "val").rename(tmp_path / "site1" / "test" / "b")
     assert prepared(tmp_path, folders=["label", "split"]).targets["label"]["classes"] == ["site1", "site2"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "companion", "pattern"),
+    [
+        ("{}/{}.png", "{}/{}_mask.png", "*[0123456789].*"),
+        ("{}/x ({}).png", "{}/x ({})_mask.png", "*[)].*"),
+        ("{}/{}.png", "{}/{}.tif", "*.png"),
+        ("{}/{}.jpg", "{}/{}.png", "*.jpg"),
+        ("{}/images/{}.png", "{}/masks/{}.png", "*images/*"),
+        ("train/{}/{}.png", "train/{}/ground truth/{}.png", None),
+        ("{}/{}a.png", "{}/{}a flipped.png", "*[a].*"),
+    ],
+)
+def test_masks_and_copies_of_samples_are_noted_and_the_hint_leaves_them_out(tmp_path, sample, companion, pattern):
+    for label in ("x", "y"):
+        for i in range(12):
+            for name in (sample, companion):
+                place = tmp_path / name.format(label, i)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(encoded(pixels(int.from_bytes(f"{place.name}{label}{name}".encode()[:20], "little"))))
+    (note,) = [note for note in prepared(tmp_path, modality="image").card["notes"] if "masks or copies" in note]
+    assert "24 of 48 files" in note
+    if pattern:
+        assert f"`files: ['{pattern}']` under `source`" in note
+        found = prepared(tmp_path, source={"path": str(tmp_path), "files": [pattern]})
+        assert len(found.frame) == 24
+        assert not [note for note in found.card["notes"] if "masks or copies" in note]
+
+
+def test_files_numbered_anew_in_every_folder_are_no_copies(tmp_path):
+    tree(tmp_path, x__patient1=6, x__patient2=6, y__patient3=6, mask=6)
+    assert prepared(tmp_path).card["notes"] == []

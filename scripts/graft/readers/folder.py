@@ -10,6 +10,7 @@ from graft.errors import UserError, raise_all
 from graft.fingerprint import ignored, walk
 from graft.images import SUFFIXES
 from graft.names import nfc
+from graft.readers import companions
 from graft.readers.columns import TEXT_SUFFIXES
 from graft.readers.rows import SPLIT_OF, listing, split_in, splits_named
 
@@ -62,7 +63,7 @@ def list_samples(entry, root):
         )
     facts = {
         "modality": modality,
-        "notes": notes,
+        "notes": notes + companions.notes_on(wanted, labels),
         "other_files": dict(sorted(others.items())),
         "empty_folders": [path for path, _ in found if path.endswith("/")],
     }

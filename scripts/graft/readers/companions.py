@@ -1,0 +1,74 @@
+"""Files in a folder of samples that show what others show: masks, changed copies, the same image in another format."""
+
+import fnmatch
+import functools
+import posixpath
+import re
+
+SHARE = 0.05  # of the files, from which they are said
+MADE = re.compile(r"(?i)((ground|seg|instance|binary)[ _-]?)?(masks?|truth|gt|seg|segmentations?|annotations?|labels?)")
+WORD = re.compile(r"(.*[^/])[ _.-][^\W\d_]+(?:[ _.-]?\d+)?$")  # what stands before the last word of a name
+
+
+def notes_on(paths, labels):
+    """A note where many files look like companions of others, which the samples' labels are not about; list of str.
+
+    A file is the companion of one of the same name in the same folder but for its suffix, or for a word behind it
+    (7_mask.png beside 7.png); and of one of the same name elsewhere, if it stands in a folder called like masks that is not
+    itself the class.
+
+    Parameters
+    ----------
+    paths : list of str, relative to the source, of all samples
+    labels : list of str or None, the class of each; those without one are not looked at
+    """
+    labels = {path: label for path, label in zip(paths, labels, strict=True) if label is not None}
+    paths = sorted(labels)
+    masks = {path for path in paths if _in_masks(path.rpartition("/")[0], labels[path])}
+    stems = {}
+    for path in paths:
+        stems.setdefault(_stem(path), path)
+    plain = {stem.rpartition("/")[2]: path for stem, path in stems.items() if path not in masks}
+    pairs = {path: other for path in paths if (other := _companion_of(path, stems, plain, masks))}
+    if len(pairs) < SHARE * len(paths):
+        return []
+    path, other = next(iter(pairs.items()))
+    pattern = _pattern([one for one in paths if one not in pairs], list(pairs))
+    out = f"`files: ['{pattern}']` under `source` leaves them out" if pattern else "move them out of the source"
+    return [
+        f"{len(pairs)} of {len(paths)} files look like masks or copies of others, such as {path} of {other}: each is a sample "
+        f"of its own, and may stand in another split than what it was made of. If they are no samples, {out}"
+    ]
+
+
+def _companion_of(path, stems, plain, masks):
+    """The file that `path` was made of by its name; None if there is none."""
+    stem = _stem(path)
+    if stems[stem] != path:
+        return stems[stem]
+    word = WORD.search(stem)
+    if word and word[1] in stems:
+        return stems[word[1]]
+    return plain.get(stem.rpartition("/")[2]) if path in masks else None
+
+
+def _stem(path):
+    return path[: path.rindex(".")]
+
+
+@functools.lru_cache(maxsize=65536)
+def _in_masks(folder, label):
+    return any(MADE.fullmatch(name) for name in folder.split("/") if name != label)
+
+
+def _pattern(wanted, others):
+    """A pattern that takes the wanted files and none of the others; None if no plain one does."""
+    ends = "".join(sorted({_stem(path)[-1:] for path in wanted}))
+    folders = set.intersection(*(set(path.split("/")[:-1]) for path in wanted))
+    tries = [f"*{suffix}" for suffix in sorted({posixpath.splitext(path)[1] for path in wanted})]
+    tries += [f"*{folder}/*" for folder in sorted(folders)] + [f"*[{ends}].*"] * (not set(ends) & set("]!^-"))
+    for pattern in tries:
+        takes = re.compile(fnmatch.translate(pattern)).match
+        if all(map(takes, wanted)) and not any(map(takes, others)):
+            return pattern
+    return None
