@@ -17,6 +17,10 @@ UNSURE |= {"nd", "tbd", "nil", "unclassified", "not determined", "not labelled",
 UNSURE |= {"#nv", "#n/d", "#wert!", "#value!", "#valor!", "#valeur!", "#div/0!", "#ref!", "#bezug!", "#name?"}  # Excel
 UNSURE |= {"k.a.", "k. a.", "keine angabe", "n.n.", "n.b.", "n. b.", "nicht bestimmt", "nicht gemessen", "unbekannt"}
 UNSURE |= {"sin dato", "sin datos", "desconocido", "inconnu", "non déterminé", "未知", "不明", "-99", "-999", "-9999"}
+DEEPER = (
+    "if the classes' folders stand deeper, let the source start there, or say what the levels are, from the top: "
+    "`folders: [skip, label]`, or below train/ and test/ `folders: [split, skip, label]`"
+)
 
 
 def natural_sort(words):
@@ -167,8 +171,7 @@ def check_classes(frame, described, how, counts):
         found = natural_sort(table.index)
         if len(found) < 2:
             seen = f"all {len(values)} labels are '{found[0]}'" if found else "no row is labelled"
-            hint = "if the classes' folders stand deeper, let the source start there" if found else None
-            errors.append(UserError(seen, f"target {name}", "at least two classes", hint))
+            errors.append(UserError(seen, f"target {name}", "at least two classes", DEEPER if found else None))
             continue
         target["classes"] = target["classes"] or found
         in_one = _groups_of_few(labelled, name, 1)

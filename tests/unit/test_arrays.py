@@ -116,3 +116,14 @@ def test_rows_of_numbers_are_no_images_and_the_hints_work(tmp_path):
     (tmp_path / "shaped").mkdir()
     np.savez(tmp_path / "shaped" / "d.npz", X=rows.reshape(-1, 28, 28), y=labels)
     assert prepared(tmp_path / "shaped", modality="image").card["image"]["sizes"]["width"] == [28, 28]
+
+
+def test_one_hot_labels_are_refused_and_the_hint_works(tmp_path):
+    codes = np.arange(40) % 3
+    np.savez(tmp_path / "d.npz", X=VALUES, y=np.eye(3)[codes])
+    with pytest.raises(UserError, match="array 'y' is float64 of shape .40, 3.") as error:
+        prepared(tmp_path)
+    assert "numpy.argmax(y, axis=1)" in str(error.value)
+    (tmp_path / "numbers").mkdir()
+    np.savez(tmp_path / "numbers" / "d.npz", X=VALUES, y=np.argmax(np.eye(3)[codes], axis=1))
+    assert prepared(tmp_path / "numbers").targets["label"]["classes"] == ["0", "1", "2"]

@@ -184,3 +184,28 @@ def test_masks_and_copies_of_samples_are_noted_and_the_hint_leaves_them_out(tmp_
 def test_files_numbered_anew_in_every_folder_are_no_copies(tmp_path):
     tree(tmp_path, x__patient1=6, x__patient2=6, y__patient3=6, mask=6)
     assert prepared(tmp_path).card["notes"] == []
+
+
+@pytest.mark.parametrize("suffix", [".dcm", ".nii.gz", ".czi", ".npz"])
+def test_files_that_are_not_read_are_named_and_the_hint_works(tmp_path, suffix):
+    tree(tmp_path, x=8, y=8)
+    for path in list(tmp_path.rglob("*.png")):
+        path.rename(path.with_suffix(suffix))
+    for modality in ({}, {"modality": "image"}):
+        with pytest.raises(UserError, match=f"below the source .16 x .{suffix.split('.')[-1]}.") as error:
+            prepared(tmp_path, **modality)
+        assert "save each image as PNG" in error.value.hint
+    tree(tmp_path, x=8, y=8)
+    assert len(prepared(tmp_path).frame) == 16
+
+
+@pytest.mark.parametrize(
+    ("above", "levels"), [("train test", ["split", "skip", "label"]), ("", ["skip", "label"])], ids=["splits", "none"]
+)
+def test_classes_below_one_more_folder_are_found_as_the_hint_says(tmp_path, above, levels):
+    for top in above.split() or ["pets"]:
+        tree(tmp_path, **{f"{top}__images__{label}" if above else f"{top}__{label}": 10 for label in "xy"})
+    with pytest.raises(UserError, match="labels are '(images|pets)'") as error:
+        prepared(tmp_path)
+    assert f"`folders: [{', '.join(levels)}]`" in str(error.value)
+    assert prepared(tmp_path, folders=levels).targets["label"]["classes"] == ["x", "y"]

@@ -227,7 +227,10 @@ def _texts(array, key, name, number=False):
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "uifbUS":
-        raise UserError(f"array '{key}' is {array.dtype} of shape {array.shape}", name, "one number or text per sample")
+        one_hot = array.ndim == 2 and array.dtype.kind in "uifb"
+        hint = f"if each row has a 1 at its class: numpy.argmax({key}, axis=1) gives the classes' numbers; save these"
+        what = f"array '{key}' is {array.dtype} of shape {array.shape}"
+        raise UserError(what, name, "one number or text per sample", hint if one_hot else None)
     if array.dtype.kind == "S":
         array = np.char.decode(array, "utf-8", "replace")
     if array.dtype.kind == "U":

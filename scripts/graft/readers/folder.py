@@ -40,10 +40,7 @@ def list_samples(entry, root):
         posixpath.splitext(path)[1].lower() for path in wanted
     )
     if not wanted:
-        kinds = ", ".join(sorted(others)[:10]) or "no file at all"
-        raise UserError(
-            f"no {modality} file below the source ({kinds})", "source", " ".join(sorted(SUFFIXES_OF[modality]))
-        )
+        raise _nothing(modality, SUFFIXES_OF[modality], paths)
     _refuse_odd_names(wanted)
     wanted = _composed(wanted)
     columns = _levels(wanted, entry["folders"]) if entry["folders"] else _splits_and_labels(wanted, notes)
@@ -89,6 +86,16 @@ def _only_target(entry):
     return names[0]
 
 
+def _nothing(what, suffixes, paths):
+    """The error for a source without a file that is read."""
+    counts = Counter(posixpath.splitext(path)[1].lower() or "no suffix" for path in paths)
+    seen = ", ".join(f"{n} x {kind}" for kind, n in sorted(counts.items(), key=lambda c: (-c[1], c[0]))[:10])
+    hint = "save each image as PNG (8 or 16 bits) or TIFF (also floats), each text as .txt, each array as .npy"
+    return UserError(
+        f"no {what} file below the source ({seen or 'no file at all'})", "source", " ".join(sorted(suffixes)), hint
+    )
+
+
 def _modality(paths):
     counts = {
         modality: sum(posixpath.splitext(path)[1].lower() in suffixes for path in paths)
@@ -96,8 +103,10 @@ def _modality(paths):
     }
     counts["image"] -= counts["vector"]  # .npy files may be either
     likely = [modality for modality, count in counts.items() if count]
+    if not likely:
+        raise _nothing("image, text or vector", frozenset().union(*SUFFIXES_OF.values()), paths)
     if len(likely) != 1 or likely == ["vector"]:
-        seen = ", ".join(f"{count} that may be {modality}" for modality, count in counts.items() if count) or "none"
+        seen = ", ".join(f"{count} that may be {modality}" for modality, count in counts.items() if count)
         raise UserError(
             f"cannot tell what a sample is from the files' names ({seen})",
             "modality",
