@@ -142,3 +142,38 @@ def test_values_that_are_no_file_names_are_said_to_be_and_the_hints_work(tmp_pat
     for i in range(12):
         (tmp_path / "img" / f"{i:03}.png").rename(tmp_path / f"{i}")
     assert len(prepared(tmp_path, modality="image", **TABLE).frame) == 12
+
+
+@pytest.mark.parametrize("way", ["suffix", "name", "some"])
+def test_files_whose_names_differ_in_capitals_alone_are_found_and_noted(tmp_path, way):
+    change = {
+        "suffix": lambda i: f"images/sk_{i}.PNG",
+        "name": lambda i: f"Images/SK_{i}.png",
+        "some": lambda i: f"images/sk_{i}.{'PNG' if i % 2 else 'png'}",
+    }[way]
+    images(tmp_path, *map(change, range(12)))
+    write_lines(tmp_path, *rows([f"images/sk_{i}.png" for i in range(12)]), name="truth.csv")
+    found = prepared(tmp_path, **TABLE)
+    assert sorted(found.frame["path"]) == sorted(map(change, range(12)))
+    (note,) = found.card["notes"]
+    assert f"{6 if way == 'some' else 12} of 12 files were found" in note
+
+
+def test_two_files_that_differ_in_capitals_alone_are_asked_about(tmp_path):
+    images(tmp_path, *(f"{name}.{suffix}" for name in IDS for suffix in ("PNG", "Png")))
+    write_lines(tmp_path, *rows([f"{name}.png" for name in IDS]), name="truth.csv")
+    with pytest.raises(UserError, match="12 paths may mean several files"):
+        prepared(tmp_path, **TABLE)
+
+
+@pytest.mark.parametrize("names", ["train.csv test.csv", "labels_train.csv labels_test.csv", "a.csv b.csv"])
+@pytest.mark.parametrize("folders", ["train test", "images/training images/testing"])
+def test_tables_of_splits_name_the_files_in_the_folders_of_these_splits(tmp_path, names, folders):
+    places = [f"{folder}/{i}.png" for folder in folders.split() for i in range(12)]
+    images(tmp_path, *places)
+    for table in names.split():
+        write_lines(tmp_path, *rows([f"{i}.png" for i in range(12)]), name=table)
+    tables = dict(zip(("train", "test"), names.split(), strict=True))
+    found = prepared(tmp_path, table=tables, columns={"path": "image"}).frame
+    assert sorted(found["path"]) == sorted(places)
+    assert (found["split"] == "test").equals(found["path"].str.contains("test"))

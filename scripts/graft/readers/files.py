@@ -7,16 +7,16 @@ from graft.errors import UserError
 from graft.fingerprint import walk
 from graft.names import nfc, on_disk
 from graft.readers.folder import SUFFIXES_OF, is_wanted
-from graft.readers.rows import composed, listed, splits_named
+from graft.readers.rows import composed, listed, split_in, splits_named
 
-WAYS = ("without their suffix", "beside the table", "in other folders")
+WAYS = ("without their suffix or in other capitals", "beside the table", "in other folders")
 
 
 def find_files(frame, root, table, entry, notes):
     """The rows of a table with the paths of the files that are there.
 
-    A table's paths are relative to the source, or to the table; a suffix may be missing, and the folder if no other
-    file, below the table's own folder or else anywhere, ends like that. One way holds for all rows of a table: that
+    A table's paths are relative to the source, or to the table; a suffix may be missing, capitals may differ, and the folder
+    may be missing if no other file, below the table's own folder, in those of its split or else anywhere, ends like that. One way holds for all rows of a table: that
     in which most files are found.
 
     Parameters
@@ -40,7 +40,7 @@ def find_files(frame, root, table, entry, notes):
     paths = _relative(given, root)
     names = list(dict.fromkeys(paths.dropna()))
     tree = _Tree(root, entry)
-    found, way = _best(names, tree, posixpath.dirname(nfc(table)))
+    found, way = _best(names, tree, posixpath.dirname(nfc(table)), _split_of(table, entry))
     several = {name: files for name, files in found.items() if len(files) > 1}
     if several:
         lines = [f"'{name}': {' or '.join(files[:5])}" for name, files in several.items()]
@@ -71,21 +71,26 @@ def _relative(paths, root):
     return paths
 
 
-def _best(names, tree, beside):
+def _split_of(table, entry):
+    """The split whose samples a table lists, as the config or its own name says (train.csv); None if neither does."""
+    given = entry["table"] if isinstance(entry["table"], dict) else {}
+    by_config = [split for split, name in given.items() if name == table]
+    return by_config[0] if by_config else split_in(posixpath.basename(table).partition(".")[0])
+
+
+def _best(names, tree, beside, split):
     """{path: files that it may mean} of the way in which most files are found, and what to say of it."""
     exact = {name: [name] for name in names if tree.holds(name)}
     if len(exact) == len(names):
         return exact, None
-    ways = [
-        (exact | {name: files for name in names if name not in exact and (files := tree.with_suffix(name))}, WAYS[0])
-    ]
+    ways = [(exact | {name: files for name in names if name not in exact and (files := tree.like(name))}, WAYS[0])]
     if beside:
         places = {name: posixpath.normpath(f"{beside}/{name}") for name in names}
-        near = {name: [place] if tree.holds(place) else tree.with_suffix(place) for name, place in places.items()}
+        near = {name: [place] if tree.holds(place) else tree.like(place) for name, place in places.items()}
         ways.append(({name: files for name, files in near.items() if files}, WAYS[1]))
     if not any(found for found, _ in ways):
         found = {name: files for name in names if (files := tree.ending_in(name))}
-        ways.append((_below(beside, found) or found, WAYS[2]))
+        ways.append((_below(beside, found) or _in_split(split, found), WAYS[2]))
     return max(ways, key=lambda way: len(way[0]))
 
 
@@ -93,6 +98,12 @@ def _below(folder, found):
     """Of {path: files that it may mean} what stands below a folder: train/ and test/ often hold the same names."""
     near = {name: [file for file in files if file.startswith(f"{folder}/")] for name, files in found.items()}
     return {name: files for name, files in near.items() if files}
+
+
+def _in_split(split, found):
+    """The same where several files may be meant and one stands in a folder of the table's split."""
+    own = {name: [f for f in files if split in map(split_in, f.split("/")[:-1])] for name, files in found.items()}
+    return {name: own[name] if split and len(own[name]) == 1 else files for name, files in found.items()}
 
 
 class _Tree:
@@ -107,25 +118,30 @@ class _Tree:
         folder, name = posixpath.split(path)
         return name in self._listed(folder)[0]
 
-    def with_suffix(self, path):
-        """The files of that name with a suffix of samples."""
+    def like(self, path):
+        """The files of that name with a suffix of samples; if there are none, those that only differ in capitals."""
         folder, name = posixpath.split(path)
         files = (posixpath.join(folder, file) for file in self._listed(folder)[1].get(name, ()))
-        return [file for file in files if is_wanted(file, self.source)]
+        found = [file for file in files if is_wanted(file, self.source)]
+        return found or [file for file in self._with_end(path) if file.casefold() == path.casefold()]
 
     def ending_in(self, path):
         """The files, anywhere, whose path ends in `path`, with or without their suffix."""
+        likely = self._with_end(path)
+        return [
+            f for f in likely if f"/{f}".endswith(f"/{path}") or f"/{posixpath.splitext(f)[0]}".endswith(f"/{path}")
+        ]
+
+    def _with_end(self, path):
+        """The files, anywhere, of the name of `path` in any capitals, with or without their suffix."""
         if self.ends is None:
             self.ends = {}
             for file, entry in walk(self.root):
                 file = nfc(file)
                 if entry is not None and self._is_sample(file) and is_wanted(file, self.source):
                     for key in {posixpath.basename(file), posixpath.splitext(posixpath.basename(file))[0]}:
-                        self.ends.setdefault(key, []).append(file)
-        likely = self.ends.get(posixpath.basename(path), ())
-        return [
-            f for f in likely if f"/{f}".endswith(f"/{path}") or f"/{posixpath.splitext(f)[0]}".endswith(f"/{path}")
-        ]
+                        self.ends.setdefault(key.casefold(), []).append(file)
+        return self.ends.get(posixpath.basename(path).casefold(), ())
 
     def _is_sample(self, file):
         return posixpath.splitext(file)[1].lower() in self.suffixes
