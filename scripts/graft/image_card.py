@@ -7,6 +7,8 @@ from graft.errors import UserError
 from graft.images import DECODER
 from graft.readers.rows import listed
 
+DARK = 31  # an eighth of the values of 8 bits: images that hold no more are nearly black
+
 
 def describe_images(frame, entry):
     """The data card's `image`.
@@ -50,7 +52,8 @@ def notes_of_images(frame, entry):
     dtype = _depth(frame)
     low, high, far = _range(frame, dtype, entry["range"])
     apart = _apart(frame, dtype) if entry["range"] == "measured" else []
-    return [*_beyond(frame, low, high, far), *apart, *_missing(frame, low), *_of_files(frame, entry)]
+    dark = _dark(frame, dtype) if entry["range"] == "measured" else []
+    return [*_beyond(frame, low, high, far), *apart, *dark, *_missing(frame, low), *_of_files(frame, entry)]
 
 
 def _depth(frame):
@@ -129,6 +132,21 @@ def _apart(frame, dtype):
         yield (
             f"{shown} {stands} apart from all other values, yet counted for the range: if {means} 'not measured', "
             f"`range: [{low:g}, {high:g}]` is that of the others"
+        )
+
+
+def _dark(frame, dtype):
+    """Images that are nearly black since they hold few of the numbers from black to white: indices, or values up to 1."""
+    train = frame[frame["split"] == "train"]
+    low, high = train["low"].min(), train["high"].max()
+    if dtype == "uint8" and high <= DARK:
+        ends = f"; `range: [{low:g}, {high:g}]` shows them from black to white" if low < high else ""
+        yield f"the train images hold values from {low:g} to {high:g} alone, and 255 is white: they are nearly black{ends}"
+    to_one = (train["low"] >= 0) & (train["high"] <= 1)
+    if dtype != "uint8" and to_one.any() and low >= 0 and train["high"][~to_one].min() > DARK:
+        yield (
+            f"{int(to_one.sum())} of {len(train)} train images hold values from 0 to 1, such as {train['path'][to_one].min()}, "
+            f"the others up to {high:g}: they are nearly black beside these; if they are on another scale, save all on one"
         )
 
 

@@ -10,7 +10,7 @@ from graft import pixel_range
 from graft.errors import UserError
 from graft.images import decode, image_format, read, to_input
 from graft.inputs import ImageInputs
-from tiny_data import class_folders, npy, pixels, prepared, tiff
+from tiny_data import class_folders, encoded, npy, pixels, prepared, tiff
 
 SQUARE = {"size": 24, "fit": "squash", "crop": 1.0, "interpolation": "bicubic"}
 GDAL = 42113
@@ -294,3 +294,27 @@ def test_images_of_several_depths_are_named_by_their_files_own_types_and_the_hin
     assert "6 images of uint16, such as" in str(error.value)
     assert error.value.hint == "save all images with the same type of numbers, such as uint16"
     card_of(tmp_path / "one", [tiff(array.astype(np.uint16)) for array in arrays])
+
+
+@pytest.mark.parametrize("kind", ["png", "npy"])
+@pytest.mark.parametrize("most", [1, 6, 31])
+def test_images_of_8_bits_with_small_numbers_are_noted_and_the_hint_shows_them(tmp_path, kind, most):
+    arrays = [pixels(i, channels=1) % (most + 1) for i in range(12)]
+    data = [encoded(array) if kind == "png" else npy(array) for array in arrays]
+    card = card_of(tmp_path, data, suffix=f".{kind}")
+    (note,) = [note for note in card["notes"] if "nearly black" in note]
+    assert f"`range: [0, {most}]`" in note and card["image"]["range"] == [0, 255]
+    card = card_of(tmp_path, data, suffix=f".{kind}", range=[0, most])
+    assert not [note for note in card["notes"] if "nearly black" in note]
+    shown = to_input(arrays[0][:, :, None], image_format(card), SQUARE)
+    assert shown.min() == 0 and shown.max() == most and image_format(card)["range"] == [0, most]
+
+
+@pytest.mark.parametrize(("most", "said"), [(255, True), (20, False)])
+def test_images_of_two_scales_are_noted_and_the_hint_works(tmp_path, most, said):
+    arrays = [pixels(i, channels=1, dtype=np.float32) for i in range(12)]
+    mixed = [array * (most if i % 4 < 2 else 1) for i, array in enumerate(arrays)]
+    notes = card_of(tmp_path / "mixed", [tiff(array) for array in mixed])["notes"]
+    assert ("save all on one" in "".join(notes)) == said
+    notes = card_of(tmp_path / "one", [tiff(array * most) for array in arrays])["notes"]
+    assert "save all on one" not in "".join(notes)
