@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
-from graft.metrics import auroc
+from graft.metrics import auroc, clipped_log
 
 RESAMPLES, DRAWS = 2000, 20_000_000  # large data get fewer resamples, never below 200
 
@@ -174,7 +174,7 @@ def _right(table, classes):
 def _losses(table, classes):
     codes = _codes(table, classes)
     chances = _chances(table, classes)[np.arange(len(table)), codes]
-    return np.column_stack([np.ones(len(table)), -np.log(np.clip(chances, 1e-15, 1.0))])
+    return np.column_stack([np.ones(len(table)), -clipped_log(chances)])
 
 
 def _losses_of_queries(table, classes):

@@ -240,19 +240,20 @@ def _losses(labels, probabilities, right, accuracy, units):
     scale = 2 if width == 2 else 1
     picked = probabilities[np.arange(rows), labels]
     brier = (np.einsum("ij,ij->i", probabilities, probabilities) - 2 * picked + 1) / scale
-    found = {"log_loss": _mean(-_log(picked), units), "brier": _mean(brier, units)}
+    found = {"log_loss": _mean(-clipped_log(picked), units), "brier": _mean(brier, units)}
     if width > 1 and right.any() and found["log_loss"]["high"] is not None:
         second, first = np.partition(probabilities[right], -2, axis=1)[:, -2:].T
         unseen = (accuracy["value"] - accuracy["low"]) / (1 + (~right).sum()) ** 2
-        found["log_loss"]["high"] += float(unseen * (_log(first) - _log(second)).mean())
+        found["log_loss"]["high"] += float(unseen * (clipped_log(first) - clipped_log(second)).mean())
         found["brier"]["high"] = min(
             found["brier"]["high"] + float(unseen * 2 * (first - second).mean()) / scale, 2 / scale
         )
     return found
 
 
-def _log(probability):
-    return np.log(np.clip(probability, 1e-15, 1.0))
+def clipped_log(probability):
+    """The logarithm of a probability that may be 0, cut as scikit-learn's log_loss does (36 nats at most)."""
+    return np.log(np.clip(probability, np.finfo(np.float64).eps, 1.0))
 
 
 def _r2(squares, spread, values, units):

@@ -240,7 +240,9 @@ def test_unlabelled_rows_are_left_out():
 
 
 def test_certain_and_wrong_costs_a_finite_loss():
-    result = metrics.classification_metrics(np.array([0, 1]), np.array([[0.0, 1.0], [0.0, 1.0]]), 2)
+    labels, chances = np.array([0, 1]), np.array([[0.0, 1.0], [0.0, 1.0]])
+    result = metrics.classification_metrics(labels, chances, 2)
+    assert result["log_loss"]["value"] == pytest.approx(log_loss(labels, chances), abs=1e-12)
     assert 10 < result["log_loss"]["value"] < 40
 
 
