@@ -17,6 +17,7 @@ UNSURE |= {"nd", "tbd", "nil", "unclassified", "not determined", "not labelled",
 UNSURE |= {"#nv", "#n/d", "#wert!", "#value!", "#valor!", "#valeur!", "#div/0!", "#ref!", "#bezug!", "#name?"}  # Excel
 UNSURE |= {"k.a.", "k. a.", "keine angabe", "n.n.", "n.b.", "n. b.", "nicht bestimmt", "nicht gemessen", "unbekannt"}
 UNSURE |= {"sin dato", "sin datos", "desconocido", "inconnu", "non déterminé", "未知", "不明", "-99", "-999", "-9999"}
+ALIKE = "name the classes alike in all splits; or, if these rows have no label yet, call their split pool"
 DEEPER = (
     "if the classes' folders stand deeper, let the source start there, or say what the levels are, from the top: "
     "`folders: [skip, label]`, or below train/ and test/ `folders: [split, skip, label]`"
@@ -190,7 +191,7 @@ def check_classes(frame, described, how, counts):
             leave_out = _leaving_out(name, absent, table, counts[name])
             what, where = f"the {part} split has no row of class {words}", f"target {name}"
             if part == "train":
-                hint = f"leave such classes out: {leave_out}" if leave_out else "name the classes alike in all splits"
+                hint = f"leave such classes out: {leave_out}" if leave_out else ALIKE
                 errors.append(UserError(what, where, hint=f"label some; or {hint}"))
             elif how == "growth_stable":
                 hint = "a growth-stable split is only right on average: use another split_seed, a larger share, or "

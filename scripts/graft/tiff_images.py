@@ -179,6 +179,8 @@ def _values(page):
     hint = "save each plane as an image of its own"
     if set(page.axes) - set("SYX"):
         raise UserError("a TIFF of several planes", hint=hint)
+    if page.bitspersample == 24:  # tifffile takes the bytes of a number in another order than the file has
+        raise UserError("a TIFF of 24 bits per number", allowed="8, 16 or 32 bits", hint="save it with 32 bits")
     end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
     if end > page.parent.filehandle.size:
         what = f"the file is cut off: {page.parent.filehandle.size:,} of at least {end:,} bytes are there"

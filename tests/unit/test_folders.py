@@ -209,3 +209,13 @@ def test_classes_below_one_more_folder_are_found_as_the_hint_says(tmp_path, abov
         prepared(tmp_path)
     assert f"`folders: [{', '.join(levels)}]`" in str(error.value)
     assert prepared(tmp_path, folders=levels).targets["label"]["classes"] == ["x", "y"]
+
+
+@pytest.mark.parametrize("word", ["unknown", "test"])
+def test_a_test_folder_without_labels_is_refused_and_the_hint_makes_it_the_pool(tmp_path, word):
+    tree(tmp_path, train__x=10, train__y=10, **{f"test__{word}": 6})
+    with pytest.raises(UserError, match=f"no row of class '{word}'") as error:
+        prepared(tmp_path)
+    assert "call their split pool" in str(error.value)
+    (tmp_path / "test").rename(tmp_path / "pool")
+    assert prepared(tmp_path).card["counts"]["pool"] == 6

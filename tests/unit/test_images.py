@@ -225,6 +225,16 @@ def test_the_exif_orientation_is_applied(orientation):
     assert (decode(tagged).squeeze() == np.asarray(upright).astype(np.uint16) * 257).all()
 
 
+def test_numbers_of_24_bits_are_refused_and_the_hint_works():
+    array = pixels(0, channels=1, dtype=np.uint16).astype(np.uint32) * 200
+    data = tiff(array).replace(struct.pack("<HHIHH", 258, 3, 1, 32, 0), struct.pack("<HHIHH", 258, 3, 1, 24, 0))
+    for bands in (None, [1]):
+        with pytest.raises(UserError, match="24 bits per number") as error:
+            decode(data, bands=bands)
+    assert error.value.hint == "save it with 32 bits"
+    assert (decode(tiff(array)).squeeze() == array).all()
+
+
 @pytest.mark.parametrize("index", [np.uint8, np.uint16])
 @pytest.mark.parametrize("longest", [255, 65535])
 def test_a_palette_has_the_colours_that_it_was_given_whether_they_go_to_255_or_to_65535(index, longest):
