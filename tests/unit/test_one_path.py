@@ -70,6 +70,15 @@ IMAGES = {
     "16 bits": (lambda i: encoded(pixels(i, **DEEP) // 3 + 900), ".png", {}, {}),
     "16 bits, colour, padded": (lambda i: png16(pixels(i, dtype=np.uint16)), ".png", {}, {"fit": "pad"}),
     "a given range": (lambda i: tiff(pixels(i, **DEEP)), ".tif", {"range": [9000, 40000]}, {"fit": "pad"}),
+    "8 bits, a given range": (lambda i: encoded(pixels(i) >> 4), ".png", {"range": [0, 15]}, {"fit": "pad"}),
+    "a palette to 255": (
+        lambda i: tiff(
+            pixels(i, channels=1), photometric="palette", colormap=np.stack([np.arange(256)] * 3).astype("u2")
+        ),
+        ".tif",
+        {},
+        {},
+    ),
     "floats": (lambda i: tiff(floats(i)), ".tif", {}, {"fit": "pad", "interpolation": "bilinear"}),
     "NaN": (lambda i: tiff(with_holes(floats(i), np.nan)), ".tif", {}, {"fit": "crop", "crop": 0.8}),
     "no-data": (lambda i: tiff(with_holes(floats(i), -9999), **NODATA), ".tif", {}, {}),
