@@ -31,6 +31,7 @@ __all__ = [
     "regression_metrics",
     "wilson",
 ]
+LEAST = np.finfo(np.float64).eps  # probability that a logarithm is taken of
 FEW = 10  # rows of a class, below which its share of a figure hangs on single rows
 
 
@@ -248,12 +249,14 @@ def _losses(labels, probabilities, right, accuracy, units):
         found["brier"]["high"] = min(
             found["brier"]["high"] + float(unseen * 2 * (first - second).mean()) / scale, 2 / scale
         )
+    if found["log_loss"]["high"] is not None:  # no more than the loss itself can be
+        found["log_loss"]["high"] = min(found["log_loss"]["high"], -float(np.log(LEAST)))
     return found
 
 
 def clipped_log(probability):
     """The logarithm of a probability that may be 0, cut as scikit-learn's log_loss does (36 nats at most)."""
-    return np.log(np.clip(probability, np.finfo(np.float64).eps, 1.0))
+    return np.log(np.clip(probability, LEAST, 1.0))
 
 
 def _r2(squares, spread, values, units):
