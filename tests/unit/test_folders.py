@@ -219,3 +219,14 @@ def test_a_test_folder_without_labels_is_refused_and_the_hint_makes_it_the_pool(
     assert "call their split pool" in str(error.value)
     (tmp_path / "test").rename(tmp_path / "pool")
     assert prepared(tmp_path).card["counts"]["pool"] == 6
+
+
+def test_files_above_the_classes_folders_are_the_pool_and_said(tmp_path):
+    tree(tmp_path / "sites", a__x=6, a__y=6, b__x=6, b__y=6, c__x=6, c__y=6, a=3)
+    found = prepared(tmp_path / "sites", folders=["group", "label"])
+    assert found.card["counts"]["pool"] == 3
+    assert any(
+        note.startswith("3 files stand above the classes' folders, such as a/0.png") for note in found.card["notes"]
+    )
+    tree(tmp_path / "splits", **SPLITS, train=2)
+    assert any(note.startswith("2 files stand above") for note in prepared(tmp_path / "splits").card["notes"])

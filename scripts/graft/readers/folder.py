@@ -43,7 +43,7 @@ def list_samples(entry, root):
         raise _nothing(modality, SUFFIXES_OF[modality], paths)
     _refuse_odd_names(wanted)
     wanted = _composed(wanted)
-    columns = _levels(wanted, entry["folders"]) if entry["folders"] else _splits_and_labels(wanted, notes)
+    columns = _levels(wanted, entry["folders"], notes) if entry["folders"] else _splits_and_labels(wanted, notes)
     if entry["keep"]:
         raise UserError(
             "`keep` chooses rows of a table; a folder has none",
@@ -123,6 +123,8 @@ def _splits_and_labels(paths, notes):
         return _labels_alone(parts)
     split_of = splits_named({part[0] for part in parts if len(part) > 1})
     labels = [part[1] if len(part) > 2 and split_of.get(part[0], "pool") != "pool" else None for part in parts]
+    learnt = [top for top, split in split_of.items() if split in ("train", "validation")]
+    _note_on_loose(["/".join(part) for part in parts if len(part) == 2 and part[0] in learnt], notes)
     beside = Counter(part[0] for part in parts if len(part) > 1 and part[0] not in split_of)
     if beside:
         shown = ", ".join(f"{name}/ ({count} files)" for name, count in sorted(beside.items())[:20])
@@ -195,7 +197,15 @@ def _split_folders(parts):
     )
 
 
-def _levels(paths, levels):
+def _note_on_loose(loose, notes):
+    """Say which files have no folder of a class, so that they are predicted and not trained on."""
+    if loose:
+        notes.append(
+            f"{len(loose)} files stand above the classes' folders, such as {loose[0]}: without a label, in the pool"
+        )
+
+
+def _levels(paths, levels, notes):
     """Label, group and split of each file as `levels` says; a file above its label's level is unlabelled."""
     folders = [path.split("/")[:-1] for path in paths]
     columns = {
@@ -212,9 +222,14 @@ def _levels(paths, levels):
             "train, validation, test, pool",
             "rename them, or choose others by the source's `files`: [train/*, test/*]",
         )
+    words = columns.get("split", [None] * len(paths))
+    alone = [
+        label is None and split_of.get(word) != "pool" for label, word in zip(columns["label"], words, strict=True)
+    ]
+    _note_on_loose([path for path, one in zip(paths, alone, strict=True) if one], notes)
     columns["split"] = [
         "pool" if label is None else split_of[word] if word else None
-        for label, word in zip(columns["label"], columns.get("split", [None] * len(paths)), strict=True)
+        for label, word in zip(columns["label"], words, strict=True)
     ]
     return columns
 
