@@ -69,7 +69,9 @@ def choose(candidates, classes, groups, metrics, loss, split="validation"):
         values, drawn = dict.fromkeys(losses, np.nan), {name: 0 * many for name, many in drawn.items()}
     else:
         values, drawn = _resampled(metric, tables, classes, units)
-    table = _table(values, losses, drawn, count)
+    table = _table(values, losses, drawn, _sizes(metric, tables, units))
+    if metric in OVER_CLASSES:  # one row of a class tells so little that the interval is longer than the scale
+        table[["gap_low", "gap_high"]] = table[["gap_low", "gap_high"]].clip(-1.0, 1.0)
     tied = [one for one in candidates if table.loc[one.name, "tied"]]
     lowest = min(as_shown(losses[one.name]) for one in tied)
     equals = [one for one in tied if as_shown(losses[one.name]) == lowest]
@@ -95,22 +97,36 @@ def _cost(candidate):
     return candidate.parameters, not candidate.frozen, candidate.name
 
 
-def _table(values, losses, drawn, units):
+def _sizes(metric, tables, units):
+    """How many units a metric rests on: of each class, where all classes weigh the same, else one number for all."""
+    if metric not in OVER_CLASSES:
+        return np.array([units.nunique()])
+    labels = next(iter(tables.values()))[0]["label"]
+    return units[labels.index].groupby(labels.to_numpy(object)).nunique().to_numpy()
+
+
+def _table(values, losses, drawn, sizes):
     leader = max(values, key=lambda name: (values[name], -losses[name]))
     rows = {}
     for name, value in values.items():
         gap = value - values[leader]
-        low, high = _interval(gap, drawn[name] - drawn[leader], units)
+        low, high = _interval(gap, drawn[name] - drawn[leader], sizes)
         tied = name == leader or not high < 0  # one group alone has no interval, and tells nothing apart
         rows[name] = {"value": value, "loss": losses[name], "gap": gap, "gap_low": low, "gap_high": high, "tied": tied}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _interval(value, drawn, units):
-    """A percentile interval, wider where few units are drawn: by Student's t, and by n - 1 below the variance."""
-    if units < 2:
+def _interval(value, drawn, sizes):
+    """A percentile interval, wider where few units are drawn: by Student's t, and by what resamples lack of the variance.
+
+    Of a class's n units they show (n - 1) / n of the variance, and of a single one nothing. The degrees of freedom are
+    Satterthwaite's (1946), as if the units of all classes varied alike.
+    """
+    shown = ((sizes - 1) / sizes**2).sum() / (1 / sizes).sum()
+    if shown < 0.5:  # one unit alone, or of a class that counts for most of the variance
         return np.nan, np.nan
-    wider = stdtrit(units - 1, 0.975) / ndtri(0.975) * np.sqrt(units / (units - 1))
+    df = (1 / sizes).sum() ** 2 / (1 / sizes**2 / np.maximum(sizes - 1, 1)).sum()
+    wider = stdtrit(df, 0.975) / ndtri(0.975) / np.sqrt(shown)
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return value + wider * (low - value), value + wider * (high - value)
 
@@ -225,6 +241,7 @@ def _root(sums):
     return np.sqrt(_mean(sums))
 
 
+OVER_CLASSES = ("auroc", "balanced_accuracy")  # a rare class weighs as much as the others
 COLUMNS = {
     "auroc": (_areas, _mean),
     "balanced_accuracy": (_hits, _mean_recall),

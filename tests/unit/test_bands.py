@@ -101,5 +101,5 @@ def test_channels_of_jpeg_2000_are_bands_unless_it_defines_them_as_alpha(count):
 
 
 def test_cmyk_of_16_bits_is_no_colour_with_alpha():
-    with pytest.raises(UserError, match="4 channels"):
+    with pytest.raises(UserError, match="inks .CMYK., of 16 bits"):
         decode(tiff(channels(4, np.uint16), photometric="separated", planarconfig="contig"))

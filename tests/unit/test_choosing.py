@@ -179,3 +179,35 @@ def test_one_group_alone_tells_nothing_apart():
     ways = [candidate("bad", table(LABELS, noisy(LABELS, 9, 1))), candidate("good", table(LABELS, noisy(LABELS, 1, 0)))]
     found = choose(ways, CLASSES, dict.fromkeys((f"s{i}" for i in range(300)), "one"), METRICS)
     assert found["table"]["tied"].all() and (found["model"], found["by"]) == ("good", "loss")
+
+
+@pytest.mark.parametrize(("metric", "rare"), [("auroc", 1), ("auroc", 2), ("auroc", 3), ("balanced_accuracy", 2)])
+def test_equal_models_are_hardly_ever_told_apart_by_few_rows_of_a_class(monkeypatch, metric, rare):
+    """Of two models that know equally much, the luck of one or two rows must not make a leader: in about 5 % of draws at most."""
+    monkeypatch.setattr("graft.choosing.RESAMPLES", 200)
+    labels, leads = np.repeat([0, 1], [60 - rare, rare]), 0
+    for seed in range(30):
+        noise = np.random.default_rng(seed).normal(size=(2, 60))
+        models = [table(labels, 1 / (1 + np.exp(-(labels - 0.5 + one)))) for one in noise]
+        leads += choose([candidate("x", models[0]), candidate("y", models[1])], CLASSES, {}, (metric,))["by"] == "lead"
+    assert leads <= 2
+
+
+@pytest.mark.parametrize("rare", [5, 20])
+def test_a_large_lead_is_told_by_few_rows_of_a_class(rare):
+    labels = np.repeat([0, 1], [100 - rare, rare])
+    models = [
+        candidate("right", table(labels, noisy(labels, 1, 0))),
+        candidate("guess", table(labels, noisy(labels, 90, 1))),
+    ]
+    found = choose(models, CLASSES, {}, METRICS)
+    assert (found["model"], found["by"]) == ("right", "lead")
+
+
+def test_one_row_of_a_class_tells_nothing_apart_however_large_the_gap():
+    labels = np.repeat([0, 1], [30, 1])
+    good, bad = table(labels, np.where(labels, 0.9, 0.1)), table(labels, np.linspace(0.6, 0.1, 31))
+    found = choose([candidate("good", good), candidate("bad", bad)], CLASSES, {}, METRICS)
+    row = found["table"].loc["bad"]
+    assert row["tied"] and np.isnan(row["gap_low"])
+    assert found["by"] == "loss" and found["model"] == "good"
