@@ -15,9 +15,9 @@ WAYS = ("without their suffix or in other capitals", "beside the table", "in oth
 def find_files(frame, root, table, entry, notes):
     """The rows of a table with the paths of the files that are there.
 
-    A table's paths are relative to the source, or to the table; a suffix may be missing, capitals may differ, and the folder
-    may be missing if no other file, below the table's own folder, in those of its split or else anywhere, ends like that. One way holds for all rows of a table: that
-    in which most files are found.
+    A table's paths are relative to the source, or to the table. A suffix may be missing, and capitals may differ. The folder
+    may be missing if no other file, below the table's own folder, in those of its split or else anywhere, ends like that.
+    One way holds for all rows of a table: that in which most files are found.
 
     Parameters
     ----------
