@@ -122,3 +122,49 @@ def test_rows_with_one_field_more_than_the_header_are_not_shifted(tmp_path):
 def test_columns_between_blanks_keep_their_line_numbers():
     with pytest.raises(UserError, match="line 6: 2 fields"):
         read_delimited(b"# x\n\na b  c\n1 2 3\n\n1 2\n1 2 3\n", "t.csv", separator="whitespace")
+
+
+def texts(count, opened, mark, ends=""):
+    """Rows of id, text and label, in which every row of `opened` has a text that begins with a quote mark."""
+    words = [f"{chr(34) if i in opened else ''}Well{ends if i in opened else ''} he said {i}" for i in range(count)]
+    return [mark.join([f"s{i}", word, "qr"[i % 2]]) for i, word in enumerate(words)], words
+
+
+@pytest.mark.parametrize("mark", ["\t", ",", ";"])
+@pytest.mark.parametrize("opened", [(5, 11, 17, 24), (5, 11, 17), (0, 1, 2, 3), (3, 29)])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_texts_that_begin_with_a_quote_mark_swallow_no_rows(mark, opened, end):
+    rows, words = texts(30, opened, mark)
+    table, facts = read_delimited(end.join([mark.join(["id", "text", "label"]), *rows, ""]).encode(), "t.csv")
+    assert table["text"].to_pylist() == words
+    assert table["label"].to_pylist() == ["q", "r"] * 15
+    assert f"quote marks are taken as they stand, as that of line {opened[0] + 2} ends no field" in facts["notes"][0]
+
+
+@pytest.mark.parametrize("row", [5, 29])
+def test_a_single_quote_mark_that_nothing_ends_is_named(row):
+    rows, _ = texts(30, (row,), ",")
+    with pytest.raises(UserError, match=rf"1 quote marks .*\n.*line {row + 2} \(the row would go on to line 31\)"):
+        read_delimited("\n".join(["id,text,label", *rows, ""]).encode(), "t.csv")
+
+
+def test_a_quote_mark_that_nothing_ends_is_refused_where_others_are_needed_and_the_hint_works():
+    rows, _ = texts(30, (5, 11), ",")
+    rows[20] = 's20,"Well, he said 20",q'
+    data = "\n".join(["id,text,label", *rows, ""])
+    with pytest.raises(UserError, match=r"line 7 \(the row would go on to line 13\)"):
+        read_delimited(data.encode(), "t.csv")
+    for row in (rows[5], rows[11]):
+        name, text, label = row.split(",")
+        data = data.replace(row, f'{name},""{text}",{label}')
+    table, facts = read_delimited(data.encode(), "t.csv")
+    assert table.num_rows == 30 and "notes" not in facts
+    assert table["text"][5].as_py() == '"Well he said 5' and table["text"][20].as_py() == "Well, he said 20"
+
+
+@pytest.mark.parametrize("mark", ["\t", ","])
+def test_quoted_fields_of_several_lines_stay_one(mark):
+    rows = [f's{i}{mark}"one, ""two""{mark}\nthree, four {i}"{mark}{"qr"[i % 2]}' for i in range(20)]
+    table, facts = read_delimited("\n".join([mark.join(["id", "text", "label"]), *rows, ""]).encode(), "t.csv")
+    assert table["text"].to_pylist() == [f'one, "two"{mark}\nthree, four {i}' for i in range(20)]
+    assert "notes" not in facts

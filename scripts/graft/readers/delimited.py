@@ -9,7 +9,16 @@ import pyarrow.csv
 
 from graft.errors import UserError
 from graft.names import nfc
-from graft.readers.separators import SEPARATORS, begin, begins_later, guess_separator, records, without_blank_end
+from graft.readers.rows import listed
+from graft.readers.separators import (
+    SEPARATORS,
+    begin,
+    begins_later,
+    guess_separator,
+    open_quotes,
+    records,
+    without_blank_end,
+)
 
 csv.field_size_limit(2**31 - 1)  # a field may be a long text
 BYTE_ORDER_MARKS = (
@@ -52,9 +61,9 @@ def read_delimited(data, where, separator="auto", encoding="auto", header=None, 
         raise UserError("the table is empty", where, hint="a table needs a header row and at least one row of data")
     if separator == "auto":
         separator = guess_separator(text, where, wanted, bool(header), before)
-    facts = {"encoding": encoding, "separator": separator} | ({"notes": notes} if notes else {})
     text = _tabs_for_blanks(text) if separator == "whitespace" else text
-    return _parse(text, where, separator, header, before), facts
+    table = _parse(text, where, separator, header, before, notes)
+    return table, {"encoding": encoding, "separator": separator} | ({"notes": notes} if notes else {})
 
 
 def decode(data, where=None, encoding="auto"):
@@ -125,10 +134,14 @@ def _tabs_for_blanks(text):
     return out.getvalue()
 
 
-def _parse(text, where, separator, header, before):
+def _parse(text, where, separator, header, before, notes):
     character = SEPARATORS[separator] or "\t"
     names = list(header) if header else _first_row(text, character)
     table, ragged = _read_csv(text, where, separator, character, _different(names))
+    short = '"' in text and (ragged or table.num_rows < sum(1 for _ in _lines(text)))
+    if short and _quotes_are_text(text, where, character, len(names), before, notes):
+        names = [name or f"column {place + 1}" for place, name in enumerate(names)]
+        table, ragged = _read_csv(text, where, separator, character, _different(names), quote=False)
     if ragged or not all(names):
         names, table = _without_blank_columns(text, where, separator, character, names, bool(header), before)
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -137,8 +150,35 @@ def _parse(text, where, separator, header, before):
     return (table if header else table.slice(1)).rename_columns(names)
 
 
-def _read_csv(text, where, separator, character, names):
-    """(table of strings, whether rows were left out since they have another number of fields)."""
+def _lines(text):
+    return (line for line in io.StringIO(text, newline=None) if line != "\n")
+
+
+def _quotes_are_text(text, where, character, fields, before, notes):
+    """Whether quote marks are letters as others: some end no field, and every line has the fields of a row without them.
+
+    Raises
+    ------
+    UserError
+        If some end no field, but others are needed; or if a single one is never ended. Names their lines.
+    """
+    found = list(open_quotes(text, character))
+    if not found:
+        return False
+    if any(ended for _, _, ended in found) and all(line.count(character) + 1 == fields for line in _lines(text)):
+        notes.append(f"quote marks are taken as they stand, as that of line {found[0][0] + before} ends no field")
+        return True
+    shown = [f"line {first + before} (the row would go on to line {last + before})" for first, last, _ in found]
+    raise UserError(
+        f"{len(found)} quote marks open a field and do not end it:{listed(shown)}",
+        where,
+        "a quoted field ends with a quote mark before a separator, or at the end of a line",
+        'take such a mark out; or put the field into quotes and double the mark in it: """Well, he said"',
+    )
+
+
+def _read_csv(text, where, separator, character, names, quote='"'):
+    """(table of strings, how many rows were left out since they have another number of fields)."""
     data, ragged = text.encode("utf-8"), []
 
     def note(row):
@@ -147,13 +187,15 @@ def _read_csv(text, where, separator, character, names):
 
     read = pa.csv.ReadOptions(column_names=names, skip_rows=0, use_threads=False, block_size=_block_size(data))
     options = {
-        "parse_options": pa.csv.ParseOptions(delimiter=character, newlines_in_values=True, invalid_row_handler=note),
+        "parse_options": pa.csv.ParseOptions(
+            delimiter=character, quote_char=quote, newlines_in_values=True, invalid_row_handler=note
+        ),
         "convert_options": pa.csv.ConvertOptions(
             column_types={name: pa.large_string() for name in names}, strings_can_be_null=False, check_utf8=False
         ),
     }
     try:
-        return pa.csv.read_csv(pa.py_buffer(data), read_options=read, **options), bool(ragged)
+        return pa.csv.read_csv(pa.py_buffer(data), read_options=read, **options), len(ragged)
     except (pa.ArrowInvalid, pa.ArrowException) as error:
         raise UserError(
             f"the table cannot be parsed with separator '{separator}': {error}",

@@ -1,7 +1,9 @@
 """What separates the columns of a text table, where the table begins, and which lines do not fit."""
 
+import contextlib
 import csv
 import io
+import itertools
 import re
 from collections import Counter
 
@@ -24,6 +26,26 @@ def records(text, character):
         if row:
             yield before + 1, row
         before = reader.line_num
+
+
+def open_quotes(text, character):
+    """(first line, last line, whether a quote mark ends it) of every row that a quote mark makes too long.
+
+    The quote that ends a field stands before a separator or at the end of a line. Where text follows it, or where there is
+    none, the field was not quoted: it only begins with a quote mark, as a text may.
+    """
+    lines = list(io.StringIO(text, newline=None))
+    starts = [line for line, _ in records(text, character)]
+    for first, after in itertools.pairwise([*starts, len(lines) + 1]):
+        own = lines[first - 1 : after - 1]
+        while not own[-1].strip():
+            own.pop()
+        if len(own) == 1 and first != starts[-1]:
+            continue
+        try:
+            list(csv.reader(own, delimiter=character, strict=True))
+        except csv.Error as error:
+            yield first, first + len(own) - 1, "end of data" not in str(error)
 
 
 def without_blank_end(row):
@@ -126,6 +148,9 @@ def guess_separator(text, where, wanted=(), named=False, before=0):
     if best is None:
         if one_column or set(wanted) & {first.strip()}:
             return "comma"  # a table with one column
+        if '"' in head:  # a quote mark that nothing ends makes one row of several
+            with contextlib.suppress(UserError):
+                return guess_separator(head.replace('"', "'"), where, wanted, named, before)
         raise _no_separator(found, where, before)
     return best
 
