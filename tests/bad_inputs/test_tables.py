@@ -1,5 +1,7 @@
 """Bad tables: each ends in one message that says what is wrong, where, what is allowed, for all rows at once."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -363,3 +365,10 @@ def test_nothing_left_by_keep_is_said(tmp_path):
 def test_a_hundred_thousand_rows_are_read(tmp_path):
     write_lines(tmp_path, "id,text,label", *rows(100_000, "abcde"))
     assert len(prepared(tmp_path, **TEXT).frame) == 100_000
+
+
+def test_a_text_column_of_records_is_refused(tmp_path):
+    rows = [{"id": i, "meta": {"text": f"text {i}"}, "label": "ab"[i % 2]} for i in range(12)]
+    (tmp_path / "t.json").write_text(json.dumps(rows))
+    said = refusal(tmp_path, table="t.json", columns={"text": "meta"})
+    assert "the text column holds struct" in said

@@ -60,3 +60,48 @@ def test_tables_with_other_feature_columns_are_refused_and_a_list_of_common_ones
     with pytest.raises(UserError, match=r"other columns than in the data set's first table: 'p1', 'p3'"):
         features_of(tmp_path, table=table, columns={"features": "p*"})
     assert features_of(tmp_path, table=table, columns={"features": ["p2"]})[1].shape == (10, 1)
+
+
+def text_of(values, mark, decimals):
+    """Numbers as text, with `mark` for the fraction and, where it is a comma, points between thousands."""
+    texts = [f"{value:,.{decimals}f}" for value in values]
+    return [text.translate(str.maketrans(",.", ".,") if mark == "," else {ord(","): None}) for text in texts]
+
+
+@pytest.mark.parametrize("decimal", ["auto", "comma"])
+@pytest.mark.parametrize("encode", [str, "category"])
+def test_commas_of_parquet_mean_the_same_in_every_row_group(tmp_path, decimal, encode):
+    values = np.array([1234.5, 950, 1400, 2000, 0.5, 1234, 7000, 3333.25, 1250, 1000])
+    frame = pd.DataFrame({name: text_of(values * factor, ",", 2) for name, factor in (("f1", 1), ("f2", 3))})
+    frame["f1"] = frame["f1"].str.removesuffix(",00")  # 1.400 is 1400 where another row group says so
+    frame = frame.astype(encode).assign(protein=1.0)
+    frame.to_parquet(tmp_path / "t.parquet", row_group_size=2)
+    _, matrix = features_of(tmp_path, table="t.parquet", columns={"features": "f*"}, decimal=decimal)
+    np.testing.assert_allclose(matrix, np.stack([values, values * 3], axis=1))
+
+
+def test_the_hint_about_commas_works_for_parquet(tmp_path):
+    frame = pd.DataFrame({"f1": ["1,234", "2,500"], "f2": ["0.5", "0.25"], "protein": [1.0, 2.0]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(UserError, match="decimal: comma"):
+        features_of(tmp_path, table="t.parquet", columns={"features": "f*"})
+    with_hint = features_of(tmp_path, table="t.parquet", columns={"features": ["f1"]}, decimal="comma")[1]
+    np.testing.assert_allclose(with_hint[:, 0], [1.234, 2.5], rtol=1e-6)
+
+
+def test_rows_that_are_skipped_in_parquet_are_not_read_as_features(tmp_path):
+    frame = pd.DataFrame({"f1": ["nm", "1,5", "2,5"], "f2": ["nm", "3", "4"], "protein": [0.0, 1.0, 2.0]})
+    frame.to_parquet(tmp_path / "t.parquet", row_group_size=1)
+    _, matrix = features_of(tmp_path, table="t.parquet", columns={"features": "f*"}, skip_rows=1)
+    np.testing.assert_allclose(matrix, [[1.5, 3], [2.5, 4]])
+
+
+@pytest.mark.parametrize("words", [("True", "False"), ("TRUE", "FALSE"), ("true", "false")])
+def test_true_and_false_are_features_in_text_tables_as_in_others(tmp_path, words):
+    said = np.random.default_rng(0).random((8, 3)) < 0.5
+    frame = pd.DataFrame(said, columns=["c_a", "c_b", "c_c"]).assign(protein=np.arange(8.0))
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.replace({True: words[0], False: words[1]}).to_csv(tmp_path / "t.csv", index=False)
+    for table in ("t.csv", "t.parquet"):
+        _, matrix = features_of(tmp_path, table=table, columns={"features": "c_*"})
+        np.testing.assert_array_equal(matrix, said.astype(np.float32))

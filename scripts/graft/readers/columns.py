@@ -214,6 +214,13 @@ def holds_bytes(schema, column):
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
+def hold_text(schema, names):
+    """Whether some of the columns hold text."""
+    kinds = [schema.field(name).type for name in names]
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
+    return any(pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view() for kind in kinds)
+
+
 def feature_columns(schema, wanted, where, others=()):
     """The columns of a feature vector: `wanted` is a name, a pattern, or a list of both.
 
@@ -268,7 +275,7 @@ def contents(table, content, where, decimal="auto"):
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if isinstance(values, pa.ChunkedArray):  # more than 2 GB of text does not fit one chunk
         return lambda row: values[row].as_py()
-    if pa.types.is_struct(values.type):
+    if key == "bytes" and pa.types.is_struct(values.type):
         values = pc.struct_field(values, "bytes")
     if key == "text":
         values = _as_binary(values, where)
@@ -320,11 +327,19 @@ def _matrix(table, names, where, decimal):
             with np.errstate(over="ignore"):
                 matrix[:, position] = np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
         else:
-            texts[name] = as_text(strings({name: values}, name, where), 0)
+            texts[name] = _without_words(as_text(strings({name: values}, name, where), 0))
     with np.errstate(over="ignore"):
         for name, numbers in to_numbers(texts, decimal, where).items():
             matrix[:, names.index(name)] = numbers
     return matrix
+
+
+def _without_words(text):
+    """True and False as 1 and 0 where a column holds nothing else, as pandas and R write what is either."""
+    said = text.str.strip().str.casefold()
+    return (
+        said.map({"true": "1", "false": "0"}).astype("str") if said.dropna().isin(["true", "false", ""]).all() else text
+    )
 
 
 def _kept(table, entry, where):

@@ -59,7 +59,7 @@ def rows(entry, root, name):
     wanted = columns.columns_of_content(content)
     if name.endswith(".parquet"):
         return content[0], table_reader.rows_by_group({**entry, "skip_rows": 0}, root, name, content, wanted)
-    return content[0], columns.contents(read(wanted), content, name)
+    return content[0], columns.contents(read(wanted), content, name, entry["decimal"])
 
 
 def shards(root):

@@ -155,9 +155,16 @@ def composed_columns(table, where=None):
 
 
 def rows_by_group(entry, root, name, content, wanted):
-    """Contents, in the columns `wanted`, are read one row group at a time: the file may be larger than the memory."""
-    file = pq.ParquetFile(inside(root, name, follow=follows(entry)))
+    """Contents, in the columns `wanted`, are read one row group at a time: the file may be larger than the memory.
+
+    But numbers that are written as text are read at once: what their commas mean is told by the whole column.
+    """
+    path = inside(root, name, follow=follows(entry))
+    file = pq.ParquetFile(path)
     raw = {nfc(column): column for column in file.schema_arrow.names}
+    if content[1] == "features" and columns.hold_text(file.schema_arrow, [raw[column] for column in wanted]):
+        whole = open_parquet(entry, path, name)[1](wanted)[0]
+        return columns.contents(whole, content, name, entry["decimal"])
     starts = np.cumsum([0] + [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
 
     @functools.lru_cache(maxsize=4)
