@@ -93,3 +93,24 @@ def test_of_a_text_in_several_splits_the_test_row_stays_then_that_of_validation(
     entry = {"table": "t.csv", "columns": {**ENTRY["columns"], "split": "part"}}
     kept = set(prepared(tmp_path, duplicates="drop", **entry).frame["sample_id"])
     assert kept & {"a1", "a2", "z1", "b1", "y1"} == {"z1", "y1"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("word", ["plain", "größe"])
+def test_text_files_in_utf_16_are_read_with_and_without_a_mark(tmp_path, encoding, word):
+    for i in range(12):
+        path = tmp_path / "ab"[i % 2] / f"{i}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(f"{word} text {i}".encode(encoding))
+    found = prepared(tmp_path)
+    for row in found.frame.itertuples():
+        number = row.path.split("/")[1].removesuffix(".txt")
+        assert opener({}, tmp_path)(row.path, row.row) == f"{word} text {number}"
+
+
+@pytest.mark.parametrize("text", ["ab\0c", "a\0b", "\0\0", "one\0two\0three"])
+def test_single_nuls_make_no_utf_16(tmp_path, text):
+    rows = [text if i == 3 else f"text {i}" for i in range(12)]
+    table = pa.table({"text": pa.array([row.encode() for row in rows]).cast(pa.string()), "label": ["a", "b"] * 6})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert opener({"reader": "table"}, tmp_path)("t.parquet", 3) == text.replace("\0", "\ufffd")

@@ -147,8 +147,38 @@ def test_text_in_any_encoding_is_text(encoding):
     assert kind_of(CSV.decode().encode(encoding)[:600], "t") == "text"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("word", ["größe", "grosse"])
+def test_json_is_read_in_any_encoding_and_a_doubtful_one_is_noted(tmp_path, encoding, lines, word):
+    rows = [row | {"text": f"{word} {i}"} for i, row in enumerate(ROWS)]
+    written = [json.dumps(row, ensure_ascii=False) for row in rows]
+    text = "\n".join(written) if lines else "[" + ",".join(written) + "]"
+    (tmp_path / "t.json").write_bytes(text.encode(encoding))
+    for asked in ("auto", encoding):
+        entry = complete({"reader": "table", "table": "t.json", "encoding": asked})
+        listing = list_samples(entry, tmp_path)
+        assert [opener(entry, tmp_path)("t.json", i) for i in range(24)] == [row["text"] for row in rows]
+        doubtful = encoding == "cp1252" and asked == "auto" and word == "größe"
+        assert ("were read as cp1252" in "".join(listing.facts["notes"])) == doubtful
+
+
+def test_a_table_that_is_read_as_cp1252_says_so_and_the_hint_reads_it_right(tmp_path):
+    text = "text,label\n" + "".join(f"образец номер {i},{'ab'[i % 2]}\n" for i in range(24))
+    (tmp_path / "t.csv").write_bytes(text.encode("cp1251"))
+    (note,) = list_samples({"reader": "table"}, tmp_path).facts["notes"]
+    assert note.startswith("t.csv: its bytes are no UTF-8 and were read as cp1252")
+    entry = complete({"reader": "table", "encoding": "cp1251"})
+    assert not list_samples(entry, tmp_path).facts["notes"]
+    assert opener(entry, tmp_path)("t.csv", 3) == "образец номер 3"
+
+
 def test_json_that_is_no_table_and_a_broken_line_are_refused(tmp_path):
-    for content, message in ((b"[]", "this JSON is no table"), (b'{"a": "b"}\n{"a": \n', "line 2 is no JSON")):
+    for content, message in (
+        (b"[]", "this JSON is no table"),
+        (b'[[1, "a"]]', "this JSON is no table"),
+        (b'{"a": "b"}\n{"a": \n', "line 2 is no JSON"),
+    ):
         (tmp_path / "t.jsonl").write_bytes(content)
         with pytest.raises(UserError, match=message):
             prepared(tmp_path)

@@ -54,8 +54,8 @@ def read_delimited(data, where, separator="auto", encoding="auto", header=None, 
     UserError
         If the file is empty, cannot be decoded, or has ragged rows; names their lines.
     """
-    text, encoding = decode(data, where, encoding)
-    notes = []
+    text, found = decode(data, where, encoding)
+    notes = notes_on_encoding(encoding, found)
     text, before = begin(text, skip_lines, wanted, header, notes)
     if not text.strip():
         raise UserError("the table is empty", where, hint="a table needs a header row and at least one row of data")
@@ -63,11 +63,11 @@ def read_delimited(data, where, separator="auto", encoding="auto", header=None, 
         separator = guess_separator(text, where, wanted, bool(header), before)
     text = _tabs_for_blanks(text) if separator == "whitespace" else text
     table = _parse(text, where, separator, header, before, notes)
-    return table, {"encoding": encoding, "separator": separator} | ({"notes": notes} if notes else {})
+    return table, {"encoding": found, "separator": separator} | ({"notes": notes} if notes else {})
 
 
 def decode(data, where=None, encoding="auto"):
-    """Bytes to text: byte order mark, then UTF-8, then UTF-16 without a mark, then Windows' Latin-1.
+    """Bytes to text: byte order mark, then UTF-16 without a mark, then UTF-8, then Windows' Latin-1.
 
     Lone surrogates that some writers leave in UTF-8 become U+FFFD.
 
@@ -81,6 +81,9 @@ def decode(data, where=None, encoding="auto"):
     for mark, name in BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return _decode_as(data[len(mark) :], where, name)
+    wide = _wide_without_mark(data)
+    if wide:  # which may be good UTF-8, with a NUL after every letter
+        return _decode_as(data, where, wide)
     try:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
@@ -90,13 +93,19 @@ def decode(data, where=None, encoding="auto"):
         return text.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace"), "utf-8"
     except UnicodeDecodeError:
         pass
-    name = _wide_without_mark(data)
-    if name:
-        return _decode_as(data, where, name)
     try:
         return data.decode("cp1252"), "cp1252"
     except UnicodeDecodeError:  # five bytes that Windows' code page leaves open
         return data.decode("latin-1"), "latin-1"
+
+
+def notes_on_encoding(asked, found):
+    """A note on bytes that may be letters of any alphabet of one byte each, or of two."""
+    if asked != "auto" or found not in ("cp1252", "latin-1"):
+        return []
+    return [
+        f"its bytes are no UTF-8 and were read as {found} (Western Europe); if letters look wrong, name its `encoding`"
+    ]
 
 
 def _decode_as(data, where, encoding):
@@ -118,7 +127,7 @@ def _wide_without_mark(data):
     """UTF-16 text of mostly ASCII has a NUL in every second byte."""
     sample = data[:4096]
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    if max(even, odd) < len(sample) // 4:
+    if len(data) % 2 or max(even, odd) < max(4, len(sample) // 4) or min(even, odd) * 8 > max(even, odd):
         return None
     return "utf-16-le" if odd > even else "utf-16-be"
 

@@ -84,13 +84,14 @@ def kind_of(start, where):
         raise _refused("a Python pickle, which may run code", where, "save it as Parquet: DataFrame.to_parquet(..)")
     if start[257:262] == b"ustar":
         raise _refused("a tar archive", where, "unpack it and name the table in it")
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    text = start[2:] if start[:2] in (b"\xff\xfe", b"\xfe\xff") else start.removeprefix(b"\xef\xbb\xbf")
+    text = text.replace(b"\0", b"").lstrip().lower()  # of UTF-16, too
     for mark, what in MARKUP:
         if text.startswith(mark):
             raise _refused(what, where, "save the table as CSV; a download may have brought a page instead of the file")
     if text.startswith(b"@relation"):
         raise _refused("a file of Weka (ARFF)", where, "save the table as CSV")
-    if re.match(rb'\[\s*[{\]]|\{\s*["}]', text):
+    if re.match(rb'\[\s*[\[{\]]|\{\s*["}]', text):
         return "json"
     if start[:1] in (b"\x71", b"\x72", b"\x73") and start[1:2] in (b"\x01", b"\x02") and start[2:4] == b"\x01\x00":
         return "stata"
@@ -130,7 +131,7 @@ def read_typed(data, kind, where):
 
     Parameters
     ----------
-    data : bytes
+    data : bytes; of JSON the text
     kind : "parquet", "feather", "arrow stream", "orc", "json", "stata", "sas" or "sas transport"
 
     Returns
@@ -204,9 +205,8 @@ def _only_member(data, where):
         return archive.read(files[0])
 
 
-def _json(data, where):
+def _json(text, where):
     """A table of JSON lines, of a list of objects, or of what pandas writes: columns, or {"columns", "data"}."""
-    text = data.decode("utf-8-sig", errors="replace")
     try:
         content = json.loads(text)
     except ValueError:

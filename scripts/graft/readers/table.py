@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from graft.errors import UserError, did_you_mean
 from graft.names import nfc
 from graft.readers import columns, kinds
-from graft.readers.delimited import read_delimited
+from graft.readers.delimited import decode, notes_on_encoding, read_delimited
 from graft.readers.files import find_files
 from graft.readers.rows import SPLIT_OF, follows, inside
 
@@ -208,10 +208,13 @@ def _parse(path, mtime_ns, size, name, options):
         data, packed = inner, [*packed, kind]
         kind = kinds.kind_of(data[: kinds.START], name)
     facts = {"packed": ", ".join(packed)} if packed else {}
+    separator, encoding, header, wanted, skip_lines = options
+    if kind == "json":
+        data, found = decode(data, name, encoding)
+        facts |= {"encoding": found, "notes": notes_on_encoding(encoding, found)}
     if kind != "text":
         table = kinds.read_typed(data, kind, name)
         return composed_columns(table, name), facts | {"format": kind}
-    separator, encoding, header, wanted, skip_lines = options
     table, found = read_delimited(data, name, separator, encoding, header or None, wanted, skip_lines)
     return table, found | facts
 

@@ -33,7 +33,7 @@ def guess_table(found, root, name=None):
     schema, rows, facts = _open(found, root, first)
     if facts.get("encoding") not in (None, "utf-8", "parquet"):
         entry["encoding"] = facts["encoding"]
-        found.reasons["encoding"] = "the bytes are no UTF-8"
+        found.reasons["encoding"] = "the bytes are no UTF-8; if letters look wrong, name the right one"
     if facts.get("separator") not in (None, "comma", "tab"):
         entry["separator"] = facts["separator"]
     _refuse_no_header(schema.names, first)
