@@ -157,7 +157,8 @@ def check_classes(frame, described, how, counts):
     if few and how != "given":
         raise _bound(f"no group is left for {' and '.join(empty)}", few)
     for part in empty:
-        hint = "label more rows, or make this split larger" if part != "train" else "label more rows"
+        hint = "label more rows" + (", or make this split larger" if part != "train" else "")
+        hint = "call the split of some labelled rows train" if how == "given" and part == "train" else hint
         errors.append(
             UserError(f"the {part} split is empty ({len(labelled)} labelled rows in all)", "split", hint=hint)
         )

@@ -9,6 +9,7 @@ Some systems write ü as one character, others as u and two dots. Names are comp
 import functools
 import os
 import unicodedata
+from decimal import Decimal, InvalidOperation
 
 PLAIN = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "µ": "u"}
@@ -32,13 +33,21 @@ def plain(text):
 def look_alike(words):
     """Lists of words that people take for one.
 
-    They differ in case, in blanks, in marks that nobody sees, or in how a letter is encoded (µ is two characters).
+    They differ in case, in blanks, in marks that nobody sees, in how a letter is encoded (µ is two characters), or are one
+    number: 0.1 and 0.10, 01 and 1.
     """
     found = {}
     for word in sorted(words):
         seen = (c for c in unicodedata.normalize("NFKC", word) if unicodedata.category(c) != "Cf")
-        found.setdefault("".join("".join(seen).casefold().split()), []).append(word)
+        found.setdefault(_as_number("".join("".join(seen).casefold().split())), []).append(word)
     return [alike for alike in found.values() if len(alike) > 1]
+
+
+def _as_number(word):
+    try:
+        return str(Decimal(word).normalize())
+    except InvalidOperation:
+        return word
 
 
 def on_disk(root, path):

@@ -197,7 +197,7 @@ def _id_column(schema, read, column, where):
     """The column of ids that the training data had, if it is here and tells all rows apart."""
     if column not in schema.names:
         return {}
-    ids = columns.strings(read([column])[0], column, where)
+    ids = columns.ids(read([column])[0], column, where)
     return {"id": column} if pc.count_distinct(ids, mode="all").as_py() == len(ids) and not ids.null_count else {}
 
 

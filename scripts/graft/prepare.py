@@ -15,12 +15,14 @@ from graft.image_card import notes_of_images
 from graft.images import image_format, values_of
 from graft.labels import check_classes, read_targets
 from graft.limit import limited
+from graft.names import look_alike
 from graft.outputs import write_json, write_text
 from graft.readers import complete, list_samples
 from graft.readers.rows import listed, places
 from graft.samples import COLUMNS, digest_of_rows, write_manifest
 
 logger = logging.getLogger("graft")
+MOST_COMPARED = 100_000  # groups whose names are looked at: more take seconds
 
 
 @dataclass
@@ -232,7 +234,13 @@ def _notes_on_groups(frame):
     joined = rows.groupby("unit")["group"].nunique()
     joined = int(joined[joined > 1].sum())
     also = f"; {joined} of them share a content with another group" if joined else ""
-    return [f"{rows['group'].nunique()} groups: {counts}{also}"]
+    notes = [f"{rows['group'].nunique()} groups: {counts}{also}"]
+    pairs = look_alike(rows["group"].unique()) if rows["group"].nunique() <= MOST_COMPARED else []
+    if pairs:
+        shown = "; ".join(" and ".join(f"'{name}'" for name in pair) for pair in pairs[:3])
+        more = "; .." if len(pairs) > 3 else ""
+        notes.append(f"groups {shown}{more} look alike; if they are one group, write them alike in the data")
+    return notes
 
 
 def _with_folds(frame, targets, entry, notes):

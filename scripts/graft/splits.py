@@ -51,18 +51,20 @@ def given_splits(frame):
     """
     words = frame["split"].str.strip().str.lower()
     words = words.mask(words == "")
-    if (
-        not words.isin([w for w, s in SPLIT_OF.items() if s != "pool"]).any()
-        and words.isin(["pool"]).eq(words.notna()).all()
-    ):
-        return None
-    unknown = words.notna() & ~words.isin(list(SPLIT_OF))
+    splits = words.map(SPLIT_OF)
+    unknown = words.notna() & splits.isna()
     if unknown.any():
-        lines = [f"{place}: '{w}'" for place, w in zip(places(frame[unknown]), words[unknown], strict=True)]
+        counts = words[unknown].value_counts()
+        first = dict(zip(words[unknown][::-1], places(frame[unknown])[::-1], strict=True))
+        more = {word: f" and {count - 1} more rows" if count > 1 else "" for word, count in counts.items()}
+        lines = [f"{first[word]}: '{word}'{also}" for word, also in more.items()]
         raise UserError(
-            f"{len(lines)} rows name no known split:{listed(lines)}", "columns.split", "train, validation, test, pool"
+            f"{int(unknown.sum())} rows name no known split:{listed(lines)}",
+            "columns.split",
+            "train, validation, test, pool",
+            "write one of these words instead: only you know whether they chose a model (validation) or judged it (test)",
         )
-    return words.map(SPLIT_OF)
+    return splits if (splits.notna() & (splits != "pool")).any() else None
 
 
 def make_splits(ids, labels, groups, given, settings, seed, alike=None):

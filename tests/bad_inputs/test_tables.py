@@ -372,3 +372,51 @@ def test_a_text_column_of_records_is_refused(tmp_path):
     (tmp_path / "t.json").write_text(json.dumps(rows))
     said = refusal(tmp_path, table="t.json", columns={"text": "meta"})
     assert "the text column holds struct" in said
+
+
+def test_ids_that_repeat_between_tables_can_be_left_out_as_the_hint_says(tmp_path):
+    tables = {"train": "train.csv", "test": "test.csv"}
+    for name, start in (("train.csv", 0), ("test.csv", 12)):
+        write_lines(tmp_path, "id,text,label", *(f"{i},text {start + i},{'ab'[i % 2]}" for i in range(12)), name=name)
+    assert "or leave `columns.id` out" in refusal(tmp_path, table=tables, columns=TEXT["columns"])
+    found = prepared(tmp_path, table=tables, columns={"text": "text"})
+    assert set(found.frame["sample_id"]) == {f"{name}#{i}" for name in tables.values() for i in range(12)}
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0"])
+def test_blanks_around_ids_are_no_part_of_them(tmp_path, blank):
+    table = {"text": [f"text {i}" for i in range(12)], "label": ["a", "b"] * 6}
+    pq.write_table(pa.table({"id": [f"s{i}{blank * (i % 3)}" for i in range(12)], **table}), tmp_path / "t.parquet")
+    entry = {"table": "t.parquet", "columns": TEXT["columns"]}
+    assert set(prepared(tmp_path, **entry).frame["sample_id"]) == {f"s{i}" for i in range(12)}
+    pq.write_table(
+        pa.table({"id": [f"s{i // 2}{blank * (i % 2)}" for i in range(12)], **table}), tmp_path / "t.parquet"
+    )
+    assert "the same id stands in several rows (12 rows)" in refusal(tmp_path, **entry)
+
+
+@pytest.mark.parametrize("pattern", ["2020", "2020.0", "202[0]", ["2020", "2031"]])
+def test_keep_takes_whole_numbers_however_they_are_written(tmp_path, pattern):
+    years = ["2019", "2020", "2020.0", "", "2021.0"]
+    lines = [f"{line},{years[i % 5]}" for i, line in enumerate(rows(40))]
+    write_lines(tmp_path, "id,text,label,year", *lines)
+    kept = set(prepared(tmp_path, keep={"year": pattern}, **TEXT).frame["sample_id"])
+    wanted = {"2020.0"} if pattern == "2020.0" else {"2020", "2020.0"}
+    assert kept == {f"s{i}" for i in range(40) if years[i % 5] in wanted}
+
+
+def test_splits_without_train_are_named_as_such_and_the_hint_works(tmp_path):
+    entry = {"table": "t.csv", "columns": {**TEXT["columns"], "split": "part"}}
+    lines = [f"{line},{['test', 'val'][i // 2 % 2]}" for i, line in enumerate(rows(24))]
+    write_lines(tmp_path, "id,text,label,part", *lines)
+    assert "call the split of some labelled rows train" in refusal(tmp_path, **entry)
+    write_lines(tmp_path, "id,text,label,part", *(line.replace("val", "train") for line in lines))
+    assert prepared(tmp_path, **entry).card["counts"]["train"]
+
+
+@pytest.mark.parametrize("word", ["pool", "unlabeled", "Unlabelled", "unsupervised"])
+def test_rows_may_be_given_to_the_pool_alone(tmp_path, word):
+    lines = [f"{line},{word if i % 4 == 0 else ''}" for i, line in enumerate(rows(40))]
+    write_lines(tmp_path, "id,text,label,part", *lines)
+    found = prepared(tmp_path, table="t.csv", columns={**TEXT["columns"], "split": "part"})
+    assert found.card["counts"]["pool"] == 10 and found.card["split"]["how"] == "stratified"

@@ -128,6 +128,9 @@ def test_letters_lose_their_accents_in_names_of_the_config():
         ["YES", "Yes", "yes"],
         ["\N{FULLWIDTH DIGIT FIVE}um", "5um"],
         ["grade 1", "grade\N{NO-BREAK SPACE}1"],
+        ["0.1", "0.10"],
+        [".5", "0.5", "5e-1"],
+        ["01", "1"],
     ],
 )
 def test_classes_that_people_take_for_one_are_noted_with_their_rows(tmp_path, words):
@@ -138,4 +141,15 @@ def test_classes_that_people_take_for_one_are_noted_with_their_rows(tmp_path, wo
 
 
 def test_classes_that_differ_in_a_letter_or_a_sign_are_not_said_to_look_alike():
-    assert look_alike(["a", "b", "+", "-", "a+", "0", "O", "H2O", "é", "e"]) == []
+    assert look_alike(["a", "b", "+", "-", "a+", "0", "O", "H2O", "é", "e", "1", "1.1", "1.01", "-1", "1e", "1a"]) == []
+    assert look_alike([f"1234567890123456789{i}" for i in range(10)]) == []
+
+
+@pytest.mark.parametrize("words", [["P1", "p1"], ["Ulm", "Ulm\N{ZERO WIDTH SPACE}"], ["01", "1"], ["P 1", "P1"]])
+def test_groups_that_people_take_for_one_are_noted(tmp_path, words):
+    names = [*words, *(f"other {i}" for i in range(8))]
+    rows = [f't{i},{"qr"[i // 10 % 2]},"{names[i % 10]}"' for i in range(60)]
+    write_lines(tmp_path, "text,label,patient", *rows)
+    notes = prepared(tmp_path, table="t.csv", columns={"group": "patient"}).card["notes"]
+    (note,) = [note for note in notes if "look alike" in note]
+    assert note.startswith("groups ") and all(f"'{word}'" in note for word in words) and "other" not in note

@@ -174,6 +174,11 @@ def test_unknown_split_words_are_all_named():
         given_splits(frame_with(split=["train", "tset", "holdout", "test"]))
     assert "t.csv, row 2: 'tset'" in str(error.value)
     assert "t.csv, row 3: 'holdout'" in str(error.value)
+    with pytest.raises(UserError) as error:
+        given_splits(frame_with(split=["train", "eval", "eval", "Evaluation", "eval"]))
+    assert "4 rows name no known split" in str(error.value)
+    assert "t.csv, row 2: 'eval' and 2 more rows\n" in str(error.value)
+    assert "chose a model (validation) or judged it (test)" in error.value.hint
 
 
 def test_given_folds_are_numbered_in_natural_order_and_keep_groups_together():

@@ -18,7 +18,7 @@ from graft.errors import UserError, did_you_mean, raise_all
 from graft.names import nfc
 from graft.readers import columns, table
 from graft.readers.array_splits import joined, split_and_rest, under_common_names
-from graft.readers.rows import follows, inside, listing
+from graft.readers.rows import as_text, follows, inside, listing
 from graft.store import AROUND, RESIDENT
 
 SAMPLES = ("X", "x", "features", "images", "data", "embeddings")
@@ -182,7 +182,7 @@ def _frame(arrays, samples, entry, root, name, split):
         errors.append(UserError("`keep` chooses rows of a table; arrays have none", "keep"))
     raise_all(errors)
     number = np.arange(len(samples))
-    ids = found["id"] if found["id"] is not None else [f"{name}#{i}" for i in number]
+    ids = [f"{name}#{i}" for i in number] if found["id"] is None else as_text(found["id"], 0).str.strip()
     return listing(
         {
             "sample_id": ids,

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from graft.errors import UserError, did_you_mean, raise_all
 from graft.images import SUFFIXES
 from graft.readers.numbers import to_numbers
-from graft.readers.rows import as_text, composed, listed, listing, places
+from graft.readers.rows import as_text, composed, listed, listing, one_spelling, places
 
 LISTED = ("id", "group", "split", "fold")
 GUESSES = {
@@ -41,7 +41,7 @@ def frame_of(table, entry, name, content, split=None):
     for key in LISTED:
         column = entry["columns"].get(key)
         if column:
-            columns["sample_id" if key == "id" else key] = strings(table, column, name)
+            columns["sample_id" if key == "id" else key] = (ids if key == "id" else strings)(table, column, name)
     _, key, column = content
     if key == "path":
         columns["path"] = _normal(strings(table, column, name))
@@ -206,6 +206,11 @@ def strings(table, column, where, number=False):
     return pc.replace_substring_regex(values, r"(\.\d{3})$", r"\10") if number else values
 
 
+def ids(table, column, where):
+    """A column of names as Arrow strings, without the blanks around them that databases fill up with."""
+    return pc.utf8_trim_whitespace(strings(table, column, where))
+
+
 def holds_bytes(schema, column):
     """Whether a column holds files, as bytes or as the hub's {bytes, path}."""
     kind = schema.field(column).type
@@ -348,8 +353,11 @@ def _kept(table, entry, where):
     for column, patterns in entry["keep"].items():
         values = composed(as_text(strings(table, column, where), table.num_rows)).str.strip()
         patterns = [patterns] if isinstance(patterns, str) else patterns
-        fitting = [v for v in values.dropna().unique() if any(fnmatch.fnmatchcase(v, str(p)) for p in patterns)]
-        kept &= values.isin(fitting).to_numpy(bool)
+        fits = np.zeros(table.num_rows, bool)
+        for spelled in (values, one_spelling(values.mask(values == ""))):  # 2020.0 is kept by 2020, too
+            fitting = [v for v in spelled.dropna().unique() if any(fnmatch.fnmatchcase(v, str(p)) for p in patterns)]
+            fits |= spelled.isin(fitting).to_numpy(bool)
+        kept &= fits
     return kept
 
 
@@ -383,6 +391,8 @@ def _bad_ids(frame):
         ]
         what = "the same file stands in several rows" if is_file[twice].all() else "the same id stands in several rows"
         hint = "remove the repeated rows; if a file may stand in several rows, name a column with ids (columns: id)"
+        if frame["table_row"].eq(frame["row"]).all():  # the samples stand in the table itself
+            hint = "remove the repeated rows; or leave `columns.id` out: rows are then called by their table and number"
         errors.append(UserError(f"{what} ({twice.sum()} rows):{listed(lines)}", hint=hint))
     return errors
 

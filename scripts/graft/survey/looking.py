@@ -34,7 +34,9 @@ def look(found, root):
             try:
                 seen = prepare(found.name, found.entry | ways, root, threads=8, cache=Path(folder, "checked.parquet"))
             except UserError as error:
-                if not any(mend(found, str(error)) for mend in (_links, _bands, _decimal, _copies, _rare, _no_group)):
+                if not any(
+                    mend(found, str(error)) for mend in (_links, _bands, _decimal, _no_id, _copies, _rare, _no_group)
+                ):
                     raise
                 continue
             if not any(mend(found, seen) for mend in (_skipped_links, _pages, _single)):
@@ -81,6 +83,15 @@ def _decimal(found, said):
         return False
     found.entry["decimal"] = "comma"
     found.reasons["decimal"] = "1,234 is taken for a fraction"
+    return True
+
+
+def _no_id(found, said):
+    """Ids that do not tell the rows apart, as where every table counts from 1, are left out."""
+    if "leave `columns.id` out" not in said or "id" not in found.entry.get("columns", {}):
+        return False
+    column = found.entry["columns"].pop("id")
+    found.notes.append(f"column '{column}' is not taken as the id: some values stand in several rows")
     return True
 
 
