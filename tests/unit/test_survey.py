@@ -531,3 +531,113 @@ def test_plates_that_share_a_blank_stay_groups_and_the_blank_is_dropped(tmp_path
     entry, seen, said, _ = new(path, monkeypatch, tmp_path)
     assert entry["columns"]["group"] == "plate" and entry["duplicates"] == "drop" and len(seen.frame) == 101
     assert "1 contents hold groups together" in said
+
+
+SENTENCE = "the cell number {} was seen in the left part of the dish"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("train", "eval", "test"), ("TRN", "VAL", "TST"), ("Train", "Val1", "Val2"), ("train set", "dev set", "Hold-out")],
+)
+def test_words_of_other_fields_for_splits_are_no_target_and_said(tmp_path, monkeypatch, words):
+    rows = [[*row, words[i % 3]] for i, row in enumerate(vectors(60))]
+    data = table(tmp_path / "d.csv", [*WAVES, "part", "dose"], [[*row, f"{i / 7:.2f}"] for i, row in enumerate(rows)])
+    entry, _, said, _ = new(data, monkeypatch, tmp_path)
+    assert list(entry["targets"]) == ["dose"]
+    assert "column 'part' looks like a split and is not used" in said
+
+
+@pytest.mark.parametrize("words", [("test positive", "test negative", "void"), ("1", "2", "3"), ("out", "in", "on")])
+def test_classes_that_only_have_such_a_word_in_them_are_learnt(tmp_path, monkeypatch, words):
+    data = table(tmp_path / "d.csv", [*WAVES, "part"], [[*row, words[i % 3]] for i, row in enumerate(vectors(60))])
+    assert list(new(data, monkeypatch, tmp_path)[0]["targets"]) == ["part"]
+
+
+@pytest.mark.parametrize("other", ["eval", "holdout"])
+def test_a_table_in_a_folder_that_names_no_split_is_said_and_the_hint_takes_it(tmp_path, monkeypatch, other):
+    data = tmp_path / "study"
+    for start, name in ((0, "train"), (100, other)):
+        rows = [[SENTENCE.format(start + i), "qr"[i % 2]] for i in range(30)]
+        table(data / name / "t.csv", ["text", "label"], rows)
+    entry, seen, said, _ = new(data, monkeypatch, tmp_path)
+    (hint,) = [line for line in said.splitlines() if "not looked at" in line]
+    assert f"{other}/t.csv" in hint and len(seen.frame) == 30
+    (note,) = [note for note in prepare("d", {}, data).card["notes"] if "not looked at" in note]
+    named = yaml.safe_load(note.split("name all: ")[1])["table"]
+    assert prepare("d", {**entry, "table": named}, data).card["counts"]["test"] == 30
+
+
+def test_of_tables_beside_each_other_that_of_train_is_taken(tmp_path, monkeypatch):
+    for start, name, count in ((0, "train", 30), (100, "evaluation", 90)):
+        rows = [[SENTENCE.format(start + i), "qr"[i % 2]] for i in range(count)]
+        table(tmp_path / "study" / f"{name}.csv", ["text", "label"], rows)
+    entry, _, said, _ = new(tmp_path / "study", monkeypatch, tmp_path)
+    assert entry["table"] == "train.csv" and "not looked at: evaluation.csv" in said
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_arrays_of_a_part_that_names_no_split_are_never_taken_for_the_whole(tmp_path, monkeypatch, packed):
+    sizes = {"train": 40, "eval": 60, "test": 20}
+    held = {f"X_{name}": RANDOM.random((n, 5)) for name, n in sizes.items()}
+    held |= {f"y_{name}": np.arange(n) % 2 for name, n in sizes.items()}
+
+    def save(held, folder):
+        folder.mkdir()
+        if packed:
+            np.savez(folder / "a.npz", **held)
+        for key, values in {} if packed else held.items():
+            np.save(folder / f"{key}.npy", values)
+        return folder
+
+    two = {key: values for key, values in held.items() if "test" not in key}
+    with pytest.raises(UserError, match="save X_eval under such names"):
+        new(save(two, tmp_path / "two"), monkeypatch, tmp_path)
+    _, seen, said, _ = new(save(held, tmp_path / "three"), monkeypatch, tmp_path)
+    assert "arrays that are not looked at: X_eval" in said and len(seen.frame) == 60
+    named = {key.replace("eval", "validation"): values for key, values in held.items()}
+    (tmp_path / "written.yaml").unlink()
+    assert new(save(named, tmp_path / "named"), monkeypatch, tmp_path)[1].card["counts"]["validation"] == 60
+
+
+def test_ids_that_start_anew_in_every_table_are_left_out(tmp_path, monkeypatch):
+    for start, name in ((0, "train"), (100, "test")):
+        rows = [[i, SENTENCE.format(start + i), "qr"[i % 2]] for i in range(30)]
+        table(tmp_path / "study" / f"{name}.csv", ["id", "text", "label"], rows)
+    entry, seen, said, _ = new(tmp_path / "study", monkeypatch, tmp_path)
+    assert "id" not in entry["columns"] and len(seen.frame) == 60
+    assert "column 'id' is not taken as the id" in said
+
+
+def test_a_second_text_is_no_id(tmp_path, monkeypatch):
+    rows = [[SENTENCE.format(100 + i), SENTENCE.format(900 - i), f"{i / 7:.2f}"] for i in range(40)]
+    data = table(tmp_path / "d.csv", ["sentence1", "sentence2", "score"], rows)
+    entry, _, said, _ = new(data, monkeypatch, tmp_path)
+    assert "id" not in entry["columns"]
+    assert "columns that are not used: sentence2" in said
+
+
+def test_what_one_text_has_several_of_is_a_condition_and_no_target(tmp_path, monkeypatch):
+    rows = [["CC(=O)N" + "C" * (i // 3), f"{i / 7:.2f}", f"assay {i % 3}"] for i in range(90)]
+    entry, seen, said, _ = new(table(tmp_path / "d.csv", ["smiles", "value", "assay"], rows), monkeypatch, tmp_path)
+    assert list(entry["targets"]) == ["value"] and "duplicates" not in entry and len(seen.frame) == 90
+    assert "nothing to learn: column 'assay', of which one text has several values" in said
+
+
+def test_tables_in_folders_are_named_and_the_hint_works(tmp_path, monkeypatch):
+    for name in ("ulm", "bern"):
+        rows = [[SENTENCE.format(f"{name} {i}"), "qr"[i % 2]] for i in range(30)]
+        table(tmp_path / "sites" / name / "t.csv", ["text", "label"], rows)
+    with pytest.raises(UserError, match=r"name one, DATA=\S+") as error:
+        new(tmp_path / "sites", monkeypatch, tmp_path)
+    one = Path(error.value.hint.split("DATA=")[1].split(";")[0])
+    assert len(new(one, monkeypatch, tmp_path)[1].frame) == 30
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "sep=;\n# made by a program"])
+def test_the_line_for_excel_before_a_table_is_passed_over(tmp_path, monkeypatch, first):
+    rows = [[SENTENCE.format(i), "qr"[i % 2]] for i in range(30)]
+    data = table(tmp_path / "d.csv", ["text", "label"], rows, mark=";")
+    data.write_text(first + "\n" + data.read_text())
+    entry, seen, _, _ = new(data, monkeypatch, tmp_path)
+    assert entry["separator"] == "semicolon" and len(seen.frame) == 30

@@ -11,6 +11,7 @@ from graft.errors import UserError
 from graft.names import nfc
 
 SNIFFED = 200_000  # characters from which the separator is guessed
+EXCEL = re.compile(r'"?sep=.?"?')  # the first line of some CSV files, for Excel
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "whitespace": None}
 
 
@@ -59,13 +60,15 @@ def without_blank_end(row):
 def begin(text, skip_lines, wanted, header, notes):
     """The text from its header row on (or its first row, where `header` names the columns), and the lines before it.
 
-    Lines before are `skip_lines` of any kind, then those that begin with #; the last of these may be the header row
+    Lines before are `skip_lines` of any kind, then Excel's `sep=;`, then those that begin with #; the last of these may be the header row
     itself, as in `#id,label`.
     """
     lines = _numbered_lines(text)
     start, comments = 0, []
     for number, place, line in lines:
         if number < skip_lines:
+            continue
+        if EXCEL.fullmatch(line.strip()) and place == 0:
             continue
         if line.strip() and not _is_comment(line, header):
             start = (number, place, line)

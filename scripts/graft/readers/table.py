@@ -28,7 +28,7 @@ def looks_right(root):
 
 def list_samples(entry, root):
     """The rows of the user's tables (rows.Listing)."""
-    frames, notes, content = [], [], None
+    frames, notes, content = [], [] if entry["table"] else notes_on_others(root, tables(entry, root)), None
     facts = {"tables": {}, "notes": notes}
     for name, split in tables(entry, root).items():
         schema, read = open_table(entry, root, name)
@@ -98,6 +98,16 @@ def tables_of_splits(root):
                 return {}
             found[f"{folder.name}/{names[0]}"] = split
     return found
+
+
+def notes_on_others(root, taken):
+    """A note on tables in folders beside those of splits, as in train/ and evaluation/: they are not looked at."""
+    folders = [folder for folder in sorted(Path(root).iterdir()) if folder.is_dir() and not folder.name.startswith(".")]
+    others = [name for folder in folders for one in tables_of(folder) if (name := f"{folder.name}/{one}") not in taken]
+    if not others or not any("/" in name for name in taken):
+        return []
+    way = ", ".join(f"{split}: {name}" for name, split in taken.items())
+    return [f"not looked at: {', '.join(others[:10])}; if it is a split, name all: table: {{{way}, test: {others[0]}}}"]
 
 
 def open_table(entry, root, name):

@@ -28,6 +28,8 @@ MOST_CLASSES = 200
 FEW_CLASSES = 10
 MOST_FOLDS = 20
 FEWEST_FEATURES = 4
+FEWEST_SEVERAL = 5  # contents in several rows, from which on it can be said what they differ in
+FEWEST_WORDS = 5  # of a usual text
 FEW_ROWS = 20  # of one sample, at most, where it was measured several times
 
 
@@ -69,7 +71,9 @@ def guess_roles(columns, content=None, paths=frozenset()):
     unique = [c for c in left.values() if c.values is not None and not c.missing and c.unique == rows]
     named = [c for c in unique if says_id(c.name)]
     first = named or [
-        c for c in unique if (c.kind == "words" and not c.rest) or (c.whole and c is next(iter(left.values())))
+        c
+        for c in unique
+        if (c.kind == "words" and not c.rest and not _is_text(c)) or (c.whole and c is next(iter(left.values())))
     ]
     roles.id = left.pop(first[0].name).name if first else None
     codes = _codes(left, roles)
@@ -80,6 +84,7 @@ def guess_roles(columns, content=None, paths=frozenset()):
         unlearnt += _gaps(left, roles, columns)
     if roles.group is None:
         _unnamed_group(left, roles)
+    unlearnt += _conditions(left, roles, described)
     roles.targets = _targets(left, roles.content)
     only = described.get(roles.group)
     if not roles.targets and only and (only.unique <= FEW_CLASSES or only in codes):
@@ -312,12 +317,37 @@ def _text(left):
     """The column of texts: long ones, or a name that says so with values that hardly repeat."""
     words = [c for c in left.values() if c.kind == "words" and not c.rest and not _is_target(c)]
     differ = [c for c in words if c.unique > 0.5 * len(c.filled) or _repeats(c)]  # a molecule may have several values
-    long = [c for c in words if c.words >= 5 or (says_text(c.name) and c in differ)]
+    long = [c for c in words if c.words >= FEWEST_WORDS or (says_text(c.name) and c in differ)]
     if not long:
         return None
     best = max(long, key=lambda c: (c.filled.str.len().median(), c.name.lower() in GUESSES["text"]))
     del left[best.name]
     return "text", best.name
+
+
+def _is_text(column):
+    return column.words >= FEWEST_WORDS or says_text(column.name)
+
+
+def _conditions(left, roles, described):
+    """Remove the columns of which most texts, or files, that stand in several rows have several values; a note on them.
+
+    That is under which condition each was measured: an assay, a channel. Nobody can tell it from the text.
+    """
+    content = described[roles.content[1]] if roles.content and roles.content[0] in ("text", "path") else None
+    found = []
+    for column in left.values() if content is not None and content.values is not None else ():
+        if not _is_target(column) and _kind_of_target(column) == "classification":
+            rows = column.values.groupby(content.values)
+            several = rows.count() > 1
+            if several.sum() >= FEWEST_SEVERAL and (rows.nunique() > 1)[several].mean() > 0.5:
+                found.append(column.name)
+    for name in found:
+        del left[name]
+    if found:
+        shown = "', '".join(found[:5])
+        roles.notes.append(f"nothing to learn: column '{shown}', of which one {roles.content[0]} has several values")
+    return found
 
 
 def _features(left, every, same):

@@ -9,6 +9,7 @@ from graft.fingerprint import walk
 from graft.readers.folder import SUFFIXES_OF, are_splits
 from graft.readers.kinds import START, kind_of, unpacked
 from graft.readers.rows import splits_named
+from graft.readers.table import SUFFIXES
 from graft.survey.words import folder_says_group
 
 LOOKED_AT = 1000  # files, where none can be read
@@ -70,6 +71,8 @@ def _hint_on(files, root):
             if getattr(error, "hint", None):
                 return f"{path}: {error.hint}"
             continue
+        if path.lower().endswith(SUFFIXES):
+            return f"tables in folders are not put together: name one, DATA={Path(root, path)}; or write all rows into one table"
         if kind not in ("text", "json"):
             return f"if {path} is a table, name it: DATA={Path(root, path)}"
     return None

@@ -53,14 +53,17 @@ def guess_table(found, root, name=None):
 def _tables(found, root):
     """{table: split or None} of a folder: its only one, one per split, or the largest."""
     try:
-        return table.tables(complete(found.entry), root)
+        taken = table.tables(complete(found.entry), root)
+        found.notes += table.notes_on_others(root, taken)
+        return taken
     except UserError:
         every = table.tables_of(root)
     parts, others = parts_of_a_study(every)
     if not parts:
-        largest = max(every, key=lambda one: (root / one).stat().st_size)
-        parts, others = {largest: None}, [one for one in every if one != largest]
-        found.reasons["table"] = "the largest table of the folder"
+        train = [one for one in every if split_of_name(one.split(".")[0])[0] == "train"]
+        best = max(train or every, key=lambda one: (root / one).stat().st_size)
+        parts, others = {best: None}, [one for one in every if one != best]
+        found.reasons["table"] = "its name says train" if train else "the largest table of the folder"
     else:
         found.reasons["table"] = "the names say which split each is"
     if others:
@@ -184,9 +187,10 @@ def guess_arrays(found, root, name=None):
     held = arrays.open_arrays(str(root), first)
     names_of_splits = [key for key in held if split_and_rest(key)[0]]
     own = {key: values for key, values in held.items() if key not in names_of_splits} or held
-    samples = max((key for key in own if own[key].ndim >= 2), key=lambda key: own[key].size, default=None)
+    samples = max((key for key in own if own[key].ndim >= 2), key=lambda key: _likely(key, held), default=None)
     if samples is None:
         raise UserError(f"no array of samples ({', '.join(held)})", first, "one of shape (samples, width) or images")
+    _say_other_parts(found, held, samples, first, bool(names_of_splits) and not apart)
     if held[samples].ndim > 2:
         entry["modality"] = "image"
     flat = {key: values for key, values in own.items() if values.ndim == 1 and len(values) == len(held[samples])}
@@ -194,6 +198,30 @@ def guess_arrays(found, root, name=None):
     rows = pa.table({key: pa.array(_sampled(values).astype(str)) for key, values in flat.items()})
     given = bool(apart) or isinstance(entry.get("table"), dict)
     _fill(found, rows, given_split=given, content=("features", samples))
+
+
+def _likely(key, held):
+    """Of all arrays the samples have a usual name, or hold all splits, or are the largest."""
+    whole = "splits" in held and len(held[key]) == len(held["splits"])
+    return key in arrays.SAMPLES, whole, held[key].size
+
+
+def _say_other_parts(found, held, samples, where, alone):
+    """Arrays such as eval_X beside train_X: which split is that? A note; refused where train_X stands `alone`."""
+    rests = {rest for split, rest in map(split_and_rest, held) if split} if alone else {samples}
+    ends = "|".join(re.escape(rest) for rest in rests if rest)
+    other = re.compile(rf"(?i).+[_.-]({ends})|({ends})[_.-].+")
+    alike = [key for key in held if held[key].ndim > 1 and held[key].shape[1:] == held[samples].shape[1:]]
+    unknown = [key for key in alike if not split_and_rest(key)[0] and other.fullmatch(key)]
+    if unknown and alone:
+        raise UserError(
+            f"arrays of several parts, and not all names say a split: {', '.join(held)}",
+            where,
+            "train, validation, test or pool in each name",
+            f"save {', '.join(unknown)} under such names: only you know whether they choose a model or judge it",
+        )
+    if unknown:
+        found.notes.append(f"arrays that are not looked at: {', '.join(unknown)}; if they are a split, call them so")
 
 
 def _sampled(values):

@@ -45,7 +45,11 @@ MEASURE = _set(
     "path position unit age sex weight"
 )
 CLASS = _set("label class classes category diagnosis species genus klasse kategorie clase categoria categorie")
-SPLIT_TOO = _set("calibration cal prediction pred external holdout hold-out internal tuning")  # of other fields
+SPLIT_TOO = _set(
+    "calibration cal prediction pred external holdout hold-out internal tuning eval evaluation validate trn tst discovery "
+    "replication"
+)  # of other fields
+MOST_SPLITS = 8
 NUMBERED = _set("id uid uuid identifier number num nr no name code index idx key barcode nummer")
 COUNT = _set("n age count number num score total sum alter anzahl edad")
 
@@ -123,9 +127,10 @@ def says_fold(column):
 
 def looks_like_split(column, values):
     """Whether a column with a few different `values` (lower case) says which rows train and test, in words or by its name."""
-    words = words_of(column)
+    words, known = words_of(column), set(SPLIT_OF) | SPLIT_TOO
     named = len(words) == 2 and words[0] in ("is", "in") and words[1] in SPLIT_OF and len(values) <= 2
-    return named or (len(values) > 1 and values <= set(SPLIT_OF) | SPLIT_TOO)
+    said = [value in known or (words_of(value) and known.issuperset(words_of(value))) for value in values]  # val1, too
+    return named or (1 < len(values) <= MOST_SPLITS and all(said))
 
 
 def says_measure(column):
