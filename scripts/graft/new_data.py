@@ -3,8 +3,11 @@
 They are read as the data that the model learned from were read: data_card.json remembers the columns.
 """
 
+import contextlib
+import logging
 import os
 import posixpath
+import re
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,10 +22,11 @@ from graft.errors import UserError, did_you_mean
 from graft.fingerprint import walk
 from graft.images import SUFFIXES as IMAGES
 from graft.names import nfc
-from graft.readers import arrays, columns, complete, table
+from graft.readers import arrays, columns, complete, kinds, table
 from graft.readers.files import find_files
 from graft.readers.folder import SUFFIXES_OF
 
+logger = logging.getLogger("graft")
 ARRAYS = (".npz", ".npy")
 KEYS = {"image": "path", "text": "text", "vector": "features"}  # as under `columns` of a data set
 NAME_IT = {
@@ -60,7 +64,7 @@ def list_new(data, card, column=None):
     entry = entry_of(card)
     if path.is_dir():
         return files_as_samples(_files_below(path, modality), entry, path)
-    if path.name.lower().endswith(table.SUFFIXES):
+    if _is_table(path, modality):
         return _rows_of_table(path, entry, known, column)
     if modality != "text" and path.name.endswith(ARRAYS) and not _is_one_sample(path, card):
         return _rows_of_arrays(path, entry, card, column)
@@ -121,7 +125,7 @@ def _rows_of_table(path, entry, known, column):
     if column and modality != "vector":
         likely[KEYS[modality]] = column
     entry = complete(entry | {"reader": "table", "table": name, "columns": likely})
-    schema, read = table.open_table(entry, root, name)
+    schema, read = _opened(entry, root, name, known)
     entry["columns"] = _content_columns(schema, read, modality, known, column, path)
     entry["columns"] |= _id_column(schema, read, known.get("id"), name)
     content = columns.content_of(schema, entry, name)
@@ -130,12 +134,44 @@ def _rows_of_table(path, entry, known, column):
         raise UserError("the table has no rows of data", str(path), "a header row and at least one row of data")
     frame = columns.frame_of(rows, entry, name, content)
     frame = find_files(frame, root, name, entry, []) if content[1] == "path" else frame
-    frame["sample_id"] = frame["sample_id"].fillna(name + "#" + frame["table_row"].astype(str))
+    frame["sample_id"] = frame["sample_id"].replace("", None).fillna(name + "#" + frame["table_row"].astype(str))
     frame["reason"] = None
     if modality == "text" and content[1] == "path":  # as text, a picture would be read as nonsense
         pictures = frame["path"].map(lambda file: isinstance(file, str) and _suffix(file) in IMAGES)
         frame.loc[pictures, "reason"] = "an image file, and the model takes texts"
     return SimpleNamespace(rows=frame[["sample_id", "path", "row", "reason"]], entry=entry, root=root)
+
+
+def _is_table(path, modality):
+    """Whether a file is a table by its name, or one by its first bytes that cannot be a sample: .json, or .txt of numbers."""
+    if path.name.lower().endswith(table.SUFFIXES):
+        return True
+    samples = IMAGES | (SUFFIXES_OF["vector"] if modality == "vector" else SUFFIXES_OF["text"])
+    if not path.is_file() or path.name.endswith(ARRAYS) or path.suffix.lower() in samples:
+        return False
+    try:
+        with path.open("rb") as file:
+            kinds.kind_of(file.read(kinds.START), path.name)
+    except UserError:
+        return False
+    return True
+
+
+def _opened(entry, root, name, known):
+    """What `table.open_table` gives; lines before a header row that names the known columns are passed over."""
+    try:
+        return table.open_table(entry, root, name)
+    except UserError as error:
+        later, refused = re.search(r"skip_lines: (\d+)", str(error)), error
+    names = {column for value in known.values() for column in ([value] if isinstance(value, str) else value or ())}
+    if later:
+        entry["skip_lines"] = int(later[1])
+        with contextlib.suppress(UserError):
+            opened = table.open_table(entry, root, name)
+            if not names.isdisjoint(opened[0].names):
+                logger.info("%s: %s lines before the header row are passed over", name, later[1])
+                return opened
+    raise refused
 
 
 def _content_columns(schema, read, modality, known, column, where):

@@ -364,3 +364,30 @@ def test_a_table_may_be_one_column_of_texts_with_commas_and_blanks(texts, predic
     table, _ = predicted(texts, tmp_path / "a.csv")
     assert table["predicted"].notna().sum() == 3
     assert predicted(texts, tmp_path / "b.csv", column="Befund")[0]["logit_a"].tolist() == table["logit_a"].tolist()
+
+
+def test_lines_before_the_header_of_new_tables_are_passed_over(waves, predicted, tmp_path):
+    frame = spectra(9, 5)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    text = (tmp_path / "a.csv").read_text()
+    for number, before in enumerate(["Spectro 9\nDate, 2024\n", "# Spectro 9\n", "sep=,\n"]):
+        (tmp_path / f"b{number}.csv").write_text(before + text)
+        found, wanted = (predicted(waves, tmp_path / name)[0]["predicted"] for name in (f"b{number}.csv", "a.csv"))
+        assert found.notna().all() and found.tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.txt", "a.dat", "a"])
+def test_new_tables_are_known_by_their_bytes_where_their_names_say_nothing(waves, predicted, tmp_path, name):
+    frame = spectra(9, 5)
+    if name == "a.json":
+        frame.to_json(tmp_path / name, orient="records", double_precision=15)
+    else:
+        frame.to_csv(tmp_path / name, index=False, sep="\t")
+    frame.to_parquet(tmp_path / "a.parquet")
+    found, wanted = (predicted(waves, tmp_path / one)[0]["predicted"].astype(float) for one in (name, "a.parquet"))
+    assert np.allclose(found, wanted, rtol=1e-5)
+
+
+def test_a_row_without_an_id_is_called_by_its_place(texts, predicted, tmp_path):
+    write_lines(tmp_path, "id,text", "x ,text 1", " ,text 2", name="a.csv")
+    assert predicted(texts, tmp_path / "a.csv")[0]["sample_id"].tolist() == ["x", "a.csv#1"]
