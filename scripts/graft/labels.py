@@ -65,6 +65,7 @@ def read_targets(frame, targets, missing, named=(), decimal="auto"):
         For all values that are no number, not finite, or not among the classes.
     """
     columns, described, notes, errors = {}, {}, [], []
+    used = _words_used(frame, [name for name in targets if name not in named], missing)
     for name, target in targets.items():
         text = frame[f"label:{name}"]
         stripped = text.str.strip()
@@ -79,7 +80,7 @@ def read_targets(frame, targets, missing, named=(), decimal="auto"):
         try:
             if kind == "regression" or threshold is not None:
                 words, stripped = stripped, _numbers(frame, stripped, name, decimal)
-                notes += _notes_on_numbers(name, words, stripped)
+                notes += _notes_on_numbers(name, words, stripped, used)
             elif name not in named:
                 stripped = _as_classes(stripped, classes or ())
             if kind == "classification" and threshold is not None:
@@ -88,7 +89,7 @@ def read_targets(frame, targets, missing, named=(), decimal="auto"):
             if kind == "classification" and classes:
                 _check_known(frame, stripped, classes, name)
             elif kind == "classification" and name not in named:
-                notes += _looks_missing(name, stripped)
+                notes += _looks_missing(name, stripped, used)
             if kind == "classification":
                 notes += _looks_alike(name, stripped)
         except UserError as error:
@@ -98,6 +99,15 @@ def read_targets(frame, targets, missing, named=(), decimal="auto"):
         described[name] = {"kind": kind} if kind == "regression" else {"kind": kind, "classes": classes}
     raise_all(errors)
     return columns, described, notes
+
+
+def _words_used(frame, names, missing):
+    """The words of `missing` that stand among the labels: whoever writes a list of his own needs them in it."""
+    found = {}
+    for name in names:
+        text = frame[f"label:{name}"].str.strip()
+        found |= dict.fromkeys(text[is_missing(text, missing)].dropna().unique())
+    return sorted(word for word in found if word)
 
 
 def _of_missing(name, text, gone):
@@ -114,14 +124,14 @@ def may_be_missing(word):
     return word.casefold() in UNSURE or not any(c.isalnum() for c in word)
 
 
-def _looks_missing(name, text):
+def _looks_missing(name, text, used):
     """A note on classes that may mean "not labelled" in this lab: marks without a letter, and words that say so."""
     counts = text.value_counts()
     found = [word for word in counts.index if may_be_missing(word)]
     if len(counts) - len(found) < 2:  # "+" and "-" are two classes
         return []
     return [
-        f"target {name}: class '{word}' ({counts[word]} rows) looks like 'not labelled'; if it is: missing: ['{word}']"
+        f"target {name}: class '{word}' ({counts[word]} rows) looks like 'not labelled'; if it is: missing: {[word, *used]}"
         for word in sorted(found)
     ]
 
@@ -253,7 +263,7 @@ def _numbers(frame, text, name, decimal):
     return numbers
 
 
-def _notes_on_numbers(name, text, numbers):
+def _notes_on_numbers(name, text, numbers, used):
     notes = []
     if text[numbers.notna()].str.contains(",", regex=False, na=False).any():
         notes.append(f"target {name}: the commas in its numbers were read as decimal ones")
@@ -263,10 +273,10 @@ def _notes_on_numbers(name, text, numbers):
     apart, (low, high) = stands_apart(numbers.to_numpy(float))
     for value in apart:
         rows = numbers == value
-        words = ", ".join(f"'{word}'" for word in sorted(text[rows].unique()))
+        words = [*sorted(text[rows].unique()), *used]
         notes.append(
             f"target {name}: {int(rows.sum())} of {int(numbers.notna().sum())} values are {value:g}, far from all others "
-            f"({low:g} to {high:g}); if it means 'not measured': missing: [{words}]"
+            f"({low:g} to {high:g}); if it means 'not measured': missing: {words}"
         )
     return notes
 

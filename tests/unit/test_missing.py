@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from pandas._libs.parsers import STR_NA_VALUES
 
 from graft.readers.rows import MISSING, in_words, is_missing
@@ -141,6 +142,19 @@ def test_a_class_that_looks_like_missing_is_noted_and_the_hint_works(tmp_path, w
     assert f"missing: ['{word}']" in note
     found = prepared(tmp_path, missing=[word], **TEXT)
     assert found.targets["label"]["classes"] == ["a", "b"] and found.card["counts"]["pool"] == 9
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_a_hint_about_missing_words_keeps_those_that_are_missing_already(tmp_path, kind):
+    words = ["-999", "NA", "n/a", ""] if kind == "regression" else ["-", "NA", "n/a", ""]
+    labels = [words[i // 2 % 4] if i % 2 else ["1.5", "2.5", "3.5", "4.5"][i // 2 % 4] for i in range(80)]
+    write_lines(tmp_path, "id,text,label", *(f"{i},text number {i},{label}" for i, label in enumerate(labels)))
+    entry = {"columns": TEXT["columns"], "targets": {"label": {"kind": kind}}}
+    (note,) = [note for note in prepared(tmp_path, **entry).card["notes"] if "if it" in note]
+    hint = yaml.safe_load(note[note.index("missing: [") :])["missing"]
+    assert set(hint) == set(words) - {""}
+    found = prepared(tmp_path, missing=hint, **entry)
+    assert found.card["counts"]["pool"] == 40 and not any("if it" in note for note in found.card["notes"])
 
 
 def test_plus_and_minus_are_classes(tmp_path):
