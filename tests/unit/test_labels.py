@@ -301,3 +301,21 @@ def test_classes_of_one_group_each_are_named_with_it_and_both_hints_work(tmp_pat
     for columns in ({"features": "f*", "group": "well"}, VECTORS["columns"]):
         found = prepared(tmp_path, columns=columns, **entry)
         assert found.targets["label"]["classes"] == list("abcd") and min(found.card["counts"].values()) > 5
+
+
+@pytest.mark.parametrize("blank", [" ", "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}", "\N{THIN SPACE}"])
+@pytest.mark.parametrize("mark", [".", ","])
+def test_typeset_minus_signs_and_blanks_between_thousands_are_read(tmp_path, blank, mark):
+    values = [(-1) ** i * (i * 997 + i / 8) for i in range(40)]
+    typeset = [f"{v:,.3f}".replace(",", blank).replace(".", mark).replace("-", "\N{MINUS SIGN}") for v in values]
+    write_lines(tmp_path, "f0;f1;y", *(f"{text};{i};{text}" for i, text in enumerate(typeset)))
+    found = prepared(tmp_path, **VALUE)
+    assert sorted(found.frame["y"]) == sorted(values) and not found.card["skipped"]
+    load = opener(complete({"reader": "table", **VALUE}), tmp_path)
+    assert [load("t.csv", i)[0] for i in range(40)] == [np.float32(value) for value in values]
+
+
+@pytest.mark.parametrize("text", ["1 2", "12 3456", "1 234 56", "0 123", "1  234"])
+def test_other_numbers_with_blanks_in_them_are_none(tmp_path, text):
+    write_lines(tmp_path, "f0,f1,y", *(f"{i},{i},{text if i == 3 else i}" for i in range(30)))
+    assert f"1 values are no number:\n      t.csv, row 4: '{text}'" in refusal(tmp_path, **VALUE)

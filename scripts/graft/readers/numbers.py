@@ -10,6 +10,8 @@ from graft.errors import UserError
 COMMA = r"\s*[-+]?(?:\d+,\d*|,\d+)(?:[eE][-+]?\d+)?\s*"
 THOUSANDS = r"\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*"  # 1,234 is 1.234 for some and 1234 for others
 GROUPED = r"\s*[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?\s*"  # 1.234 and 1.234,5 where the comma is the decimal mark
+BLANK = "[ \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}]"
+SPACED = rf"\s*[-+]?[1-9]\d{{0,2}}(?:{BLANK}\d{{3}})+(?:[.,]\d*)?\s*"  # 12 345,5
 WHOLE = r"\s*[-+]?\d+\s*"
 FILLER = r"\s*[-+]?(?:0|99+)\s*"  # also stands among numbers that all have their fraction
 MANY = 0.01  # share of the rows, and at least 3 of them, from which one value that stands apart is no accident
@@ -33,6 +35,7 @@ def to_numbers(columns, decimal, where):
     UserError
         If it cannot be told what the commas, or the points, mean.
     """
+    columns = {name: _typed(text) for name, text in columns.items()}
     numbers = {name: pd.to_numeric(text, errors="coerce").astype("float64") for name, text in columns.items()}
     if decimal == "point":
         return numbers
@@ -70,6 +73,16 @@ def to_numbers(columns, decimal, where):
     for name in with_comma:
         numbers[name] = pd.to_numeric(_points_for_commas(columns[name]), errors="coerce").astype("float64")
     return numbers
+
+
+def _typed(text):
+    """Numbers as a keyboard has them: a typeset minus sign becomes -, and blanks between thousands go."""
+    other = text[~text.str.isascii().fillna(True).astype(bool) | text.str.contains(" ", regex=False, na=False)]
+    if not len(other):
+        return text
+    plain = other.str.replace("\N{MINUS SIGN}", "-", regex=False)
+    spaced = plain.str.fullmatch(SPACED).eq(True)
+    return text.mask(text.index.isin(other.index), plain.mask(spaced, plain.str.replace(BLANK, "", regex=True)))
 
 
 def _fit(texts, pattern):
