@@ -148,6 +148,12 @@ def test_a_single_quote_mark_that_nothing_ends_is_named(row):
         read_delimited("\n".join(["id,text,label", *rows, ""]).encode(), "t.csv")
 
 
+def test_many_rows_that_do_not_fit_are_named_rather_than_the_last_quote_mark():
+    rows = [f's{i},"he \\"said\\", {i}",q' for i in range(30)]
+    with pytest.raises(UserError, match=r"\d+ rows do not have the 3 fields .* line 2: 4 fields"):
+        read_delimited("\n".join(["id,text,label", *rows, ""]).encode(), "t.csv", separator="comma")
+
+
 def test_a_quote_mark_that_nothing_ends_is_refused_where_others_are_needed_and_the_hint_works():
     rows, _ = texts(30, (5, 11), ",")
     rows[20] = 's20,"Well, he said 20",q'

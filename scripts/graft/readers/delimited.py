@@ -148,7 +148,7 @@ def _parse(text, where, separator, header, before, notes):
     names = list(header) if header else _first_row(text, character)
     table, ragged = _read_csv(text, where, separator, character, _different(names))
     short = '"' in text and (ragged or table.num_rows < sum(1 for _ in _lines(text)))
-    if short and _quotes_are_text(text, where, character, len(names), before, notes):
+    if short and _quotes_are_text(text, where, character, len(names), ragged, before, notes):
         names = [name or f"column {place + 1}" for place, name in enumerate(names)]
         table, ragged = _read_csv(text, where, separator, character, _different(names), quote=False)
     if ragged or not all(names):
@@ -163,7 +163,7 @@ def _lines(text):
     return (line for line in io.StringIO(text, newline=None) if line != "\n")
 
 
-def _quotes_are_text(text, where, character, fields, before, notes):
+def _quotes_are_text(text, where, character, fields, ragged, before, notes):
     """Whether quote marks are letters as others: some end no field, and every line has the fields of a row without them.
 
     Raises
@@ -177,6 +177,8 @@ def _quotes_are_text(text, where, character, fields, before, notes):
     if any(ended for _, _, ended in found) and all(line.count(character) + 1 == fields for line in _lines(text)):
         notes.append(f"quote marks are taken as they stand, as that of line {found[0][0] + before} ends no field")
         return True
+    if ragged > len(found):  # the rows that do not fit are named
+        return False
     shown = [f"line {first + before} (the row would go on to line {last + before})" for first, last, _ in found]
     raise UserError(
         f"{len(found)} quote marks open a field and do not end it:{listed(shown)}",
