@@ -302,11 +302,15 @@ def _check_known(frame, text, classes, name):
         counts = text[unknown].value_counts()
         first = dict(zip(text[unknown], places(frame[unknown]), strict=True))
         lines = [f"'{value}' ({count} rows, such as {first[value]})" for value, count in counts.items()]
+        hint = "add them to `classes`, leave their rows out with `keep`, or name them under `missing`"
+        spelled = {word.casefold(): word for word in counts.index}
+        if set(spelled) <= {word.casefold() for word in classes}:
+            hint = f"write them as the data do: classes: {[spelled.get(word.casefold(), word) for word in classes]}"
         raise UserError(
             f"{int(unknown.sum())} labels are not among the classes:{listed(lines)}",
             f"target {name}",
             ", ".join(classes[:30]),
-            "add them to `classes`, leave their rows out with `keep`, or name them under `missing`",
+            hint,
         )
 
 

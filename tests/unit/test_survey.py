@@ -641,3 +641,19 @@ def test_the_line_for_excel_before_a_table_is_passed_over(tmp_path, monkeypatch,
     data.write_text(first + "\n" + data.read_text())
     entry, seen, _, _ = new(data, monkeypatch, tmp_path)
     assert entry["separator"] == "semicolon" and len(seen.frame) == 30
+
+
+@pytest.mark.parametrize("words", [("True", "False"), ("TRUE", "FALSE")])
+@pytest.mark.parametrize("last", ["label", "c_f"])
+def test_columns_of_true_and_false_are_features_where_there_are_no_others(tmp_path, monkeypatch, words, last):
+    flags = np.unpackbits(np.arange(32, dtype=np.uint8)[:, None], axis=1)[:, 3:]
+    flags = np.column_stack([flags, flags[:, 0] ^ flags[:, 1]])
+    rows = [
+        [i, *(words[flag] for flag in row), *(["qr"[i % 2]] if last == "label" else [])] for i, row in enumerate(flags)
+    ]
+    head = ["id", "c_a", "c_b", "c_c", "c_d", "c_e", "c_f", *(["label"] if last == "label" else [])]
+    entry, seen, _, _ = new(table(tmp_path / "d.csv", head, rows), monkeypatch, tmp_path)
+    names = [name for name in head if name not in ("id", last)]
+    assert entry["columns"]["features"] == names or entry["columns"]["features"] == "c_*"
+    assert [target["column"] for target in entry["targets"].values()] == [last]
+    assert seen.card["vector"]["width"] == len(names)

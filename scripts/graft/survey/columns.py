@@ -356,11 +356,15 @@ def _features(left, every, same):
     Columns in which nothing differs may stand among those of a pattern: other rows may differ there.
     """
     numbers = [c.name for c in left.values() if c.kind == "numbers" and not is_replicate(c.name)]
+    flags = [c.name for c in left.values() if _is_flag(c) and not says_target(c.name)]
+    if len(numbers) < FEWEST_FEATURES <= len(numbers) + len(flags):
+        numbers += flags
     stems = _by_stem(numbers)
     stem, members = max(stems.items(), key=lambda item: len(item[1]), default=("", []))
     if len(members) < FEWEST_FEATURES or (stem and len(members) < 0.75 * len(numbers)):  # 900, 905, .. are an axis
         members = [name for name in numbers if not (says_target(name) or _is_name(left[name]))]
         words = [c for c in left.values() if c.kind == "words" and _kind_of_target(c) and not _is_no_target(c)]
+        words = [c for c in words if c.name not in numbers]
         if len(members) == len(numbers) and not words:
             members = members[:-1]  # the last column is what is to be predicted, as in most tables of numbers
         if len(members) < FEWEST_FEATURES:
@@ -394,6 +398,11 @@ def _by_stem(names):
     for name in names:
         stems.setdefault(re.sub(r"[-+]?\d+([.,]\d+)?$", "", name), []).append(name)
     return stems
+
+
+def _is_flag(column):
+    """Whether a column holds True and False, as one of a class that pandas wrote with a column for each."""
+    return column.values is not None and set(column.filled.str.casefold().unique()) == {"true", "false"}
 
 
 def _patterns(members, every, same):
