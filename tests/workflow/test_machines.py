@@ -51,7 +51,9 @@ def project(folder):
 def run(command, folder, **variables):
     """What a command says, and whether it ended well. The make that runs the tests passes it no variables."""
     inherited = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "VENV")}
-    done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True, env=inherited | variables)
+    done = subprocess.run(
+        list(map(str, command)), cwd=folder, capture_output=True, text=True, env=inherited | variables
+    )
     return done.returncode == 0, done.stdout + done.stderr
 
 
