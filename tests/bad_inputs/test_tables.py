@@ -422,15 +422,6 @@ def test_rows_may_be_given_to_the_pool_alone(tmp_path, word):
     assert found.card["counts"]["pool"] == 10 and found.card["split"]["how"] == "stratified"
 
 
-def test_labels_of_one_column_per_class_are_refused_and_the_hint_works(tmp_path):
-    values, classes = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30) % 3
-    np.savez(tmp_path / "a.npz", X=values, y=np.eye(3)[classes])
-    assert "save y.argmax(axis=1)" in refusal(tmp_path)
-    (tmp_path / "mended").mkdir()
-    np.savez(tmp_path / "mended" / "a.npz", X=values, y=np.eye(3)[classes].argmax(axis=1))
-    assert prepared(tmp_path / "mended").targets["label"]["classes"] == ["0", "1", "2"]
-
-
 def test_classes_in_another_case_get_a_hint_that_works(tmp_path):
     table = {"id": range(12), "text": [f"text {i}" for i in range(12)], "label": [i % 2 == 0 for i in range(12)]}
     pd.DataFrame(table).to_parquet(tmp_path / "t.parquet")
