@@ -2,25 +2,21 @@
 
 from graft.errors import UserError, raise_all
 from graft.labels import natural_sort
-from graft.readers.rows import SPLIT_OF, listed, places
+from graft.readers.rows import listed, places
+from graft.splits import splits_said
 
 SPLITS = ("train", "validation", "test")
 
 
-def words_of_split(frame):
-    """The split that a row's own word names; null where it has none."""
-    return frame["split"].str.strip().str.lower().map(SPLIT_OF)
-
-
 def in_given_splits(frame, targets):
     """The labelled rows that the user gave a split, with "given" for it, before any is left out."""
-    rows = frame.assign(given=words_of_split(frame))
+    rows = frame.assign(given=splits_said(frame))
     return rows[rows["given"].isin(SPLITS) & rows[list(targets)].notna().any(axis=1)]
 
 
 def count_classes(rows, targets, given):
     """The rows of each class that may be trained on, dict of Series: those of train if splits are `given`, else all."""
-    split = words_of_split(rows)
+    split = splits_said(rows)
     rows = rows[split == "train" if given else split != "pool"]
     return {name: rows[name].value_counts() for name, target in targets.items() if target["kind"] == "classification"}
 
@@ -43,8 +39,10 @@ def without_rare(frame, targets, settings, counts, notes):
     """
     for name, count in counts.items():
         least, classes, text = settings[name].get("min_per_class"), targets[name]["classes"], frame[name]
+        if least is None:
+            continue
         every = natural_sort(dict.fromkeys([*text.dropna().unique(), *(classes or ())]))
-        rare = [word for word in every if count.get(word, 0) < least] if least is not None else []
+        rare = [word for word in every if count.get(word, 0) < least]
         if not rare:
             continue
         words = [f"'{word}' ({int(count.get(word, 0))})" for word in rare[:20]]

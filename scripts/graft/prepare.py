@@ -153,7 +153,7 @@ def _labelled_or_pool(frame, targets, notes):
     """Add `labelled`; give back the frame and the splits that the user made (None if none)."""
     has_label = frame[list(targets)].notna().any(axis=1)
     given = splits.given_splits(frame)
-    words = frame["split"].str.strip().str.lower().map(splits.SPLIT_OF)
+    words = splits.splits_said(frame)
     hidden = has_label & (words == "pool")
     if hidden.any():
         notes.append(f"{int(hidden.sum())} rows of the pool have labels, which are not looked at")

@@ -37,6 +37,11 @@ def hash_units(words, seed, salt):
     return np.array(out, dtype=np.uint64) / 2.0**64
 
 
+def splits_said(frame):
+    """The split that a row's own word names; null where it has none, or an unknown one."""
+    return frame["split"].str.strip().str.lower().map(SPLIT_OF)
+
+
 def given_splits(frame):
     """What the user's column, folders or tables say: train, validation, test, pool, or None where they are silent.
 
@@ -51,7 +56,7 @@ def given_splits(frame):
     """
     words = frame["split"].str.strip().str.lower()
     words = words.mask(words == "")
-    splits = words.map(SPLIT_OF)
+    splits = splits_said(frame)
     unknown = words.notna() & splits.isna()
     if unknown.any():
         counts = words[unknown].value_counts()
