@@ -174,3 +174,10 @@ def test_quoted_fields_of_several_lines_stay_one(mark):
     table, facts = read_delimited("\n".join([mark.join(["id", "text", "label"]), *rows, ""]).encode(), "t.csv")
     assert table["text"].to_pylist() == [f'one, "two"{mark}\nthree, four {i}' for i in range(20)]
     assert "notes" not in facts
+
+
+def test_blank_fields_at_the_ends_of_some_rows_do_not_make_another_separator_the_better_one():
+    text = "id;text, whole;label\n1;one, two;a;\n2;three, four;b\n"  # every line has one comma, too
+    table, _ = read_delimited(text.encode(), "t.csv")
+    assert table.column_names[:3] == ["id", "text, whole", "label"]
+    assert table["label"].to_pylist() == ["a", "b"]
