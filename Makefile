@@ -10,13 +10,23 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.graft-$(shell cat requirements.txt requirements-test.txt | cksum | cut -d' ' -f1)
 PEERS := build/bench
 PEERS_READY := $(PEERS)/.graft-$(shell (echo $(abspath $(VENV)); cat tests/benchmarks/requirements.txt) | cksum | cut -d' ' -f1)
-SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile "$(CONFIG)") $(if $(QUICK),--config quick=true)
+SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile "$(CONFIG)") $(if $(filter-out 0 no false,$(QUICK)),--config quick=true)
 export PATH := $(abspath $(BIN)):$(PATH)
 
 # Snakemake starts scripts by the path of its Python without quotes around it.
 ifneq ($(words $(abspath $(VENV))),1)
 $(error The environment would lie in '$(abspath $(VENV))', and programs in a path with a blank cannot be started. \
 	Name another place for it, such as: make $(MAKECMDGOALS) VENV=$(if $(word 2,$(HOME)),/tmp,$(HOME))/graft-venv)
+endif
+
+# Snakemake would end in a traceback. `make new` writes the file.
+ifneq ($(CONFIG),)
+ifeq ($(filter new,$(MAKECMDGOALS)),)
+ifneq ($(shell test -f "$(CONFIG)" && echo there),there)
+$(error There is no config file '$(CONFIG)' in $(CURDIR). Write its path from there, or let graft write one: \
+	make new DATA=folder-or-file CONFIG=$(CONFIG))
+endif
+endif
 endif
 
 # Where the home folder cannot be written, what Snakemake and others cache there goes to the project.

@@ -97,3 +97,14 @@ def test_without_conda_or_slurm_that_is_said_before_the_first_job(tmp_path):
     local = [PROGRAMS / "snakemake", "--profile", "profiles/local", "--cores", "all", "--configfile", "my cells.yaml"]
     good, said = run([*local, "--", "results/data/t/samples.parquet"], folder, PATH=path)
     assert good, said
+
+
+def test_a_config_that_is_not_there_is_named_and_a_quick_look_that_is_off_is_off(tmp_path, venv):
+    folder = project(tmp_path / "lab")
+    good, said = run(["make", "check", "CONFIG=nothere.yaml", venv], folder)
+    assert not good and "There is no config file 'nothere.yaml'" in said and "Traceback" not in said
+    assert "make new DATA=folder-or-file CONFIG=nothere.yaml" in said
+    assert run(["make", "-n", "new", "DATA=data", "CONFIG=nothere.yaml", venv], folder)[0], "new writes it"
+    for word, asked in (("1", True), ("0", False), ("no", False), ("", False)):
+        good, said = run(["make", "-n", "run", f"QUICK={word}", "CONFIG=my cells.yaml", venv], folder)
+        assert good and ("--config quick=true" in said) == asked, word
