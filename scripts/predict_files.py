@@ -97,10 +97,11 @@ def summary(table, content, out, novelty):
     if isinstance(novelty, str):
         yield f"  distance and unusual are empty: {novelty}"
     else:
-        like = "farther from the training data than 99 % of the held-out samples"
-        few = "too few samples were held out, or trained on, to say what is unusual; see distance"
-        what = f"{like}: distance over {novelty.limit:.3g}" if math.isfinite(novelty.limit) else few
-        yield f"  unusual: {int(table['unusual'].sum()):,} ({what})"
+        said = "unknown (too few samples were held out, or trained on, to say what is unusual; see distance)"
+        if math.isfinite(novelty.limit):
+            like = "farther from the training data than 99 % of the held-out samples"
+            said = f"{int(table['unusual'].sum()):,} ({like}: distance over {novelty.limit:.3g})"
+        yield f"  unusual: {said}"
     if len(bad):
         lines = [f"{name}: {why}" for name, why in zip(bad["sample_id"], bad["problem"], strict=True)]
         yield f"  not predicted: {len(bad):,}; their rows are empty, the column `problem` says why{listed(lines)}"

@@ -1,5 +1,6 @@
 """The prediction table of new samples: their embeddings by the model, its head on them, and how unusual they are."""
 
+import math
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -183,7 +184,8 @@ def table_of(content, rows, embeddings, novelty=None):
     -------
     DataFrame
         The columns of predictions.predict, with split "new" and without labels; then distance (to the training data),
-        unusual (null where there is no distance) and problem (why there is no prediction)
+        unusual (null where there is no distance, or too few samples to hold it against) and problem (why there is no
+        prediction)
     """
     (target,) = content["targets"]
     is_class = content["targets"][target]["kind"] == "classification"
@@ -197,7 +199,8 @@ def table_of(content, rows, embeddings, novelty=None):
     if novelty is not None:
         distances = novelty.distance(embeddings)
         table.loc[good.index, "distance"] = distances
-        table.loc[good.index, "unusual"] = novelty.is_unusual(distances)
+        if math.isfinite(novelty.limit):  # else nobody can say
+            table.loc[good.index, "unusual"] = novelty.is_unusual(distances)
     return table.assign(problem=rows["reason"])
 
 

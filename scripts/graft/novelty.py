@@ -35,7 +35,7 @@ class Novelty:
     k : int, which neighbour is asked
     limit : float, the distance that a sample like the training data exceeds in 1 % of cases at most: see `limit_of`. Few
         held-out samples cannot say that (99 are needed): then training samples, held against the others, are asked, too,
-        and the larger limit counts. If these are few as well it is infinite, and nothing is unusual.
+        and the larger limit counts. If these are few as well it is infinite: unknown.
     """
 
     def __init__(self, train, held_out, columns_differ=False):

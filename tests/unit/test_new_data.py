@@ -157,6 +157,13 @@ def test_pictures_unlike_the_training_data_are_unusual(cells, predicted, tmp_pat
     assert table.loc[smooth, "distance"].min() > table.loc[~smooth, "distance"].max()
 
 
+def test_where_too_few_samples_can_tell_it_is_unknown_what_is_unusual(cells, predicted, tmp_path, monkeypatch):
+    monkeypatch.setattr("graft.novelty.limit_of", lambda distances: np.inf)  # as of fewer than 99
+    table, told = predicted(cells[0], new_images(tmp_path / "new"))
+    assert table["distance"].notna().all() and table["unusual"].isna().all()
+    assert "unusual: unknown" in told
+
+
 def test_one_image_is_enough(cells, predicted, tmp_path):
     table, _ = predicted(cells[0], new_images(tmp_path / "new") / "0.png")
     assert table["sample_id"].tolist() == ["0.png"]
