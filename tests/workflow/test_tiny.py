@@ -150,7 +150,8 @@ def test_new_images_are_predicted_as_the_workflow_would(results, run, tmp_path):
         shutil.copy(root / path, tmp_path / f"{i}.png")
     table = predicted_anew(results, run.split("/")[1], tmp_path).loc[[f"{i}.png" for i in range(len(rows))]]
     assert np.allclose(table["prob_defective"], wanted["prob_defective"], atol=0.02)
-    assert table["unusual"].mean() < 0.1
+    assert table["distance"].notna().all()
+    assert table["unusual"].eq(True).mean() < 0.1  # null where too few samples can say it
 
 
 @pytest.mark.parametrize("run", [run for run in FOLDERS if "topics" in run])
