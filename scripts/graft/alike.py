@@ -126,7 +126,6 @@ def facts_of(frame, pairs, notes):
         return None
     labelled = frame[frame["split"] != "pool"]
     first = labelled.drop_duplicates("same_sha256").set_index("same_sha256")
-    pairs = pairs[np.isin(pairs, first.index.to_numpy(object)).all(axis=1)]  # the others were dropped as copies
     named = first["sample_id"].loc[pairs.ravel()].to_numpy(object).reshape(-1, 2)
     named = sorted(sorted(pair) for pair in named)
     split_of = dict(zip(labelled["sample_id"], labelled["split"], strict=True))

@@ -124,7 +124,7 @@ def signature(image):
     """
     grey = np.nan_to_num(image.astype(np.float32)).mean(axis=2)
     small = np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
-    waves = dctn(small - small.mean(), norm="ortho")[:WAVES, :WAVES].ravel()[1:]
+    waves = dctn(small, norm="ortho")[:WAVES, :WAVES].ravel()[1:]
     length = np.linalg.norm(waves)
     return waves / length if length > 1e-6 * np.abs(small).max() else np.zeros_like(waves)
 
@@ -145,12 +145,12 @@ def similar_images(signatures):
     int64 array, shape (pairs, 2), the smaller number first, sorted
     """
     bits = signatures > np.median(signatures, axis=1, keepdims=True)
-    usable, found = np.flatnonzero(signatures.any(axis=1)), [np.empty((0, 2), np.int64)]
+    found = [np.empty((0, 2), np.int64)]
     for part in np.array_split(np.arange(bits.shape[1]), BITS_APART + 1):
         rest = np.setdiff1d(np.arange(bits.shape[1]), part)
-        keys = [_packed(bits[usable][:, columns]) for columns in (part, rest)]
+        keys = [_packed(bits[:, columns]) for columns in (part, rest)]
         order = np.lexsort(keys[::-1])
-        order, same = usable[order], keys[0][order]
+        same = keys[0][order]
         for step in range(1, min(WINDOW, len(order) - 1) + 1):
             together = same[step:] == same[:-step]
             one, other = order[:-step][together], order[step:][together]

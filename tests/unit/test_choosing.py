@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from scipy.stats import binomtest
-from sklearn.metrics import log_loss, r2_score, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score, roc_auc_score, root_mean_squared_error
 
 from graft.choosing import Candidate
 from graft.choosing import choose as choose_by
@@ -66,6 +67,19 @@ def test_within_a_tie_the_lower_log_loss_is_taken_though_its_metric_is_lower():
     found = choose(ways, CLASSES, {}, ("accuracy",))
     assert found["table"].loc["dull", "value"] > found["table"].loc["sharp", "value"]
     assert (found["model"], found["by"]) == ("sharp", "loss") and found["table"]["tied"].all()
+
+
+def test_losses_that_look_equal_are_equal():
+    """0.40001 and 0.40002 are both shown as 0.4: the model with fewer parameters is taken."""
+    labels = np.arange(60) % 2
+    chances = [np.where(labels, chance, 1 - chance) for chance in np.exp([-0.40001, -0.40002])]
+    ways = [
+        candidate("large", table(labels, chances[0]), parameters=900),
+        candidate("small", table(labels, chances[1])),
+    ]
+    found = choose(ways, CLASSES, {}, ("accuracy",))
+    assert found["table"].loc["large", "loss"] < found["table"].loc["small", "loss"]
+    assert (found["model"], found["by"]) == ("small", "cost")
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -211,3 +225,77 @@ def test_one_row_of_a_class_tells_nothing_apart_however_large_the_gap():
     row = found["table"].loc["bad"]
     assert row["tied"] and np.isnan(row["gap_low"])
     assert found["by"] == "loss" and found["model"] == "good"
+
+
+def test_models_are_compared_on_the_rows_that_all_of_them_answered():
+    rows = table(np.arange(40) % 2, np.full(40, 0.9))
+    found = choose([candidate("x", rows.iloc[:30]), candidate("y", rows.iloc[9:])], CLASSES, {}, ("accuracy",))
+    assert found["rows"] == 21
+    assert (found["table"]["value"] == 11 / 21).all()  # rows 9 to 29, of which 11 are of class b
+
+
+def resampled_by_brute_force(value_of, tables, units, resamples):
+    """The gap of two models in each resample of the units, by the metric of another library."""
+    gaps = []
+    for drawn in resamples:
+        rows = np.concatenate([np.flatnonzero(units == unit) for unit in drawn])
+        gaps.append(np.subtract(*(value_of(one.iloc[rows]) for one in tables)))
+    return gaps
+
+
+def regression(value, predicted):
+    ids = [f"s{i}" for i in range(len(value))]
+    return pd.DataFrame({"sample_id": ids, "value": value, "predicted": predicted})
+
+
+@pytest.mark.parametrize(("metric", "measure"), [("r2", r2_score), ("rmse", root_mean_squared_error)])
+def test_figures_of_a_resample_are_those_of_its_rows_alone(metric, measure):
+    """Six groups, one of which has other values: the mean of a resample is its own, as in scikit-learn."""
+    random = np.random.default_rng(0)
+    units = np.repeat(np.arange(6), 4)
+    value = 9.0 * (units == 0) + random.normal(size=24)
+    tables = [regression(value, value + spread * random.normal(size=24)) for spread in (1.0, 0.5)]
+    ways = [candidate(name, one) for name, one in zip("xy", tables, strict=True)]
+    found = choose_by(ways, None, {f"s{i}": f"g{u}" for i, u in enumerate(units)}, (metric,), "rmse")["table"]
+    other = found.index[found["gap"] != 0].item()
+    ordered = tables if other == "x" else tables[::-1]
+    gaps = resampled_by_brute_force(
+        lambda rows: measure(rows["value"], rows["predicted"]), ordered, units, random.integers(0, 6, (600, 6))
+    )
+    gap, wider = found.loc[other, "gap"], stats.t.ppf(0.975, 5) / stats.norm.ppf(0.975) * np.sqrt(6 / 5)
+    for end, share in (("gap_low", 2.5), ("gap_high", 97.5)):
+        expected = wider * (np.percentile(gaps, share) - gap)
+        assert found.loc[other, end] - gap == pytest.approx(expected, rel=0.15)
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains classes", "ignore:A single label was found")
+def test_a_class_that_a_resample_lacks_does_not_count_in_its_mean_recall():
+    """Of five rows, 8 % of the resamples have no row of b: there the recall of a is the mean, as in scikit-learn."""
+    labels = np.array([0, 0, 0, 1, 1])
+    tables = [table(labels, np.full(5, 0.9)), table(labels, np.where(labels, 0.9, 0.1))]  # b everywhere; all right
+    ways = [candidate(name, one) for name, one in zip("xy", tables, strict=True)]
+    found = choose(ways, CLASSES, {}, ("balanced_accuracy",))["table"].loc["x"]
+    gaps = resampled_by_brute_force(
+        lambda rows: balanced_accuracy_score(rows["label"], rows["predicted"]),
+        tables,
+        np.arange(5),
+        np.random.default_rng(0).integers(0, 5, (200, 5)),
+    )
+    assert (found["gap"], np.percentile(gaps, 2.5)) == (-0.5, -1.0)
+    assert found["gap_low"] == -1.0
+
+
+def test_the_interval_of_an_area_is_as_wide_as_that_of_areas_drawn_by_brute_force():
+    random = np.random.default_rng(5)
+    tables = [table(LABELS, noisy(LABELS, spread, seed)) for seed, spread in enumerate((4, 5))]
+    ways = [candidate(name, one) for name, one in zip("xy", tables, strict=True)]
+    found = choose(ways, CLASSES, {}, ("auroc",))["table"]
+    other = found.index[found["gap"] != 0].item()
+    gaps = resampled_by_brute_force(
+        lambda rows: roc_auc_score(rows["label"] == "b", rows["prob_b"]),
+        tables if other == "x" else tables[::-1],
+        np.arange(300),
+        random.integers(0, 300, (250, 300)),
+    )
+    low, high = np.percentile(gaps, [2.5, 97.5])
+    assert found.loc[other, "gap_high"] - found.loc[other, "gap_low"] == pytest.approx(high - low, rel=0.15)

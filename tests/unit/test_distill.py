@@ -16,6 +16,7 @@ from graft.feature_files import write_features
 from graft.inputs import open_source
 from graft.outputs import write_json
 from graft.prepare import prepare, write
+from graft.probe import VALIDATION
 from graft.readers import complete
 from graft.runfiles import open_run
 from graft.runs import Run
@@ -177,6 +178,18 @@ def test_another_teacher_answers_for_itself(lab):
 def test_without_augmentation_the_teachers_embeddings_are_enough(lab):
     counts, _ = lab.distil(run := lab.student(augment="none"))
     assert counts == {"forwards": 0, "stored": train_rows(run)}
+
+
+@pytest.mark.parametrize("augment", ["standard", "none"])
+def test_the_answers_are_those_of_the_head_that_saw_no_validation_row(lab, augment):
+    """Its weights are twice those of the teacher's own head here, and so are its logits."""
+    run, own = lab.student(augment=augment), lab.teacher["state_dict"]
+    blind = {key: 2 * own[f"heads.label.{key}"][None] for key in ("weight", "bias")}
+    head = {"fold_heads": {"label": {"folds": torch.tensor([VALIDATION]), **blind}}}
+    careful = {**lab.teacher, **head, "digests": {**lab.teacher["digests"], "model": "3" * 64}}
+    known, found = (distill.answers(run, one, lab.teacher_features, None)[0]((0,)) for one in (lab.teacher, careful))
+    np.testing.assert_allclose(found, 2 * known, rtol=1e-4, atol=1e-5)
+    assert np.abs(known).max() > 0.1
 
 
 def test_views_go_round_and_the_student_sees_those_that_the_teacher_answers(lab):

@@ -242,3 +242,60 @@ def test_a_problem_leaves_the_batch_once_no_step_lowers_its_loss(monkeypatch):
     features, labels = problem(120, 6, 3)
     weights, _ = heads.fit_logistic(features, labels, 3, [0.01], tolerance=0.0, max_iter=2000)
     assert len(calls) < 400 and torch.isfinite(weights).all()
+
+
+def test_the_quasi_newton_step_is_that_of_the_dense_bfgs_update():
+    """Nocedal and Wright (2006), equation 6.17, from the scaled first inverse Hessian (7.20); a step of 0 counts nothing."""
+    random = np.random.default_rng(0)
+    root = random.normal(size=(6, 6))
+    hessian, inverse = root @ root.T + np.eye(6), np.repeat(random.uniform(0.5, 2, 3), 2)
+    steps = [random.normal(size=6) for _ in range(3)]
+    changes = [hessian @ step for step in steps]
+    scale = steps[-1] @ changes[-1] / (changes[-1] @ (inverse * changes[-1]))
+    dense = scale * np.diag(inverse)
+    for step, change in zip(steps, changes, strict=True):
+        rho = 1 / (step @ change)
+        left = np.eye(6) - rho * np.outer(step, change)
+        dense = left @ dense @ left.T + rho * np.outer(step, step)
+    gradient = random.normal(size=6)
+
+    def batch(*vectors):
+        return [torch.from_numpy(np.array(one)).view(1, 3, 2) for one in vectors]
+
+    first = torch.from_numpy(inverse[::2]).view(1, 3, 1)
+    kept = batch(np.zeros(6), *steps), batch(np.zeros(6), *changes)
+    found = lbfgs._apply_inverse(*batch(gradient), first, *kept)
+    np.testing.assert_allclose(found.numpy().ravel(), dense @ gradient, rtol=1e-10)
+
+
+def test_a_recursion_that_leads_uphill_once_ends_at_the_same_minimum(monkeypatch):
+    features, labels = problem(120, 6, 3)
+    expected, _ = heads.fit_logistic(features, labels, 3, [0.01])
+    calls, recursion = [], lbfgs._apply_inverse
+
+    def rounded(*arguments):
+        calls.append(1)
+        return recursion(*arguments) * (-1 if len(calls) == 3 else 1)
+
+    monkeypatch.setattr(lbfgs, "_apply_inverse", rounded)
+    torch.testing.assert_close(heads.fit_logistic(features, labels, 3, [0.01])[0], expected, atol=1e-4, rtol=0)
+
+
+def test_an_unsolved_problem_keeps_its_best_weights():
+    features, labels = problem(120, 6, 3)
+    losses = []
+    for steps in (1, 3, 1000):
+        weights, biases = heads.fit_logistic(features, labels, 3, [0.001], max_iter=steps)
+        logs = torch.log_softmax(heads.scores(features, weights, biases)[0], -1)
+        losses.append(float(-logs[range(120), labels].mean()))
+    assert np.log(3) > losses[0] > losses[1] > losses[2]
+
+
+def test_small_weights_are_solved_to_a_share_of_1_not_of_their_size(monkeypatch):
+    """Under a penalty of 1e5 the weights are 1e-6: what is below the tolerance takes no further step."""
+    calls, loss = [], lbfgs._loss
+    monkeypatch.setattr(lbfgs, "_loss", lambda *args: calls.append(1) or loss(*args))
+    features, labels = problem(120, 6, 3)
+    labels[:] = np.arange(120) % 3  # as many of each class: the biases are 0 at the start and at the end
+    weights, _ = heads.fit_logistic(features, labels, 3, [1e6])
+    assert 0 <= weights.abs().max() < 1e-6 and len(calls) == 1

@@ -201,3 +201,27 @@ def test_rows_that_say_the_same_in_each_group_leave_the_degrees_of_freedom_of_th
     design = intervals.design_of(influence, np.repeat(np.arange(5), sizes))
     df = (sizes**2).sum() ** 2 / (sizes**4).sum() - 1
     assert design.widening == pytest.approx((stats.t.ppf(0.975, max(df, 1)) / stats.t.ppf(0.975, 59)) ** 2)
+
+
+def test_a_mean_over_classes_has_the_degrees_of_freedom_of_welch():
+    """Balanced accuracy adds the means of two classes, as a t test of unequal variances subtracts them."""
+    rng = np.random.default_rng(3)
+    values = np.concatenate([rng.normal(size=8), 6 * rng.normal(size=8)])
+    labels, means = np.repeat([0, 1], 8), np.repeat([values[:8].mean(), values[8:].mean()], 8)
+    df = stats.ttest_ind(values[:8], values[8:], equal_var=False).df
+    assert df < 8
+    twice, units = np.repeat(values - means, 2), np.repeat(np.arange(16), 2)  # each row stands twice, as one unit
+    for given, expected in ((None, 15), (np.repeat(labels, 2), df)):
+        widening = intervals.design_of(twice, units, given).widening
+        assert widening == pytest.approx((stats.t.ppf(0.975, expected) / stats.t.ppf(0.975, 31)) ** 2)
+
+
+def test_a_skewed_loss_has_fewer_degrees_of_freedom_by_its_kurtosis():
+    """The variance of n values of kurtosis k varies by 2 / df of its square, where df = 2 n / (k - 1)."""
+    losses = stats.expon.ppf((np.arange(40) + 0.5) / 40)
+    found = intervals.positive(losses.mean(), losses.mean() - losses, None)
+    df = 2 * 40 / (stats.kurtosis(losses, fisher=False) - 1) - 1
+    assert 4 < df < 20
+    jackknife = np.sqrt(40 / 39) * stats.sem(losses) / losses.mean()  # of the mean's logarithm
+    half = stats.t.ppf(0.975, df) * jackknife
+    assert (found["low"], found["high"]) == pytest.approx(losses.mean() * np.exp([-half, half]))

@@ -59,6 +59,16 @@ def test_texts_that_quote_each_other_are_found_as_by_holding_all_against_all():
     assert {frozenset(order[pair]) for pair in moved} == {frozenset(pair) for pair in found}
 
 
+def test_texts_that_share_fewer_than_three_shingles_are_not_near_however_short_they_are():
+    draw = np.random.default_rng(2)
+    words = message(draw, 8).split()
+    longer = " ".join([message(draw, 20), *words, message(draw, 20)])
+    quoted = [" ".join(words[:count]) for count in (5, 6, 7)]  # 1, 2 and 3 shingles, all of them in the longer text
+    assert [len(near_copies.similar_texts([longer, one])) for one in quoted] == [0, 0, 1]
+    common = message(draw, 5)  # stands in 30 texts: boilerplate, and half the shingles of each
+    assert len(near_copies.similar_texts([f"{word} {common}" for word in WORDS[:30]])) == 0
+
+
 def test_case_punctuation_and_line_breaks_make_no_other_text_and_short_texts_must_have_the_same_words():
     texts = [
         "Yes, please!",
@@ -161,6 +171,35 @@ def test_hashes_that_differ_by_a_bit_in_four_places_are_found():
     assert near_copies.similar_images(both).tolist() == [[0, 1]]
 
 
+def test_hashes_that_differ_by_five_bits_are_not_near_however_alike_the_waves_are():
+    waves = np.where(np.arange(63) % 2, 1.0, -1.0) + np.linspace(0, 0.5, 63)
+    places = [3, 15, 20, 37, 45, 52]
+    waves[10], waves[places] = 0, [-0.02, -0.015, 0.02, -0.01, 0.015, 0.01]
+    other = waves.copy()
+    other[places] *= -1
+    both = np.stack([waves, other]) / np.linalg.norm(waves)
+    bits = both > np.median(both, axis=1, keepdims=True)
+    assert (bits[0] != bits[1]).sum() == 6 and both[0] @ both[1] / (both[1] @ both[1]) > 0.99
+    assert len(near_copies.similar_images(both)) == 0
+
+
+def test_pixels_without_data_hide_no_near_copy():
+    """Float images of one scene, of which a corner is NaN, with a little noise."""
+    images = [np.asarray(picture(seed)).astype(np.float32) for seed in range(5)]
+    for image in images:
+        image[:20, :20] = np.nan
+    noise = np.random.default_rng(0).normal(0, 1, (90, 120)).astype(np.float32)
+    both = np.stack([signature(image) for image in [*images, *(image + noise for image in images)]])
+    assert near_copies.similar_images(both).tolist() == [[i, i + 5] for i in range(5)]
+
+
+def test_a_signature_does_not_depend_on_the_brightness():
+    """Counts of a detector on a high base line: what they differ by is a millionth of what they are."""
+    image = np.asarray(picture(0)).astype(np.float32)
+    for base in (0, 1e4, 1e6):
+        assert signature(image + np.float32(base)) @ signature(image) > 0.9999, base
+
+
 def test_images_of_one_colour_are_near_copies_of_nothing():
     flat = [np.full((20, 20, 1), value, np.float32) for value in (0, 0, 5, 1e6)]
     assert len(near_copies.similar_images(np.stack([near_copies.signature(image) for image in flat]))) == 0
@@ -208,6 +247,35 @@ def test_given_splits_stay_and_near_copies_across_them_are_counted(tmp_path):
     assert made.card["near_duplicates"]["across_splits"] == 15
     assert made.card["near_duplicates"]["first"][0]["splits"][1] == "test"
     assert any("15 pairs of nearly equal samples stand in two of the given splits" in n for n in made.card["notes"])
+
+
+def test_a_given_test_row_that_quotes_two_train_rows_joins_them_not(tmp_path):
+    """A test row is drawn nowhere, so nothing has to stay with it; the train rows are in folds of their own."""
+    draw, lines = np.random.default_rng(4), []
+    for i in range(30):
+        one, other = message(draw, 30), message(draw, 30)
+        lines += [f"one{i},{one},{'ab'[i % 2]},train", f"other{i},{other},{'ab'[i % 2]},train"]
+        lines.append(f"both{i},{one} {other},{'ab'[i % 2]},test")
+    write_lines(tmp_path, "id,text,label,part", *lines)
+    split = {"validation": 0.2, "near_duplicates": "together"}
+    columns = {"id": "id", "text": "text", "split": "part"}
+    made = prepared(tmp_path, table="t.csv", columns=columns, split=split, folds=3)
+    card, frame = made.card["near_duplicates"], made.frame.set_index("sample_id")
+    assert (card["pairs"], card["across_splits"], card["groups"], card["largest"]) == (60, 60, 0, 0)
+    places = frame[["split", "fold"]].apply(tuple, axis=1)
+    assert sum(places[f"one{i}"] != places[f"other{i}"] for i in range(30)) > 10
+
+
+def test_copies_that_quote_nothing_are_no_near_copies(tmp_path):
+    draw = np.random.default_rng(5)
+    texts = [message(draw) for _ in range(30)]
+    lines = [f"{name}{i},{text},{'ab'[i % 2]}" for i, text in enumerate(texts) for name in ("first", "second")]
+    write_lines(tmp_path, "id,text,label", *lines)
+    split = {"validation": 0.2, "test": 0.2, "near_duplicates": "together"}
+    made = prepared(tmp_path, table="t.csv", columns={"id": "id", "text": "text"}, split=split)
+    assert len(made.frame) == 60
+    card = made.card["near_duplicates"]
+    assert (card["pairs"], card["groups"], card["largest"]) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(("text", "said"), [("MKTAYIAKQR{}", True), ("the words of message number {} differ", False)])

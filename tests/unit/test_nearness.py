@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 from sklearn.preprocessing import StandardScaler
 
-from graft.nearness import measure, nearest
+from graft.nearness import farther, measure, nearest
 
 
 def frame_of(group=None, **counts):
@@ -39,10 +40,11 @@ def test_the_medians_are_cosines_of_networks_and_standardised_distances_of_vecto
     embeddings = (random.normal(size=(135, 6)) * [1, 9, 1, 100, 1, 1] + [0, 0, 0, 3000, 0, 0]).astype(np.float32)
     embeddings[:, 5] = 7.0  # a dead column
     train, others = embeddings[:60], {"validation": slice(60, 80), "test": slice(80, 105), "pool": slice(105, 135)}
-    found = measure(blocks_of(embeddings), frame, columns_differ=False)
+    centred = embeddings - embeddings.mean(0)
+    found = measure(blocks_of(centred), frame, columns_differ=False)
     for split, rows in others.items():
-        expected = np.median(cosine_similarity(embeddings[rows], train).max(1))
-        assert found["median"][split] == pytest.approx(expected, abs=1e-4)
+        expected = np.median(cosine_similarity(centred[rows], centred[:60]).max(1))
+        assert found["median"][split] == pytest.approx(expected, abs=1e-4) and expected < 0.9999
     found = measure(blocks_of(embeddings), frame, columns_differ=True)
     scaler = StandardScaler().fit(train[:, :5])
     nearby = {
@@ -80,6 +82,19 @@ def test_few_groups_leave_it_open_whether_the_splits_differ():
     by_row = measure(blocks_of(embeddings), frame.assign(sampling_unit=""), False)["farther"]["test"]
     assert by_group["value"] == by_row["value"]
     assert by_group["high"] - by_group["low"] > 3 * (by_row["high"] - by_row["low"])
+
+
+def test_the_interval_of_few_rows_is_delongs_with_students_t():
+    """DeLong et al. (1988): the mean of the placements of each row among those of the other split, and its spread."""
+    random = np.random.default_rng(7)
+    validation, test = random.normal(size=8), random.normal(size=8) + 0.2
+    larger = test[:, None] > validation
+    area, rows = larger.mean(), np.array([f"row {i}" for i in range(16)], object)
+    influence = np.concatenate([2 * (larger.mean(0) - area), 2 * (larger.mean(1) - area)])
+    low, high = stats.t.interval(0.95, 15, area, stats.sem(influence))
+    found = farther(validation, test, rows[:8], rows[8:])
+    assert 0 < low < high < 1
+    assert (found["value"], found["low"], found["high"]) == pytest.approx((area, low, high), abs=1e-4)
 
 
 def test_large_sets_ask_the_same_rows_whatever_their_order(monkeypatch):
