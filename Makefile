@@ -105,7 +105,7 @@ $(PEERS_READY): | $(READY)
 	touch $@
 
 docs: $(READY)
-	PYTHONPATH=scripts $(BIN)/python -m graft.config_docs
+	PYTHONPATH=scripts $(BIN)/python -m graft.config.docs
 
 # Deletes from the store what the config no longer names: make clear-store [CONFIG="a.yaml b.yaml" DAYS=7]. In a store that
 # others may write to, what was used in the last 30 (or DAYS) days stays.

@@ -21,10 +21,11 @@ elif not importlib.util.find_spec("graft"):
         "Install it from the same repository and tag: pip install 'graft @ git+https://github.com/OWNER/graft@TAG'"
     )
 
-from graft import codedigest, config as graft_config, locks, machine
-from graft.errors import UserError
-from graft.fingerprint import fingerprint, fingerprint_of_files
-from graft.outputs import read_json
+from graft.common import codedigest, locks, machine
+from graft import config as graft_config
+from graft.common.errors import UserError
+from graft.common.fingerprint import fingerprint, fingerprint_of_files
+from graft.common.outputs import read_json
 
 
 def is_users_own(file):
@@ -247,19 +248,19 @@ def text_backbones(dataset):
 
 def uses_features(model):
     """Whether a model's method starts from the stored embeddings of its backbone."""
-    return model["stage"] == "distill" or codedigest.constant_of(f"graft.methods.{model['method']}", "USES_FEATURES")
+    return model["stage"] == "distill" or codedigest.constant_of(f"graft.training.methods.{model['method']}", "USES_FEATURES")
 
 
 def uses_pool(model):
     """Whether a model's method learns from the embeddings of the data set's unlabelled rows, too."""
     return model["stage"] == "finetune" and codedigest.constant_of(
-        f"graft.methods.{model['method']}", "USES_POOL", False
+        f"graft.training.methods.{model['method']}", "USES_POOL", False
     )
 
 
 def is_frozen(model):
     """Whether a model keeps the weights of its pretrained backbone."""
-    return model["stage"] == "finetune" and codedigest.constant_of(f"graft.methods.{model['method']}", "FROZEN")
+    return model["stage"] == "finetune" and codedigest.constant_of(f"graft.training.methods.{model['method']}", "FROZEN")
 
 
 def is_sharded(backbone):
@@ -291,7 +292,7 @@ def say_results(results, benchmarks):
         print("", *(["Worth a look:", *(f"  {line}" for line in said)] if said else []), sep="\n")
         print("Look at this before anything is trained:", *pages, f"Then: make run{named}", sep="\n  ")
     elif "tune" in workflow.dag_settings.targets:
-        from graft import modes
+        from graft.training import modes
 
         print("", modes.proposal(sorted(Path(benchmarks, "tune").glob("*.json"))), sep="\n")
     elif words.exists():
@@ -300,7 +301,7 @@ def say_results(results, benchmarks):
 
 def say_reasons_last(snakemake_logs):
     """Print why jobs failed after all that Snakemake itself still has to say."""
-    from graft import reasons
+    from graft.common import reasons
 
     atexit.register(print, "", reasons.reasons(snakemake_logs), sep="\n", file=sys.stderr)
 

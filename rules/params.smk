@@ -31,7 +31,7 @@ def libraries_of_new(wildcards):
     """The module of the model's backbone; of every backbone where a lab's own rule names the model."""
     model = settings_of_new(wildcards).get("model")
     used = [PLAN.models[model]["backbone"]] if model else PLAN.backbones
-    return sorted({f"graft.backbones.{PLAN.backbones[name]['library']}" for name in used})
+    return sorted({f"graft.networks.backbones.{PLAN.backbones[name]['library']}" for name in used})
 
 
 def code_digest(script, plugins=lambda wildcards: ()):
@@ -46,7 +46,7 @@ def hosted(script):
 
 def library_of(wildcards):
     """The module of a backbone's library."""
-    return [f"graft.backbones.{PLAN.backbones[backbone_of(wildcards)]['library']}"]
+    return [f"graft.networks.backbones.{PLAN.backbones[backbone_of(wildcards)]['library']}"]
 
 
 def method_of(wildcards):
@@ -54,18 +54,18 @@ def method_of(wildcards):
     model = PLAN.models[wildcards.model]
     methods = {
         "finetune": [
-            f"graft.methods.{model['method']}",
-            "graft.objectives.cross_entropy",
-            "graft.objectives.squared_error",
+            f"graft.training.methods.{model['method']}",
+            "graft.training.objectives.cross_entropy",
+            "graft.training.objectives.squared_error",
         ],
-        "distill": [f"graft.objectives.{model['method']}"],
+        "distill": [f"graft.training.objectives.{model['method']}"],
     }[model["stage"]]
     return [*methods, *library_of(wildcards)]
 
 
 def classifier_of(wildcards):
     """The module of a few-shot task's classifier."""
-    return [f"graft.few_shot.{PLAN.tasks[wildcards.task]['method']}"]
+    return [f"graft.few_shot.classifiers.{PLAN.tasks[wildcards.task]['method']}"]
 
 
 def handed_models(wildcards):

@@ -5,17 +5,18 @@ import contextlib
 import numpy as np
 from markupsafe import Markup
 
-from graft import codedigest, data_figures, pages
-from graft.card import how_split, in_words
-from graft.costs import estimate
-from graft.doubts import cut, nearer
-from graft.errors import UserError
-from graft.inputs import open_source
-from graft.job import job
-from graft.outputs import read_json, write_text
-from graft.readers import opener
-from graft.samples import read_manifest
-from graft.trouble import troubles
+from graft.common import codedigest
+from graft.common.errors import UserError
+from graft.common.job import job
+from graft.common.outputs import read_json, write_text
+from graft.data.card import how_split, in_words
+from graft.data.readers import opener
+from graft.data.samples import read_manifest
+from graft.data.survey.trouble import troubles
+from graft.embedding.inputs import open_source
+from graft.evaluation.doubts import cut, nearer
+from graft.report import data_figures, pages
+from graft.report.costs import estimate
 
 CLASSES, PER_SPLIT, PAIRS, FILES = 16, 3, 20, 200  # the most that the page shows of each
 LOOKED_AT = 240  # samples that the histograms are made of
@@ -306,7 +307,9 @@ def duplicate_of(fact, manifest, look):
 
 def cost_row(model, counts, measured):
     """A model's estimate as words."""
-    trains = model["stage"] == "distill" or not codedigest.constant_of(f"graft.methods.{model['method']}", "FROZEN")
+    trains = model["stage"] == "distill" or not codedigest.constant_of(
+        f"graft.training.methods.{model['method']}", "FROZEN"
+    )
     told = estimate(model, counts, measured, trains)
     return {
         "name": model["name"] + (f", {len(model['seeds'])} seeds" if len(model["seeds"]) > 1 else ""),

@@ -10,11 +10,11 @@ from pathlib import Path
 import yaml
 
 from graft import config as graft_config
-from graft import network
-from graft.images import DECODER
-from graft.outputs import read_json
+from graft.common.outputs import read_json
+from graft.data.images import DECODER
+from graft.networks import network
 from graft.store import Store
-from graft.teacher import view_seeds
+from graft.training.teacher import view_seeds
 
 DEFAULT = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
 DAYS = 30  # for which a table stays in a store of several users, whose configs are not all known here

@@ -4,12 +4,12 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from graft import network
-from graft.job import job
-from graft.metrics import agreement
-from graft.outputs import read_json, write_json
-from graft.predictions import SPLITS
-from graft.samples import read_manifest
+from graft.common.job import job
+from graft.common.outputs import read_json, write_json
+from graft.data.samples import read_manifest
+from graft.evaluation.metrics import agreement
+from graft.evaluation.predictions import SPLITS
+from graft.networks import network
 
 
 def main(teacher, student, samples, output):

@@ -4,14 +4,17 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from graft import network, predictions, ranks, teacher
-from graft.calibration import calibrated
-from graft.errors import UserError
-from graft.feature_files import features_of
-from graft.job import job
-from graft.outputs import write_json, write_torch
-from graft.runfiles import open_run, write_history
-from graft.runs import check_rows
+from graft.common import ranks
+from graft.common.errors import UserError
+from graft.common.job import job
+from graft.common.outputs import write_json, write_torch
+from graft.evaluation import predictions
+from graft.heads.calibration import calibrated
+from graft.networks import network
+from graft.store.feature_files import features_of
+from graft.training import teacher
+from graft.training.runfiles import open_run, write_history
+from graft.training.runs import check_rows
 
 logger = logging.getLogger("graft")
 

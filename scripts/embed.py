@@ -4,12 +4,12 @@ import logging
 
 import torch  # noqa: F401  (before `job`, which pins its threads)
 
-from graft import features
-from graft.device import choose_device
-from graft.embeddings import open_embedding
-from graft.feature_files import write_features
-from graft.job import gpus_of, job
-from graft.outputs import read_json, write_json
+from graft.common.device import choose_device
+from graft.common.job import gpus_of, job
+from graft.common.outputs import read_json, write_json
+from graft.embedding import features
+from graft.embedding.embeddings import open_embedding
+from graft.store.feature_files import write_features
 
 logger = logging.getLogger("graft")
 

@@ -2,11 +2,11 @@
 
 import torch  # noqa: F401  (before `job`, which pins its threads)
 
-from graft import features
-from graft.device import choose_device, choose_precision
-from graft.embeddings import open_embedding
-from graft.job import gpus_of, job
-from graft.outputs import write_json
+from graft.common.device import choose_device, choose_precision
+from graft.common.job import gpus_of, job
+from graft.common.outputs import write_json
+from graft.embedding import features
+from graft.embedding.embeddings import open_embedding
 
 
 def main(embedding, item, mode, output, counts_log, gpus=0, threads=1):

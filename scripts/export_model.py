@@ -4,12 +4,13 @@ from pathlib import Path
 
 import safetensors.torch
 
-from graft import __version__, network
-from graft.job import job
-from graft.model_card import model_card, reading_of
-from graft.outputs import read_json, write_bytes, write_json, write_text
-from graft.tables import portable
-from graft.trained_model import card_of
+from graft import __version__
+from graft.common.job import job
+from graft.common.outputs import read_json, write_bytes, write_json, write_text
+from graft.evaluation.tables import portable
+from graft.networks import network
+from graft.serving.model_card import model_card, reading_of
+from graft.serving.trained_model import card_of
 
 RESAMPLE = {
     "nearest": 0,
@@ -99,7 +100,7 @@ def preprocessor(transform, image):
 
 def copy_tokenizer(source, folder):
     """Copy the tokenizer's files, so that the exported folder stands alone."""
-    from graft.backbones.transformers import tokenizer_files
+    from graft.networks.backbones.transformers import tokenizer_files
 
     for path in tokenizer_files(source):
         write_bytes(folder / path.name, path.read_bytes())

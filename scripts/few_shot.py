@@ -5,15 +5,15 @@ import logging
 import numpy as np
 import pandas as pd
 
-from graft import few_shot
-from graft.calibration import fit_temperature, log_loss, probabilities
-from graft.episode_metrics import Episodes, figures_of
-from graft.episodes import episode_labels, sample_episodes
-from graft.errors import UserError
-from graft.feature_files import features_of
-from graft.job import Progress, job
-from graft.outputs import write_csv, write_json, write_parquet
-from graft.samples import read_manifest
+from graft.common.errors import UserError
+from graft.common.job import Progress, job
+from graft.common.outputs import write_csv, write_json, write_parquet
+from graft.data.samples import read_manifest
+from graft.evaluation.episode_metrics import Episodes, figures_of
+from graft.few_shot import classifiers
+from graft.few_shot.episodes import episode_labels, sample_episodes
+from graft.heads.calibration import fit_temperature, log_loss, probabilities
+from graft.store.feature_files import features_of
 
 logger = logging.getLogger("graft")
 SEEN = (
@@ -74,7 +74,7 @@ def open_data(samples, features, settings):
         "codes": codes,
         "groups": rows["sampling_unit"].to_numpy(),
         "rows": {split: np.flatnonzero((splits == split) & (codes >= 0)) for split in ("train", "validation", "test")},
-        "features": few_shot.prepare(embeddings, train, settings["centre"], settings["normalize"]),
+        "features": classifiers.prepare(embeddings, train, settings["centre"], settings["normalize"]),
     }
 
 
@@ -249,7 +249,7 @@ def draw(data, split, shots, queries, episodes, seed, settings):
 def run(data, drawn, settings, added=None):
     """Logits of the queries, float64, shape (episodes, queries, ways)."""
     _, support, query = drawn
-    logits = few_shot.classify(
+    logits = classifiers.classify(
         settings["method"],
         data["features"],
         support,

@@ -1,10 +1,11 @@
 """Fine-tune one backbone on one target of one data set, with one seed."""
 
-from graft import methods, ranks
-from graft.job import job
-from graft.outputs import write_torch
-from graft.runfiles import open_run, write_history
-from graft.runs import check_rows
+from graft.common import ranks
+from graft.common.job import job
+from graft.common.outputs import write_torch
+from graft.training import methods
+from graft.training.runfiles import open_run, write_history
+from graft.training.runs import check_rows
 
 
 def main(run, output_model, output_history):

@@ -1,10 +1,11 @@
 """Train a model once more without one fold of its train rows, and keep what it says of these."""
 
-from graft import methods, ranks
-from graft.held_out import write_held_out
-from graft.job import job
-from graft.runfiles import open_run
-from graft.runs import HELD_OUT, check_rows
+from graft.common import ranks
+from graft.common.job import job
+from graft.evaluation.held_out import write_held_out
+from graft.training import methods
+from graft.training.runfiles import open_run
+from graft.training.runs import HELD_OUT, check_rows
 
 
 def main(run, output):

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from graft.errors import UserError, raise_all
-from graft.job import job
-from graft.outputs import read_parquet_parts, write_parquet_parts
-from graft.tables import prediction_metadata
+from graft.common.errors import UserError, raise_all
+from graft.common.job import job
+from graft.common.outputs import read_parquet_parts, write_parquet_parts
+from graft.evaluation.tables import prediction_metadata
 
 
 def main(predictions, output):

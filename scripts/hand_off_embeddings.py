@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graft.job import job
-from graft.outputs import read_parquet_parts, write_parquet_parts
+from graft.common.job import job
+from graft.common.outputs import read_parquet_parts, write_parquet_parts
 
 
 def main(features, output):

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from graft import __version__
-from graft.job import job
-from graft.outputs import read_json, sha256_of_file, write_json
-from graft.tables import portable
+from graft.common.job import job
+from graft.common.outputs import read_json, sha256_of_file, write_json
+from graft.evaluation.tables import portable
 
 FORMAT = 1
 RUN_FILES = ("ft_model.pt", "ft_history.csv", "predictions.parquet", "metrics.json")

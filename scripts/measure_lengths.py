@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from graft.backbones import longest_input, tokenizer
-from graft.inputs import TEXT_BLOCK, in_reading_order, open_source
-from graft.job import Progress, job
-from graft.outputs import read_json, write_json
-from graft.readers import opener
-from graft.samples import read_manifest
+from graft.common.job import Progress, job
+from graft.common.outputs import read_json, write_json
+from graft.data.readers import opener
+from graft.data.samples import read_manifest
+from graft.embedding.inputs import TEXT_BLOCK, in_reading_order, open_source
+from graft.networks.backbones import longest_input, tokenizer
 
 logger = logging.getLogger("graft")
 STEP = 64  # proposed lengths are multiples of it: networks compute them no slower

@@ -1,10 +1,10 @@
 """Measure how near validation, test and pool rows lie to the train rows, by embeddings that are there already."""
 
-from graft.feature_files import blocks_of
-from graft.job import job
-from graft.nearness import measure
-from graft.outputs import write_json
-from graft.samples import read_manifest
+from graft.common.job import job
+from graft.common.outputs import write_json
+from graft.data.samples import read_manifest
+from graft.evaluation.nearness import measure
+from graft.store.feature_files import blocks_of
 
 
 def main(samples, features, backbone, output):

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from graft.card import in_words
-from graft.config_plan import known_backbones
-from graft.doubts import cut
-from graft.errors import UserError
-from graft.outputs import write_text
-from graft.splits import make_splits, strata
-from graft.survey import survey
-from graft.survey.looking import look
-from graft.trouble import troubles
+from graft.common.errors import UserError
+from graft.common.outputs import write_text
+from graft.config.plan import known_backbones
+from graft.data.card import in_words
+from graft.data.splitting.splits import make_splits, strata
+from graft.data.survey import survey
+from graft.data.survey.looking import look
+from graft.data.survey.trouble import troubles
+from graft.evaluation.doubts import cut
 
 HERE = Path(__file__).resolve().parents[1]
 TOKENS_PER_WORD, CHARACTERS_PER_TOKEN = 4 / 3, 5  # of English prose; make check counts

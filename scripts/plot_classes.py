@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from graft.job import job
-from graft.plots import GREY, PALETTE, draw, legend_beside, say_empty, shorten, thin
-from graft.samples import read_manifest
-from graft.tables import printable
+from graft.common.job import job
+from graft.data.samples import read_manifest
+from graft.evaluation.tables import printable
+from graft.report.plots import GREY, PALETTE, draw, legend_beside, say_empty, shorten, thin
 
 SPLITS = {"train": PALETTE[0], "validation": PALETTE[4], "test": PALETTE[2]}
 

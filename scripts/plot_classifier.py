@@ -1,10 +1,10 @@
 """Draw what a trained classifier has learnt: its training, its confusions, each class, its calibration, its mistakes."""
 
-from graft import readers
-from graft.figures import confusion, learning_curves, mistakes, per_class, reliability
-from graft.job import job
-from graft.plots import read_judged, with_groups
-from graft.samples import read_manifest
+from graft.common.job import job
+from graft.data import readers
+from graft.data.samples import read_manifest
+from graft.report.figures import confusion, learning_curves, mistakes, per_class, reliability
+from graft.report.plots import read_judged, with_groups
 
 
 def main(history, predictions, samples, dataset, entry, output):

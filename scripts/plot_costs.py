@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from graft.closing import RANKED_BY
-from graft.job import job
-from graft.metrics import UNDEFINED
-from graft.outputs import read_json, write_csv
-from graft.plots import PALETTE, beside, draw, head, say_empty, shorten, thin
-from graft.tables import METRIC_NAMES
+from graft.common.job import job
+from graft.common.outputs import read_json, write_csv
+from graft.evaluation.metrics import UNDEFINED
+from graft.evaluation.tables import METRIC_NAMES
+from graft.report.closing import RANKED_BY
+from graft.report.plots import PALETTE, beside, draw, head, say_empty, shorten, thin
 
 STEPS = {  # what a model's time goes into -> colour
     "embedding by the pretrained network": PALETTE[5],

@@ -1,9 +1,9 @@
 """Draw a distilled student beside its teacher: quality, cost and agreement."""
 
-from graft.job import job
-from graft.outputs import read_json
-from graft.plots import GREY, PALETTE, draw, head, say_empty
-from graft.tables import METRIC_NAMES
+from graft.common.job import job
+from graft.common.outputs import read_json
+from graft.evaluation.tables import METRIC_NAMES
+from graft.report.plots import GREY, PALETTE, draw, head, say_empty
 
 BETTER_HIGH = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "average_precision", "r2")
 COSTS = {"parameters": "parameters", "flops": "FLOPs per sample", "bytes": "bytes of weights"}

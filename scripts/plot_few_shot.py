@@ -3,9 +3,9 @@
 from itertools import cycle, product
 from pathlib import Path
 
-from graft.job import job
-from graft.outputs import read_json
-from graft.plots import GREY, MARKERS, PALETTE, draw, legend_beside, say_empty, shorten
+from graft.common.job import job
+from graft.common.outputs import read_json
+from graft.report.plots import GREY, MARKERS, PALETTE, draw, legend_beside, say_empty, shorten
 
 
 def main(metrics, output, dataset):

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from graft.job import job
-from graft.metrics import mean_interval, regression_metrics, wilson
-from graft.plots import GREY, PALETTE, draw, head, read_judged, say_empty, shorten
-from graft.samples import read_manifest
+from graft.common.job import job
+from graft.data.samples import read_manifest
+from graft.evaluation.metrics import mean_interval, regression_metrics, wilson
+from graft.report.plots import GREY, PALETTE, draw, head, read_judged, say_empty, shorten
 
 MOST = 60  # groups; of more, the worst are drawn
 CLASSES = 24  # columns of the table of errors; of more classes, those with the most errors

@@ -1,10 +1,10 @@
 """Draw what a model of a measured value has learnt: its training, its predictions, its error bars, its largest errors."""
 
-from graft import readers
-from graft.figures import learning_curves, mistakes, regression
-from graft.job import job
-from graft.plots import read_judged
-from graft.samples import read_manifest
+from graft.common.job import job
+from graft.data import readers
+from graft.data.samples import read_manifest
+from graft.report.figures import learning_curves, mistakes, regression
+from graft.report.plots import read_judged
 
 
 def main(history, predictions, samples, dataset, entry, output):

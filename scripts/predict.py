@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from graft import network
-from graft.codedigest import constant_of
-from graft.config_schema import plugins
-from graft.feature_files import blocks_of
-from graft.held_out import read_held_out
-from graft.job import job
-from graft.outputs import write_json
-from graft.predictions import metrics_of, predict, write_predictions
-from graft.samples import read_manifest
+from graft.common.codedigest import constant_of
+from graft.common.job import job
+from graft.common.outputs import write_json
+from graft.config.schema import plugins
+from graft.data.samples import read_manifest
+from graft.evaluation.held_out import read_held_out
+from graft.evaluation.predictions import metrics_of, predict, write_predictions
+from graft.networks import network
+from graft.store.feature_files import blocks_of
 
 logger = logging.getLogger("graft")
 
@@ -41,7 +41,7 @@ def main(samples, model, features, output_predictions, output_metrics, held_out=
 
 def adapts(method):
     """Whether a method makes a model for the domain of the pool, not for that of its labelled rows."""
-    return method in plugins("methods") and constant_of(f"graft.methods.{method}", "USES_POOL")
+    return method in plugins("training/methods") and constant_of(f"graft.training.methods.{method}", "USES_POOL")
 
 
 def drawn(split):

@@ -13,9 +13,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from graft.errors import UserError
-from graft.job import gpus_of, job, keep_freed_memory, pin_threads
-from graft.trained_model import beside, find_model
+from graft.common.errors import UserError
+from graft.common.job import gpus_of, job, keep_freed_memory, pin_threads
+from graft.serving.trained_model import beside, find_model
 
 STARTED = time.monotonic()
 SUFFIXES = (".csv", ".parquet")
@@ -32,9 +32,9 @@ def main(model, data, out, given=None, resources=None, column=None, precision="a
     # Here and not above: a wrong name or path is told before torch is loaded, which takes seconds.
     import torch
 
-    from graft import network
-    from graft.device import choose_device
-    from graft.new_predictions import predict_new
+    from graft.common.device import choose_device
+    from graft.networks import network
+    from graft.serving.new_predictions import predict_new
 
     threads = threads or torch.get_num_threads()
     pin_threads(threads)
@@ -69,8 +69,8 @@ def columns_of(path):
 
 
 def write(path, table, content):
-    from graft.outputs import write_csv
-    from graft.predictions import write_predictions
+    from graft.common.outputs import write_csv
+    from graft.evaluation.predictions import write_predictions
 
     try:
         if path.suffix == ".csv":
@@ -83,7 +83,7 @@ def write(path, table, content):
 
 def summary(table, content, out, novelty):
     """Lines that tell where the table is and what is in it; `novelty` as predict_new gave it."""
-    from graft.readers.rows import listed
+    from graft.data.listing.rows import listed
 
     bad = table[table["problem"].notna()]
     yield f"Table: {out} ({len(table):,} samples, by {content['name']}, seed {content['seed']})"

@@ -1,9 +1,9 @@
 """Read a data set once: who its samples are, which split they are in, what is wrong with them."""
 
-from graft.fingerprint import root_of
-from graft.job import job
-from graft.outputs import read_json
-from graft.prepare import prepare, write
+from graft.common.fingerprint import root_of
+from graft.common.job import job
+from graft.common.outputs import read_json
+from graft.data.prepare import prepare, write
 
 
 def main(name, dataset, entry, outputs, threads=1):

@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from graft import closing, index_page
-from graft.choosing import COLUMNS, Candidate, choose
-from graft.doubts import cut, nearer, worse_on_test
-from graft.job import job
-from graft.metrics import headline
-from graft.outputs import read_json, write_csv, write_text
-from graft.samples import read_manifest
-from graft.tables import read_predictions
+from graft.common.job import job
+from graft.common.outputs import read_json, write_csv, write_text
+from graft.data.samples import read_manifest
+from graft.evaluation.choosing import COLUMNS, Candidate, choose
+from graft.evaluation.doubts import cut, nearer, worse_on_test
+from graft.evaluation.metrics import headline
+from graft.evaluation.tables import read_predictions
+from graft.report import closing, index_page
 
 IDENTITY = ("stage", "dataset", "target", "model", "backbone", "method", "seed")
 COSTS = ("ways", "shots", "parameters", "temperature")

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from graft import features, kernels
-from graft.device import choose_device, choose_precision, precisions
-from graft.inputs import open_inputs, open_source
-from graft.job import gpus_of, job
-from graft.modes import propose
-from graft.outputs import write_json
-from graft.samples import read_manifest
-from graft.speed import BATCH, FORWARDS, embedding_rate, spread, training_rate
+from graft.common.device import choose_device, choose_precision, precisions
+from graft.common.job import gpus_of, job
+from graft.common.outputs import write_json
+from graft.data.samples import read_manifest
+from graft.embedding import features
+from graft.embedding.inputs import open_inputs, open_source
+from graft.networks.cpu import kernels
 from graft.store import Store
+from graft.training.modes import propose
+from graft.training.speed import BATCH, FORWARDS, embedding_rate, spread, training_rate
 
 logger = logging.getLogger("graft")
 LAYOUTS = ("channels_last", "contiguous")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from graft.intervals import mean_over_seeds, mean_over_splits
-from graft.outputs import read_json, write_text
+from graft.common.outputs import read_json, write_text
+from graft.evaluation.intervals import mean_over_seeds, mean_over_splits
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"

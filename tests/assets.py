@@ -7,8 +7,8 @@ $GRAFT_TEST_CACHE, or tests/.cache, under a digest of the code that makes them. 
 import os
 from pathlib import Path
 
+from graft.common.outputs import sha256_of
 from graft.fetch import fetch_backbone, fetch_dataset
-from graft.outputs import sha256_of
 
 HERE = Path(__file__).parent
 LIBRARY = HERE.parent / "scripts" / "graft"
@@ -104,5 +104,9 @@ def _fetched(fetch, name, entry, kind):
 
 
 def _code_digest():
-    files = [*(LIBRARY / "fetch").glob("*.py"), *(LIBRARY / "backbones").glob("*.py"), LIBRARY / "weights.py"]
+    files = [
+        *(LIBRARY / "fetch").rglob("*.py"),
+        *(LIBRARY / "networks/backbones").glob("*.py"),
+        LIBRARY / "networks/weights.py",
+    ]
     return sha256_of(*(file.read_bytes() for file in sorted(files)))

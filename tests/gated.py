@@ -78,7 +78,7 @@ def checkout(folder):
     for part in PARTS:
         source = ROOT / part
         shutil.copytree(source, folder / part) if source.is_dir() else shutil.copy(source, folder / part)
-    (folder / "scripts/graft/methods/gated.py").write_text(METHOD)
+    (folder / "scripts/graft/training/methods/gated.py").write_text(METHOD)
     return folder
 
 

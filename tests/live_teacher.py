@@ -3,15 +3,16 @@
 import numpy as np
 import torch
 
-from graft import features, kernels
-from graft.augment import draw_views
-from graft.calibration import calibrated
-from graft.inputs import open_inputs
-from graft.predictions import teaching_logits
+from graft.embedding import features
+from graft.embedding.inputs import open_inputs
+from graft.evaluation.predictions import teaching_logits
+from graft.heads.calibration import calibrated
+from graft.networks.augment import draw_views
+from graft.networks.cpu import kernels
 
 
 class LiveTeacher:
-    """Stands in for graft.teacher.StoredTeacher; `forwards` counts the samples that it looked at."""
+    """Stands in for graft.training.teacher.StoredTeacher; `forwards` counts the samples that it looked at."""
 
     def __init__(self, run, content, folder):
         self.run, self.content, self.forwards = run, content, 0

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 
-from graft.calibration import probabilities
-from graft.outputs import write_csv, write_json, write_parquet
+from graft.common.outputs import write_csv, write_json, write_parquet
+from graft.heads.calibration import probabilities
 
 
 def classes_of(count):

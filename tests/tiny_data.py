@@ -10,7 +10,7 @@ import tifffile
 import yaml
 from PIL import Image
 
-from graft.prepare import prepare
+from graft.data.prepare import prepare
 
 UNTRAINED = {"library": "timm", "architecture": "tf_efficientnet_lite0", "input_size": 32, "source": {"random": True}}
 THREE_WAY = {"split": {"validation": 0.2, "test": 0.2}, "folds": 2}

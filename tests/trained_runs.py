@@ -5,13 +5,14 @@ from types import SimpleNamespace
 
 import torch
 
-from graft import backbones, features, network
-from graft.feature_files import write_features
-from graft.outputs import write_json, write_text, write_torch
-from graft.prepare import prepare, write
-from graft.readers import complete
-from graft.runs import meaning_of
+from graft.common.outputs import write_json, write_text, write_torch
+from graft.data.prepare import prepare, write
+from graft.data.readers import complete
+from graft.embedding import features
+from graft.networks import backbones, network
 from graft.store import Store
+from graft.store.feature_files import write_features
+from graft.training.runs import meaning_of
 from tiny_data import THREE_WAY
 
 MODEL = "cells.tiny.full"

@@ -5,8 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graft.common.errors import UserErrors
 from graft.config import load
-from graft.errors import UserErrors
 
 GOOD = """
 datasets:

@@ -9,7 +9,7 @@ import zipfile
 import huggingface_hub
 import pytest
 
-from graft.errors import UserError
+from graft.common.errors import UserError
 from graft.fetch import archives, fetch_backbone, fetch_dataset
 from graft.fetch import download as downloads
 from graft.fetch.archives import extract

@@ -12,10 +12,10 @@ import pytest
 import tifffile
 from PIL import EpsImagePlugin, Image
 
-from graft.errors import UserError
-from graft.images import decode
-from graft.prepare import prepare
-from graft.readers import opener
+from graft.common.errors import UserError
+from graft.data.images import decode
+from graft.data.prepare import prepare
+from graft.data.readers import opener
 from tiny_data import encoded, image_folder, pixels, prepared
 
 

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save
 from transformers import BertConfig, BertModel
 
-from graft import backbones
-from graft.errors import UserError
+from graft.common.errors import UserError
+from graft.common.outputs import read_json, write_json
 from graft.fetch import fetch_backbone
-from graft.outputs import read_json, write_json
+from graft.networks import backbones
 
 ENTRY = {"library": "timm", "architecture": "test_resnet"}
 

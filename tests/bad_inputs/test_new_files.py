@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 import predict_files
-from graft import network, new_predictions
-from graft.errors import UserError
-from graft.feature_files import read_features, write_features
-from graft.outputs import read_json, write_json, write_torch
-from graft.trained_model import find_model
+from graft.common.errors import UserError
+from graft.common.outputs import read_json, write_json, write_torch
+from graft.networks import network
+from graft.serving import new_predictions
+from graft.serving.trained_model import find_model
+from graft.store.feature_files import read_features, write_features
 from running import ROOT
 from tiny_data import encoded, image_folder, pixels, text_table, tiff, write_lines
 from trained_runs import MODEL, finished_run
@@ -308,4 +309,4 @@ def test_a_wrong_name_is_told_before_torch_is_loaded(grey):
     command = [sys.executable, "-X", "importtime", script, "cell.tiny.full", results, "--results", results]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and "did you mean" in done.stderr and "Traceback" not in done.stderr
-    assert re.search(r"\| +graft.errors$", done.stderr, re.M) and not re.search(r"\| +torch$", done.stderr, re.M)
+    assert re.search(r"\| +graft.common.errors$", done.stderr, re.M) and not re.search(r"\| +torch$", done.stderr, re.M)

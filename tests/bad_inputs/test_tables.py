@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graft.errors import UserError
-from graft.readers import list_samples
-from graft.readers.rows import inside
+from graft.common.errors import UserError
+from graft.data.listing.rows import inside
+from graft.data.readers import list_samples
 from tiny_data import encoded, image_folder, pixels, prepared, text_table, write_lines
 
 TEXT = {"table": "t.csv", "columns": {"text": "text", "id": "id"}}

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graft.errors import UserError
-from graft.readers import opener
+from graft.common.errors import UserError
+from graft.data.readers import opener
 from tiny_data import prepared, write_lines
 
 ENTRY = {"table": "t.csv", "columns": {"text": "text", "id": "id"}}

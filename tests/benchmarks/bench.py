@@ -15,8 +15,8 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent / "scripts")]
 def main(row, output):
     """Run the files of `row` (all of them if None), print the table, write the JSON."""
     from benchmarks import harness
-    from graft.job import keep_freed_memory
-    from graft.outputs import write_json
+    from graft.common.job import keep_freed_memory
+    from graft.common.outputs import write_json
 
     keep_freed_memory()
     files = sorted(path.stem for path in HERE.glob("p[0-9]*.py"))

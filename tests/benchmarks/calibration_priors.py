@@ -12,7 +12,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from graft import calibration, heads
+from graft.heads import calibration, solvers
 
 WIDTHS = (0.1, 0.25, 0.5, 1.0, 2.0, 100.0)
 
@@ -43,9 +43,9 @@ def of_intercepts(classes, rows, seed):
     labels[:classes] = np.arange(classes)
     features = draw.normal(size=(len(labels), 10)) + draw.uniform(0.5, 2) * np.eye(10)[labels]
     own, fitted, asked = slice(0, 300), slice(300, 300 + rows), slice(300 + rows, None)
-    weight = heads.balanced_weights(labels[own], classes)
-    weights, biases = heads.fit_logistic(features[own], labels[own], classes, [10.0 ** draw.uniform(-3, 0)], weight)
-    logits = heads.outputs(features, weights[0], biases[0])
+    weight = solvers.balanced_weights(labels[own], classes)
+    weights, biases = solvers.fit_logistic(features[own], labels[own], classes, [10.0 ** draw.uniform(-3, 0)], weight)
+    logits = solvers.outputs(features, weights[0], biases[0])
     shift = calibration.log_shares(np.bincount(labels[own], minlength=classes))
 
     def loss(facts):

@@ -23,15 +23,16 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import assets  # noqa: E402
-from graft import calibration, features, heads  # noqa: E402
-from graft.fingerprint import root_of  # noqa: E402
-from graft.inputs import open_source  # noqa: E402
-from graft.intervals import mean_over_splits  # noqa: E402
-from graft.metrics import classification_metrics  # noqa: E402
-from graft.prepare import prepare  # noqa: E402
-from graft.probe import solve_probe  # noqa: E402
-from graft.readers import complete  # noqa: E402
-from graft.rotation import steadied  # noqa: E402
+from graft.common.fingerprint import root_of  # noqa: E402
+from graft.data.prepare import prepare  # noqa: E402
+from graft.data.readers import complete  # noqa: E402
+from graft.embedding import features  # noqa: E402
+from graft.embedding.inputs import open_source  # noqa: E402
+from graft.evaluation.intervals import mean_over_splits  # noqa: E402
+from graft.evaluation.metrics import classification_metrics  # noqa: E402
+from graft.heads import calibration, solvers  # noqa: E402
+from graft.heads.probe import solve_probe  # noqa: E402
+from graft.heads.rotation import steadied  # noqa: E402
 from graft.store import Store  # noqa: E402
 
 SEEDS = range(10)
@@ -64,9 +65,9 @@ def embedded(name, work):
 def as_it_was(embeddings, codes, splits, folds, facts):
     """Test probabilities of the recipe up to version 0.1."""
     train, validation = splits == "train", splits == "validation"
-    classes, l2s = len(facts["classes"]), heads.L2S[6:]
-    found = heads.fit_logistic(embeddings[train], codes[train], classes, l2s)
-    outputs = [heads.outputs(embeddings, weight, bias) for weight, bias in zip(*found, strict=True)]
+    classes, l2s = len(facts["classes"]), solvers.L2S[6:]
+    found = solvers.fit_logistic(embeddings[train], codes[train], classes, l2s)
+    outputs = [solvers.outputs(embeddings, weight, bias) for weight, bias in zip(*found, strict=True)]
     best = min(outputs, key=lambda logits: calibration.log_loss(logits[validation], codes[validation]).mean())
     return softmax(best[splits == "test"] / free_temperature(best[validation], codes[validation]), axis=1)
 
@@ -89,7 +90,7 @@ def as_it_is(embeddings, codes, splits, folds, facts):
     solved = solve_probe(embeddings, codes, splits, folds, facts, settings, unit=unit, refit=True)
     known = np.isfinite(solved["outputs"][:, 0])
     made = calibration.fit_calibration(solved["outputs"][known], codes[known])
-    logits = heads.outputs(embeddings[splits == "test"], solved["weight"], solved["bias"])
+    logits = solvers.outputs(embeddings[splits == "test"], solved["weight"], solved["bias"])
     return calibration.probabilities(logits, **made)
 
 

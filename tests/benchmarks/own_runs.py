@@ -5,17 +5,17 @@ import torch
 import assets
 from benchmarks.harness import THREADS
 from graft import config as graft_config
-from graft import features
-from graft.device import choose_precision
-from graft.feature_files import write_features
-from graft.fingerprint import root_of
-from graft.inputs import open_inputs, open_source
-from graft.prepare import prepare, write
-from graft.readers import complete
-from graft.runs import Run
-from graft.samples import read_manifest
-from graft.state import State
+from graft.common.device import choose_precision
+from graft.common.fingerprint import root_of
+from graft.data.prepare import prepare, write
+from graft.data.readers import complete
+from graft.data.samples import read_manifest
+from graft.embedding import features
+from graft.embedding.inputs import open_inputs, open_source
 from graft.store import Store
+from graft.store.feature_files import write_features
+from graft.training.runs import Run
+from graft.training.state import State
 
 UNREAD = {"source": {"path": "unread"}}  # the config's check wants one; the backbone itself comes with the run
 CPU = torch.device("cpu")

@@ -15,15 +15,17 @@ import assets
 from benchmarks.elpv import Files
 from benchmarks.harness import THREADS, Row, alternate
 from benchmarks.seed_loop import freeze_all_but, predict_vision, train_vision
-from graft import backbones, features, kernels
-from graft.device import choose_precision
-from graft.fingerprint import root_of
-from graft.inputs import open_source
-from graft.metrics import auroc
-from graft.outputs import write_json
-from graft.prepare import prepare
-from graft.probe import solve_probe
-from graft.readers import complete
+from graft.common.device import choose_precision
+from graft.common.fingerprint import root_of
+from graft.common.outputs import write_json
+from graft.data.prepare import prepare
+from graft.data.readers import complete
+from graft.embedding import features
+from graft.embedding.inputs import open_source
+from graft.evaluation.metrics import auroc
+from graft.heads.probe import solve_probe
+from graft.networks import backbones
+from graft.networks.cpu import kernels
 from graft.store import Store
 
 COUNT, SIZE, EPOCHS, BATCH = 600, 224, 20, 32

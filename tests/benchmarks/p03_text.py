@@ -11,9 +11,10 @@ import assets
 from benchmarks.harness import Row, alternate
 from benchmarks.own_runs import Prepared, backbone, logits
 from benchmarks.trainers import classifier, dynamic_padding, padded_to, trained
-from graft import backbones, methods
-from graft.batches import shuffled_batches
-from graft.inputs import open_inputs
+from graft.embedding.inputs import open_inputs
+from graft.networks import backbones
+from graft.training import methods
+from graft.training.batches import shuffled_batches
 
 TRAIN, VALIDATION, TEST, BATCH, LENGTH, LR = 384, 32, 384, 16, 512, 5e-5
 TOPICS = ["sci.crypt", "sci.electronics", "sci.med", "sci.space"]

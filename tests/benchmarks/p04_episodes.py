@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader
 
 from benchmarks.harness import Row, alternate
 from benchmarks.seed_loop import prototypical
-from graft import few_shot
-from graft.episodes import episode_labels, sample_episodes
+from graft.few_shot import classifiers
+from graft.few_shot.episodes import episode_labels, sample_episodes
 
 EPISODES, WAYS, SHOTS, QUERIES, WIDTH, CLASSES = 10_000, 5, 5, 15, 512, 64
 THREADS = 1  # as rule few_shot has it
@@ -51,7 +51,7 @@ def run():
     support_labels = torch.from_numpy(episode_labels(WAYS, SHOTS))
 
     def ours():
-        return classes.gather(1, few_shot.classify("prototypes", features, support, query, WAYS).argmax(-1))
+        return classes.gather(1, classifiers.classify("prototypes", features, support, query, WAYS).argmax(-1))
 
     @torch.inference_mode()
     def seed():

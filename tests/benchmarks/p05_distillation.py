@@ -12,8 +12,8 @@ from benchmarks.harness import Row, alternate
 from benchmarks.own_runs import Prepared, backbone
 from distill import answers
 from graft import config as graft_config
-from graft.objectives import kd
-from graft.teacher import StoredTeacher
+from graft.training.objectives import kd
+from graft.training.teacher import StoredTeacher
 from live_teacher import LiveTeacher
 
 COUNT, SIZE, REPEATS = 600, 96, 5

@@ -10,10 +10,10 @@ import assets
 from benchmarks.elpv import ENTRY
 from benchmarks.harness import THREADS, Row
 from benchmarks.own_runs import backbone
-from graft import features
-from graft.fingerprint import root_of
-from graft.inputs import open_source
-from graft.prepare import prepare
+from graft.common.fingerprint import root_of
+from graft.data.prepare import prepare
+from graft.embedding import features
+from graft.embedding.inputs import open_source
 from graft.store import Store
 
 COLD, NEW, SIZE, REPEATS = 2000, 20, 160, 3

@@ -5,7 +5,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from benchmarks.harness import THREADS, Row, alternate
-from graft import heads
+from graft.heads import solvers
 
 ROWS, WIDTH, CLASSES, SUBSETS = 2000, 384, 4, 5
 L2S = np.logspace(-4, 1, 20)
@@ -24,15 +24,15 @@ def run():
 
 def _ridge(features, values, masks):
     def ours():
-        return heads.fit_ridge(features, values, np.tile(L2S, SUBSETS), np.repeat(masks, len(L2S), axis=0))
+        return solvers.fit_ridge(features, values, np.tile(L2S, SUBSETS), np.repeat(masks, len(L2S), axis=0))
 
     def one():
-        return heads.fit_ridge(features, values, L2S[MIDDLE : MIDDLE + 1], masks[0])
+        return solvers.fit_ridge(features, values, L2S[MIDDLE : MIDDLE + 1], masks[0])
 
     ours_s, one_s, (weights, biases), _ = alternate(ours, one, repeats=9, threads=HALF)
     scaled, kept = _standardised(features, masks), masks[0] > 0
     model = Ridge(alpha=L2S[MIDDLE] * kept.sum()).fit(scaled[kept], values[kept])
-    predicted = heads.scores(features, weights[MIDDLE : MIDDLE + 1], biases[MIDDLE : MIDDLE + 1])[0, :, 0].numpy()
+    predicted = solvers.scores(features, weights[MIDDLE : MIDDLE + 1], biases[MIDDLE : MIDDLE + 1])[0, :, 0].numpy()
     far = np.abs(predicted - model.predict(scaled)).max() / values.std()
     return Row(
         "P7",
@@ -51,10 +51,10 @@ def _logistic(features, labels, masks):
 
     def ours():
         weights = np.repeat(masks, len(L2S), axis=0)
-        return heads.fit_logistic(features, labels, CLASSES, np.tile(L2S, SUBSETS), weights)
+        return solvers.fit_logistic(features, labels, CLASSES, np.tile(L2S, SUBSETS), weights)
 
     def one():
-        return heads.fit_logistic(features, labels, CLASSES, L2S[MIDDLE : MIDDLE + 1], masks[0])
+        return solvers.fit_logistic(features, labels, CLASSES, L2S[MIDDLE : MIDDLE + 1], masks[0])
 
     def scikit_learn(tolerance=1e-5):
         model = LogisticRegression(C=1 / (L2S[MIDDLE] * kept.sum()), tol=tolerance, max_iter=1000)
@@ -63,7 +63,7 @@ def _logistic(features, labels, masks):
     exact = scikit_learn(1e-10)
     for name, what, other in (("P7b", "one of them", one), ("P7c", "one by scikit-learn", scikit_learn)):
         ours_s, other_s, (weights, biases), theirs = alternate(ours, other, threads=HALF)
-        quality = {"ours": torch.softmax(heads.scores(features, weights, biases)[MIDDLE], -1).numpy()}
+        quality = {"ours": torch.softmax(solvers.scores(features, weights, biases)[MIDDLE], -1).numpy()}
         if other is scikit_learn:
             quality["other"] = theirs
         yield Row(

@@ -16,9 +16,9 @@ from torchvision.datasets import ImageFolder
 
 import assets
 from benchmarks.harness import Row, alternate
-from graft import images
-from graft.fingerprint import root_of
-from graft.outputs import sha256_of
+from graft.common.fingerprint import root_of
+from graft.common.outputs import sha256_of
+from graft.data import images
 from graft.store import Store
 
 SIZE, BATCH, BATCHES, SHARD = 224, 64, 16, 1024

@@ -71,13 +71,16 @@ def measure(stage, modality, folder):
     import hand_off_embeddings
     import predict
     import prepare_data
-    from graft import features, network, prepare, probe, readers  # noqa: F401  (what the stages import is not theirs)
-    from graft.feature_files import write_features
-    from graft.inputs import open_source
-    from graft.job import keep_freed_memory
-    from graft.outputs import write_torch
-    from graft.samples import read_manifest
+    from graft.common.job import keep_freed_memory
+    from graft.common.outputs import write_torch
+    from graft.data import prepare, readers  # noqa: F401  (what the stages import is not theirs)
+    from graft.data.samples import read_manifest
+    from graft.embedding import features
+    from graft.embedding.inputs import open_source
+    from graft.heads import probe  # noqa: F401
+    from graft.networks import network  # noqa: F401
     from graft.store import Store
+    from graft.store.feature_files import write_features
 
     folder = Path(folder)
     torch.set_num_threads(THREADS)
@@ -144,7 +147,7 @@ def _backbone(modality):
 
 def _model(modality, target):
     """The content of an ft_model.pt with a random head, and those of the folds."""
-    from graft.network import FORMAT
+    from graft.networks.network import FORMAT
 
     draw, spec, folds = torch.Generator().manual_seed(0), _backbone(modality).spec, ENTRY.get("folds", 5)
     weight = torch.randn(1 + folds, 2, spec["width"], generator=draw)

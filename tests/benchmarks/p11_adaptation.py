@@ -14,16 +14,16 @@ import assets
 from benchmarks.elpv import ENTRY
 from benchmarks.harness import THREADS, Row, alternate
 from benchmarks.own_runs import backbone
-from graft import features
-from graft.calibration import log_loss, probabilities
-from graft.fingerprint import root_of
-from graft.heads import DEAD, L2S, fit_logistic
-from graft.inputs import open_source
-from graft.methods.coral import align, moved
-from graft.metrics import auroc
-from graft.prepare import prepare
-from graft.readers import complete
+from graft.common.fingerprint import root_of
+from graft.data.prepare import prepare
+from graft.data.readers import complete
+from graft.embedding import features
+from graft.embedding.inputs import open_source
+from graft.evaluation.metrics import auroc
+from graft.heads.calibration import log_loss, probabilities
+from graft.heads.solvers import DEAD, L2S, fit_logistic
 from graft.store import Store
+from graft.training.methods.coral import align, moved
 
 SIZE, L2, HELD_OUT = 160, 0.1, 0.2
 ELPV = {**ENTRY, "targets": {**ENTRY["targets"], "type": {"column": "type", "classes": ["mono", "poly"]}}}

@@ -4,8 +4,8 @@ import torch
 from accelerate.state import AcceleratorState
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, Trainer, TrainingArguments
 
-from graft import backbones
-from graft.backbones.transformers import make_config
+from graft.networks import backbones
+from graft.networks.backbones.transformers import make_config
 
 
 def classifier(folder, classes, **options):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from assets import dataset
-from graft.readers import root_of
+from graft.data.readers import root_of
 from running import ROOT, bytes_of, graft
 
 pytestmark = pytest.mark.workflow

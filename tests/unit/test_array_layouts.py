@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from graft.errors import UserError
-from graft.images import decode
-from graft.readers import opener
+from graft.common.errors import UserError
+from graft.data.images import decode
+from graft.data.readers import opener
 from tiny_data import class_folders, npy, prepared
 
 LAST = [

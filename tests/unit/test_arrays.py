@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from graft.common.errors import UserError
 from graft.config import load
-from graft.errors import UserError
 from tiny_data import pixels, prepared
 
 

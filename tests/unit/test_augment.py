@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
-from graft.augment import KINDS, VIEW, apply_views, draw_views, view_seed
-from graft.outputs import sha256_of
+from graft.common.outputs import sha256_of
+from graft.networks.augment import KINDS, VIEW, apply_views, draw_views, view_seed
 
 CONTENTS = [sha256_of(str(i)) for i in range(4000)]
 FEW = CONTENTS[:64]

@@ -16,13 +16,13 @@ from torchvision import models
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 import assets
-from graft import backbones
-from graft.backbones import torchvision as vision
-from graft.backbones.transformers import _longest, make_config
-from graft.errors import UserError
+from graft.common.errors import UserError
+from graft.common.outputs import read_json
 from graft.fetch import fetch_backbone
-from graft.outputs import read_json
-from graft.pooling import KEYS, pool, said_beside
+from graft.networks import backbones
+from graft.networks.backbones import torchvision as vision
+from graft.networks.backbones.transformers import _longest, make_config
+from graft.networks.pooling import KEYS, pool, said_beside
 
 FAMILIES = [
     "resnet18",

@@ -7,8 +7,8 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from graft.errors import UserError
-from graft.images import decode, read
+from graft.common.errors import UserError
+from graft.data.images import decode, read
 from tiny_data import encoded, npy, pixels, png16, tiff
 
 EXTRA = {"unspecified": 0, "assocalpha": 1, "unassalpha": 2}

@@ -10,12 +10,12 @@ import yaml
 
 from assets import backbone
 from check_data import main
-from graft.backbones import longest_input
+from graft.common.outputs import read_json, write_json
 from graft.config import load, plan
-from graft.costs import estimate
-from graft.doubts import cut
-from graft.outputs import read_json, write_json
-from graft.prepare import prepare, write
+from graft.data.prepare import prepare, write
+from graft.evaluation.doubts import cut
+from graft.networks.backbones import longest_input
+from graft.report.costs import estimate
 from graft.store import Store
 from measure_lengths import main as measure_lengths
 from measure_speed import main as measure_speed

@@ -7,8 +7,8 @@ from scipy import stats
 from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score, roc_auc_score, root_mean_squared_error
 
-from graft.choosing import Candidate
-from graft.choosing import choose as choose_by
+from graft.evaluation.choosing import Candidate
+from graft.evaluation.choosing import choose as choose_by
 
 CLASSES = ["a", "b"]
 METRICS = ("auroc", "accuracy")
@@ -198,7 +198,7 @@ def test_one_group_alone_tells_nothing_apart():
 @pytest.mark.parametrize(("metric", "rare"), [("auroc", 1), ("auroc", 2), ("auroc", 3), ("balanced_accuracy", 2)])
 def test_equal_models_are_hardly_ever_told_apart_by_few_rows_of_a_class(monkeypatch, metric, rare):
     """Of two models that know equally much, the luck of one or two rows must not make a leader: in about 5 % of draws at most."""
-    monkeypatch.setattr("graft.choosing.RESAMPLES", 200)
+    monkeypatch.setattr("graft.evaluation.choosing.RESAMPLES", 200)
     labels, leads = np.repeat([0, 1], [60 - rare, rare]), 0
     for seed in range(30):
         noise = np.random.default_rng(seed).normal(size=(2, 60))

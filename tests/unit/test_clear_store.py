@@ -5,9 +5,9 @@ import torch
 
 from clear_store import main
 from graft import config as graft_config
-from graft.images import DECODER
-from graft.network import FORMAT
-from graft.outputs import sha256_of, write_json
+from graft.common.outputs import sha256_of, write_json
+from graft.data.images import DECODER
+from graft.networks.network import FORMAT
 from graft.store import Store
 
 FIT = {"size": 32, "fit": "stretch", "crop": 1.0, "interpolation": "bilinear"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from graft import codedigest
+from graft.common import codedigest
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from graft.config import load
-from graft.prepare import prepare
-from graft.survey.columns import guess_roles
-from graft.survey.looks import describe
+from graft.data.prepare import prepare
+from graft.data.survey.columns import guess_roles
+from graft.data.survey.looks import describe
 from new_config import main
 
 MEASURES = ["area", "perimeter", "excentricity", "solidity", "brightness", "texture"]

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from graft import config_docs, config_schema
+from graft.common.errors import UserError
+from graft.config import docs as config_docs
 from graft.config import load, plan
-from graft.config_plan import known_backbones
-from graft.config_schema import branches, plugins, read_schema
-from graft.errors import UserError
+from graft.config import schema as config_schema
+from graft.config.plan import known_backbones
+from graft.config.schema import branches, plugins, read_schema
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [path for path in (ROOT / "config").rglob("*.yaml") if path.name not in ("schema.yaml", "backbones.yaml")]
@@ -147,7 +148,7 @@ def test_text_that_looks_like_a_number_stays_text_where_text_is_wanted():
 
 @given(
     st.lists(st.sampled_from("ab"), min_size=1, unique=True),
-    st.lists(st.sampled_from(sorted(plugins("methods"))), min_size=1, unique=True),
+    st.lists(st.sampled_from(sorted(plugins("training/methods"))), min_size=1, unique=True),
     NAMES,
 )
 def test_every_combination_of_backbone_and_method_is_one_model(backbones, methods, entry):
@@ -238,7 +239,7 @@ def test_changing_the_plan_does_not_change_the_config():
 
 def test_the_tables_of_the_readme_are_those_of_the_schema():
     text = config_docs.readme_path().read_text(encoding="utf-8")
-    assert config_docs.render(text) == text, "run: cd scripts && python -m graft.config_docs"
+    assert config_docs.render(text) == text, "run: cd scripts && python -m graft.config.docs"
 
 
 def test_the_readme_has_a_table_for_every_section_and_plugin_folder():
@@ -258,15 +259,15 @@ def test_a_key_of_the_schema_that_is_new_makes_the_readme_drift(monkeypatch):
 
 
 def test_a_new_plugin_file_is_a_new_method_without_being_imported(tmp_path, monkeypatch):
-    folder = tmp_path / "methods"
-    folder.mkdir()
+    folder = tmp_path / "training/methods"
+    folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("")
     (folder / "mine.py").write_text('"""My way.\n\nMore."""\nraise SystemExit("imported")\n')
     monkeypatch.setattr(config_schema, "LIBRARY", tmp_path)
     plugins.cache_clear()
     try:
-        assert plugins("methods") == {"mine": "My way."}
-        assert list(plugins("few_shot")) == list(config_schema.SHIPPED["few_shot"])
+        assert plugins("training/methods") == {"mine": "My way."}
+        assert list(plugins("few_shot/classifiers")) == list(config_schema.SHIPPED["few_shot/classifiers"])
         with pytest.raises(UserError, match="linear"):
             load(minimal(method="linear"))
     finally:
@@ -274,8 +275,8 @@ def test_a_new_plugin_file_is_a_new_method_without_being_imported(tmp_path, monk
 
 
 def test_plain_losses_are_no_distillation_methods():
-    assert "kd" in plugins("objectives")
-    assert not {"cross_entropy", "squared_error"} & set(plugins("objectives"))
+    assert "kd" in plugins("training/objectives")
+    assert not {"cross_entropy", "squared_error"} & set(plugins("training/objectives"))
 
 
 ABSENT = """accelerate datasets filelock huggingface_hub matplotlib numpy pandas PIL pyarrow pygments ruamel safetensors scipy

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graft.errors import UserError
+from graft.common.errors import UserError
 from tiny_data import prepared, write_lines
 
 TEXT = {"table": "t.csv", "columns": {"id": "id", "text": "text"}}

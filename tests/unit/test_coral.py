@@ -9,10 +9,10 @@ import torch
 from sklearn.covariance import ledoit_wolf
 from sklearn.preprocessing import StandardScaler
 
-from graft import heads
-from graft.errors import UserError
-from graft.methods import coral, linear
-from graft.runs import Run
+from graft.common.errors import UserError
+from graft.heads import solvers
+from graft.training.methods import coral, linear
+from graft.training.runs import Run
 
 WIDTH = 6
 
@@ -121,11 +121,11 @@ def test_columns_that_are_dead_in_one_domain_or_both_disturb_no_other():
     dead = 1e-30 * noise
     padded = [np.hstack([part, dead[: len(part)], np.full((len(part), 1), 7, np.float32)]) for part in (source, target)]
     padded = [np.hstack([part, 0.1 + 1e-8 * part[:, :1]]) for part in padded]  # constant but for rounding
-    moved = aligned(*padded, heads.DEAD)
+    moved = aligned(*padded, solvers.DEAD)
     np.testing.assert_allclose(moved[:, WIDTH + 1], 7, atol=1e-5)
     assert np.abs(moved[:, WIDTH]).max() < 1e-20
     np.testing.assert_allclose(moved[:, :WIDTH], aligned(source, target), rtol=1e-5, atol=1e-5)
-    one = aligned(np.hstack([source, 0 * dead[: len(source)]]), np.hstack([target, noise[: len(target)]]), heads.DEAD)
+    one = aligned(np.hstack([source, 0 * dead[: len(source)]]), np.hstack([target, noise[: len(target)]]), solvers.DEAD)
     assert np.isfinite(one).all() and np.abs(one[:, :WIDTH]).max() < 2 * np.abs(moved[:, :WIDTH]).max()
 
 
@@ -170,7 +170,7 @@ def test_a_number_is_predicted_on_aligned_rows_too():
     predicted = run.embeddings.astype(np.float64) @ np.asarray(head["weight"])[0]
     assert np.corrcoef(predicted, values)[0, 1] > 0.99 and folds["y"]["weight"].shape == (3, 1, WIDTH)
     l2s = [one["l2"] for one in history]
-    assert l2s == sorted(l2s) and l2s[0] < heads.L2S[0]  # there is no noise: less and less penalty is better
+    assert l2s == sorted(l2s) and l2s[0] < solvers.L2S[0]  # there is no noise: less and less penalty is better
 
 
 @pytest.mark.parametrize("pool", [None, np.zeros((1, WIDTH), np.float32)])

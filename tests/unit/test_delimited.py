@@ -2,8 +2,8 @@
 
 import pytest
 
-from graft.errors import UserError
-from graft.readers.delimited import read_delimited
+from graft.common.errors import UserError
+from graft.data.tables.delimited import read_delimited
 from tiny_data import prepared, write_lines
 
 BODY = [f"{i},{i * 7 % 5},{'qr'[i % 2]}" for i in range(30)]

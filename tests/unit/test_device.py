@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from graft import device as graft_device
-from graft.device import choose_device, choose_precision, precisions
-from graft.errors import UserError
+from graft.common import device as graft_device
+from graft.common.device import choose_device, choose_precision, precisions
+from graft.common.errors import UserError
 
 
 def seeing(monkeypatch, devices, cuda="12.8"):

@@ -9,20 +9,22 @@ import torch
 
 import distill
 import trained_runs
-from graft import backbones, features, network, teacher
 from graft import config as graft_config
-from graft.augment import draw_views
-from graft.feature_files import write_features
-from graft.inputs import open_source
-from graft.outputs import write_json
-from graft.prepare import prepare, write
-from graft.probe import VALIDATION
-from graft.readers import complete
-from graft.runfiles import open_run
-from graft.runs import Run
-from graft.samples import read_manifest
-from graft.state import State
+from graft.common.outputs import write_json
+from graft.data.prepare import prepare, write
+from graft.data.readers import complete
+from graft.data.samples import read_manifest
+from graft.embedding import features
+from graft.embedding.inputs import open_source
+from graft.heads.probe import VALIDATION
+from graft.networks import backbones, network
+from graft.networks.augment import draw_views
 from graft.store import Store
+from graft.store.feature_files import write_features
+from graft.training import teacher
+from graft.training.runfiles import open_run
+from graft.training.runs import Run
+from graft.training.state import State
 from live_teacher import LiveTeacher
 from tiny_data import THREE_WAY, image_folder
 
@@ -127,7 +129,7 @@ def train_rows(run):
 
 def losses_of(run, answering, monkeypatch):
     """The loss at every step under a teacher."""
-    from graft.objectives import kd
+    from graft.training.objectives import kd
 
     seen, loss = [], kd.loss
 

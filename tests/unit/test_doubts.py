@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from graft.doubts import cut, gap, nearer, worse_on_test
-from graft.metrics import wilson
-from graft.model_card import body
+from graft.evaluation.doubts import cut, gap, nearer, worse_on_test
+from graft.evaluation.metrics import wilson
+from graft.serving.model_card import body
 
 
 def share(hits, count):

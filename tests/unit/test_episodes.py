@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.episodes import episode_labels, sample_episodes
-from graft.errors import UserError
+from graft.common.errors import UserError
+from graft.few_shot.episodes import episode_labels, sample_episodes
 
 
 @st.composite

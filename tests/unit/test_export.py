@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 
 import export_model
 import report_tables
-from graft import backbones
-from graft import network as networks
-from graft.errors import UserError
-from graft.exported import load_exported, predict
-from graft.model_card import licence_of
-from graft.outputs import read_json, write_json, write_text, write_torch
+from graft.common.errors import UserError
+from graft.common.outputs import read_json, write_json, write_text, write_torch
+from graft.networks import backbones
+from graft.networks import network as networks
+from graft.serving.exported import load_exported, predict
+from graft.serving.model_card import licence_of
 
 CLASSES = ["intact", "defective", "half | broken"]
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cell", "crack", "good", "##s"]
@@ -167,7 +167,7 @@ def test_tensors_that_share_memory_are_written_whole():
 
 
 def test_probabilities_are_calibrated_and_images_are_preprocessed_as_in_training(tmp_path):
-    from graft import images
+    from graft.data import images
 
     network, folder = export(tmp_path, "image")
     paths = samples(tmp_path, "image")
@@ -277,7 +277,7 @@ def test_the_hubs_image_processor_makes_the_same_input_of_what_is_stated(fit, dt
     """The hub resizes and then cuts: less than a pixel beside what graft does, and all values are those of the text."""
     from transformers import CLIPImageProcessor
 
-    from graft.inputs import ImageInputs, images
+    from graft.embedding.inputs import ImageInputs, images
 
     transform = {**IMAGE, "size": 64, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.25, 0.3], "fit": fit}
     form = {"dtype": dtype, "range": ends, "channels": 3, "frames": "error"}

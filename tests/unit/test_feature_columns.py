@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graft.errors import UserError
-from graft.readers import complete, list_samples, opener
+from graft.common.errors import UserError
+from graft.data.readers import complete, list_samples, opener
 
 TARGETS = {"protein": {"kind": "regression"}}
 

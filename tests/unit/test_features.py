@@ -9,14 +9,15 @@ import torch
 from PIL import Image
 
 from assets import backbone
-from graft import features, kernels
-from graft.errors import UserError
-from graft.feature_files import features_of, read_features, write_features
-from graft.inputs import open_source
-from graft.outputs import sha256_of_file, write_json
-from graft.readers import complete, list_samples
-from graft.readers.contents import digest_of_content
+from graft.common.errors import UserError
+from graft.common.outputs import sha256_of_file, write_json
+from graft.data.contents import digest_of_content
+from graft.data.readers import complete, list_samples
+from graft.embedding import features
+from graft.embedding.inputs import open_source
+from graft.networks.cpu import kernels
 from graft.store import Store
+from graft.store.feature_files import features_of, read_features, write_features
 from processor import needs_bf16
 
 CARD = {"dataset": "d", "modality": "image", "image": {"dtype": "uint8", "channels": 1, "range": [0, 255]}}

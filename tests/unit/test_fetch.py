@@ -23,12 +23,12 @@ from torchvision.models import ResNet18_Weights, resnet18
 from transformers import BertConfig, BertModel
 
 import assets
-from graft import backbones
-from graft.errors import UserError
+from graft.common.errors import UserError
+from graft.common.outputs import digest_of, read_json, sha256_of_file
 from graft.fetch import download as downloads
 from graft.fetch import fetch_backbone, fetch_dataset, lock
 from graft.fetch.download import download
-from graft.outputs import digest_of, read_json, sha256_of_file
+from graft.networks import backbones
 from loopback import add_repository, serve
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB

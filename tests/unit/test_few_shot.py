@@ -11,11 +11,11 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
 import few_shot as script
-from graft import few_shot
-from graft.episodes import sample_episodes
-from graft.errors import UserError
-from graft.feature_files import write_features
-from graft.outputs import write_json, write_parquet
+from graft.common.errors import UserError
+from graft.common.outputs import write_json, write_parquet
+from graft.few_shot import classifiers
+from graft.few_shot.episodes import sample_episodes
+from graft.store.feature_files import write_features
 
 WAYS, SHOTS, QUERIES = 3, 4, 5
 
@@ -31,10 +31,10 @@ def episode():
 
 def test_prototypes_are_class_means(episode):
     support, labels, query = episode
-    logits = few_shot.load("prototypes").fit_predict(support, labels, query, WAYS)
+    logits = classifiers.load("prototypes").fit_predict(support, labels, query, WAYS)
     means = support.view(6, WAYS, SHOTS, -1).mean(2)
     torch.testing.assert_close(logits, -torch.cdist(query, means).square(), atol=1e-4, rtol=1e-4)
-    cosine = few_shot.load("prototypes").fit_predict(support, labels, query, WAYS, distance="cosine")
+    cosine = classifiers.load("prototypes").fit_predict(support, labels, query, WAYS, distance="cosine")
     expected = torch.nn.functional.cosine_similarity(query[:, :, None], means[:, None], dim=-1)
     torch.testing.assert_close(cosine, expected)
 
@@ -42,7 +42,7 @@ def test_prototypes_are_class_means(episode):
 def test_nearest_takes_the_class_of_the_nearest_sample(episode):
     support, labels, query = episode
     for distance in ("euclidean", "cosine"):
-        logits = few_shot.load("nearest").fit_predict(support, labels, query, WAYS, distance=distance)
+        logits = classifiers.load("nearest").fit_predict(support, labels, query, WAYS, distance=distance)
         if distance == "euclidean":
             away = torch.cdist(query, support)
         else:
@@ -52,7 +52,7 @@ def test_nearest_takes_the_class_of_the_nearest_sample(episode):
 
 def test_ridge_agrees_with_scikit_learn(episode):
     support, labels, query = episode
-    logits = few_shot.load("ridge").fit_predict(support, labels, query, WAYS)
+    logits = classifiers.load("ridge").fit_predict(support, labels, query, WAYS)
     for one in range(6):
         model = Ridge(alpha=1.0).fit(support[one], torch.nn.functional.one_hot(labels[one]))
         np.testing.assert_allclose(logits[one], model.predict(query[one]), atol=1e-4)
@@ -60,7 +60,7 @@ def test_ridge_agrees_with_scikit_learn(episode):
 
 def test_logistic_agrees_with_scikit_learn(episode):
     support, labels, query = episode
-    logits = few_shot.load("logistic").fit_predict(support, labels, query, WAYS)
+    logits = classifiers.load("logistic").fit_predict(support, labels, query, WAYS)
     for one in range(6):
         model = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-8)
         model.fit(np.column_stack([support[one], np.ones(WAYS * SHOTS)]), labels[one])
@@ -68,58 +68,58 @@ def test_logistic_agrees_with_scikit_learn(episode):
         np.testing.assert_allclose(logits[one].softmax(-1), expected, atol=2e-3)
 
 
-@pytest.mark.parametrize("method", few_shot.names())
+@pytest.mark.parametrize("method", classifiers.names())
 def test_every_classifier_ignores_the_order_of_its_support(method, episode):
     support, labels, query = episode
     order = torch.randperm(WAYS * SHOTS, generator=torch.Generator().manual_seed(1))
-    fit_predict = few_shot.load(method).fit_predict
+    fit_predict = classifiers.load(method).fit_predict
     first = fit_predict(support, labels, query, WAYS)
     second = fit_predict(support[:, order], labels[:, order], query, WAYS)
     assert first.shape == (6, WAYS * QUERIES, WAYS)
     torch.testing.assert_close(first, second, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("method", few_shot.names())
+@pytest.mark.parametrize("method", classifiers.names())
 def test_batches_of_episodes_give_what_single_episodes_give(method, monkeypatch):
-    monkeypatch.setattr(few_shot, "CHUNK", 4)
+    monkeypatch.setattr(classifiers, "CHUNK", 4)
     labels = np.repeat(np.arange(5), 12)
-    features = few_shot.prepare(np.random.default_rng(0).normal(size=(60, 8)) + np.eye(8)[labels], labels >= 0)
+    features = classifiers.prepare(np.random.default_rng(0).normal(size=(60, 8)) + np.eye(8)[labels], labels >= 0)
     _, support, query = sample_episodes(labels, None, WAYS, SHOTS, QUERIES, 7, 0)
     counted = []
-    together = few_shot.classify(method, features, support, query, WAYS, added=counted.append)
+    together = classifiers.classify(method, features, support, query, WAYS, added=counted.append)
     assert sum(counted) == 7
     for one in range(7):
-        alone = few_shot.classify(method, features, support[[one]], query[[one]], WAYS)[0]
+        alone = classifiers.classify(method, features, support[[one]], query[[one]], WAYS)[0]
         torch.testing.assert_close(together[one], alone, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("method", few_shot.names())
+@pytest.mark.parametrize("method", classifiers.names())
 def test_a_class_without_support_is_named(method, episode):
     support, labels, query = episode
     labels = labels.clone()
     labels[4][labels[4] == 1] = 0
     with pytest.raises(UserError, match="class 1 has no support sample in episode 4"):
-        few_shot.load(method).fit_predict(support, labels, query, WAYS)
+        classifiers.load(method).fit_predict(support, labels, query, WAYS)
 
 
-@pytest.mark.parametrize("method", few_shot.names())
+@pytest.mark.parametrize("method", classifiers.names())
 def test_equal_embeddings_give_finite_logits(method, episode):
     support, labels, query = episode
-    logits = few_shot.load(method).fit_predict(support * 0, labels, query * 0, WAYS)
+    logits = classifiers.load(method).fit_predict(support * 0, labels, query * 0, WAYS)
     assert torch.isfinite(logits).all()
 
 
 def test_an_unknown_classifier_is_refused_with_the_names_of_all():
     with pytest.raises(UserError) as caught:
-        few_shot.load("prototype")
+        classifiers.load("prototype")
     assert "did you mean 'prototypes'?" in str(caught.value) and "nearest" in str(caught.value)
 
 
 def test_centring_uses_train_rows_only():
     features = np.array([[1.0, 0.0], [3.0, 0.0], [100.0, 7.0]])
-    prepared = few_shot.prepare(features, np.array([True, True, False]), normalize=False)
+    prepared = classifiers.prepare(features, np.array([True, True, False]), normalize=False)
     assert prepared.tolist() == [[-1, 0], [1, 0], [98, 7]]
-    lengths = few_shot.prepare(features, np.array([True, True, False])).norm(dim=1)
+    lengths = classifiers.prepare(features, np.array([True, True, False])).norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones(3))
 
 

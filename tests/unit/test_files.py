@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from graft.errors import UserError
-from graft.readers import complete, opener
+from graft.common.errors import UserError
+from graft.data.readers import complete, opener
 from tiny_data import encoded, pixels, prepared, write_lines
 
 

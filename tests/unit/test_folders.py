@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from graft.errors import UserError
+from graft.common.errors import UserError
 from tiny_data import encoded, pixels, prepared
 
 

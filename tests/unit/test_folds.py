@@ -11,19 +11,19 @@ import finetune
 import finetune_fold
 import predict
 from graft import config as graft_config
-from graft import features
-from graft.errors import UserError
-from graft.feature_files import write_features
-from graft.held_out import read_held_out, with_held_out
-from graft.inputs import open_source
-from graft.outputs import read_json, write_json
-from graft.prepare import prepare, write
-from graft.readers import complete
-from graft.runfiles import open_run
-from graft.runs import Run
-from graft.samples import read_manifest
-from graft.state import State
+from graft.common.errors import UserError
+from graft.common.outputs import read_json, write_json
+from graft.data.prepare import prepare, write
+from graft.data.readers import complete
+from graft.data.samples import read_manifest
+from graft.embedding import features
+from graft.embedding.inputs import open_source
+from graft.evaluation.held_out import read_held_out, with_held_out
 from graft.store import Store
+from graft.store.feature_files import write_features
+from graft.training.runfiles import open_run
+from graft.training.runs import Run
+from graft.training.state import State
 
 ROWS, POOL = 150, 10
 COLUMNS = {"id": "id", "features": "x*", "split": "split", "fold": "fold"}

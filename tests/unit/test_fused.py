@@ -9,8 +9,8 @@ import torchvision
 from torch import nn
 from torch.nn import functional
 
-from graft import fused, kernels
-from graft.dropout import dropout, plain_attention
+from graft.networks.cpu import fused, kernels
+from graft.networks.cpu.dropout import dropout, plain_attention
 from processor import needs_bf16
 
 CPU = torch.device("cpu")

@@ -12,9 +12,9 @@ import hand_off
 import hand_off_embeddings
 import index_results
 import report_tables
-from graft.errors import UserError
-from graft.outputs import read_json, write_json, write_parquet, write_text
-from graft.tables import portable
+from graft.common.errors import UserError
+from graft.common.outputs import read_json, write_json, write_parquet, write_text
+from graft.evaluation.tables import portable
 
 CLASSES = ["intact", "defective"]
 

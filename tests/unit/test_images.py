@@ -11,8 +11,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from graft.errors import UserError
-from graft.images import decode, facts, fit, read
+from graft.common.errors import UserError
+from graft.data.images import decode, facts, fit, read
 from tiny_data import encoded, npy, pixels, png16, tiff
 
 

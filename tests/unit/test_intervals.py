@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
-from graft import intervals, metrics
-from graft.episode_metrics import Episodes, figures_of
-from graft.episodes import episode_labels, sample_episodes
+from graft.evaluation import intervals, metrics
+from graft.evaluation.episode_metrics import Episodes, figures_of
+from graft.few_shot.episodes import episode_labels, sample_episodes
 
 REPETITIONS = 1000
 

@@ -16,9 +16,9 @@ import pyarrow.orc
 import pyarrow.parquet as pq
 import pytest
 
-from graft.errors import UserError
-from graft.readers import complete, list_samples, opener
-from graft.readers.kinds import kind_of
+from graft.common.errors import UserError
+from graft.data.readers import complete, list_samples, opener
+from graft.data.tables.kinds import kind_of
 from tiny_data import prepared
 
 ROWS = [{"text": f"größe {i} was, so", "label": "ab"[i % 2], "n": i} for i in range(24)]

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graft.errors import UserError
-from graft.readers import complete, list_samples, opener
-from graft.readers.numbers import stands_apart
+from graft.common.errors import UserError
+from graft.data.readers import complete, list_samples, opener
+from graft.data.tables.numbers import stands_apart
 from tiny_data import image_folder, prepared, write_lines
 
 VECTORS = {"table": "t.csv", "columns": {"features": "f*"}}

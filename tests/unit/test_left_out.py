@@ -2,7 +2,7 @@
 
 import pytest
 
-from graft.errors import UserError
+from graft.common.errors import UserError
 from tiny_data import prepared, write_lines
 
 GIVEN = {"table": "t.csv", "columns": {"features": "f*", "split": "part"}}

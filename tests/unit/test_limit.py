@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from graft.limit import first_of
+from graft.data.splitting.limit import first_of
 from tiny_data import prepared, write_lines
 
 VECTORS = {"table": "t.csv", "columns": {"features": "f*"}}

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from graft.common.errors import UserError
 from graft.config import load
-from graft.errors import UserError
-from graft.readers import complete, opener
+from graft.data.readers import complete, opener
 from tiny_data import image_folder, prepared, write_lines
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from graft import locks
+from graft.common import locks
 
 
 @pytest.fixture

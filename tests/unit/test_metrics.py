@@ -17,9 +17,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from graft import metrics
-from graft.calibration_error import signed_gaps
-from graft.curves import areas
+from graft.evaluation import metrics
+from graft.evaluation.calibration_error import signed_gaps
+from graft.evaluation.curves import areas
 
 
 def data(rows, classes, seed=0):

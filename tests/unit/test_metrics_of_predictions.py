@@ -6,9 +6,9 @@ import pytest
 
 import compare
 import report_tables
-from graft import metrics
-from graft.outputs import read_json
-from graft.predictions import metrics_of
+from graft.common.outputs import read_json
+from graft.evaluation import metrics
+from graft.evaluation.predictions import metrics_of
 
 FACTS = {"kind": "classification", "classes": ["no", "yes"]}
 

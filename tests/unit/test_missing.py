@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pandas._libs.parsers import STR_NA_VALUES
 
-from graft.readers.rows import MISSING, in_words, is_missing
+from graft.data.listing.rows import MISSING, in_words, is_missing
 from tiny_data import encoded, image_folder, pixels, prepared, write_lines
 
 TEXT = {"table": "t.csv", "columns": {"text": "text", "id": "id"}}

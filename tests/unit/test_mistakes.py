@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 import report_tables
-from graft import readers
-from graft.figures import mistakes
-from graft.outputs import write_parquet
-from graft.pages import environment, page, thumbnail
-from graft.plots import read_judged
-from graft.samples import read_manifest
+from graft.common.outputs import write_parquet
+from graft.data import readers
+from graft.data.samples import read_manifest
+from graft.report.figures import mistakes
+from graft.report.pages import environment, page, thumbnail
+from graft.report.plots import read_judged
 from tiny_data import encoded, pixels
 
 TWO = ["intact", "defective"]

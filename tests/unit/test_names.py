@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graft.errors import UserError
-from graft.fingerprint import fingerprint
-from graft.names import look_alike, nfc, on_disk, plain
-from graft.readers import complete, opener
+from graft.common.errors import UserError
+from graft.common.fingerprint import fingerprint
+from graft.common.names import look_alike, nfc, on_disk, plain
+from graft.data.readers import complete, opener
 from tiny_data import encoded, pixels, prepared, write_lines
 
 

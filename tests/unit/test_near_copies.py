@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from graft import config as graft_config
-from graft import near_copies
-from graft.errors import UserError
+from graft.common.errors import UserError
+from graft.data.splitting import near_copies
 from tiny_data import prepared, write_lines
 
 WORDS = [f"word{i}" for i in range(3000)]

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 from sklearn.preprocessing import StandardScaler
 
-from graft.nearness import farther, measure, nearest
+from graft.evaluation.nearness import farther, measure, nearest
 
 
 def frame_of(group=None, **counts):
@@ -98,7 +98,7 @@ def test_the_interval_of_few_rows_is_delongs_with_students_t():
 
 
 def test_large_sets_ask_the_same_rows_whatever_their_order(monkeypatch):
-    monkeypatch.setattr("graft.nearness.MOST", 30)
+    monkeypatch.setattr("graft.evaluation.nearness.MOST", 30)
     random = np.random.default_rng(5)
     frame = frame_of(train=50, validation=100, test=100, pool=100)
     embeddings = random.normal(size=(350, 4)).astype(np.float32)

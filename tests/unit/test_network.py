@@ -7,12 +7,13 @@ from copy import deepcopy
 import pytest
 import torch
 
-from graft import kernels, network
-from graft.backbones import build
-from graft.config_schema import read_schema
-from graft.errors import UserError
-from graft.outputs import write_torch
-from graft.training import set_train
+from graft.common.errors import UserError
+from graft.common.outputs import write_torch
+from graft.config.schema import read_schema
+from graft.networks import network
+from graft.networks.backbones import build
+from graft.networks.cpu import kernels
+from graft.training.loop import set_train
 
 SPEC = {
     "library": "timm",

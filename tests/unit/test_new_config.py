@@ -9,11 +9,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graft.common.errors import UserError
 from graft.config import load
-from graft.errors import UserError
-from graft.prepare import prepare
-from graft.survey import survey
-from graft.survey.folders import levels_of
+from graft.data.prepare import prepare
+from graft.data.survey import survey
+from graft.data.survey.folders import levels_of
 from new_config import main
 from tiny_data import class_folders, encoded, image_folder, pixels, tiff
 

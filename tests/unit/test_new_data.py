@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 import predict_files
-from graft import network
-from graft.errors import UserError
-from graft.feature_files import features_of
-from graft.images import DECODER
-from graft.outputs import read_json
-from graft.predictions import predict
-from graft.samples import read_manifest
-from graft.tables import read_predictions
-from graft.trained_model import card_of
+from graft.common.errors import UserError
+from graft.common.outputs import read_json
+from graft.data.images import DECODER
+from graft.data.samples import read_manifest
+from graft.evaluation.predictions import predict
+from graft.evaluation.tables import read_predictions
+from graft.networks import network
+from graft.serving.trained_model import card_of
+from graft.store.feature_files import features_of
 from tiny_data import encoded, image_folder, pixels, text_table, write_lines
 from trained_runs import MODEL, finished_run
 
@@ -132,7 +132,7 @@ def test_a_broken_file_stops_no_other_and_stands_in_the_table_with_the_reason(ce
 
 
 def test_a_file_that_goes_away_while_it_is_worked_on_takes_no_other_with_it(cells, predicted, tmp_path, monkeypatch):
-    from graft import new_predictions
+    from graft.serving import new_predictions
 
     def check_and_lose(new, card, threads):
         rows = check(new, card, threads)
@@ -158,7 +158,7 @@ def test_pictures_unlike_the_training_data_are_unusual(cells, predicted, tmp_pat
 
 
 def test_where_too_few_samples_can_tell_it_is_unknown_what_is_unusual(cells, predicted, tmp_path, monkeypatch):
-    monkeypatch.setattr("graft.novelty.limit_of", lambda distances: np.inf)  # as of fewer than 99
+    monkeypatch.setattr("graft.serving.novelty.limit_of", lambda distances: np.inf)  # as of fewer than 99
     table, told = predicted(cells[0], new_images(tmp_path / "new"))
     assert table["distance"].notna().all() and table["unusual"].isna().all()
     assert "unusual: unknown" in told
@@ -327,7 +327,7 @@ def test_the_data_card_remembers_the_columns(waves, texts):
 def test_blocks_do_not_change_the_table(cells, predicted, tmp_path, monkeypatch):
     new = new_images(tmp_path / "new")
     whole, _ = predicted(cells[0], new)
-    monkeypatch.setattr("graft.new_predictions.BLOCK", 4)
+    monkeypatch.setattr("graft.serving.new_predictions.BLOCK", 4)
     pd.testing.assert_frame_equal(predicted(cells[0], new)[0], whole, rtol=1e-3)
 
 

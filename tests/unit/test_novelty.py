@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from graft.errors import UserError
-from graft.feature_files import write_features
-from graft.novelty import Novelty, limit_of, training_embeddings
+from graft.common.errors import UserError
+from graft.serving.novelty import Novelty, limit_of, training_embeddings
+from graft.store.feature_files import write_features
 
 
 def cloud(seed, rows, width=16, centre=4.0):
@@ -103,8 +103,8 @@ def test_the_limit_is_the_conformal_quantile():
 
 def test_large_training_sets_are_thinned_and_say_the_same(monkeypatch):
     train, held_out, new = cloud(0, 3000), cloud(1, 500), cloud(2, 500)
-    monkeypatch.setattr("graft.novelty.MOST_TRAIN", 1000)
-    monkeypatch.setattr("graft.novelty.CELLS", 10_000)
+    monkeypatch.setattr("graft.serving.novelty.MOST_TRAIN", 1000)
+    monkeypatch.setattr("graft.serving.novelty.CELLS", 10_000)
     novelty = Novelty(train, held_out)
     assert flagged(novelty, new) < 0.05 and flagged(novelty, -new) == 1
     assert len(novelty._train) == 1000

@@ -17,14 +17,14 @@ import export_model
 import predict_files
 import report_tables
 import trained_runs
-from graft import network
-from graft.exported import load_exported, predict
-from graft.feature_files import features_of
-from graft.novelty import Novelty, training_embeddings
-from graft.outputs import write_json, write_torch
-from graft.predictions import predict as predict_known
-from graft.probe import VALIDATION
-from graft.samples import read_manifest
+from graft.common.outputs import write_json, write_torch
+from graft.data.samples import read_manifest
+from graft.evaluation.predictions import predict as predict_known
+from graft.heads.probe import VALIDATION
+from graft.networks import network
+from graft.serving.exported import load_exported, predict
+from graft.serving.novelty import Novelty, training_embeddings
+from graft.store.feature_files import features_of
 from tiny_data import class_folders, encoded, npy, pixels, png16, tiff
 from trained_runs import MODEL, finished_run
 

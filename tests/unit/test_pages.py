@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from graft.errors import UserError
-from graft.images import decode, read
+from graft.common.errors import UserError
+from graft.data.images import decode, read
 from tiny_data import class_folders, pixels, prepared, tiff
 
 OME = """<?xml version="1.0" encoding="UTF-8"?>

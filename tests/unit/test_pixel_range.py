@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graft import pixel_range
-from graft.errors import UserError
-from graft.images import decode, image_format, read, to_input
-from graft.inputs import ImageInputs
+from graft.common.errors import UserError
+from graft.data.images import decode, image_format, pixel_range, read, to_input
+from graft.embedding.inputs import ImageInputs
 from tiny_data import class_folders, encoded, npy, pixels, prepared, tiff
 
 SQUARE = {"size": 24, "fit": "squash", "crop": 1.0, "interpolation": "bicubic"}

@@ -14,14 +14,16 @@ import plot_distillation
 import plot_few_shot
 import plot_groups
 import report_tables
-from graft import calibration, data_figures, metrics
-from graft.figures import confusion as confusion_figure
-from graft.figures import learning_curves, per_class
-from graft.figures import regression as regression_figure
-from graft.figures import reliability as reliability_figure
-from graft.outputs import write_csv, write_json, write_parquet
-from graft.plots import judged_rows, read_judged, shorten, with_groups
-from graft.tables import printable
+from graft.common.outputs import write_csv, write_json, write_parquet
+from graft.evaluation import metrics
+from graft.evaluation.tables import printable
+from graft.heads import calibration
+from graft.report import data_figures
+from graft.report.figures import confusion as confusion_figure
+from graft.report.figures import learning_curves, per_class
+from graft.report.figures import regression as regression_figure
+from graft.report.figures import reliability as reliability_figure
+from graft.report.plots import judged_rows, read_judged, shorten, with_groups
 from running import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"

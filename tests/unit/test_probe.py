@@ -10,10 +10,11 @@ from scipy.optimize import minimize, minimize_scalar
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from graft import calibration, heads, predictions, rotation
-from graft.methods import linear
-from graft.probe import VALIDATION, solve_probe
-from graft.runs import Run
+from graft.evaluation import predictions
+from graft.heads import calibration, rotation, solvers
+from graft.heads.probe import VALIDATION, solve_probe
+from graft.training.methods import linear
+from graft.training.runs import Run
 
 CLASSES = {"kind": "classification", "classes": ["a", "b", "c"]}
 NUMBER = {"kind": "regression"}
@@ -113,7 +114,7 @@ def test_the_refitted_head_is_that_of_train_and_validation_rows():
     features, codes, splits, folds = rows()
     found = solve(features, codes, splits, folds, refit=True)
     seen = splits != "test"
-    weights, biases = heads.fit_logistic(features[seen], codes[seen], 3, [found["l2"]])
+    weights, biases = solvers.fit_logistic(features[seen], codes[seen], 3, [found["l2"]])
     torch.testing.assert_close(found["weight"], weights[0], atol=1e-4, rtol=0)
     torch.testing.assert_close(found["bias"], biases[0], atol=1e-3, rtol=0)
 
@@ -250,7 +251,7 @@ def test_a_unit_of_the_network_that_few_rows_wake_does_not_outweigh_the_others()
     rare[np.flatnonzero(splits == "test")[::2]] = 3
     run, kept = run_of(np.hstack([features, rare]), codes, splits, folds)
     linear.train(run)
-    outputs = heads.outputs(run.embeddings[splits == "test"], kept["weight"], kept["bias"])
+    outputs = solvers.outputs(run.embeddings[splits == "test"], kept["weight"], kept["bias"])
     assert np.abs(outputs[::2]).max() < 3 * np.abs(outputs[1::2]).max()
 
 
@@ -307,7 +308,7 @@ def test_the_prediction_table_says_which_head_predicted_each_row(weights):
     logits = table[["logit_a", "logit_b", "logit_c"]].to_numpy()
     known = np.isfinite(run.unseen[:, 0])
     np.testing.assert_allclose(logits[known], run.unseen[known], atol=1e-4)
-    whole = heads.outputs(features, kept["weight"], kept["bias"])
+    whole = solvers.outputs(features, kept["weight"], kept["bias"])
     np.testing.assert_allclose(logits[splits == "test"], whole[splits == "test"], atol=1e-4)
     assert np.abs(logits[known] - whole[known]).max() > 0.01
     names = [column for column in table if column.startswith("intercept_")]

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graft import ranks
+from graft.common import ranks
 
 
 @pytest.fixture

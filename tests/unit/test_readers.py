@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.errors import UserError
-from graft.readers import complete, list_samples, opener, reader_of, root_of
-from graft.readers.contents import digest_of_content
-from graft.readers.delimited import decode, read_delimited
+from graft.common.errors import UserError
+from graft.data.contents import digest_of_content
+from graft.data.readers import complete, list_samples, opener, reader_of, root_of
+from graft.data.tables.delimited import decode, read_delimited
 from tiny_data import encoded, image_folder, pixels, prepared, text_table, write_lines
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0\ufeff"), min_size=1, max_size=12)

@@ -12,16 +12,19 @@ from scipy.stats import entropy
 from sklearn import metrics
 
 import trained_runs
-from graft import backbones, job, kernels, objectives, ranks
 from graft import config as graft_config
-from graft.inputs import open_source, padded
-from graft.objectives import cross_entropy
-from graft.outputs import read_json, write_json
-from graft.readers import complete
-from graft.runs import Run
-from graft.samples import read_manifest
-from graft.state import State
+from graft.common import job, ranks
+from graft.common.outputs import read_json, write_json
+from graft.data.readers import complete
+from graft.data.samples import read_manifest
+from graft.embedding.inputs import open_source, padded
+from graft.networks import backbones
+from graft.networks.cpu import kernels
 from graft.store import Store
+from graft.training import objectives
+from graft.training.objectives import cross_entropy
+from graft.training.runs import Run
+from graft.training.state import State
 from tiny_data import text_table
 
 

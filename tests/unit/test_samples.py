@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft import images
-from graft.errors import UserError
-from graft.fingerprint import fingerprint
-from graft.labels import natural_sort
-from graft.samples import Manifest, read_manifest
+from graft.common.errors import UserError
+from graft.common.fingerprint import fingerprint
+from graft.data import images
+from graft.data.labels import natural_sort
+from graft.data.samples import Manifest, read_manifest
 from prepare_data import main
 from tiny_data import THREE_WAY, encoded, image_folder, pixels, prepared, text_table, write_lines
 

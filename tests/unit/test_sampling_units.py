@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graft import alike
+from graft.data.splitting import alike
 from tiny_data import prepared, write_lines
 
 

@@ -16,8 +16,8 @@ import pytest
 from clear_store import main as clear_store
 from gated import LONG, wait_for
 from graft import config as graft_config
-from graft.errors import UserError
-from graft.outputs import sha256_of
+from graft.common.errors import UserError
+from graft.common.outputs import sha256_of
 from graft.store import DAY, Store
 from running import ROOT
 

@@ -11,16 +11,17 @@ from sklearn.linear_model import LogisticRegression
 import finetune
 import predict
 from graft import config as graft_config
-from graft import features, network
-from graft.feature_files import write_features
-from graft.inputs import open_source
-from graft.metrics import agreement, choose_threshold
-from graft.outputs import read_json, write_json, write_parquet
-from graft.prepare import prepare, write
-from graft.readers import complete
-from graft.runs import Run
-from graft.samples import read_manifest
+from graft.common.outputs import read_json, write_json, write_parquet
+from graft.data.prepare import prepare, write
+from graft.data.readers import complete
+from graft.data.samples import read_manifest
+from graft.embedding import features
+from graft.embedding.inputs import open_source
+from graft.evaluation.metrics import agreement, choose_threshold
+from graft.networks import network
 from graft.store import Store
+from graft.store.feature_files import write_features
+from graft.training.runs import Run
 
 WIDTH = 30
 TARGETS = {"always": {}, "seldom": {}}

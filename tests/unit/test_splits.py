@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.errors import UserError
-from graft.splits import given_folds, given_splits, hash_units, make_folds, make_splits, strata
+from graft.common.errors import UserError
+from graft.data.splitting.splits import given_folds, given_splits, hash_units, make_folds, make_splits, strata
 
 SHARES = {"validation": 0.15, "test": 0.2}
 labels_of = st.lists(st.integers(0, 4), min_size=8, max_size=120)

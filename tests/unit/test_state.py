@@ -1,6 +1,6 @@
 """Resumable state: the newest whole one of this run, and no other."""
 
-from graft.state import SLOTS, State
+from graft.training.state import SLOTS, State
 
 
 def test_the_newest_state_comes_back(tmp_path):

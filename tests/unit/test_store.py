@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.errors import UserError
-from graft.outputs import sha256_of
+from graft.common.errors import UserError
+from graft.common.outputs import sha256_of
 from graft.store import Store
 
 

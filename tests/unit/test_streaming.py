@@ -12,12 +12,16 @@ import pytest
 import torch
 
 import hand_off_embeddings
-from graft import feature_files, features, inputs, outputs, predictions, readers, store
-from graft.feature_files import blocks_of, features_of, write_features
-from graft.inputs import open_source
-from graft.outputs import sha256_of, write_json
-from graft.samples import Manifest
-from graft.store import Store
+from graft import store
+from graft.common import outputs
+from graft.common.outputs import sha256_of, write_json
+from graft.data import readers
+from graft.data.samples import Manifest
+from graft.embedding import features, inputs
+from graft.embedding.inputs import open_source
+from graft.evaluation import predictions
+from graft.store import Store, feature_files
+from graft.store.feature_files import blocks_of, features_of, write_features
 
 ROWS, WIDTH = 50, 4
 PAGE = 1 << 21  # the kernel may map as much around one value that is read

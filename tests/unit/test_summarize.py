@@ -11,7 +11,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 import report_tables
-from graft.outputs import write_json, write_parquet
+from graft.common.outputs import write_json, write_parquet
 from summarize import main
 
 TASKS = {

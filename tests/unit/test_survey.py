@@ -9,10 +9,10 @@ import pytest
 import tifffile
 import yaml
 
+from graft.common.errors import UserError
 from graft.config import load
-from graft.errors import UserError
-from graft.prepare import prepare
-from graft.survey.words import is_aside, is_replicate, says_group, says_id, says_target, split_of_name, words_of
+from graft.data.prepare import prepare
+from graft.data.survey.words import is_aside, is_replicate, says_group, says_id, says_target, split_of_name, words_of
 from new_config import main
 from tiny_data import encoded, pixels
 

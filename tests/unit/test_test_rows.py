@@ -11,19 +11,20 @@ import torch
 import distill
 import finetune
 import finetune_fold
-import graft.methods
-from graft import backbones, features
+import graft.training.methods
 from graft import config as graft_config
-from graft.feature_files import write_features
-from graft.inputs import open_source
-from graft.network import load
-from graft.outputs import write_json
-from graft.prepare import prepare, write
-from graft.readers import complete
-from graft.runs import Run
-from graft.samples import read_manifest
-from graft.state import State
+from graft.common.outputs import write_json
+from graft.data.prepare import prepare, write
+from graft.data.readers import complete
+from graft.data.samples import read_manifest
+from graft.embedding import features
+from graft.embedding.inputs import open_source
+from graft.networks import backbones
+from graft.networks.network import load
 from graft.store import Store
+from graft.store.feature_files import write_features
+from graft.training.runs import Run
+from graft.training.state import State
 from tiny_data import UNTRAINED, encoded, pixels, prepared, write_lines
 from trained_runs import IMAGE
 
@@ -32,7 +33,7 @@ PREPARED |= {name: f"{name}.digest" for name in ("labelled", "training", "conten
 DIGESTS = ("labelled", "training", "contents", "pool")
 SPEC = {"name": "tiny", "modality": "image", "library": "timm", "architecture": "test_efficientnet", "width": 256}
 SPEC |= {"weights_sha256": "1" * 64, "preprocessing": {**IMAGE, "size": 32}}
-METHODS = sorted(path.stem for path in Path(graft.methods.__file__).parent.glob("[a-z]*.py"))
+METHODS = sorted(path.stem for path in Path(graft.training.methods.__file__).parent.glob("[a-z]*.py"))
 CLASSES, VALUES = {"target": "label"}, {"target": "value"}
 
 

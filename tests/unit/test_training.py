@@ -15,12 +15,13 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torchvision import models
 from transformers import AutoConfig, AutoModel
 
-from graft import kernels, objectives, training
-from graft.batches import read_ahead, shuffled_batches
-from graft.errors import UserError
-from graft.network import Network, weights_digest
-from graft.runs import Run
-from graft.state import State
+from graft.common.errors import UserError
+from graft.networks.cpu import kernels
+from graft.networks.network import Network, weights_digest
+from graft.training import loop, objectives
+from graft.training.batches import read_ahead, shuffled_batches
+from graft.training.runs import Run
+from graft.training.state import State
 
 SETTINGS = {
     "epochs": 3,
@@ -69,7 +70,7 @@ def run(folder, stop_after=None, stop=None, loss_of=None, evaluate=None, start=F
 
     model = network()
     batches = shuffled_batches(np.ones(40), 8, seed=1, accumulate=2)
-    history = training.fit(
+    history = loop.fit(
         model,
         batches,
         lambda indices, epoch: indices,
@@ -129,7 +130,7 @@ def heeded():
 
 
 def test_ctrl_c_once_more_ends_a_training_at_once_and_after_it_all_is_as_before(heeded):
-    with training.termination() as told:
+    with loop.termination() as told:
         os.kill(os.getpid(), signal.SIGINT)
         assert told() == signal.SIGINT
         assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
@@ -138,7 +139,7 @@ def test_ctrl_c_once_more_ends_a_training_at_once_and_after_it_all_is_as_before(
 
 def test_what_a_shell_has_set_aside_stays_so(heeded):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with training.termination() as told:
+    with loop.termination() as told:
         os.kill(os.getpid(), signal.SIGINT)
         assert not told()
 
@@ -230,7 +231,7 @@ def test_every_sample_weighs_the_same_in_the_gradients_of_an_epoch(tmp_path, cou
     hook = register_optimizer_step_pre_hook(note)
     try:
         settings = SETTINGS | {"epochs": 1, "clip_norm": None, "lr": 1e-12}
-        loss = training.fit(
+        loss = loop.fit(
             OneNumberPerSample(count),
             batches,
             lambda indices, epoch: indices,
@@ -321,14 +322,14 @@ def test_every_step_has_its_rate_and_a_gradient_no_longer_than_the_clip(tmp_path
 
 def test_norms_and_biases_do_not_decay_and_heads_have_their_own_rate():
     model = network()
-    groups = training.parameter_groups(model, SETTINGS | {"lr": 1.0, "head_lr": 2.0})
+    groups = loop.parameter_groups(model, SETTINGS | {"lr": 1.0, "head_lr": 2.0})
     found = {id(p): (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
     for name, parameter in model.named_parameters():
         assert found[id(parameter)] == (2.0 if "heads" in name else 1.0, 0.05 if parameter.ndim > 1 else 0.0)
 
 
 def names_of(network, decaying):
-    found = training.parameter_groups(network, SETTINGS)
+    found = loop.parameter_groups(network, SETTINGS)
     chosen = {id(p) for group in found for p in group["params"] if (group["weight_decay"] > 0) == decaying}
     return {name for name, parameter in network.named_parameters() if id(parameter) in chosen}
 
@@ -375,9 +376,9 @@ def test_frozen_parts_stay_in_eval_mode():
     model = network()
     model.backbone[0].requires_grad_(False)
     model.backbone[1].requires_grad_(False)
-    training.set_train(model, freeze_batchnorm=False)
+    loop.set_train(model, freeze_batchnorm=False)
     assert not model.backbone[1].training and model.backbone[3].training
-    training.set_train(network_ := network(), freeze_batchnorm=True)
+    loop.set_train(network_ := network(), freeze_batchnorm=True)
     assert not network_.backbone[1].training
 
 
@@ -407,7 +408,7 @@ def test_batches_of_texts_hold_texts_of_similar_length():
 
 
 def test_the_rate_warms_up_and_ends_at_zero():
-    factor = training.warmup_and_cosine(100, 0.1)
+    factor = loop.warmup_and_cosine(100, 0.1)
     assert factor(0) == pytest.approx(0.1) and factor(9) == pytest.approx(1.0) and factor(100) == pytest.approx(0.0)
 
 

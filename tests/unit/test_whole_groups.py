@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import GroupShuffleSplit
 
-from graft.errors import UserError
-from graft.splits import bind, make_folds, make_splits
-from graft.whole_groups import round_shares
+from graft.common.errors import UserError
+from graft.data.splitting.splits import bind, make_folds, make_splits
+from graft.data.splitting.whole_groups import round_shares
 
 SHARES = {"train": 0.65, "validation": 0.15, "test": 0.2}
 quick = settings(max_examples=25, deadline=None)

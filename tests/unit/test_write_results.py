@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import write_results
-from graft.outputs import write_json
+from graft.common.outputs import write_json
 
 
 def summary(models):

@@ -23,7 +23,7 @@ def test_the_readmes_example_of_a_method_trains_biases_alone(tmp_path):
     shutil.copy(ROOT / "Snakefile", tmp_path / "checkout")
     chapter = (ROOT / "README.md").read_text().split("## Adding a method")[1]
     code = re.search(r"```python\n(.*?)```", chapter, re.DOTALL).group(1)
-    (tmp_path / "checkout/scripts/graft/methods/bitfit.py").write_text(code)
+    (tmp_path / "checkout/scripts/graft/training/methods/bitfit.py").write_text(code)
     image_folder(tmp_path / "cells", per_class=12)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     model = "results/finetune/solar.tiny.bitfit/seed0/ft_model.pt"

@@ -178,11 +178,11 @@ def edited(lab, file, text):
 @pytest.mark.parametrize(
     ("file", "text", "rules"),
     [
-        ("scripts/graft/heads.py", "# a comment\n", set()),
-        ("scripts/graft/few_shot/ridge.py", "EDITED = 1\n", set()),
-        ("scripts/graft/methods/full.py", "EDITED = 1\n", set()),
-        ("scripts/graft/lbfgs.py", "EDITED = 1\n", {"finetune"}),
-        ("scripts/graft/splits.py", "EDITED = 1\n", {"prepare_data"}),
+        ("scripts/graft/heads/solvers.py", "# a comment\n", set()),
+        ("scripts/graft/few_shot/classifiers/ridge.py", "EDITED = 1\n", set()),
+        ("scripts/graft/training/methods/full.py", "EDITED = 1\n", set()),
+        ("scripts/graft/heads/lbfgs.py", "EDITED = 1\n", {"finetune"}),
+        ("scripts/graft/data/splitting/splits.py", "EDITED = 1\n", {"prepare_data"}),
     ],
 )
 def test_an_edited_module_reruns_the_rules_that_use_it(lab, file, text, rules):

@@ -15,8 +15,8 @@ import torch
 import yaml
 
 import warm_jobs
-from graft.outputs import sha256_of_file
-from graft.readers import opener, root_of
+from graft.common.outputs import sha256_of_file
+from graft.data.readers import opener, root_of
 from running import ROOT, graft
 
 CONFIG = ROOT / "config" / "test" / "tiny.yaml"

@@ -20,9 +20,9 @@ from types import SimpleNamespace
 
 from filelock import FileLock
 
-from graft.errors import UserError
+from graft.common.errors import UserError
+from graft.common.outputs import digest_of, read_json, sha256_of_file, write_bytes, write_json
 from graft.fetch import lock
-from graft.outputs import digest_of, read_json, sha256_of_file, write_bytes, write_json
 
 logger = logging.getLogger("graft")
 KINDS = ("package", "path", "url", "torchvision", "timm", "huggingface", "random")
@@ -111,7 +111,7 @@ def _want(kind, name, entry, folder, lock_path):
     want = SimpleNamespace(kind=kind, name=name, entry=entry, source=source, folder=folder, cache=cache, pinned=None)
     want.via = next((key for key in KINDS if source.get(key)), None)
     if want.via:
-        want.module = importlib.import_module(f"graft.fetch.{want.via}")
+        want.module = importlib.import_module(f"graft.fetch.sources.{want.via}")
         want.asset = want.module.asset(want)
         want.pinned = lock.commit_of(lock_path, want)
     return want

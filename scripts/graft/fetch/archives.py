@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from graft.errors import UserError, raise_all
+from graft.common.errors import UserError, raise_all
 
 MAX_MEMBERS = 5_000_000
 MAX_RATIO = 200  # text that repeats itself reaches 50; bombs begin at 1000

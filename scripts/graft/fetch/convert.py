@@ -3,8 +3,8 @@
 import torch
 from safetensors.torch import save
 
-from graft import backbones, weights
-from graft.errors import UserError
+from graft.common.errors import UserError
+from graft.networks import backbones, weights
 
 
 def convert(entry, folder):

@@ -10,9 +10,9 @@ import requests
 from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
-from graft.errors import UserError
-from graft.job import Progress
-from graft.outputs import read_json, write_json
+from graft.common.errors import UserError
+from graft.common.job import Progress
+from graft.common.outputs import read_json, write_json
 
 logger = logging.getLogger("graft")
 ATTEMPTS = 6

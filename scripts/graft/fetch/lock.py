@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
 
-from graft.errors import UserError, raise_all
-from graft.outputs import digest_of, read_json, write_json
+from graft.common.errors import UserError, raise_all
+from graft.common.outputs import digest_of, read_json, write_json
 
 logger = logging.getLogger("graft")
 MANY = 200  # files; above that the lock file keeps one digest over all of them

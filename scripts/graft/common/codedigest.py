@@ -1,0 +1,84 @@
+"""What code a rule depends on, as a digest that comments, docstrings and layout don't change.
+
+Snakemake notices an edited script but not an edited module that the script imports, so every rule carries this digest
+as a parameter. Nothing is imported here: the files are read as text.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from graft.common.outputs import sha256_of
+
+SCRIPTS = Path(__file__).resolve().parents[2]
+
+
+@cache
+def code_digest(script, plugins=(), file=None):
+    """Digest of scripts/{script}.py, the graft modules it imports (and they import), and the `plugins`.
+
+    Parameters
+    ----------
+    script : str
+        Name of the script, without folder and ending.
+    plugins : tuple of str
+        Modules that are found by name at run time, e.g. "graft.training.methods.linear".
+    file : str, optional
+        The script, where it does not lie beside graft, which is installed as a package.
+    """
+    seen, start = {}, Path(file or SCRIPTS / f"{script}.py")
+    waiting = [start, *(path for plugin in plugins for path in _files_of(plugin))]
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen[path], imported = _read(path)
+            waiting += imported
+    names = {path: path.name if path == start else path.relative_to(SCRIPTS) for path in seen}
+    return sha256_of(*sorted(f"{names[path]} {digest}" for path, digest in seen.items()))
+
+
+@cache
+def constant_of(module, name, default=None):
+    """The value of the top-level literal `name` of a graft module, without importing it."""
+    for path in _files_of(module)[-1:]:
+        for node in ast.parse(path.read_bytes()).body:
+            if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == name for t in node.targets):
+                return ast.literal_eval(node.value)
+    return default
+
+
+@cache
+def _read(path):
+    """A file's digest, and the files of the graft modules that it imports; rules share most of their modules."""
+    tree = ast.parse(path.read_bytes())
+    imported = [file for module in _imports(tree) for file in _files_of(module)]
+    return _digest_of_tree(tree), imported
+
+
+def _imports(tree):
+    """Every graft module that the tree imports, also inside functions; `from a import b` may mean module a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("graft"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("graft"):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _files_of(module):
+    """The files that importing `module` runs: its own, and the __init__ of the packages above it."""
+    parts = module.split(".")
+    packages = [SCRIPTS.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
+    return [path for path in (*packages, SCRIPTS.joinpath(*parts).with_suffix(".py")) if path.is_file()]
+
+
+def _digest_of_tree(tree):
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_docstring(body[0]):
+            node.body = body[1:]
+    return sha256_of(ast.dump(tree))
+
+
+def _is_docstring(node):
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

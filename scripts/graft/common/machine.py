@@ -1,0 +1,34 @@
+"""What a run needs of the machine that it is started on. Only the standard library is needed."""
+
+import shutil
+
+from graft.common.errors import UserError
+
+
+def lacks_conda(methods):
+    """The UserError of a run whose jobs shall run in conda environments where there is no conda, or None.
+
+    Parameters
+    ----------
+    methods : Snakemake's ways of deploying software that were asked for
+    """
+    if "conda" not in {str(method) for method in methods} or shutil.which("conda"):
+        return None
+    return UserError(
+        "the jobs shall run in conda environments, and there is no program `conda` here",
+        "software-deployment-method (in profiles/slurm/config.yaml, or --sdm)",
+        hint="load conda (often: module load miniforge) or install it; or delete that line of the profile: then all jobs "
+        "run in the environment in which you start snakemake",
+    )
+
+
+def lacks_slurm(executor):
+    """The UserError of a run that is to send its jobs to Slurm from where there is none, or None."""
+    if executor != "slurm" or shutil.which("sbatch"):
+        return None
+    return UserError(
+        "the jobs shall go to Slurm, and there is no program `sbatch` here",
+        "executor (in profiles/slurm/config.yaml)",
+        hint="start on a login node of the cluster; or compute on this machine: "
+        "snakemake --profile profiles/local --cores all, or make run",
+    )

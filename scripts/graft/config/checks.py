@@ -1,0 +1,391 @@
+"""What a schema cannot say about a config: names that refer to nothing, and settings that contradict each other.
+
+Every check takes a config in which what the schema refused is None (unknown: say nothing), and yields Problems.
+"""
+
+import codecs
+from pathlib import Path
+
+from graft.common.codedigest import constant_of
+from graft.common.errors import did_you_mean
+from graft.config.errors import Problem, show
+from graft.config.plan import MODALITIES, VECTORS, as_list, entries, known_backbones, modality_of, models, tasks
+from graft.config.schema import child, plugins, read_schema
+
+IMAGE_KEYS = ("input_size", "mean", "std", "interpolation", "fit", "crop")
+TEXT_KEYS = ("max_length", "pooling", "normalize")
+
+
+def check(config):
+    """All problems, section by section (a list of Problem, each once)."""
+    checks = (
+        check_datasets,
+        check_backbones,
+        check_references,
+        check_models,
+        check_folds,
+        check_distill,
+        check_few_shot,
+        check_names,
+        check_predict,
+        check_hand_off,
+        check_store,
+    )
+    return list(dict.fromkeys(problem for one in checks for problem in one(config)))
+
+
+def check_datasets(config):
+    for name, entry in entries(config, "datasets"):
+        path = ("datasets", name)
+        split = entry.get("split") or {}
+        if split.get("growth_stable") and split.get("near_duplicates") == "together":
+            yield Problem(
+                (*path, "split", "near_duplicates"),
+                "near copies cannot stay together in a growth-stable split: a new sample may join two that stand apart",
+                "near_duplicates: together, or growth_stable: true",
+            )
+        shares = [split.get("validation"), split.get("test")]
+        if None not in shares and sum(shares) >= 1:
+            what = f"validation {shares[0]:g} and test {shares[1]:g} leave nothing to train on"
+            yield Problem((*path, "split"), what, "validation + test < 1")
+        columns = entry.get("columns") or {}
+        contents = [key for key in ("path", "text", "features") if columns.get(key) is not None]
+        if len(contents) > 1:
+            what = f"{' and '.join(contents)} are given, but a sample is one thing"
+            yield Problem((*path, "columns"), what, "one of path, text, features")
+        if entry.get("reader") == "folder" and entry.get("table") is not None:
+            hint = "use `reader: table`, with the column of file names in `columns: {path: ..}`"
+            yield Problem((*path, "table"), "reader folder reads no table", None, hint)
+        levels = [level for level in entry.get("folders") or [] if level not in (None, "skip")]
+        if levels and ("label" not in levels or len(levels) > len(set(levels))):
+            what = f"{show(entry['folders'])} does not say once which level is the label, and nothing twice"
+            yield Problem((*path, "folders"), what, "label once; group and split at most once; skip as often as needed")
+        if levels and entry.get("reader") not in (None, "auto", "folder"):
+            yield Problem((*path, "folders"), f"reader {entry['reader']} does not look at folders", "reader: folder")
+        if len(entry.get("bands") or ()) == 2:
+            yield Problem(
+                (*path, "bands"), "two bands are neither grey nor colours", "one band, [4], or three, [4, 3, 2]"
+            )
+        low_high = entry.get("range")
+        if isinstance(low_high, list) and None not in low_high and low_high[0] >= low_high[1]:
+            yield Problem((*path, "range"), f"{low_high[0]} is not below {low_high[1]}", "[low, high] with low < high")
+        if entry.get("encoding") not in (None, "auto") and not _is_encoding(entry["encoding"]):
+            hint = did_you_mean(entry["encoding"], ("utf-8", "utf-16", "latin-1", "cp1252", "ascii"))
+            what = f"{show(entry['encoding'])} is no text encoding that Python knows"
+            yield Problem((*path, "encoding"), what, "auto, utf-8, utf-16, latin-1, cp1252, ..", hint)
+        for target, settings in entries(entry, "targets"):
+            yield from _check_target((*path, "targets", target), settings)
+
+
+def _check_target(path, target):
+    classes = target.get("classes")
+    if target.get("kind") == "regression":
+        for key in ("threshold", "classes"):
+            if target.get(key) is not None:
+                yield Problem((*path, key), f"a regression target has no {key}", None, "use `kind: classification`")
+    elif target.get("threshold") is not None and classes is not None and len(classes) != 2:
+        what = f"a threshold makes two classes, but {len(classes)} are named"
+        yield Problem((*path, "classes"), what, "[up to the threshold, above it]")
+
+
+def _is_encoding(name):
+    try:
+        return bool(codecs.lookup(name))
+    except (LookupError, ValueError):
+        return False
+
+
+def check_backbones(config):
+    for name, entry in entries(config, "backbones"):
+        path, library = ("backbones", name), entry.get("library")
+        source = entry.get("source", {})
+        modality = MODALITIES.get(library)
+        if name == VECTORS and library not in (None, "vectors"):
+            yield Problem(
+                path, "'vectors' is the name of the built-in backbone for vectors", None, "choose another name"
+            )
+        if entry.get("like") is not None:
+            known = [other for other in (*(config.get("backbones") or {}), *known_backbones()) if other != name]
+            if entry["like"] in known:
+                yield Problem((*path, "like"), f"'{name}' would be like itself", "a backbone that is not like this one")
+            else:
+                yield from _unknown((*path, "like"), entry["like"], known, "backbone")
+        elif "library" not in entry:
+            yield Problem(path, "the key 'library' is missing", "timm, torchvision, transformers; or `like: BACKBONE`")
+        if library is None or source is None:
+            continue
+        if library != "vectors" and not source:
+            yield Problem(path, "the key 'source' is missing", "source: with one of " + ", ".join(_kinds()))
+        if library in ("timm", "torchvision") and "architecture" in entry and _unset(entry, "architecture"):
+            yield Problem(path, "the key 'architecture' is missing", "the network's name, such as resnet50")
+        for kind in ("timm", "torchvision"):
+            if kind in source and library != kind:
+                yield Problem((*path, "source", kind), f"{kind}'s weights fit library {kind}, not {library}")
+        for wrong, keys in (("image", IMAGE_KEYS), ("text", TEXT_KEYS)):
+            for key in (key for key in keys if modality != wrong and not _unset(entry, key)):
+                what = f"{key} is for {wrong} backbones, and library {library} takes {modality}s"
+                yield Problem((*path, key), what, None, "delete the line")
+
+
+def _kinds():
+    source = child(read_schema()["properties"]["backbones"], "any")["properties"]["source"]
+    return [option["required"][0] for option in source["oneOf"]]
+
+
+def _unset(entry, key):
+    """Whether a key of a backbone is as if it had not been written."""
+    return entry.get(key) in (
+        None,
+        child(read_schema()["properties"]["backbones"], "any")["properties"][key]["default"],
+    )
+
+
+def check_references(config):
+    """Every name of a data set, target or backbone stands for something."""
+    datasets = list(config.get("datasets") or {})
+    backbones = list(dict.fromkeys([VECTORS, *(config.get("backbones") or {}), *known_backbones()]))
+    for section in ("finetune", "few_shot", "distill"):
+        for name, entry in entries(config, section):
+            path = (section, name)
+            yield from _unknown((*path, "backbone"), entry.get("backbone"), backbones, "backbone")
+            yield from _unknown((*path, "dataset"), entry.get("dataset"), datasets, "data set")
+            for dataset in as_list(entry.get("dataset")):
+                targets = ((config.get("datasets") or {}).get(dataset) or {}).get("targets")
+                if targets:
+                    yield from _unknown(
+                        (*path, "target"), entry.get("target"), list(targets), "target", f" in data set '{dataset}'"
+                    )
+
+
+def _unknown(path, names, known, kind, place=""):
+    for name in (name for name in as_list(names) if name not in known):
+        yield Problem(
+            path, f"there is no {kind} '{name}'{place}", ", ".join(known) or "none yet", did_you_mean(name, known)
+        )
+
+
+def _unknown_model(path, name, known, config):
+    """A reference to a model that nothing trains; silent where the entry that it means has mistakes of its own."""
+    for section in ("finetune", "distill"):
+        for entry, settings in entries(config, section):
+            parts = [
+                settings.get(key) for key in ("backbone", "method", *(["dataset"] if section == "finetune" else []))
+            ]
+            broken = any(part is None or (isinstance(part, list) and None in part) for part in parts)
+            if broken and name is not None and name.split(".")[0].startswith(entry):
+                return
+    yield from _unknown(path, name, list(known), "trained model")
+
+
+def check_models(config):
+    """Settings that do not fit the data: of fine-tuned and of distilled models."""
+    for path, model in models(config):
+        dataset, kind = model["dataset"], _kind(config, model["dataset"], model["target"])
+        yield from _clash((*path, "backbone"), config, dataset, model["backbone"])
+        yield from _nothing_to_train(path, config, model)
+        modality = _modality(config, dataset)
+        if model.get("augment") not in (None, "none") and modality in ("text", "vector"):
+            yield Problem(
+                (*path, "augment"), f"'{model['augment']}' changes images, and '{dataset}' holds {modality}s", "none"
+            )
+        if model.get("views") is not None and model.get("augment") == "none":
+            yield Problem((*path, "views"), "there is one view of an image without `augment`", None, "set `augment`")
+        if kind != "regression":
+            continue
+        if model["stage"] == "distill":
+            what = f"distillation imitates class probabilities, and target '{model['target']}' is a number"
+            yield Problem((*path, "teacher"), what, "a teacher of a classification target")
+        if model.get("class_weights") not in (None, "none"):
+            what = f"target '{model['target']}' is a number and has no classes to weigh"
+            yield Problem((*path, "class_weights"), what, "none")
+        if model.get("label_smoothing"):
+            what = f"target '{model['target']}' is a number, and only classes can be smoothed"
+            yield Problem((*path, "label_smoothing"), what, "0")
+
+
+def _nothing_to_train(path, config, model):
+    """Vectors have no network: the loop would train a last layer alone, worse than `linear` solves it (0.605 for 0.856)."""
+    if model["backbone"] != VECTORS and _library(config, model["backbone"]) != "vectors":
+        return
+    frozen = [name for name in plugins("training/methods") if constant_of(f"graft.training.methods.{name}", "FROZEN")]
+    if model["stage"] == "distill":
+        what = f"a student is a network that is trained, and '{model['backbone']}' hands vectors through"
+        yield Problem((*path, "backbone"), what, "a backbone of timm, torchvision or transformers")
+    elif model["method"] is not None and model["method"] not in frozen:
+        what = f"'{model['method']}' trains a network, and '{model['backbone']}' hands vectors through"
+        yield Problem(
+            (*path, "method"), what, ", ".join(frozen), "use `method: linear`, which solves the last layer exactly"
+        )
+
+
+def check_folds(config):
+    """`folds` of an entry is for a network that is trained, and no more than the data set has."""
+    for name, entry in entries(config, "finetune"):
+        path, count, methods = ("finetune", name, "folds"), entry.get("folds"), as_list(entry.get("method"))
+        if count is None:
+            continue
+        if methods and all(constant_of(f"graft.training.methods.{method}", "FROZEN") for method in methods):
+            what = f"{' and '.join(methods)} keeps the network frozen, and such heads have out-of-fold probabilities anyway"
+            yield Problem(path, what, "folds of a method that trains the network", "delete the line")
+        for dataset in as_list(entry.get("dataset")):
+            data = (config.get("datasets") or {}).get(dataset) or {}
+            known = data.get("folds")
+            if (data.get("columns") or {}).get("fold") is None and known is not None and count > known:
+                what = f"{count} folds, but data set '{dataset}' has {known}"
+                yield Problem(path, what, f"2 to {known}" if known > 2 else "2", "or raise the data set's `folds`")
+
+
+def _clash(path, config, dataset, backbone):
+    """A data set of one kind on a backbone of another, as far as both are known."""
+    taken = "vector" if backbone == VECTORS else MODALITIES.get(_library(config, backbone))
+    held = _modality(config, dataset)
+    if taken and held and taken != held:
+        yield Problem(path, f"backbone '{backbone}' takes {taken}s, and data set '{dataset}' holds {held}s")
+
+
+def _library(config, backbone):
+    return ((config.get("backbones") or {}).get(backbone) or {}).get("library")
+
+
+def _modality(config, dataset):
+    return modality_of((config.get("datasets") or {}).get(dataset) or {})
+
+
+def _kind(config, dataset, target):
+    targets = ((config.get("datasets") or {}).get(dataset) or {}).get("targets") or {}
+    return (targets.get(target) or {}).get("kind")
+
+
+def check_distill(config):
+    found = models(config)
+    by_name = {model["name"]: model for _, model in found}
+    given = {("distill", name): entry for name, entry in entries(config, "distill")}
+    for path, model in found:
+        if model["stage"] != "distill" or model.get("teacher") is None:
+            continue
+        name, teacher = model["teacher"], by_name.get(model["teacher"])
+        if teacher is None:
+            yield from _unknown_model((*path, "teacher"), name, by_name, config)
+            continue
+        if _teaches_itself(model, by_name):
+            yield Problem((*path, "teacher"), f"'{model['name']}' would be its own teacher", "another trained model")
+            continue
+        if model["backbone"] == teacher["backbone"]:
+            what = f"teacher and student have the same backbone '{model['backbone']}'"
+            hint = "to teach a network of the same size, give the backbone a second entry under another name"
+            yield Problem((*path, "backbone"), what, "another backbone than the teacher's", hint)
+        yield from _unknown_seed((*path, "teacher_seed"), model.get("teacher_seed"), name, teacher)
+        for key, word in (("dataset", "data set"), ("target", "target")):
+            own = given[path].get(key)
+            if own is not None and teacher[key] is not None and own != teacher[key]:
+                what = f"the student's {word} is '{own}', but its teacher learned '{teacher[key]}'"
+                yield Problem((*path, key), what, f"'{teacher[key]}', or leave the line out")
+
+
+def _teaches_itself(model, by_name):
+    """Whether the chain of teachers comes back to `model`."""
+    seen, at = set(), model.get("teacher")
+    while at in by_name and at not in seen:
+        if at == model["name"]:
+            return True
+        seen.add(at)
+        at = by_name[at].get("teacher")
+    return False
+
+
+def _unknown_seed(path, seed, name, model):
+    seeds = model.get("seeds")
+    if seeds and seed is not None and seed not in seeds:
+        yield Problem(path, f"'{name}' is not trained with seed {seed}", ", ".join(map(str, seeds)))
+
+
+def check_few_shot(config):
+    by_name = {model["name"]: model for _, model in models(config)}
+    for path, task in tasks(config):
+        dataset, target = task["dataset"], task["target"]
+        if task["model"] is not None:
+            model = by_name.get(task["model"])
+            if model is None:
+                yield from _unknown_model((*path, "model"), task["model"], by_name, config)
+            else:
+                yield from _unknown_seed((*path, "model_seed"), task["model_seed"], task["model"], model)
+                if None not in (model["dataset"], dataset) and model["dataset"] != dataset:
+                    what = f"'{task['model']}' was trained on '{model['dataset']}', not on '{dataset}'"
+                    yield Problem((*path, "model"), what, f"a model trained on '{dataset}'")
+        else:
+            yield from _clash((*path, "backbone"), config, dataset, task["backbone"])
+        if _kind(config, dataset, target) == "regression":
+            yield Problem(
+                path,
+                f"target '{target}' is a number, and few-shot learning needs classes",
+                None,
+                "name another `target`",
+            )
+            continue
+        yield from _too_many(path, config, task)
+
+
+def _too_many(path, config, task):
+    """More classes or samples per episode than there can be."""
+    entry = (config.get("datasets") or {}).get(task["dataset"]) or {}
+    target = (entry.get("targets") or {}).get(task["target"]) or {}
+    classes = target.get("classes") or ([None, None] if target.get("threshold") is not None else None)
+    ways, shots, queries = task.get("ways"), as_list(task.get("shots")), task.get("queries")
+    if ways and classes and ways > len(classes):
+        what = f"{ways} classes per episode, but target '{task['target']}' has {len(classes)}"
+        yield Problem((*path, "ways"), what, f"2 to {len(classes)}" if len(classes) > 2 else "2")
+    if ways and shots and queries and entry.get("limit") and ways * (max(shots) + queries) > entry["limit"]:
+        needed = f"{ways} classes x ({max(shots)} shots + {queries} queries)"
+        what = f"{needed} are more than the {entry['limit']} rows of `limit`"
+        yield Problem((*path, "shots"), what, None, "use fewer shots or queries, or raise the data set's `limit`")
+
+
+def check_names(config):
+    """No two models, tasks, data sets or backbones end in one folder; some file systems ignore case."""
+    for section in ("datasets", "backbones"):
+        names = [((section, str(name)), str(name)) for name in config.get(section) or {}]
+        yield from _twice(names, "name")
+    yield from _twice([(path, model["name"]) for path, model in models(config)], "model")
+    yield from _twice([(path, task["name"]) for path, task in tasks(config)], "few-shot task")
+    yield from _twice([(("predict", name), name) for name, _ in entries(config, "predict")], "name")
+
+
+def _twice(named, kind):
+    first = {}
+    for path, name in named:
+        other, same = first.setdefault(name.casefold(), (path, name))
+        if same is not name:
+            also = "stands" if same == name else f"(like '{same}', apart from capitals) stands"
+            what = f"the {kind} '{name}' {also} in {'.'.join(other)} as well; their files would be the same"
+            yield Problem(path, what, None, "rename one entry")
+
+
+def check_predict(config):
+    by_name = {model["name"]: model for _, model in models(config)}
+    for name, entry in entries(config, "predict"):
+        model = by_name.get(entry.get("model"))
+        if model is not None:
+            yield from _unknown_seed(("predict", name, "seed"), entry.get("seed"), entry["model"], model)
+        elif entry.get("model") is not None:
+            yield from _unknown_model(("predict", name, "model"), entry["model"], by_name, config)
+
+
+def check_hand_off(config):
+    named = (config.get("hand_off") or {}).get("models")
+    if isinstance(named, list):
+        known = [model["name"] for _, model in models(config)]
+        for position, name in enumerate(named):
+            yield from _unknown_model(("hand_off", "models", position), name, known, config)
+
+
+def check_store(config):
+    """A shared store that is not there would never be missed: everything would only be computed once more."""
+    store = config.get("store") or {}
+    if store.get("shared") is None:
+        return
+    path, shared = ("store", "shared"), Path(store["shared"]).expanduser()
+    if not shared.is_dir():
+        yield Problem(path, f"there is no folder {show(store['shared'])}", "the folder of a store")
+    elif store.get("path") is not None and Path(store["path"]).expanduser().resolve() == shared.resolve():
+        hint = "leave `shared` out: a store that you may write to needs only `path`"
+        yield Problem(path, "is the same folder as store.path", "another folder", hint)

@@ -1,0 +1,179 @@
+"""What the data card says of images: their depth, the values that become black and white, and what was found in the files."""
+
+import numpy as np
+
+from graft.common.errors import UserError
+from graft.data.images import DECODER, pixel_range
+from graft.data.listing.rows import listed
+
+DARK = 31  # an eighth of the values of 8 bits: images that hold no more are nearly black
+
+
+def describe_images(frame, entry):
+    """The data card's `image`.
+
+    Parameters
+    ----------
+    frame : DataFrame with the columns that checking.check_samples adds for images, path and split
+    entry : dict, the data set's entry; its `range` is "measured" (on the train rows) or [low, high]
+
+    Returns
+    -------
+    dict
+        What images.image_format needs, and sizes
+
+    Raises
+    ------
+    UserError
+        If images have several depths: no range of values would fit them all.
+    """
+    dtype = _depth(frame)
+    low, high, _ = _range(frame, dtype, entry["range"])
+    heights, widths = frame["height"].astype(int), frame["width"].astype(int)
+    sizes = (widths.astype(str) + "x" + heights.astype(str)).value_counts()
+    return {
+        "dtype": dtype,
+        "range": [low, high],
+        "channels": int(frame["channels"].max()),
+        "sizes": {
+            "width": [int(widths.min()), int(widths.max())],
+            "height": [int(heights.min()), int(heights.max())],
+            "different": len(sizes),
+        },
+        **({"bands": entry["bands"]} if entry["bands"] else {}),
+        "frames": entry["frames"],
+        "decoder": DECODER,
+    }
+
+
+def notes_of_images(frame, entry):
+    """What a user should know of the images of a data set and of how they are read; list of str."""
+    dtype = _depth(frame)
+    low, high, far = _range(frame, dtype, entry["range"])
+    apart = _apart(frame, dtype) if entry["range"] == "measured" else []
+    dark = _dark(frame, dtype) if entry["range"] == "measured" else []
+    return [*_beyond(frame, low, high, far), *apart, *dark, *_missing(frame, low), *_of_files(frame, entry)]
+
+
+def _depth(frame):
+    """The one dtype of a set. Integers of more than 16 bits are uint16 if all of them fit, else float32."""
+    kinds = frame["dtype"]
+    long = kinds == "int32"
+    if long.any():
+        rows = frame[long]
+        fit = rows["low"].min() >= 0 and rows["high"].max() <= 65535 and not (kinds == "float32").any()
+        kinds = kinds.mask(long, "uint16" if fit else "float32")
+    counts = kinds.value_counts()
+    if len(counts) == 1:
+        return str(counts.index[0])
+    lines = []
+    for (kind, stored), rows in frame.groupby([kinds, "stored"]):
+        read = "" if stored == kind else f" (read as {kind})"
+        lines.append(f"{len(rows)} images of {stored}{read}, such as {rows['path'].min()}")
+    raise UserError(
+        f"the images have several depths:{listed(sorted(lines))}",
+        allowed="one of uint8, uint16 and float32 in a data set",
+        hint="save all images with the same type of numbers, such as uint16",
+    )
+
+
+def _range(frame, dtype, wanted):
+    """Black, white, and the single values far from all others, which were not measured with."""
+    if wanted != "measured":
+        low, high = (float(value) for value in wanted)
+        if low >= high:
+            raise UserError(f"[{low:g}, {high:g}]", "range", "[low, high] with low < high")
+        return low, high, []
+    if dtype == "uint8":
+        return 0.0, 255.0, []
+    return pixel_range.measure(*_summaries(frame, dtype))
+
+
+def _summaries(frame, dtype):
+    train = frame[frame["split"] == "train"]
+    ends = (0.0, 65535.0) if dtype == "uint16" else (-np.inf, np.inf)
+    return list(train["quantiles"]), _measured_pixels(train), ends
+
+
+def _measured_pixels(rows):
+    return (rows["height"] * rows["width"] * rows["channels"] - rows["missing"]).to_numpy(np.float64)
+
+
+def _beyond(frame, low, high, far):
+    train = frame[frame["split"] == "train"]
+    outside = (train["low"] < low) | (train["high"] > high)
+    if not outside.any():
+        return
+    what = f"in {int(outside.sum())} of {len(train)} train images"
+    if train["quantiles"].notna().all():
+        share = pixel_range.beyond(list(train["quantiles"]), _measured_pixels(train), low, high)
+        what = f"about {share:.2%} of the pixels of the train images, {what}"
+    ends = f"{train['low'].min():g} to {train['high'].max():g}"
+    yield (
+        f"values beyond {low:g} (black) to {high:g} (white) are cut to these ends: {what}; all values are {ends}. "
+        "`range: [low, high]` sets other ends"
+    )
+    if far:
+        shown = ", ".join(f"{value:g}" for value in far)
+        one = "lies far from all other values and is taken for no measurement: it"
+        several = "lie far from all other values and are taken for no measurements: they"
+        yield f"{shown} {one if len(far) == 1 else several} did not count for the range"
+
+
+def _apart(frame, dtype):
+    """Numbers that may mean "not measured", though they are not far enough to be left out."""
+    if dtype == "uint8":
+        return
+    low, high, values = pixel_range.apart(*_summaries(frame, dtype))
+    if values:
+        shown = ", ".join(f"{value:g}" for value in values)
+        stands, means = ("stands", "it means") if len(values) == 1 else ("stand", "they mean")
+        yield (
+            f"{shown} {stands} apart from all other values, yet counted for the range: if {means} 'not measured', "
+            f"`range: [{low:g}, {high:g}]` is that of the others"
+        )
+
+
+def _dark(frame, dtype):
+    """Images that are nearly black since they hold few of the numbers from black to white: indices, or values up to 1."""
+    train = frame[frame["split"] == "train"]
+    low, high = train["low"].min(), train["high"].max()
+    if dtype == "uint8" and high <= DARK:
+        ends = f"; `range: [{low:g}, {high:g}]` shows them from black to white" if low < high else ""
+        yield f"the train images hold values from {low:g} to {high:g} alone, and 255 is white: they are nearly black{ends}"
+    to_one = (train["low"] >= 0) & (train["high"] <= 1)
+    if dtype != "uint8" and to_one.any() and low >= 0 and train["high"][~to_one].min() > DARK:
+        yield (
+            f"{int(to_one.sum())} of {len(train)} train images hold values from 0 to 1, such as {train['path'][to_one].min()}, "
+            f"the others up to {high:g}: they are nearly black beside these; if they are on another scale, save all on one"
+        )
+
+
+def _missing(frame, low):
+    rows = frame[frame["missing"] > 0]
+    if len(rows):
+        share = rows["missing"].sum() / (frame["height"] * frame["width"] * frame["channels"]).sum()
+        yield (
+            f"{len(rows)} of {len(frame)} images have pixels that were not measured ({share:.2%} of all pixels are NaN or "
+            f"the number that GDAL's no-data tag names): they become black ({low:g}) and did not count for the range"
+        )
+
+
+def _of_files(frame, entry):
+    alpha, several = int(frame["alpha"].sum()), frame[frame["frames"] > 1]
+    paged = frame[frame["page_channels"] > 1]
+    if alpha:
+        yield (
+            f"{alpha} of {len(frame)} images have an alpha channel, by their files' own word: it was laid over white. If it "
+            "is a band like the others, `bands: [1, 2, 3]` reads the first three without it"
+        )
+    if len(several):
+        most = int(several["frames"].max())
+        yield f"{len(several)} of {len(frame)} files hold several images (up to {most}): only the first of each is read"
+    if len(paged) and not entry["bands"]:
+        count = int(paged["page_channels"].min())
+        wanted = "[1, 2, 3]" if count > 2 else "[2]"
+        yield (
+            f"{len(paged)} of {len(frame)} images have their channels as pages ({count} or more): only the first is read; "
+            f"`bands: {wanted}` reads others"
+        )

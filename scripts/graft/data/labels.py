@@ -1,0 +1,326 @@
+"""Labels: from the text of a table's cell to classes and numbers, with everything that is odd about them said."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+
+from graft.common.errors import UserError, raise_all
+from graft.common.names import look_alike
+from graft.data.listing.rows import in_words, is_missing, listed, one_spelling, places
+from graft.data.tables.numbers import stands_apart, to_numbers
+
+# Words that are classes as they stand, but in some tables mean "not labelled".
+UNSURE = {"missing", "unknown", "unlabelled", "unlabeled", "undefined", "not available", "not measured", "n.a.", "n.d."}
+UNSURE |= {"nd", "tbd", "nil", "unclassified", "not determined", "not labelled", "not labeled", "n/d", "n. d.", "n. a."}
+UNSURE |= {"#nv", "#n/d", "#wert!", "#value!", "#valor!", "#valeur!", "#div/0!", "#ref!", "#bezug!", "#name?"}  # Excel
+UNSURE |= {"k.a.", "k. a.", "keine angabe", "n.n.", "n.b.", "n. b.", "nicht bestimmt", "nicht gemessen", "unbekannt"}
+UNSURE |= {"sin dato", "sin datos", "desconocido", "inconnu", "non déterminé", "未知", "不明", "-99", "-999", "-9999"}
+ALIKE = "name the classes alike in all splits; or, if these rows have no label yet, call their split pool"
+DEEPER = (
+    "if the classes' folders stand deeper, let the source start there, or say what the levels are, from the top: "
+    "`folders: [skip, label]`, or below train/ and test/ `folders: [split, skip, label]`"
+)
+
+
+def natural_sort(words):
+    """Words in the order a person puts them: 1, 2, 10; numbers by their value, "01" after "1".
+
+    Parameters
+    ----------
+    words : iterable of str
+
+    Returns
+    -------
+    list of str
+    """
+    words = list(words)
+    numbers = [_number(word) for word in words]
+    if all(number is not None for number in numbers):
+        return [word for _, word in sorted(zip(numbers, words, strict=True))]
+    return sorted(words, key=lambda word: (_pieces(word), word))
+
+
+def read_targets(frame, targets, missing, named=(), decimal="auto"):
+    """Understand the label columns of a listing.
+
+    Parameters
+    ----------
+    frame : DataFrame with one column "label:NAME" of text per target, and split
+    targets : dict, the entry's targets: column, kind, threshold, classes
+    missing : words that mean "not labelled", in any case; never the words that a target's `classes` name
+    named : targets whose labels are names that were given (of folders, of the hub's classes): none of them is missing
+    decimal : "auto", "point" or "comma", see readers.numbers
+
+    Returns
+    -------
+    columns : dict, target -> Series (str or float64, null where unlabelled)
+    described : dict, target -> {"kind", "classes"} as in labels.json; classes are still None where not given
+    notes : list of str for the data card
+
+    Raises
+    ------
+    UserError
+        For all values that are no number, not finite, or not among the classes.
+    """
+    columns, described, notes, errors = {}, {}, [], []
+    used = _words_used(frame, [name for name in targets if name not in named], missing)
+    for name, target in targets.items():
+        text = frame[f"label:{name}"]
+        stripped = text.str.strip()
+        blanks = int((stripped != text)[text.notna()].sum())
+        if blanks:
+            notes.append(f"target {name}: white space around {blanks} labels was taken off")
+        kind, threshold = target.get("kind") or "classification", target.get("threshold")
+        classes = [str(c) for c in target["classes"]] if target.get("classes") else None
+        gone = is_missing(stripped, () if name in named else missing, classes if classes and threshold is None else ())
+        notes += [] if name in named else _of_missing(name, stripped, gone)
+        stripped = stripped.mask(gone)
+        try:
+            if kind == "regression" or threshold is not None:
+                words, stripped = stripped, _numbers(frame, stripped, name, decimal)
+                notes += _notes_on_numbers(name, words, stripped, used)
+            elif name not in named:
+                stripped = _as_classes(stripped, classes or ())
+            if kind == "classification" and threshold is not None:
+                classes = classes or ["low", "high"]
+                stripped = _two_classes(stripped, threshold, classes, name)
+            if kind == "classification" and classes:
+                _check_known(frame, stripped, classes, name)
+            elif kind == "classification" and name not in named:
+                notes += _looks_missing(name, stripped, used)
+            if kind == "classification":
+                notes += _looks_alike(name, stripped)
+        except UserError as error:
+            errors.append(error)
+            continue
+        columns[name] = stripped
+        described[name] = {"kind": kind} if kind == "regression" else {"kind": kind, "classes": classes}
+    raise_all(errors)
+    return columns, described, notes
+
+
+def _words_used(frame, names, missing):
+    """The words of `missing` that stand among the labels: whoever writes a list of his own needs them in it."""
+    found = {}
+    for name in names:
+        text = frame[f"label:{name}"].str.strip()
+        found |= dict.fromkeys(text[is_missing(text, missing)].dropna().unique())
+    return sorted(word for word in found if word)
+
+
+def _of_missing(name, text, gone):
+    """A note that counts the labels that were taken as missing, by word."""
+    if not gone.any():
+        return []
+    words = text[gone].fillna("")
+    way = "; a word that is a class belongs into `classes`" if (words != "").any() else ""
+    return [f"target {name}: {int(gone.sum())} of {len(text)} labels are missing: {in_words(words)}{way}"]
+
+
+def may_be_missing(word):
+    """Whether a word may mean "not labelled": a mark without a letter, or one that says so."""
+    return word.casefold() in UNSURE or not any(c.isalnum() for c in word)
+
+
+def _looks_missing(name, text, used):
+    """A note on classes that may mean "not labelled" in this lab: marks without a letter, and words that say so."""
+    counts = text.value_counts()
+    found = [word for word in counts.index if may_be_missing(word)]
+    if len(counts) - len(found) < 2:  # "+" and "-" are two classes
+        return []
+    return [
+        f"target {name}: class '{word}' ({counts[word]} rows) looks like 'not labelled'; if it is: missing: {[word, *used]}"
+        for word in sorted(found)
+    ]
+
+
+def _looks_alike(name, text):
+    """A note on classes that people would take for one."""
+    counts = text.value_counts()
+    return [
+        f"target {name}: classes {' and '.join(f'{word!r} ({counts[word]} rows)' for word in alike)} look alike; if they "
+        "are one class, write them alike in the data"
+        for alike in look_alike(counts.index)
+    ]
+
+
+def check_classes(frame, described, how, counts):
+    """Fill in the classes that were found, and refuse what cannot be trained or tested on.
+
+    Parameters
+    ----------
+    frame : DataFrame, the manifest with all splits
+    described : dict as `read_targets` gave it; its classes are filled in
+    how : str, how the split came about; "growth_stable" ones must have every class everywhere
+    counts : dict, target -> Series of class -> rows that `min_per_class` counts
+
+    Returns
+    -------
+    list of str, warnings for the data card
+    """
+    errors, notes = [], []
+    labelled = frame[frame["split"] != "pool"]
+    empty = [part for part in ("train", "validation", "test") if not (labelled["split"] == part).any()]
+    few = next((few for name in counts if (few := _groups_of_few(labelled, name, 2))), None) if empty else None
+    if few and how != "given":
+        raise _bound(f"no group is left for {' and '.join(empty)}", few)
+    for part in empty:
+        hint = "label more rows" + (", or make this split larger" if part != "train" else "")
+        hint = "call the split of some labelled rows train" if how == "given" and part == "train" else hint
+        errors.append(
+            UserError(f"the {part} split is empty ({len(labelled)} labelled rows in all)", "split", hint=hint)
+        )
+    raise_all(errors)
+    for name, target in described.items():
+        values = labelled[name].dropna()
+        if target["kind"] == "regression":
+            if not (labelled.loc[labelled["split"] == "train", name]).notna().any():
+                errors.append(UserError("no row of the train split has a value", f"target {name}"))
+            continue
+        table = pd.crosstab(values, labelled.loc[values.index, "split"])
+        found = natural_sort(table.index)
+        if len(found) < 2:
+            seen = f"all {len(values)} labels are '{found[0]}'" if found else "no row is labelled"
+            errors.append(UserError(seen, f"target {name}", "at least two classes", DEEPER if found else None))
+            continue
+        target["classes"] = target["classes"] or found
+        in_one = _groups_of_few(labelled, name, 1)
+        for part in ("train", "validation", "test"):
+            column = table[part] if part in table else pd.Series(0, table.index)
+            absent = [c for c in target["classes"] if column.get(c, 0) == 0]
+            if part == "train" or how == "growth_stable":
+                bound = {c: in_one[c] for c in absent if c in in_one}
+                errors += [_bound(f"the {part} split lacks a class", bound)] if bound else []
+                absent = [c for c in absent if c not in bound]
+            if not absent:
+                continue
+            words = ", ".join(
+                f"'{c}' ({table.loc[c].sum() if c in table.index else 0} rows in all)" for c in absent[:20]
+            )
+            leave_out = _leaving_out(name, absent, table, counts[name])
+            what, where = f"the {part} split has no row of class {words}", f"target {name}"
+            if part == "train":
+                hint = f"leave such classes out: {leave_out}" if leave_out else ALIKE
+                errors.append(UserError(what, where, hint=f"label some; or {hint}"))
+            elif how == "growth_stable":
+                hint = "a growth-stable split is only right on average: use another split_seed, a larger share, or "
+                hint += "growth_stable: false" + (f"; or leave such classes out: {leave_out}" if leave_out else "")
+                errors.append(UserError(what, where, hint=hint))
+            else:
+                notes.append(f"target {name}: the {part} split has no row of class {words}")
+    raise_all(errors)
+    return notes
+
+
+def _groups_of_few(labelled, name, most):
+    """{class: its groups} of the classes that graft splits and whose rows all stand in `most` groups or fewer."""
+    drawn = labelled["given"].isna() | (labelled["given"] == "train")
+    rows = labelled.loc[drawn, [name, "group"]].dropna(subset=name)
+    groups = rows["group"].mask(rows["group"].str.strip() == "").groupby(rows[name])
+    few = {word: natural_sort(own.unique()) for word, own in groups if own.notna().all() and own.nunique() <= most}
+    return {word: few[word] for word in natural_sort(few)}
+
+
+def _bound(what, groups):
+    """The error that the groups of classes leave a split without rows."""
+    shown = []
+    for word, own in groups.items():
+        count, names = "one group" if len(own) == 1 else "two groups", "', '".join(own)
+        shown.append(f"all rows of class '{word}' stand in {count}: '{names}'")
+    return UserError(
+        f"{what}, since a group stays together:{listed(shown)}",
+        "columns.group",
+        "groups such that every class stands in three of them or more",
+        "name a finer column; or leave `columns.group` out (in `folders`: skip instead of group), if it does not matter that "
+        "samples of one group are in train and test",
+    )
+
+
+def _leaving_out(name, absent, table, counts):
+    """The setting that leaves the absent classes out; None if no split or no two classes would be left."""
+    least = 1 + int(max(counts.get(word, 0) for word in absent))
+    stay = [word for word in table.index if counts.get(word, 0) >= least]
+    if len(stay) < 2 or not table.loc[stay].any().all():
+        return None
+    return f"targets: {{{name}: {{min_per_class: {least}}}}}"
+
+
+def _numbers(frame, text, name, decimal):
+    numbers = to_numbers({name: text}, decimal, f"target {name}")[name]
+    wrong = text.notna() & numbers.isna() & (text.str.lower() != "nan")
+    infinite = np.isinf(numbers)
+    errors = []
+    for rows, what in ((wrong, "no number"), (infinite, "infinite")):
+        if rows.any():
+            lines = [f"{place}: '{v}'" for place, v in zip(places(frame[rows]), text[rows], strict=True)]
+            hint = "decimals take a point, or all a comma; a word that means 'not measured' belongs into `missing`"
+            errors.append(
+                UserError(f"{len(lines)} values are {what}:{listed(lines)}", f"target {name}", "numbers", hint)
+            )
+    raise_all(errors)
+    return numbers
+
+
+def _notes_on_numbers(name, text, numbers, used):
+    notes = []
+    if text[numbers.notna()].str.contains(",", regex=False, na=False).any():
+        notes.append(f"target {name}: the commas in its numbers were read as decimal ones")
+    grouped = text.str.contains(".", regex=False, na=False) & (to_numbers({name: text}, "point", None)[name] != numbers)
+    if grouped.any():
+        notes.append(f"target {name}: the points in its numbers divide thousands: '{text[grouped].iloc[0]}'")
+    apart, (low, high) = stands_apart(numbers.to_numpy(float))
+    for value in apart:
+        rows = numbers == value
+        words = [*sorted(text[rows].unique()), *used]
+        notes.append(
+            f"target {name}: {int(rows.sum())} of {int(numbers.notna().sum())} values are {value:g}, far from all others "
+            f"({low:g} to {high:g}); if it means 'not measured': missing: {words}"
+        )
+    return notes
+
+
+def _as_classes(text, classes):
+    """Labels of one spelling, that 1 and 1.0 are one class: the spelling of `classes` if these name it."""
+    named = {one_spelling(pd.Series([word], dtype="str"))[0]: word for word in classes}
+    if len(named) < len(classes):
+        return text
+    return one_spelling(text).replace({plain: word for plain, word in named.items() if plain != word})
+
+
+def _two_classes(numbers, threshold, classes, name):
+    if len(classes) != 2:
+        raise UserError(f"{len(classes)} classes with a threshold", f"target {name}", "two: [up to it, above it]")
+    out = pd.Series(np.where(numbers > threshold, classes[1], classes[0]), index=numbers.index, dtype="str")
+    return out.mask(numbers.isna())
+
+
+def _check_known(frame, text, classes, name):
+    unknown = text.notna() & ~text.isin(classes)
+    if unknown.any():
+        counts = text[unknown].value_counts()
+        first = dict(zip(text[unknown], places(frame[unknown]), strict=True))
+        lines = [f"'{value}' ({count} rows, such as {first[value]})" for value, count in counts.items()]
+        hint = "add them to `classes`, leave their rows out with `keep`, or name them under `missing`"
+        spelled = {word.casefold(): word for word in counts.index}
+        if set(spelled) <= {word.casefold() for word in classes}:
+            hint = f"write them as the data do: classes: {[spelled.get(word.casefold(), word) for word in classes]}"
+        raise UserError(
+            f"{int(unknown.sum())} labels are not among the classes:{listed(lines)}",
+            f"target {name}",
+            ", ".join(classes[:30]),
+            hint,
+        )
+
+
+def _number(word):
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _pieces(word):
+    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in re.split(r"(\d+)", word) if piece]

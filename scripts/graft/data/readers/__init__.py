@@ -1,0 +1,175 @@
+"""Readers: from the files of a data set to its rows, and from a row to its content.
+
+A reader is a module with `looks_right(root)`, `list_samples(entry, root)` -> Listing and, if samples are rows of
+files, `rows(entry, root, name)` -> (modality, function(row)).
+"""
+
+import posixpath
+import threading
+from pathlib import Path
+
+from graft.common.errors import UserError
+from graft.common.fingerprint import ignored, root_of
+from graft.common.names import nfc
+from graft.data.contents import digest_of_content, understand
+from graft.data.listing.rows import MISSING, Listing, follows, in_words, is_missing, one_spelling, read_file
+from graft.data.readers import arrays, folder, hub, table
+
+__all__ = ["Listing", "complete", "list_samples", "opener", "reader_of", "root_of"]
+
+READERS = {"hub": hub, "table": table, "arrays": arrays, "folder": folder}  # `auto` asks them in this order
+DEFAULTS = {
+    "source": {},
+    "reader": "auto",
+    "modality": None,
+    "table": None,
+    "folders": None,
+    "separator": "auto",
+    "encoding": "auto",
+    "decimal": "auto",
+    "header": None,
+    "skip_lines": 0,
+    "skip_rows": 0,
+    "columns": {},
+    "targets": {"label": {}},
+    "keep": {},
+    "limit": None,
+    "missing": list(MISSING),
+    "on_bad": "error",
+    "duplicates": "error",
+    "frames": "error",
+    "bands": None,
+    "range": "measured",
+    "split": {},
+    "split_seed": 0,
+    "folds": 5,
+}
+
+
+def complete(entry):
+    """A data set's entry with every key, for callers that did not go through the config's schema, and composed names."""
+    entry = {**DEFAULTS, **{key: value for key, value in entry.items() if value is not None}}
+    return {key: value if key == "source" else nfc(value) for key, value in entry.items()}
+
+
+def reader_of(entry, root):
+    """The reader's module for a data set: the one that is named, else the only one that fits what is there."""
+    if entry["reader"] != "auto":
+        return READERS[entry["reader"]]
+    named = [entry["table"]] if isinstance(entry["table"], str) else list((entry["table"] or {}).values())
+    if named:
+        return arrays if all(name.endswith((".npz", ".npy")) for name in named) else table
+    likely = [name for name, reader in READERS.items() if reader.looks_right(root)]
+    if "table" in likely and not table.tables_of(root):  # train/metadata.csv, which counts beside loose files alone
+        others = [name for name in likely if name != "table"]
+        shards = "hub" in likely and not all(
+            name.endswith("/metadata.parquet") for name in table.tables_of_splits(root)
+        )
+        likely = others if shards or folder.has_classes(root) else ["table"]
+    if "hub" in likely and set(likely) <= {"hub", "folder"}:
+        likely = ["hub"]  # the hub's files stand in folders too
+    if len(likely) == 1:
+        return READERS[likely[0]]
+    names = sorted(path.name for path in Path(root).iterdir() if not ignored(path.name))
+    seen = f" ({', '.join(names[:10])}{', ..' if len(names) > 10 else ''})" if names else ""
+    what = f"{' and '.join(likely)} would all fit" if likely else f"nothing here looks like samples{seen}"
+    raise UserError(
+        f"cannot tell how the data lie: {what}",
+        "reader",
+        "folder | table | hub | arrays",
+        "name it in the data set's entry",
+    )
+
+
+def list_samples(entry, root):
+    """The rows of a data set before labels are understood and splits are made.
+
+    Returns
+    -------
+    Listing
+        `facts` holds at least "reader" and "modality", "notes" (list of str) and "named": the targets whose labels are
+        names that somebody gave, as those of folders, so that no word among them means "missing".
+    """
+    entry = complete(entry)
+    if not Path(root).is_dir():
+        raise UserError("there is no such folder", str(root), hint="look at the data set's `source`")
+    reader = reader_of(entry, root)
+    listing = reader.list_samples(entry, root)
+    name = next(name for name, module in READERS.items() if module is reader)
+    notes = listing.facts.pop("notes", [])
+    frame = listing.frame if reader is folder else _without_missing(listing.frame, entry["missing"], notes)
+    named = list(entry["targets"]) if reader is folder else listing.facts.pop("named", [])
+    return Listing(frame, {"reader": name, **listing.facts, "notes": notes, "named": named})
+
+
+def _without_missing(frame, missing, notes):
+    """Groups, splits and folds that are called "NA" and the like are none: else "NA" would be one large group.
+
+    What is left of the groups has one spelling, that 20 and 20.0 are not two patients.
+    """
+    blank = {}
+    for key in ("group", "split", "fold"):
+        gone = frame[key].notna() & is_missing(frame[key], missing)
+        if gone.any():
+            notes.append(
+                f"columns.{key}: {int(gone.sum())} of {len(frame)} rows have none: {in_words(frame[key][gone])}"
+            )
+            blank[key] = frame[key].mask(gone)
+    frame = frame.assign(**blank)
+    return frame.assign(group=one_spelling(frame["group"]))
+
+
+def raw_opener(entry, root):
+    """A thread-safe function (path, row) -> (modality, what stands there: bytes of a file or a text, or a vector)."""
+    entry = complete(entry)
+    lock, functions = threading.Lock(), {}
+
+    def raw(path, row):
+        if row < 0:
+            suffix = posixpath.splitext(path)[1].lower()
+            guess = "text" if suffix in folder.SUFFIXES_OF["text"] else "image"
+            return entry["modality"] or guess, read_file(root, path, follows(entry))
+        with lock:
+            if path not in functions:
+                functions[path] = reader_of(entry, root).rows(entry, root, path)
+        modality, get = functions[path]
+        value = get(int(row))
+        if value is None:
+            raise UserError("an empty cell")
+        return modality, value
+
+    return raw
+
+
+def opener(entry, root):
+    """A thread-safe function that gives the content of a sample.
+
+    Parameters
+    ----------
+    entry : dict, the data set's entry of the config
+    root : folder of the data
+
+    Returns
+    -------
+    function (path, row, content_sha256=None)
+        -> image: array as images.decode gives it; text: str; vector: float32, shape (width,).
+        Raises UserError if the content is gone, unreadable, or not the one that the hash tells.
+    """
+    entry = complete(entry)
+    raw = raw_opener(entry, root)
+
+    def load(path, row, content_sha256=None):
+        where = path if row < 0 else f"{path}, row {row + 1}"
+        try:
+            modality, value = raw(path, row)
+            if content_sha256 is not None and digest_of_content(value, modality) != content_sha256:
+                raise UserError(
+                    "changed since prepare_data read it", hint="run the workflow again: it reads the data anew"
+                )
+            return understand(value, modality, entry["frames"], entry["bands"])
+        except IndexError:
+            raise UserError("there is no such row any more", where, hint="run the workflow again") from None
+        except UserError as error:
+            raise UserError(error.what, where, error.allowed, error.hint) from None
+
+    return load

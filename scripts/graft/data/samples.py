@@ -1,0 +1,97 @@
+"""The manifest: who the samples are, which split they are in, how labels become numbers."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graft.common.errors import UserError
+from graft.common.outputs import read_json, write_parquet
+from graft.data.labels import natural_sort
+
+__all__ = ["Manifest", "digest_of_rows", "natural_sort", "read_manifest", "write_manifest"]
+
+COLUMNS = ("sample_id", "path", "row", "content_sha256", "split", "fold", "group", "sampling_unit")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A prepared data set.
+
+    frame : DataFrame with sample_id, path, row, content_sha256, split, fold, group, sampling_unit (what intervals draw
+        together, see alike.sampling_units) and one column per target
+    targets : dict, target -> {"kind": "classification", "classes": [...]} or {"kind": "regression"}
+    card : dict, data_card.json
+    """
+
+    frame: pd.DataFrame
+    targets: dict
+    card: dict
+
+    def part(self, name):
+        """The labelled rows (train, validation, test) or those of the pool, in the manifest's order."""
+        if name not in ("labelled", "pool"):
+            raise ValueError(f"part {name!r}")
+        in_pool = self.frame["split"] == "pool"
+        return self.frame[in_pool if name == "pool" else ~in_pool].reset_index(drop=True)
+
+    def codes(self, target, frame=None):
+        """What a network is trained on.
+
+        Returns
+        -------
+        array, shape (rows,)
+            Classification: int64, the place of the label in labels.json, -1 where unlabelled. Regression: float64, NaN.
+
+        Raises
+        ------
+        UserError
+            If a label is not among the classes: the manifest and labels.json are not of one run.
+        """
+        values = (self.frame if frame is None else frame)[target]
+        if self.targets[target]["kind"] == "regression":
+            return values.to_numpy(np.float64)
+        codes = pd.Index(self.targets[target]["classes"]).get_indexer(values.astype(object))
+        unknown = values.notna() & (codes < 0)
+        if unknown.any():
+            raise UserError(
+                f"label '{values[unknown].iloc[0]}' of the manifest is not in labels.json",
+                f"target {target}",
+                hint="run prepare_data again",
+            )
+        return codes.astype(np.int64)
+
+
+def read_manifest(path, without_test=False):
+    """The manifest of a samples.parquet, with the labels.json and data_card.json that stand beside it.
+
+    `without_test` leaves the rows of the test split out, as all that trains must: not even their ids are read.
+    """
+    path = Path(path)
+    frame = pq.read_table(path, filters=[("split", "!=", "test")] if without_test else None).to_pandas()
+    return Manifest(
+        frame, read_json(path.with_name("labels.json"))["targets"], read_json(path.with_name("data_card.json"))
+    )
+
+
+def write_manifest(path, frame, targets):
+    """Write samples.parquet with its fixed types."""
+    kinds = {"row": pa.int64(), "fold": pa.int16()}
+    kinds |= {name: pa.float64() for name, target in targets.items() if target["kind"] == "regression"}
+    names = [*COLUMNS, *targets]
+    arrays = [pa.array(frame[name], type=kinds.get(name, pa.string()), from_pandas=True) for name in names]
+    write_parquet(path, pa.table(arrays, names=names))
+
+
+def digest_of_rows(frame, facts):
+    """Hex sha256 of a frame's columns, in their order, and of `facts` (JSON-like): the same after a touch or a copy."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name in frame.columns:
+        values = frame[name].astype(object).where(frame[name].notna(), None).tolist()
+        digest.update(json.dumps([name, values], ensure_ascii=True).encode())
+    return digest.hexdigest()

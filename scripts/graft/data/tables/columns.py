@@ -1,0 +1,412 @@
+"""From a table's columns to a listing, for every reader whose samples stand in Arrow tables."""
+
+import fnmatch
+import posixpath
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graft.common.errors import UserError, did_you_mean, raise_all
+from graft.data.images import SUFFIXES
+from graft.data.listing.files import TEXT_SUFFIXES
+from graft.data.listing.rows import as_text, composed, listed, listing, one_spelling, places
+from graft.data.tables.numbers import to_numbers
+
+LISTED = ("id", "group", "split", "fold")
+GUESSES = {
+    "path": ("path", "file", "filename", "file_name", "image_path", "filepath", "image", "img"),
+    "text": ("text", "sentence", "content", "document"),
+    "features": ("features", "embedding", "vector"),
+}
+
+
+def frame_of(table, entry, name, content, split=None):
+    """One table's rows as a frame (see rows.Listing).
+
+    Parameters
+    ----------
+    table : pyarrow.Table that holds at least the columns that `entry` names, but perhaps not the contents
+    entry : dict, the data set's entry
+    name : str, the table's path relative to the root
+    content : (modality, key, column): what `content_of` gave
+    split : str, optional, the split of the whole table
+    """
+    kept = _kept(table, entry, name)
+    row = np.flatnonzero(kept)
+    table = table.filter(pa.array(kept)) if not kept.all() else table
+    columns = {"table": name, "table_row": row, "split": split}
+    for key in LISTED:
+        column = entry["columns"].get(key)
+        if column:
+            columns["sample_id" if key == "id" else key] = (ids if key == "id" else strings)(table, column, name)
+    _, key, column = content
+    if key == "path":
+        columns["path"] = _normal(strings(table, column, name))
+        columns.setdefault("sample_id", columns["path"])
+    else:
+        columns["path"], columns["row"] = name, row
+        columns.setdefault("sample_id", [f"{name}#{number}" for number in row])
+    labels = {
+        target: strings(table, target_column(target, facts), name, is_number(facts))
+        for target, facts in entry["targets"].items()
+    }
+    return listing(columns, labels, {}).frame
+
+
+def join(frames, facts):
+    """The listing of several tables, with its mistakes in ids and paths raised."""
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    if not len(frame):
+        raise UserError("no row is left after `keep`", ", ".join(facts.get("tables", ())) or None)
+    nameless = frame["sample_id"].isna() & frame["path"].isna()  # no file is named: the check of samples says so
+    if nameless.any():
+        frame.loc[nameless, "sample_id"] = frame["table"] + "#" + frame["table_row"].astype(str)
+    raise_all(_bad_ids(frame) + _bad_paths(frame))
+    return listing(frame, {c[6:]: frame[c] for c in frame.columns if c.startswith("label:")}, facts)
+
+
+def target_column(name, facts):
+    return facts.get("column") or name
+
+
+def is_number(facts):
+    """Whether a target's labels are read as numbers."""
+    return facts.get("kind") == "regression" or facts.get("threshold") is not None
+
+
+def check_columns(schema, entry, where):
+    """Raise if columns that the entry names are missing, all at once."""
+    names = schema.names
+    wanted = {f"columns.{key}": entry["columns"].get(key) for key in (*LISTED, "path", "text")}
+    wanted |= {f"targets.{name}": target_column(name, facts) for name, facts in entry["targets"].items()}
+    wanted |= {f"keep.{column}": column for column in entry["keep"]}
+    errors = [
+        UserError(
+            f"there is no column '{column}' (named by {key})", where, ", ".join(names[:30]), did_you_mean(column, names)
+        )
+        for key, column in wanted.items()
+        if column and column not in names
+    ]
+    if entry["columns"].get("features"):
+        try:
+            feature_columns(schema, entry["columns"]["features"], where, _others(entry))
+        except UserError as error:
+            errors.append(error)
+    raise_all(errors)
+
+
+def content_of(schema, entry, where):
+    """Which column holds the samples themselves.
+
+    Returns
+    -------
+    (modality or None, key, column)
+        key is "path", "bytes" (of images), "text" or "features", whose column is a list of names; the modality is None for
+        paths whose kind only the files tell.
+    """
+    named = {key: entry["columns"].get(key) for key in GUESSES if entry["columns"].get(key)}
+    if not named:
+        labels = {target_column(name, facts) for name, facts in entry["targets"].items()}
+        for key, words in GUESSES.items():
+            hits = [name for name in schema.names if name.lower() in words and name not in labels]
+            if len(hits) == 1:
+                named[key] = hits[0]
+    wanted = {"image": ("path",), "text": ("text", "path"), "vector": ("features", "path")}.get(entry["modality"])
+    named = {key: column for key, column in named.items() if not wanted or key in wanted}
+    if len(named) > 1 and wanted:
+        named = {key: named[key] for key in wanted[:1] if key in named}
+    if len(named) != 1:
+        raise UserError(
+            f"cannot tell which column holds the samples ({', '.join(schema.names[:30])})",
+            where,
+            "exactly one of columns: path (files), text, features (numbers)",
+            "name it under `columns`, and say `modality: image`, `text` or `vector`",
+        )
+    ((key, column),) = named.items()
+    modality = {"text": "text", "features": "vector"}.get(key)
+    if key == "path" and holds_bytes(schema, column):
+        key, modality = "bytes", "image"
+    if key == "features":
+        column = feature_columns(schema, column, where, _others(entry))
+    return entry["modality"] or modality, key, column
+
+
+def used_columns(entry, content, where, before=None):
+    """Which columns the samples and their ids stand in, in order: new data are read alike (see new_data.py).
+
+    `before` is what an earlier table of the data set gave: features must be the same columns in all.
+    """
+    _, key, column = content
+    used = {"path" if key == "bytes" else key: column}
+    if before and key == "features" and column != before.get("features", column):
+        apart = [f"'{name}'" for name in set(column) ^ set(before["features"])]
+        raise UserError(
+            f"the features are other columns than in the data set's first table: {', '.join(sorted(apart)[:10])}",
+            where,
+            f"the same {len(before['features'])} columns in every table",
+            "name those that all tables have in `columns: {features: [..]}`",
+        )
+    ids = {"id": entry["columns"]["id"]} if entry["columns"].get("id") else {}
+    return before or {**used, **ids}
+
+
+def _others(entry):
+    """{column: the key of the config that names it} of all columns that are no features."""
+    named = {column: f"columns.{key}" for key, column in entry["columns"].items() if key != "features" and column}
+    return named | {target_column(name, facts): f"targets.{name}" for name, facts in entry["targets"].items()}
+
+
+def modality_of_paths(paths, where):
+    """The modality that the files' suffixes tell."""
+    suffixes = {posixpath.splitext(path)[1].lower() for path in paths}
+    if suffixes <= SUFFIXES - {".npy"}:
+        return "image"
+    if suffixes <= set(TEXT_SUFFIXES):
+        return "text"
+    if suffixes == {""}:
+        raise UserError(
+            f"the values of the column of paths are no file names with a suffix, such as '{min(paths)}'",
+            where,
+            "file names as they stand in the source, such as 000.png; the suffix alone may be missing",
+            "write the files' names into the table; if the files have no suffix: `modality: image` or `modality: text`",
+        )
+    raise UserError(
+        f"cannot tell from the files' names whether they are images ({', '.join(sorted(suffixes)[:10])})",
+        where,
+        "modality: image | text | vector",
+        "say it in the data set's entry",
+    )
+
+
+def strings(table, column, where, number=False):
+    """A column as Arrow strings: numbers as they are written, floats without a needless .0, null for null and NaN.
+
+    Where they are to be read as numbers again (`number`), 1.234 becomes 1.2340: no point of theirs divides thousands.
+    """
+    values = table[column]
+    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        values = values.dictionary_decode()
+        kind = values.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return values
+    if pa.types.is_floating(kind):
+        values = pc.cast(values, pa.float32()) if pa.types.is_float16(kind) else values
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+        whole = pc.all(pc.equal(pc.floor(values), values)).as_py() is not False
+        if whole and (pc.max(pc.abs(values)).as_py() or 0) < 2**53:
+            values = pc.cast(values, pa.int64())
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise UserError(f"column '{column}' holds {kind}", where, "text, whole numbers, floats, true/false, dates")
+    values = pc.cast(values, pa.string())
+    return pc.replace_substring_regex(values, r"(\.\d{3})$", r"\10") if number else values
+
+
+def ids(table, column, where):
+    """A column of names as Arrow strings, without the blanks around them that databases fill up with."""
+    return pc.utf8_trim_whitespace(strings(table, column, where))
+
+
+def holds_bytes(schema, column):
+    """Whether a column holds files, as bytes or as the hub's {bytes, path}."""
+    kind = schema.field(column).type
+    if pa.types.is_struct(kind):
+        return kind.get_field_index("bytes") >= 0
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def hold_text(schema, names):
+    """Whether some of the columns hold text."""
+    kinds = [schema.field(name).type for name in names]
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
+    return any(pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view() for kind in kinds)
+
+
+def feature_columns(schema, wanted, where, others=()):
+    """The columns of a feature vector: `wanted` is a name, a pattern, or a list of both.
+
+    A pattern leaves out the columns that `others` (see `_others`) names: a target among the features would foretell
+    itself. Its columns have the order of their names, with 9 before 10, whatever their order in one table or another.
+    """
+    names = []
+    for pattern in [wanted] if isinstance(wanted, str) else wanted:
+        if pattern in schema.names:
+            hits = [pattern]
+        else:
+            hits = sorted(set(fnmatch.filter(schema.names, pattern)).difference(others), key=_natural)
+        if not hits:
+            hint = did_you_mean(pattern, schema.names)
+            raise UserError(f"no column fits features '{pattern}'", where, ", ".join(schema.names[:30]), hint)
+        names += [name for name in hits if name not in names]
+    answers = [f"'{name}'" for name in names if others and others.get(name, "").startswith("targets.")]
+    if answers:
+        raise UserError(
+            f"columns are features and targets, too: {', '.join(answers)}",
+            where,
+            "features that do not hold the answer",
+            "take them out of `columns.features`",
+        )
+    return names
+
+
+def _natural(name):
+    """A key that sorts names with the numbers in them as numbers."""
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def columns_of_content(content):
+    """The names of the columns that hold the samples; `content` is what `content_of` gave."""
+    _, key, column = content
+    return column if key == "features" else [column]
+
+
+def contents(table, content, where, decimal="auto"):
+    """A function that gives the content of a row: bytes, str or a float32 vector; None where there is none.
+
+    Parameters
+    ----------
+    table : pyarrow.Table with the columns of the content
+    content : (modality, key, column) of `content_of`
+    decimal : "auto", "point" or "comma", for features that are text
+    """
+    modality, key, column = content
+    if key == "features":
+        return _vectors(table, column, where, decimal)
+    values = table[column]
+    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if isinstance(values, pa.ChunkedArray):  # more than 2 GB of text does not fit one chunk
+        return lambda row: values[row].as_py()
+    if key == "bytes" and pa.types.is_struct(values.type):
+        values = pc.struct_field(values, "bytes")
+    if key == "text":
+        values = _as_binary(values, where)
+    return lambda row: values[row].as_py()
+
+
+def _as_binary(values, where):
+    """Text as bytes: a Parquet file may hold strings that are no valid UTF-8."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        raise UserError(f"the text column holds {values.type}", where, "text")
+    return values.cast(pa.large_binary())
+
+
+def _vectors(table, names, where, decimal):
+    first = table[names[0]].type
+    if len(names) == 1 and (
+        pa.types.is_list(first) or pa.types.is_large_list(first) or pa.types.is_fixed_size_list(first)
+    ):
+        values = table[names[0]]
+        if not (pa.types.is_floating(first.value_type) or pa.types.is_integer(first.value_type)):
+            raise UserError(f"column '{names[0]}' holds {first}", where, "lists of numbers")
+        return lambda row: _vector(values[row])
+    matrix = _matrix(table, names, where, decimal)
+    return lambda row: matrix[row]
+
+
+def _vector(scalar):
+    if not scalar.is_valid:
+        return None
+    with np.errstate(over="ignore"):
+        return np.asarray(scalar.values.to_numpy(zero_copy_only=False), dtype=np.float32)
+
+
+def _matrix(table, names, where, decimal):
+    """Columns as float32, shape (rows, columns), NaN where there is no number."""
+    texts = {}
+    matrix = np.empty((table.num_rows, len(names)), np.float32)
+    for position, name in enumerate(names):
+        values = table[name]
+        if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
+            raise UserError(f"feature column '{name}' holds {values.type}", where, "numbers")
+        if pa.types.is_boolean(values.type):
+            values = pc.cast(values, pa.int8())
+        if pa.types.is_decimal(values.type):
+            values = pc.cast(values, pa.float64())
+        if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
+            with np.errstate(over="ignore"):
+                matrix[:, position] = np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+        else:
+            texts[name] = _without_words(as_text(strings({name: values}, name, where), 0))
+    with np.errstate(over="ignore"):
+        for name, numbers in to_numbers(texts, decimal, where).items():
+            matrix[:, names.index(name)] = numbers
+    return matrix
+
+
+def _without_words(text):
+    """True and False as 1 and 0 where a column holds nothing else, as pandas and R write what is either."""
+    said = text.str.strip().str.casefold()
+    return (
+        said.map({"true": "1", "false": "0"}).astype("str") if said.dropna().isin(["true", "false", ""]).all() else text
+    )
+
+
+def _kept(table, entry, where):
+    """Which rows `keep` leaves (bool array)."""
+    kept = np.ones(table.num_rows, bool)
+    for column, patterns in entry["keep"].items():
+        values = composed(as_text(strings(table, column, where), table.num_rows)).str.strip()
+        patterns = [patterns] if isinstance(patterns, str) else patterns
+        fits = np.zeros(table.num_rows, bool)
+        for spelled in (values, one_spelling(values.mask(values == ""))):  # 2020.0 is kept by 2020, too
+            fitting = [v for v in spelled.dropna().unique() if any(fnmatch.fnmatchcase(v, str(p)) for p in patterns)]
+            fits |= spelled.isin(fitting).to_numpy(bool)
+        kept &= fits
+    return kept
+
+
+def _normal(paths):
+    """Paths without `./` and `//`; others are left alone."""
+    paths = as_text(paths, len(paths)).str.strip()
+    paths = paths.mask(paths == "")
+    odd = paths.str.contains(r"(?:^|/)\.{1,2}(?:/|$)|//|/$", regex=True, na=False).to_numpy(bool)
+    if odd.any():
+        paths = paths.astype(object)
+        paths[odd] = [posixpath.normpath(path) for path in paths[odd]]
+        paths = paths.astype("str")
+    return paths
+
+
+def _bad_ids(frame):
+    ids = frame["sample_id"]
+    empty = ids.isna() | (ids == "")
+    is_file = (frame["row"] < 0) & (ids == frame["path"])
+    errors = []
+    if empty.any():
+        where = listed(places(frame[empty]))
+        errors.append(UserError(f"{empty.sum()} rows without an id:{where}", allowed="a different id in every row"))
+    twice = ids.duplicated(keep=False) & ~empty
+    if twice.any():
+        rows = frame[twice].sort_values("sample_id", kind="stable")
+        labels = [c for c in rows.columns if c.startswith("label:")]
+        lines = [
+            f"'{name}': {place}" + "".join(f", {c[6:]} = {v}" for c, v in zip(labels, values, strict=True))
+            for name, place, *values in zip(rows["sample_id"], places(rows), *(rows[c] for c in labels), strict=True)
+        ]
+        what = "the same file stands in several rows" if is_file[twice].all() else "the same id stands in several rows"
+        hint = "remove the repeated rows; if a file may stand in several rows, name a column with ids (columns: id)"
+        if frame["table_row"].eq(frame["row"]).all():  # the samples stand in the table itself
+            hint = "remove the repeated rows; or leave `columns.id` out: rows are then called by their table and number"
+        errors.append(UserError(f"{what} ({twice.sum()} rows):{listed(lines)}", hint=hint))
+    return errors
+
+
+def _bad_paths(frame):
+    """Paths that lead out of the root by their letters alone; links are looked at when the files are read."""
+    paths = frame["path"]
+    out = paths.str.contains(r"^[/~]|(?:^|/)\.\.(?:/|$)|\x00|^[A-Za-z]:[\\/]", regex=True, na=False)
+    if not out.any():
+        return []
+    lines = listed(places(frame[out]))
+    return [
+        UserError(
+            f"{out.sum()} paths that lead out of the data set's folder:{lines}",
+            allowed="paths relative to the source, without ..",
+        )
+    ]

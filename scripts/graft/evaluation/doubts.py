@@ -1,0 +1,124 @@
+"""What makes the figures of a run doubtful, in sentences: for the last words, the index, the data page and the model card."""
+
+import math
+
+from graft.evaluation.tables import METRIC_NAMES
+
+SURE = 0.02  # by at least so much is a figure surely better on validation than on test before it is said
+RATIO = 1.1  # the same for the error of a regression, as a ratio
+FARTHER, SURELY = 0.65, 0.55  # probability that a row lies farther from train than a validation row; its lower end
+WORTH_A_WORD = 0.01  # share of texts that are cut, from which on it is said at the end of a run
+SCORES = ("balanced_accuracy", "accuracy", "auroc", "average_precision")
+
+
+def gap(first, second):
+    """first - second of two figures from different rows, with its interval from theirs (Zou & Donner 2008, MOVER).
+
+    Of two shares with Wilson intervals it is Newcombe's (1998, method 10).
+
+    Parameters
+    ----------
+    first, second : {"value", "low", "high"}
+
+    Returns
+    -------
+    {"value", "low", "high"}, all None where a value or an end is not known
+    """
+    ends = [one.get(key) for one in (first, second) for key in ("value", "low", "high")]
+    if any(end is None or math.isnan(end) for end in ends):
+        return {"value": None, "low": None, "high": None}
+    a, a_low, a_high, b, b_low, b_high = ends
+    low, high = math.hypot(a - a_low, b_high - b), math.hypot(a_high - a, b - b_low)
+    return {"value": a - b, "low": a - b - low, "high": a - b + high}
+
+
+def worse_on_test(metrics):
+    """A sentence if a model is surely worse on test than on validation, by more than chance and by enough to matter; else "".
+
+    Parameters
+    ----------
+    metrics : dict, split -> metric -> {"value", "low", "high"}, as in metrics.json
+    """
+    validation, test = metrics.get("validation", {}), metrics.get("test", {})
+    found = {name: gap(validation[name], test[name]) for name in SCORES if name in validation and name in test}
+    found = {name: one for name, one in found.items() if one["value"] is not None and one["low"] > SURE}
+    if found:
+        name = max(found, key=lambda one: found[one]["low"])
+        one = found[name]
+        size = f"{one['value']:.3f} lower [{one['low']:.3f}, {one['high']:.3f}]"
+    elif _ratio(validation, test)[1] > RATIO:
+        name, (value, low, high) = "rmse", _ratio(validation, test)
+        size = f"{value:.2f} times as large [{low:.2f}, {high:.2f}]"
+    else:
+        return ""
+    shown = [
+        f"{split[name]['value']:.3g}" if name == "rmse" else f"{split[name]['value']:.3f}"
+        for split in (validation, test)
+    ]
+    return (
+        f"{METRIC_NAMES[name]} is {shown[0]} on validation and {shown[1]} on test ({size}): test rows are unlike validation "
+        "rows (another instrument, site or time?); expect the test figure at best for data that are new"
+    )
+
+
+def _ratio(validation, test):
+    """Test error over validation error and its ends, on the scale of logarithms; zeros where it is not known."""
+    logs = [
+        {
+            key: None if not split.get("rmse", {}).get(key) else math.log(split["rmse"][key])
+            for key in ("value", "low", "high")
+        }
+        for split in (test, validation)
+    ]
+    found = gap(*logs)
+    return (
+        (0.0, 0.0, 0.0) if found["value"] is None else tuple(math.exp(found[key]) for key in ("value", "low", "high"))
+    )
+
+
+def nearer(nearness, split):
+    """Sentences about splits to which validation rows are unlike, since they lie much nearer to the train rows.
+
+    Parameters
+    ----------
+    nearness : dict, what nearness.measure says
+    split : dict, the data set's `split` in the config
+    """
+    done = split.get("near_duplicates") == "together" or split.get(
+        "growth_stable"
+    )  # which cannot keep near copies together
+    by_copies = nearness["measure"] == "cosine" and not done
+    for name, farther in nearness["farther"].items():
+        if farther["value"] < FARTHER or farther["low"] is None or farther["low"] < SURELY:
+            continue
+        medians = nearness["median"]
+        what = f"median {nearness['measure']} to the nearest train row"
+        numbers = f"{what}: validation {medians['validation']:.3f}, {name} {medians[name]:.3f}"
+        together = "name what belongs together (a patient, a thread, a sample) as the group: `columns: {group: ..}`"
+        copies = "`split: {near_duplicates: together}` keeps near copies in one split; or " if by_copies else ""
+        said = f"validation rows lie much nearer to the train rows than {name} rows do ({numbers}), so validation figures are too good"
+        more = f", and say little of the pool: label some pool rows and put them in test; or {copies}{together}"
+        given = "; if test rows come from elsewhere (another instrument, site or time), their figure is the one that counts there"
+        yield said + (more if name == "pool" else f": {copies}{together}{given}")
+
+
+def cut(lengths, brief=False):
+    """A sentence about texts that a backbone reads the beginning of alone; "" if there are none (brief: hardly any).
+
+    Parameters
+    ----------
+    lengths : dict, what measure_lengths wrote
+    """
+    if not lengths["cut"] or (brief and lengths["cut"] < WORTH_A_WORD * lengths["texts"]):
+        return ""
+    name, proposed = lengths["backbone"], lengths["proposed"]
+    said = (
+        f"{lengths['cut']:,} of {lengths['texts']:,} texts are longer than the {lengths['max_length']} tokens that {name} is set "
+        f"to read (the longest has {lengths['longest']:,}); it sees {lengths['seen']:.0%} of all tokens: "
+    )
+    if not proposed:
+        return said + "it cannot read more; take a backbone that can, or split the texts"
+    rest = f"all but {lengths['still_cut']:,} of the texts" if lengths["still_cut"] else "all of them"
+    rest = "more of each of them" if lengths["still_cut"] == lengths["texts"] else rest
+    entry = f"`backbones: {{{name}-{proposed}: {{like: {name}, max_length: {proposed}}}}}`"
+    return f"{said}with {entry} and `backbone: {name}-{proposed}` it reads {rest}, and takes longer"

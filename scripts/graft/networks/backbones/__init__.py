@@ -1,0 +1,144 @@
+"""Frozen or trainable networks that turn an input into one embedding.
+
+One file per library, found by its name. Each has
+
+* `describe(entry, folder) -> dict`: what backbone.json says of a backbone (preprocessing from the library's own
+  metadata where the config is silent); `folder` holds the fetched files,
+* `build(spec, folder=None) -> Module`: the network without its classifier, untrained; a library of text networks also
+  takes `attention_dropout=False`, whether training drops attention weights as the network's config says,
+* `take(state, spec, order) -> dict`: the tensors of a checkpoint that this network needs, strictly,
+* `example(spec) -> inputs`: one input, to try the network with.
+"""
+
+import importlib
+from pathlib import Path
+
+import torch
+
+from graft.common.errors import UserError
+from graft.common.outputs import read_json, sha256_of_file
+from graft.networks.weights import load_strictly
+
+
+def library(name):
+    """The module of a backbone library, such as graft/backbones/timm.py."""
+    return importlib.import_module(f"graft.networks.backbones.{name}")
+
+
+def build(spec, folder=None, attention_dropout=False):
+    """The architecture of a backbone, untrained, in eval mode.
+
+    Parameters
+    ----------
+    spec : dict, as in backbone.json
+    folder : path, optional, of the backbone's files
+    attention_dropout : for texts, whether training drops attention weights as the network's config says; else none are
+
+    Returns
+    -------
+    Module with forward(inputs) -> Tensor of shape (n, width), `.width`, `.modality` and `.spec`. Inputs are
+    images: float32 (n, 3, size, size), normalised; text: dict of input_ids and attention_mask, int64 (n, tokens);
+    vectors: float32 (n, width).
+    """
+    options = {"attention_dropout": attention_dropout} if spec["modality"] == "text" else {}
+    module = library(spec["library"]).build(spec, folder, **options)
+    module.width, module.modality, module.spec = spec.get("width"), spec["modality"], spec
+    return module.eval()
+
+
+def load(folder, device="cpu", attention_dropout=False):
+    """A fetched backbone with its weights; `attention_dropout` as for `build`.
+
+    Raises
+    ------
+    UserError
+        If the weights are truncated, changed, or not those of the architecture.
+    """
+    from safetensors import SafetensorError
+
+    folder = Path(folder)
+    spec = read_json(folder / "backbone.json")
+    module = build(spec, folder, attention_dropout)
+    path = folder / spec["weights"]
+    try:
+        load_strictly(library_module(module), _read_weights(path, spec))
+    except (SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"does not fit {spec['architecture']} ({reason})", where=str(path), hint=_hint(path)) from error
+    return module.to(device)
+
+
+class Stored(torch.nn.Module):
+    """A fetched backbone's weights without its architecture: for a network that is saved and never run.
+
+    Its state dict is that of `load(folder)`. The libraries need seconds to be imported, more than a linear probe takes.
+    """
+
+    def __init__(self, folder):
+        super().__init__()
+        folder = Path(folder)
+        self.spec = read_json(folder / "backbone.json")
+        self.width, self.modality = self.spec["width"], self.spec["modality"]
+        tensors = _read_weights(folder / self.spec["weights"], self.spec)
+        wrapped = "network." if self.modality == "text" else ""  # see library_module
+        self.tensors = {wrapped + name: _widened(tensor) for name, tensor in tensors.items()}
+
+    def state_dict(self, *, destination=None, prefix="", keep_vars=False):
+        destination = {} if destination is None else destination
+        destination.update({prefix + name: tensor for name, tensor in self.tensors.items()})
+        return destination
+
+
+def _read_weights(path, spec):
+    from safetensors.torch import load_file
+
+    if not path.is_file() or sha256_of_file(path) != spec["weights_sha256"]:
+        raise UserError("is not the file that was fetched", where=str(path), hint=_hint(path))
+    return load_file(path)
+
+
+def _widened(tensor):
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _hint(path):
+    return f"the file was cut off or changed: delete {path.parent} and run the workflow again"
+
+
+def tokenizer(folder, spec=None):
+    """The tokenizer of a fetched text backbone, with a pad token.
+
+    `spec` is backbone.json. An exported model's folder lacks that file, and its config.json is graft's: there the spec
+    tells transformers which tokenizer this is.
+    """
+    from graft.networks.backbones import transformers
+
+    alone = spec is not None and not (Path(folder) / "backbone.json").is_file()
+    return transformers.tokenizer(folder, transformers.make_config(spec["config"]) if alone else None)
+
+
+def longest_input(spec):
+    """How many tokens the network of a text backbone (backbone.json) can read, whatever it is set to; None: any number."""
+    from graft.networks.backbones import transformers
+
+    return transformers.longest_input(spec)
+
+
+def library_module(module):
+    """The library's own module, whose state dict has the library's own names (a text backbone wraps it)."""
+    return getattr(module, "network", module) if module.modality == "text" else module
+
+
+def chosen(entry, defaults):
+    """`defaults` with what the config says put over them."""
+    return {key: default if entry.get(key) is None else entry[key] for key, default in defaults.items()}
+
+
+def image_preprocessing(entry, defaults):
+    """The preprocessing of an image backbone, from the config's entry and the library's metadata."""
+    size = entry.get("input_size") or defaults["size"]
+    result = {"size": size, **chosen(entry, {key: value for key, value in defaults.items() if key != "size"})}
+    for key in ("mean", "std"):
+        values = result[key] if isinstance(result[key], list | tuple) else [result[key]] * 3
+        result[key] = [float(value) for value in values]
+    return result

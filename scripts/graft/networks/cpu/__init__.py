@@ -1,0 +1,1 @@
+"""What a CPU computes in one go, and in which number format."""

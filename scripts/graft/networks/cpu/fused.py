@@ -1,0 +1,294 @@
+"""Convolution, frozen BatchNorm and activation in one operation on a CPU, forward and backward.
+
+A small network on a CPU waits for memory rather than for arithmetic. A BatchNorm whose statistics stand still is a factor
+and a shift per channel, and goes into the weights; oneDNN applies the activation before it writes; padding that differs
+between the sides becomes a larger kernel. The results are the same up to rounding, and so are the gradients.
+
+What follows what is found by running the network once, on one sample (`plan`), whatever library it is of.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+import torch.nn.functional as functional
+from torch.overrides import TorchFunctionMode
+
+from graft.networks.cpu.convolution import THIN, Conv, convolve
+
+NOTHING = ("none", ())
+ACTIVATIONS = {
+    functional.relu: lambda inputs, inplace=False: ("relu", ()),
+    functional.relu6: lambda inputs, inplace=False: ("hardtanh", (0.0, 6.0)),
+    functional.hardtanh: lambda inputs, min_val=-1.0, max_val=1.0, inplace=False: ("hardtanh", (min_val, max_val)),
+    functional.silu: lambda inputs, inplace=False: ("swish", ()),
+    functional.hardswish: lambda inputs, inplace=False: ("hardswish", ()),
+}
+TOLD_BY_OUTPUT = ("none", "relu", "hardtanh")  # activations whose gradient can be told from their output
+
+
+@dataclass
+class Step:
+    """What follows one convolution: a BatchNorm (its arguments, or None) and an activation."""
+
+    norm: dict | None = None
+    activation: tuple = NOTHING
+
+
+@dataclass
+class Plan:
+    """What can be done at once.
+
+    steps : dict, id of a convolution's weight -> Step
+    pads : the calls of `pad` in a forward pass, counted from 0, whose result only a convolution reads
+    depthwise : whether there are depthwise convolutions, which need float32 between the layers
+    """
+
+    steps: dict = field(default_factory=dict)
+    pads: set = field(default_factory=set)
+    depthwise: bool = False
+
+
+@torch.no_grad()
+def plan(network, example):
+    """The plan of `network`, told by running it on `example`, the inputs of one sample."""
+    if not any(isinstance(module, torch.nn.Conv2d) for module in network.modules()):
+        return Plan()
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    with _Recorder() as recorder:
+        network(example)
+    for module, training in modes:
+        module.training = training
+    return recorder.plan()
+
+
+class _Recorder(TorchFunctionMode):
+    """Notes every function of a forward pass, what it read and what it gave; all tensors stay alive, so that ids do."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        output = func(*args, **(kwargs or {}))
+        if isinstance(output, torch.Tensor):
+            self.calls.append((func, args, kwargs or {}, output))
+        return output
+
+    def plan(self):
+        found, twice, pads = Plan(), set(), 0
+        for place, (func, args, kwargs, _) in enumerate(self.calls):
+            if func is functional.pad:
+                reader = self._only_reader(place)
+                if reader is not None and self.calls[reader][0] is torch.conv2d:
+                    found.pads.add(pads)
+                pads += 1
+            if func is torch.conv2d:
+                weight, groups = (_conv2d(*args, **kwargs)[i] for i in (1, 6))
+                found.depthwise |= groups > 1 and weight.shape[1] <= THIN
+                twice |= {id(weight)} & found.steps.keys()
+                found.steps[id(weight)] = self._step(place)
+        found.steps = {weight: step for weight, step in found.steps.items() if weight not in twice}
+        return found
+
+    def _step(self, place):
+        step, reader = Step(), self._only_reader(place)
+        if reader is not None and self.calls[reader][0] is functional.batch_norm:
+            _, args, kwargs, _ = self.calls[reader]
+            norm = _batch_norm(*args, **kwargs)
+            if norm["running_mean"] is not None:
+                step.norm, reader = norm, self._only_reader(reader)
+        if reader is not None and self.calls[reader][0] in ACTIVATIONS:
+            func, args, kwargs, _ = self.calls[reader]
+            step.activation = ACTIVATIONS[func](*args, **kwargs)
+        return step
+
+    def _only_reader(self, place):
+        """The one later call that reads the result of call `place`; None if several or none do."""
+        output, readers = self.calls[place][3], []
+        for later in range(place + 1, len(self.calls)):
+            _, args, kwargs, result = self.calls[later]
+            if any(value is output for value in _tensors((args, kwargs))):
+                readers.append(later)
+                if result is output:  # done in place: what comes later reads the new value
+                    break
+        return readers[0] if len(readers) == 1 else None
+
+
+class Replacing(TorchFunctionMode):
+    """While this is on, other functions stand in for some of torch's: `table`, function -> function."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = table
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return self.table.get(func, func)(*args, **(kwargs or {}))
+
+
+class Forward:
+    """The functions that stand in while a network only runs forward, its weights standing still.
+
+    precision : 'bf16' or 'fp32', of the products. Between the layers convolutions give bfloat16 only in networks without
+        depthwise ones.
+    """
+
+    def __init__(self, found, precision):
+        self.plan, self.bf16 = found, precision == "bf16"
+        self.folded, self.pads_seen = {}, -1
+
+    def start(self):
+        """The table for one forward pass."""
+        self.pads_seen = -1
+        skipped = {func: partial(_skip, func) for func in (functional.batch_norm, *ACTIVATIONS)}
+        return {torch.conv2d: self.convolution, functional.pad: self.pad, **skipped}
+
+    def pad(self, inputs, pad, mode="constant", value=None):
+        """Leave zeros for the next convolution to add."""
+        self.pads_seen += 1
+        if self.pads_seen not in self.plan.pads or mode != "constant" or value or len(pad) != 4 or min(pad) < 0:
+            return functional.pad(inputs, pad, mode, value)
+        later = inputs.view(inputs.shape)  # another object on the same memory
+        later.padding_left = tuple(pad)
+        return later
+
+    def convolution(self, *args, **kwargs):
+        inputs, weight, bias, stride, padding, dilation, groups = _conv2d(*args, **kwargs)
+        if isinstance(padding, str):
+            return torch.conv2d(inputs, weight, bias, stride, padding, dilation, groups)
+        stride, padding, dilation = map(_pair, (stride, padding, dilation))
+        extra = getattr(inputs, "padding_left", (0, 0, 0, 0))
+        if any(extra) and (any(padding) or dilation != (1, 1)):
+            inputs, extra = functional.pad(inputs, extra), (0, 0, 0, 0)
+        step = self.plan.steps.get(id(weight), Step())
+        low = self.bf16 and weight.shape[1] > THIN
+        dtype = torch.bfloat16 if low and not self.plan.depthwise else torch.float32
+        folded, shift, symmetric = self._folded(weight, bias, step.norm, extra, dtype)
+        with _products_in("bf16" if low else "ieee"):
+            output = convolve(
+                inputs.to(dtype), folded, shift, stride, symmetric or padding, dilation, groups, step.activation
+            )
+        return _marked(output, step)
+
+    def _folded(self, weight, bias, norm, extra, dtype):
+        key = (id(weight), extra)
+        if key not in self.folded:
+            folded, shift = fold(weight, bias, norm)
+            folded, symmetric = widened(folded.to(dtype), extra)
+            self.folded[key] = folded, None if shift is None else shift.to(dtype), symmetric
+        return self.folded[key]
+
+
+def thin_in_float32(device_type):
+    """`conv2d` for devices whose autocast rounds what a thin convolution reads and multiplies (see convolution)."""
+
+    def convolution(*args, **kwargs):
+        inputs, weight, bias, *geometry = _conv2d(*args, **kwargs)
+        if weight.shape[1] > THIN:
+            return torch.conv2d(inputs, weight, bias, *geometry)
+        with torch.autocast(device_type, enabled=False):
+            return torch.conv2d(inputs.float(), weight.float(), None if bias is None else bias.float(), *geometry)
+
+    return {torch.conv2d: convolution}
+
+
+class Training:
+    """The functions that stand in during a training step; gradients go to all that takes part."""
+
+    def __init__(self, found, precision, frozen_batchnorm):
+        self.plan, self.frozen = found, frozen_batchnorm
+        self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+
+    def start(self):
+        skipped = {func: partial(_skip, func) for func in (functional.batch_norm, *ACTIVATIONS)}
+        return {torch.conv2d: self.convolution, **skipped}
+
+    def convolution(self, *args, **kwargs):
+        inputs, weight, bias, stride, padding, dilation, groups = _conv2d(*args, **kwargs)
+        step = self.plan.steps.get(id(weight), Step())
+        if step.norm and not self.frozen:
+            step = Step()
+        if isinstance(padding, str):
+            return torch.conv2d(inputs, weight, bias, stride, padding, dilation, groups)
+        if step.activation[0] not in TOLD_BY_OUTPUT:
+            step = Step(step.norm)
+        geometry = [*map(_pair, (stride, padding, dilation)), groups]
+        weight, bias = fold(weight, bias, step.norm)
+        return _marked(Conv.apply(inputs, weight, bias, geometry, step.activation, self.dtype), step)
+
+
+def fold(weight, bias, norm):
+    """Weight and bias of a convolution with the BatchNorm after it (its arguments) folded in; differentiable."""
+    if norm is None:
+        return weight, bias
+    scale = torch.rsqrt(norm["running_var"] + norm["eps"])
+    scale = scale if norm["weight"] is None else scale * norm["weight"]
+    shift = -norm["running_mean"] * scale
+    shift = shift if norm["bias"] is None else shift + norm["bias"]
+    shift = shift if bias is None else shift + bias * scale
+    return weight * scale[:, None, None, None], shift
+
+
+def widened(weight, pad):
+    """The kernel that with padding on both sides does what `weight` does after `pad` (left, right, top, bottom) zeros.
+
+    Zeros in front of a kernel move it, zeros behind it keep the number of places. Returns the kernel and the padding
+    (rows, columns); None for the padding if there is nothing to add.
+    """
+    if not any(pad):
+        return weight, None
+    left, right, top, bottom = pad
+    columns, rows = max(left, right), max(top, bottom)
+    return functional.pad(weight, (columns - left, columns - right, rows - top, rows - bottom)), (rows, columns)
+
+
+def _skip(func, inputs, *args, **kwargs):
+    """`func`, unless it is the next thing that the convolution before has done; each thing is passed over once."""
+    kind = "norm" if func is functional.batch_norm else "activation"
+    done = getattr(inputs, "done", [])
+    if done[:1] != [kind]:
+        return func(inputs, *args, **kwargs)
+    done.pop(0)
+    return inputs
+
+
+def _marked(output, step):
+    output.done = ["norm"] * bool(step.norm) + ["activation"] * (step.activation != NOTHING)
+    return output
+
+
+class _products_in:
+    """oneDNN's float32 convolutions multiply in this format: 'bf16' or 'ieee'."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __enter__(self):
+        self.before = torch.backends.mkldnn.conv.fp32_precision
+        torch.backends.mkldnn.conv.fp32_precision = self.name
+
+    def __exit__(self, *_):
+        torch.backends.mkldnn.conv.fp32_precision = self.before
+
+
+def _tensors(values):
+    if isinstance(values, torch.Tensor):
+        yield values
+    elif isinstance(values, dict):
+        yield from _tensors(list(values.values()))
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from _tensors(value)
+
+
+def _conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    return input, weight, bias, stride, padding, dilation, groups
+
+
+def _batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+    return {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias, "eps": eps}
+
+
+def _pair(value):
+    return (value, value) if isinstance(value, int) else tuple(value)

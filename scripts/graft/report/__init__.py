@@ -1,0 +1,4 @@
+"""What people look at: figures, pages, and the last words of a run.
+
+In: the files of the other rooms. Out: SVG, HTML, text.
+"""

@@ -1,0 +1,174 @@
+"""The page of the samples that a trained model gets wrong with the most confidence, or misses by the most."""
+
+import numpy as np
+
+from graft.common.errors import UserError
+from graft.common.outputs import write_text
+from graft.evaluation.tables import printable
+from graft.report.pages import environment, page, thumbnail
+
+MOST = 24  # samples
+SIDE = 160  # pixels of a thumbnail's longer side
+CHARACTERS = 300  # of a text
+POINTS = 150  # of a vector's line: longer ones show the lowest and highest of each of so many stretches
+
+CSS = """
+.sample { display: flex; align-items: center; justify-content: center; min-height: 10rem; margin-bottom: 0.6rem; }
+.sample p { align-self: start; margin: 0; font-size: 0.92em; }
+.sample svg { width: 100%; height: 7rem; stroke: var(--blue); fill: none; stroke-width: 1.3; }
+.facts { display: grid; grid-template-columns: auto 1fr auto; gap: 0.15rem 0.6rem; margin: 0; font-size: 0.92em; }
+.facts dt { color: var(--soft); }
+.facts dd { margin: 0; min-width: 0; }
+.facts dd.alone { grid-column: 2 / 4; }
+.facts dd.more { color: var(--soft); text-align: right; }
+.wrong { color: var(--orange); font-weight: 600; }
+.right { color: var(--green); font-weight: 600; }
+"""
+BODY = """
+<h1>{{ title }}</h1>
+<p class="soft">{{ words }}</p>
+{% if cards %}
+<ol class="cards">
+{% for card in cards %}
+<li class="card">
+<div class="sample">
+{% if card.image %}
+<img src="{{ card.image }}" alt="sample {{ card.name }}">
+{% elif card.line %}
+<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{{ card.said }}">
+<polyline points="{{ card.line }}" vector-effect="non-scaling-stroke"/></svg>
+{% elif card.text %}
+<p dir="auto">{{ card.text }}</p>
+{% else %}
+<p class="soft">{{ card.said }}</p>
+{% endif %}
+</div>
+<dl class="facts">
+{% for term, value, more, look in card.facts %}
+<dt>{{ term }}</dt><dd class="{{ look }}{{ '' if more else ' alone' }}">{{ value }}</dd>
+{% if more %}
+<dd class="more">{{ more }}</dd>
+{% endif %}
+{% endfor %}
+</dl>
+</li>
+{% endfor %}
+</ol>
+{% endif %}
+"""
+
+
+def write(judged, manifest, load, path):
+    """Write the page.
+
+    Parameters
+    ----------
+    judged : plots.Judged
+    manifest : samples.Manifest of the data set
+    load : function (path, row, content_sha256) -> the sample's content, as readers.opener gives it
+    path : path of the page
+    """
+    wrong = mistakes(judged)
+    shown = wrong.head(MOST)
+    places = manifest.frame.set_index("sample_id").loc[shown["sample_id"]]
+    cards = [
+        {
+            "name": printable(row["sample_id"]),
+            "facts": [*verdict(row), *whereabouts(row["sample_id"], place)],
+            **content(place, load, manifest.card),
+        }
+        for (_, row), (_, place) in zip(shown.iterrows(), places.iterrows(), strict=True)
+    ]
+    title = f"{judged.target}: {'largest errors' if judged.classes is None else 'most confident mistakes'}"
+    body = environment().from_string(BODY).render(title=title, words=describe(judged, len(wrong)), cards=cards)
+    write_text(path, page(title, body, CSS))
+
+
+def mistakes(judged):
+    """The judged rows that are wrong, the most confident first; of a regression all rows, the largest error first."""
+    rows = judged.rows
+    if judged.classes is None:
+        wrong = rows.assign(badness=(rows["predicted"] - rows["value"]).abs())
+    else:
+        wrong = rows[rows["predicted"] != rows["label"]]
+        wrong = wrong.assign(badness=wrong["confidence"])
+    return wrong.sort_values(["badness", "sample_id"], ascending=[False, True], kind="stable")
+
+
+def describe(judged, count):
+    """How many are wrong, and what is shown of them."""
+    total, split = len(judged.rows), judged.split
+    if not total:
+        return f"{judged.name}: there is no labelled sample to judge by."
+    if judged.classes is None:
+        return f"{judged.name}. The {min(MOST, count)} largest errors of {total} {split} samples."
+    if not count:
+        return f"{judged.name}: none of the {total} {split} samples is wrong."
+    shown = "all of them" if count <= MOST else f"the {MOST} that it was most confident of"
+    return (
+        f"{judged.name}. {count} of {total} {split} samples are wrong ({100 * count / total:.1f} %); {shown}, the most "
+        "confident first. At the right stand the probabilities that it gave. A confident mistake may be a wrong label."
+    )
+
+
+def verdict(row):
+    """(term, value, more, CSS class) of what the model said and what is true."""
+    if "label" in row:
+        chance = f"prob_{row['label']}"
+        return [
+            ("predicted", printable(row["predicted"]), percent(row["confidence"]), "wrong"),
+            ("true", printable(row["label"]), percent(row[chance]), "right"),
+        ]
+    error = row["predicted"] - row["value"]
+    claimed = f"{abs(error) / row['std']:.1f} × the usual" if row["std"] > 0 else ""
+    return [
+        ("predicted", f"{row['predicted']:.4g}", "", "wrong"),
+        ("measured", f"{row['value']:.4g}", "", "right"),
+        ("error", f"{error:+.3g}", claimed, ""),
+    ]
+
+
+def percent(share):
+    """In whole percent, but never 0 or 100 for what is not."""
+    digits = 0 if 0.01 <= share < 0.995 else 1
+    return f"{100 * share:.{digits}f} %"
+
+
+def whereabouts(sample_id, place):
+    """(term, value, more, CSS class) of where the sample stands in the user's data."""
+    facts = [("file", printable(place["path"]), "" if place["row"] < 0 else f"row {place['row'] + 1}", "")]
+    if sample_id != place["path"]:
+        facts.append(("sample", printable(sample_id), "", ""))
+    if isinstance(place["group"], str) and place["group"].strip():
+        facts.append(("group", printable(place["group"]), "", ""))
+    return facts
+
+
+def content(place, load, card):
+    """A sample's content for its card: image (data: URI), text, line (points of a polyline) or, if it is gone, said."""
+    shown = {"image": None, "text": None, "line": None, "said": ""}
+    try:
+        value = load(place["path"], int(place["row"]), place["content_sha256"])
+    except UserError as error:
+        return shown | {"said": printable(f"cannot be shown: {error.what}")}
+    if card["modality"] == "image":
+        return shown | {"image": thumbnail(value, *card["image"]["range"], SIDE)}
+    if card["modality"] == "text":
+        text = printable(value[: CHARACTERS + 1])
+        return shown | {"text": text if len(value) <= CHARACTERS else text[:CHARACTERS].rstrip() + "…"}
+    return shown | {
+        "line": polyline(value),
+        "said": f"{len(value)} numbers from {value.min():.4g} to {value.max():.4g}",
+    }
+
+
+def polyline(vector):
+    """Points of an SVG polyline in a box of 100 x 100, its lowest value at the bottom."""
+    if len(vector) > 2 * POINTS:
+        parts = np.array_split(vector, POINTS)
+        vector = np.array([end for part in parts for end in (part.min(), part.max())])
+    low, high = float(vector.min()), float(vector.max())
+    heights = 97 - 94 * (vector - low) / (high - low) if high > low else np.full(len(vector), 50.0)
+    across = np.linspace(0, 100, len(vector)) if len(vector) > 1 else [0.0]
+    points = [f"{x:.2f},{y:.2f}" for x, y in zip(across, heights, strict=True)]
+    return " ".join(points if len(points) > 1 else [*points, f"100.00,{heights[0]:.2f}"])

@@ -1,0 +1,103 @@
+"""Exported models: written as plain files that need no pickle, and loaded again to predict new samples."""
+
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from graft.common.errors import UserError
+from graft.common.outputs import read_json
+from graft.networks.network import from_dict
+from graft.serving.given import given_files, given_texts, given_vectors
+from graft.serving.new_predictions import embed_taken, table_of
+from graft.serving.trained_model import card_of
+
+ANSWERS = ("predicted", "confidence", "std")
+
+
+def load_exported(folder):
+    """The network of an exported model, in eval mode.
+
+    Parameters
+    ----------
+    folder : path
+        Holds model.safetensors and config.json.
+
+    Returns
+    -------
+    Network
+        forward(inputs) -> {target: logits}; `.config` is config.json, `.folder` the folder.
+
+    Raises
+    ------
+    UserError
+        If a file is missing, damaged, or not of this architecture.
+    """
+    folder = Path(folder)
+    try:
+        config = read_json(folder / "config.json")
+        network = from_dict({**config, "state_dict": load_file(folder / "model.safetensors")})
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"cannot be loaded as an exported graft model ({reason})", where=str(folder)) from error
+    network.config, network.folder = config, folder
+    return network
+
+
+def predict(network, samples):
+    """Answers for new samples, which are read, checked and preprocessed as `make predict` does.
+
+    Parameters
+    ----------
+    network : what `load_exported` returned
+    samples : list, or for vectors also a 2-d array or a DataFrame
+        Paths of image files, texts, or vectors of numbers. If the model's data had named columns, those of a DataFrame are
+        taken by their names, in any order.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        Per target, one row per sample: predicted, confidence and prob_<class>, or predicted and std; and problem: null, or
+        why a sample has no answer (the other columns are then empty).
+
+    Raises
+    ------
+    UserError
+        If no sample can be predicted; with the reasons.
+    """
+    if isinstance(samples, str | bytes | Path):
+        raise UserError("one sample that is not in a list", allowed="a list", hint="predict(model, [sample])")
+    config, card = network.config, card_of(network.config, {})
+    weights = {name: tensor.cpu() for name, tensor in network.state_dict().items() if name.startswith("heads.")}
+    content = {**config, "state_dict": weights, "fold_heads": {}}
+    with tempfile.TemporaryDirectory(prefix="graft-") as folder:
+        give = {"image": given_files, "text": given_texts, "vector": given_vectors}[card["modality"]]
+        new = give(samples, card, folder)
+        rows, embeddings = new.rows, torch.zeros(0, network.backbone.width).numpy()
+        if len(rows):
+            device, threads = next(network.parameters()).device, torch.get_num_threads()
+            rows, embeddings = embed_taken(new, card, lambda: _backbone(network), "samples", "fp32", device, threads)
+    return {
+        target: _answers(table_of({**content, "targets": {target: facts}}, rows, embeddings))
+        for target, facts in config["targets"].items()
+    }
+
+
+def _backbone(network):
+    """A loaded network's backbone as features.trained gives that of an ft_model.pt."""
+    config = network.config
+    return SimpleNamespace(
+        spec=config["backbone"],
+        folder=network.folder,
+        weights=config["digests"]["backbone"],
+        network=lambda: network.backbone,
+    )
+
+
+def _answers(table):
+    wanted = [name for name in table if name in ANSWERS or name.startswith("prob_")]
+    return pd.DataFrame(table[[*wanted, "problem"]])

@@ -1,0 +1,219 @@
+"""The README.md of an exported model, in the form that model hubs read: YAML on top, Markdown below."""
+
+import re
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from graft.evaluation.doubts import worse_on_test
+from graft.evaluation.tables import METRIC_NAMES, printable
+
+# As the hub spells licences; what is not among these is "other" with its name.
+LICENCES = {
+    "agpl-3.0",
+    "apache-2.0",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "cc-by-4.0",
+    "cc-by-nc-4.0",
+    "cc-by-nc-sa-4.0",
+    "cc-by-sa-4.0",
+    "cc0-1.0",
+    "gpl-3.0",
+    "lgpl-3.0",
+    "mit",
+    "mpl-2.0",
+    "openrail",
+    "unlicense",
+}
+HUB_METRICS = {"macro_f1": "f1", "auroc": "roc_auc", "brier": "brier_score"}
+TASKS = {
+    ("image", "classification"): "image-classification",
+    ("text", "classification"): "text-classification",
+    ("vector", "classification"): "tabular-classification",
+    ("vector", "regression"): "tabular-regression",
+}
+
+
+def model_card(config, metrics, card, dataset):
+    """The text of README.md.
+
+    Parameters
+    ----------
+    config : dict
+        config.json of the exported model.
+    metrics : dict
+        metrics.json of the model.
+    card : dict
+        data_card.json of its data set.
+    dataset : dict
+        dataset.json of its data set.
+    """
+    return f"---\n{front_matter(config, metrics, dataset)}\n---\n\n{body(config, metrics, card, dataset)}"
+
+
+def front_matter(config, metrics, dataset):
+    """The hub's YAML: licence, task, data, and the test results as a model index."""
+    modality = config["backbone"]["modality"]
+    target, facts = next(iter(config["targets"].items()))
+    task = TASKS.get((modality, facts["kind"]))
+    hub_name = (dataset.get("source") or {}).get("huggingface")
+    results = [
+        EvalResult(
+            task_type=task or "other",
+            dataset_type=hub_name or config["dataset"],
+            dataset_name=config["dataset"],
+            dataset_split="test",
+            metric_type=HUB_METRICS.get(name, name),
+            metric_name=METRIC_NAMES.get(name, name),
+            metric_value=round(metric["value"], 6),
+        )
+        for name, metric in metrics.get("test", {}).items()
+        if metric["value"] is not None and name != "threshold"
+    ]
+    data = ModelCardData(
+        **licence_of(config["backbone"]),
+        library_name="graft",
+        pipeline_tag=task,
+        tags=[
+            "graft",
+            "transfer-learning",
+            modality,
+            config["backbone"]["architecture"] or "vectors",
+            config["method"],
+        ],
+        datasets=[hub_name] if hub_name else None,
+        base_model=(config["backbone"].get("source") or {}).get("huggingface"),
+        model_name=config["name"] if results else None,
+        eval_results=results or None,
+    )
+    return data.to_yaml().strip()
+
+
+def licence_of(backbone):
+    """Licence as the hub writes it; nothing if the backbone names none."""
+    name = (backbone.get("licence") or "").strip()
+    if not name:
+        return {}
+    hub = name.lower()
+    return (
+        {"license": hub} if hub in LICENCES else {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", hub)}
+    )
+
+
+def body(config, metrics, card, dataset):
+    """What a reader wants to know: what it is, labels, data, quality, and how to load it."""
+    backbone = config["backbone"]
+    target, facts = next(iter(config["targets"].items()))
+    counts = card.get("counts", {})
+    parts = [
+        f"# {config['name']}, seed {config['seed']}",
+        f"A {backbone['modality']} model of **{target}**, trained with [graft](#how-to-load-it) by `{config['method']}` "
+        f"from the backbone `{backbone['name']}` ({backbone['library']}, {backbone['architecture'] or 'none'}); "
+        f"{config['parameters']:,} parameters.",
+        "## Answers",
+        answers(facts),
+        "## Data",
+        f"Data set `{config['dataset']}`: "
+        + ", ".join(f"{count} {split}" for split, count in counts.items())
+        + f" samples. Licence of the data: {dataset.get('licence') or 'not stated'}. "
+        + f"Licence of the backbone: {backbone.get('licence') or 'not stated'}.",
+        "## Quality",
+        "With 95 % intervals for other samples, and for other groups where the data name groups of samples that belong "
+        "together. The test split was not used in training.",
+        quality(metrics),
+        *(f"**Beware**: {said}." for said in [worse_on_test(metrics)] if said),
+        *reading(config),
+        "## How to load it",
+        HOW.format(target=target, sample=SAMPLES[backbone["modality"]]),
+        "The file `config.json` holds the architecture, the preprocessing and the calibration; `model.safetensors` the "
+        f"weights (digest `{config['digests']['model']}`).",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def answers(facts):
+    """The classes in the order of the outputs, or the unit-less description of a value."""
+    if facts["kind"] == "regression":
+        return f"One number per sample; one standard deviation of its error is {facts['residual_std']:.4g}."
+    names = "\n".join(f"{i}. `{printable(name)}`" for i, name in enumerate(facts["classes"]))
+    how = f"temperature {facts['temperature']:.4g}"
+    if facts.get("intercepts"):
+        how += "; the class weights of the training are taken off the probabilities, not off the choice of the class"
+    calibrated = f"Probabilities are calibrated on samples that were held out ({how})."
+    return f"{calibrated} Classes in the order of the outputs:\n\n{names}"
+
+
+def reading(config):
+    """The section on how samples are read; none for texts."""
+    if config["backbone"]["modality"] == "image":
+        said = reading_of(config["image"], config["transform"]["fit"])
+    else:
+        named = config.get("columns", {}).get("features")
+        said = [f"The numbers of a sample, in this order: {', '.join(map(printable, named))}."] if named else []
+    return ["## How samples are read", "\n".join(f"* {line}" for line in said)] if said else []
+
+
+def reading_of(image, fit):
+    """How image files become numbers, where a usual reader would do otherwise; list of sentences.
+
+    Parameters
+    ----------
+    image : dict, what images.image_format gave
+    fit : "crop", "squash" or "pad"
+    """
+    low, high = (f"{value:g}" for value in image["range"])
+    bits = {"uint8": "8 bits", "uint16": "16 bits", "float32": "floats, or integers of 32 bits"}[image["dtype"]]
+    said = [
+        f"Pixels are {bits}. {low} is black and {high} is white; values beyond are cut before the image is resized."
+    ]
+    said.append("Pixels that were not measured (NaN, or the number that GDAL's no-data tag names) become black.")
+    if image.get("bands"):
+        said.append(f"The bands {', '.join(map(str, image['bands']))} of each file are taken, counted from 1.")
+    else:
+        said.append("What a file calls its alpha channel is laid over white.")
+    if image["channels"] == 1:
+        said.append("Images are grey; the network gets the one channel three times.")
+    if image.get("frames") == "first":
+        said.append("Of a file of several images, the first is taken.")
+    if fit == "pad":
+        said.append(f"The longer side is resized; the image stands in the middle of a black square ({low}).")
+    if fit == "crop":
+        said.append(
+            "The central square is resized at once; resizing first and cropping then differs by less than a pixel."
+        )
+    return said
+
+
+def quality(metrics):
+    """A Markdown table: metrics down, splits across."""
+    splits = list(metrics)
+    names = list(dict.fromkeys(name for split in splits for name in metrics[split]))
+    lines = [f"| metric | {' | '.join(splits)} |", f"|---|{'---|' * len(splits)}"]
+    for name in names:
+        cells = " | ".join(cell(metrics[split].get(name)) for split in splits)
+        lines.append(f"| {METRIC_NAMES.get(name, name)} | {cells} |")
+    return "\n".join(lines)
+
+
+def cell(metric):
+    """0.812 (0.771 to 0.853), or a dash."""
+    if metric is None or metric["value"] is None:
+        return "-"
+    interval = "" if metric["low"] is None else f" ({metric['low']:.3f} to {metric['high']:.3f})"
+    return f"{metric['value']:.3f}{interval}"
+
+
+SAMPLES = {
+    "image": '["image.png"]  # paths of image files',
+    "text": '["a sentence"]  # texts',
+    "vector": "[[0.1] * model.backbone.width]  # rows of numbers",
+}
+HOW = """With graft installed (`pip install .` in its checkout):
+
+```python
+from graft.exported import load_exported, predict
+
+model = load_exported(".")  # this folder
+samples = {sample}
+print(predict(model, samples)["{target}"])
+```"""

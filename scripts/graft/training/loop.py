@@ -1,0 +1,294 @@
+"""The one training loop: images, texts and vectors, from labels or from a teacher.
+
+It owns precision, devices, the order of samples, resume, best weights, early stopping and the finite check. What is
+trained comes from outside: a network, the batches of an epoch, an objective, an evaluation.
+
+Everything random is a function of (seed, epoch, step), so a run that was killed anywhere and continues from its last
+state does exactly what the undisturbed run would have done: on the same CPU it ends with the same bytes.
+"""
+
+import logging
+import math
+import re
+import signal
+import time
+from contextlib import contextmanager, nullcontext
+from functools import partial
+
+import numpy as np
+import torch
+
+from graft.common import ranks
+from graft.common.errors import UserError
+from graft.common.job import Progress
+from graft.training.batches import read_ahead
+
+logger = logging.getLogger("graft")
+POSITIONS = re.compile("pos|rel|wpe|distance")  # in the names that transformers has for tables of positions
+
+
+def fit(
+    network,
+    batches,
+    read,
+    objective,
+    evaluate,
+    settings,
+    seed,
+    state,
+    device,
+    precision,
+    running=nullcontext,
+    prepare=None,
+    start=False,
+):
+    """Train `network` and leave its best weights in it.
+
+    Parameters
+    ----------
+    network : Network
+    batches : callable, epoch -> list of steps, each a list of index arrays, one per forward; every epoch has as many
+        samples and steps
+    read : callable, (indices, epoch) -> what the objective needs of these samples, as it lies on the CPU; a thread reads a
+        batch ahead of the device
+    objective : callable, (network, what was read) -> loss, a scalar Tensor: the mean over the samples of the batch
+    evaluate : callable, network -> dict with "val_loss", "val_loss_calibrated" if that shall decide which epoch is the
+        best, and whatever else the history should show
+    settings : dict with epochs, lr, head_lr, weight_decay, warmup, clip_norm, patience, freeze_batchnorm, save_every
+    seed : int
+    state : State
+    device, precision : where and in which number format
+    running : callable that gives the context of a forward pass, see kernels.training
+    prepare : callable, network -> what is called instead of it, such as its compiled form
+    start : whether the network as it comes (with a solved head) is a candidate for the best: epoch 0 of the history
+
+    Returns
+    -------
+    list of dict, one per epoch: the history
+
+    Raises
+    ------
+    UserError
+        When the loss is not finite.
+    """
+    # Here, since a linear probe has no loop and need not wait for it.
+    from accelerate import Accelerator, DistributedDataParallelKwargs
+
+    accelerator = Accelerator(
+        mixed_precision="bf16" if precision == "bf16" else "no",
+        cpu=device.type == "cpu",
+        # A network may have weights that its embedding does not use, such as the pooler of BERT.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+    optimizer = torch.optim.AdamW(parameter_groups(network, settings), fused=True)
+    first = batches(0)
+    steps, samples = len(first), sum(len(indices) for step in first for indices in step)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, warmup_and_cosine(steps * settings["epochs"], settings["warmup"])
+    )
+    model, optimizer = accelerator.prepare(network, optimizer)
+    set_train(network, settings["freeze_batchnorm"])
+    model = prepare(model) if prepare else model
+    run = Run(network, optimizer, schedule)
+    run.restore(state.load())
+    if start and not run.history:
+        network.eval()
+        run.begin(evaluate(network))
+    own = () if ranks.is_first() else (ranks.number(),)  # each rank drops other units
+    saved = time.monotonic()
+    progress = Progress("training", steps * settings["epochs"], "steps")
+    progress.done = run.epoch * steps + run.step
+    with termination() as terminated:
+        while run.epoch < settings["epochs"] and run.waited < (settings["patience"] or settings["epochs"]):
+            set_train(network, settings["freeze_batchnorm"])
+            groups = batches(run.epoch)
+            to_come = [indices for group in groups[run.step :] for indices in group]
+            ready = read_ahead(partial(read, epoch=run.epoch), to_come)
+            for step in range(run.step, steps):
+                torch.manual_seed(_mix(seed, run.epoch, step, *own))
+                for indices in groups[step]:
+                    with accelerator.autocast(), running():
+                        loss = objective(model, next(ready)) * len(indices)  # the sum over the batch's samples
+                    # Over the samples of a step on average, so that each weighs the same in whatever batch it is. The
+                    # mean over the ranks divides by their number.
+                    accelerator.backward(loss * (steps / samples) * ranks.count())
+                    run.loss_sum = run.loss_sum + loss.detach().double()
+                if settings["clip_norm"]:
+                    accelerator.clip_grad_norm_(network.parameters(), settings["clip_norm"])
+                optimizer.step()
+                schedule.step()
+                optimizer.zero_grad(set_to_none=True)
+                run.step = step + 1
+                progress.add(1)
+                stop = ranks.agree(terminated(), run.step, device)
+                if stop or time.monotonic() - saved >= settings["save_every"]:
+                    check_finite(run.loss_sum, run.epoch)
+                    if ranks.is_first():
+                        state.save(run.capture())
+                    saved = time.monotonic()
+                if stop:
+                    logger.info(
+                        "stopped by a signal at epoch %d, step %d; the next run continues here", run.epoch + 1, run.step
+                    )
+                    raise SystemExit(128 + stop)
+            check_finite(run.loss_sum, run.epoch)
+            network.eval()
+            run.end_epoch(evaluate(network), samples)
+            logger.info(
+                "epoch %d: %s",
+                run.epoch,
+                ", ".join(f"{k} {v:.4g}" for k, v in run.history[-1].items() if isinstance(v, float)),
+            )
+    if start and decisive(run.history[0]) <= run.lowest:
+        logger.info("no epoch was better on validation than the solved head; the network stays as it came (epoch 0)")
+    network.load_state_dict(run.best)
+    network.eval()
+    return run.history
+
+
+class Run:
+    """Where a training stands: all that must be kept to continue it."""
+
+    def __init__(self, network, optimizer, schedule):
+        self.network, self.optimizer, self.schedule = network, optimizer, schedule
+        self.epoch, self.step, self.waited = 0, 0, 0
+        self.loss_sum = torch.zeros((), dtype=torch.float64)
+        self.history, self.best, self.best_loss = [], None, math.inf
+        self.lowest = math.inf  # the lowest loss of a trained epoch: patience does not count from the start
+
+    def begin(self, figures):
+        """Note the network as it came, as epoch 0."""
+        self.history.append({"epoch": 0, "train_loss": math.nan, **figures, "stage": "train"})
+        self._keep_if_best(decisive(figures))
+
+    def end_epoch(self, figures, samples):
+        """Note an epoch; keep its weights if it is the best so far by (calibrated) validation loss."""
+        self.history.append(
+            {
+                "epoch": self.epoch + 1,
+                "train_loss": float(self.loss_sum) / samples,
+                **figures,
+                "lr": self.schedule.get_last_lr()[0],
+                "stage": "train",
+            }
+        )
+        loss = decisive(figures)
+        self.waited = 0 if loss < self.lowest else self.waited + 1
+        self.lowest = min(loss, self.lowest)
+        self._keep_if_best(loss)
+        self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, torch.zeros((), dtype=torch.float64)
+
+    def _keep_if_best(self, loss):
+        if loss < self.best_loss or self.best is None:
+            self.best_loss = loss
+            self.best = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
+
+    def capture(self):
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "counters": [self.epoch, self.step, self.waited],
+            "loss_sum": float(self.loss_sum),
+            "history": self.history,
+            "best": self.best,
+            "losses": [self.best_loss, self.lowest],
+        }
+
+    def restore(self, captured):
+        if captured is None:
+            return
+        self.network.load_state_dict(captured["network"])
+        self.optimizer.load_state_dict(captured["optimizer"])
+        self.schedule.load_state_dict(captured["schedule"])
+        self.epoch, self.step, self.waited = captured["counters"]
+        self.loss_sum = torch.tensor(captured["loss_sum"], dtype=torch.float64)
+        self.history, self.best = captured["history"], captured["best"]
+        self.best_loss, self.lowest = captured["losses"]
+        logger.info("continuing at epoch %d, step %d", self.epoch + 1, self.step)
+
+
+def decisive(figures):
+    """The validation loss that decides which epoch is the best."""
+    return figures.get("val_loss_calibrated", figures["val_loss"])
+
+
+def parameter_groups(network, settings):
+    """Backbone and heads, each with and without weight decay."""
+    groups, layers = {}, dict(network.named_modules())
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            lr = settings["head_lr"] if name.startswith("heads.") else settings["lr"]
+            place, _, own = name.rpartition(".")
+            decay = settings["weight_decay"] if decays(layers[place], place, own, parameter) else 0.0
+            groups.setdefault((lr, decay), []).append(parameter)
+    return [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]
+
+
+def decays(layer, place, name, parameter):
+    """Whether weight decay is for a parameter, called `name` in the layer at `place`: for the weights of layers that multiply.
+
+    Not for biases, norms, scales, the class token and what stands for positions, which no small numbers make simpler
+    (timm's `no_weight_decay` lists them for its networks).
+    """
+    if parameter.ndim < 2 or "weight" not in name or "Norm" in type(layer).__name__:
+        return False
+    return not (isinstance(layer, torch.nn.Embedding) and POSITIONS.search(place.rpartition(".")[2]))
+
+
+def warmup_and_cosine(steps, warmup):
+    """Factor of the learning rate per step: linear up over the first `warmup` share, then half a cosine to zero."""
+    up = max(1, round(steps * warmup))
+
+    def factor(step):
+        if step < up:
+            return (step + 1) / up
+        return 0.5 * (1 + math.cos(math.pi * (step - up) / max(1, steps - up)))
+
+    return factor
+
+
+def set_train(network, freeze_batchnorm):
+    """Training mode, except for frozen parts and, if asked, BatchNorm, whose statistics small data would spoil."""
+    network.train()
+    for module in network.modules():
+        own = list(module.parameters(recurse=False))
+        frozen = own and not any(parameter.requires_grad for parameter in own)
+        if frozen or (freeze_batchnorm and isinstance(module, torch.nn.modules.batchnorm._BatchNorm)):
+            module.eval()
+
+
+def check_finite(loss, epoch):
+    if not math.isfinite(float(loss)):
+        raise UserError(
+            f"the training loss became {float(loss)} in epoch {epoch + 1}",
+            hint="lower lr and head_lr, or set device.precision: fp32; look for extreme values in the data",
+        )
+
+
+@contextmanager
+def termination():
+    """A function that says which signal has told this training to end (0: none), so that it saves its state before.
+
+    Schedulers send SIGTERM or SIGUSR1 ahead of the end, a terminal SIGINT (Ctrl-C) or, when its connection is lost,
+    SIGHUP. Ctrl-C once more ends the training at once. What a shell has set aside (`nohup`, `&` in a script) stays so.
+    """
+    received = []
+
+    def note(number, frame):
+        received.append(number)
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    terminal = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGUSR1, *terminal)}
+    try:
+        yield lambda: received[0] if received else 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _mix(*numbers):
+    """One seed for torch from several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

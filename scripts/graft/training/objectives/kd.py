@@ -1,0 +1,21 @@
+"""Knowledge distillation: match the teacher's softened probabilities and the labels (Hinton et al. 2015, sec. 2)."""
+
+import torch.nn.functional as functional
+
+from graft.training.objectives import weighted_mean
+
+
+def loss(logits, labels, settings, class_weights=None, teacher=None):
+    """alpha T^2 KL(teacher || student, both at temperature T) + (1 - alpha) cross-entropy, each sample by its class's weight.
+
+    The factor T^2 keeps the soft part's gradients at the scale of the hard part's. logits and teacher (n, classes).
+    """
+    temperature, alpha = settings["temperature"], settings["alpha"]
+    soft = functional.kl_div(
+        functional.log_softmax(logits / temperature, 1),
+        functional.log_softmax(teacher / temperature, 1),
+        reduction="none",
+        log_target=True,
+    ).sum(1)
+    hard = functional.cross_entropy(logits, labels, label_smoothing=settings["label_smoothing"], reduction="none")
+    return weighted_mean(alpha * temperature**2 * soft + (1 - alpha) * hard, labels, class_weights)

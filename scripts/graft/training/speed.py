@@ -1,0 +1,67 @@
+"""How fast a backbone embeds and trains on this machine, measured on a few samples."""
+
+import time
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from graft.embedding import features
+from graft.networks.cpu import kernels
+from graft.networks.network import Network
+from graft.training.loop import set_train
+
+FORWARDS, BATCH = 64, 16  # samples; few, so that a look stays a look
+
+
+def spread(rows, count):
+    """At most `count` rows, evenly over the table: every class and kind of file has its chance."""
+    places = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))
+    return rows.iloc[places].reset_index(drop=True)
+
+
+def embedding_rate(network, inputs, device, precision):
+    """Samples per second, after a first pass that no one counts."""
+    counts = {"forwards": 0, "padded_tokens": 0}
+    features.forward(network, inputs, device, precision, counts)
+    start = time.perf_counter()
+    features.forward(network, inputs, device, precision, counts)
+    return len(inputs.lengths) / (time.perf_counter() - start)
+
+
+def cost_of_one(network, inputs, device):
+    """Operations of a forward pass of one sample of usual length, and the parameters."""
+    usual = int(np.argsort(inputs.lengths)[len(inputs.lengths) // 2])
+    batch = inputs.prepare(inputs.batch(np.array([usual])), device)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(batch)
+    return {
+        "operations": counter.get_total_flops(),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+    }
+
+
+def training_rate(network, batch, device, precision, size):
+    """Samples per second of two steps, after one that no one counts, and what a sample keeps for the backward."""
+    model, kept = Network(network, {"label": 2}).to(device), []
+    set_train(model, freeze_batchnorm=True)
+    running = kernels.training(model, features.first_of(batch), device, precision, True)
+
+    def keep(tensor):
+        kept.append(tensor.numel() * tensor.element_size())
+        return tensor
+
+    def step():
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"), running():
+            loss = model(batch)["label"].float().logsumexp(1).mean()
+        loss.backward()
+        return float(loss.detach())
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        step()
+    start = time.perf_counter()
+    step(), step()
+    return {
+        "trained_per_s": 2 * size / (time.perf_counter() - start),
+        "activation_bytes": sum(kept) / size,
+    }

@@ -1,0 +1,88 @@
+"""A teacher's logits: computed once for each sample and view, kept in the store, shared by all of its students."""
+
+import numpy as np
+import torch
+
+from graft.common.job import Progress
+from graft.common.outputs import digest_of
+from graft.embedding import features
+from graft.embedding.inputs import missing_rows, open_inputs, transform_key
+from graft.evaluation.predictions import teaching_logits
+from graft.heads.calibration import calibrated
+from graft.networks.augment import draw_views, view_seed
+from graft.networks.cpu import kernels
+
+SHARD = 2048  # views per shard: an interruption loses at most these
+
+
+class StoredTeacher:
+    """Logits that were computed before the training. Those of one set of views at a time lie on the device.
+
+    Parameters
+    ----------
+    read : callable, view seed -> array of shape (train rows, classes)
+    """
+
+    def __init__(self, read, device):
+        self._read, self._device, self._seed = read, device, None
+
+    def logits(self, indices, seed):
+        """float32 Tensor, shape (n, classes); `indices` are places among the train rows, `seed` that of their views."""
+        if seed != self._seed:
+            self._seed, self._logits = seed, torch.from_numpy(self._read(seed)).to(self._device)
+        return self._logits[torch.as_tensor(indices, device=self._device)].float()
+
+
+def view_seeds(settings, seed):
+    """The different view seeds of all epochs, in an order of this run's own.
+
+    Students that train side by side so begin with different sets, and find those of the others ready.
+    """
+    seeds = list(dict.fromkeys(view_seed(settings, seed, epoch) for epoch in range(settings["epochs"])))
+    order = np.random.default_rng(int(digest_of([settings["name"], seed]), 16)).permutation(len(seeds))
+    return [seeds[i] for i in order]
+
+
+def view_logits(run, content, folder, seed, counts):
+    """The teacher's logits for one view of each train row of `run`, forwarding only those that the store lacks.
+
+    They are kept in float32. In float16 the loss of a step differs by 2e-5, but training in bfloat16 multiplies that to
+    4e-2 within 13 steps (ELPV, Lite2 to Lite0), and a run would not be the one that a live teacher gives.
+
+    Parameters
+    ----------
+    run : Run of the student
+    content : dict of the teacher's ft_model.pt; `folder` is that of its backbone
+    seed : tuple of int, from view_seed
+    counts : dict, to which "forwards" (and "decodes", "padded_tokens") are added
+
+    Returns
+    -------
+    float64 array, shape (train rows, classes): calibrated, as the teacher's probabilities are
+    """
+    rows, backbone = run.rows[run.splits == "train"], features.trained(content, folder)
+    table = run.store.table("teacher_logits", (len(run.target["classes"]),), np.float32, **_key(run, content, seed))
+    wanted = missing_rows(rows, table)
+    if len(wanted):
+        network = kernels.place(backbone.network().eval(), run.device, run.layout)
+        progress = Progress(f"teacher, views {seed}", len(wanted))
+        for start in range(0, len(wanted), SHARD):
+            block = wanted.iloc[start : start + SHARD]
+            inputs = open_inputs(block, run.source, backbone, run.store, counts, run.threads)
+            contents = list(block["content_sha256"])
+            views = draw_views(run.settings["augment"], contents, seed)
+            embeddings = features.forward(network, inputs, run.device, run.precision, counts, progress, views)
+            table.append(contents, teaching_logits(content, run.settings["target"], embeddings))
+    return calibrated(table.read(rows["content_sha256"]), content["targets"][run.settings["target"]])
+
+
+def _key(run, content, seed):
+    """All that a teacher's logits depend on besides the sample."""
+    return {
+        "model": content["digests"]["model"],
+        "target": run.settings["target"],
+        "transform": transform_key(content["backbone"], run.source.card),
+        "augment": run.settings["augment"],
+        "view_seed": list(seed),
+        "precision": run.precision,
+    }
