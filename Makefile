@@ -84,6 +84,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+	PYTHONPATH=scripts $(BIN)/lint-imports --no-cache
 
 # The README's results table: several seeds and splits; an hour on two cores.
 results: $(READY)

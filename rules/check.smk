@@ -18,7 +18,7 @@ rule measure_speed:
         "<logs>/measure_speed/{dataset}.{backbone}.log",
     params:
         mode=forward_mode,
-        code=code_digest("measure_speed", library_of),
+        code=code_digest("measure_speed"),
     threads: half_of_the_cores
     resources:
         gpu=one_gpu,
@@ -44,7 +44,7 @@ rule measure_lengths:
     benchmark:
         "<benchmarks>/measure_lengths/{dataset}.{backbone}.tsv"
     params:
-        code=code_digest("measure_lengths", library_of),
+        code=code_digest("measure_lengths"),
     threads: 1
     resources:
         mem_mb=scale(4000),
@@ -98,7 +98,7 @@ rule tune_backbone:
     log:
         "<logs>/tune/{dataset}.{backbone}.log",
     params:
-        code=code_digest("tune", library_of),
+        code=code_digest("tune"),
     threads: all_cores
     resources:
         gpu=one_gpu,

@@ -21,7 +21,7 @@ elif not importlib.util.find_spec("graft"):
         "Install it from the same repository and tag: pip install 'graft @ git+https://github.com/OWNER/graft@TAG'"
     )
 
-from graft.common import codedigest, locks, machine
+from graft.common import codedigest, locks, machine, plugins
 from graft import config as graft_config
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint, fingerprint_of_files
@@ -235,6 +235,11 @@ def embeddings_to_look_at(dataset):
     return model, embeddings_of(model, seed)
 
 
+def reader_taken(dataset):
+    """The reader by which prepare_data read a data set."""
+    return read_json(checkpoints.prepare_data.get(dataset=dataset).output.card)["reader"]
+
+
 def text_backbones(dataset):
     """The backbones that read a data set of texts; none for other data."""
     card = checkpoints.prepare_data.get(dataset=dataset).output.card
@@ -248,19 +253,17 @@ def text_backbones(dataset):
 
 def uses_features(model):
     """Whether a model's method starts from the stored embeddings of its backbone."""
-    return model["stage"] == "distill" or codedigest.constant_of(f"graft.training.methods.{model['method']}", "USES_FEATURES")
+    return model["stage"] == "distill" or plugins.constant("method", model["method"], "USES_FEATURES")
 
 
 def uses_pool(model):
     """Whether a model's method learns from the embeddings of the data set's unlabelled rows, too."""
-    return model["stage"] == "finetune" and codedigest.constant_of(
-        f"graft.training.methods.{model['method']}", "USES_POOL", False
-    )
+    return model["stage"] == "finetune" and plugins.constant("method", model["method"], "USES_POOL", False)
 
 
 def is_frozen(model):
     """Whether a model keeps the weights of its pretrained backbone."""
-    return model["stage"] == "finetune" and codedigest.constant_of(f"graft.training.methods.{model['method']}", "FROZEN")
+    return model["stage"] == "finetune" and plugins.constant("method", model["method"], "FROZEN")
 
 
 def is_sharded(backbone):

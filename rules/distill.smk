@@ -16,7 +16,7 @@ rule distill:
     params:
         settings=model_settings,
         mode=training_mode,
-        code=code_digest("distill", method_of),
+        code=code_digest("distill"),
     threads: half_of_the_cores
     priority: 10
     resources:
@@ -42,7 +42,7 @@ rule compare:
     benchmark:
         "<benchmarks>/compare/{model}.seed{seed}.tsv"
     params:
-        code=code_digest("compare", library_of),
+        code=code_digest("compare"),
     threads: 1
     resources:
         mem_mb=scale(4000),

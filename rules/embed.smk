@@ -22,7 +22,7 @@ rule embed:
         "<benchmarks>/embed/{dataset}.{backbone}.{part}.tsv"
     params:
         mode=forward_mode,
-        code=code_digest("embed", library_of),
+        code=code_digest("embed"),
     threads: half_of_the_cores
     priority: 20
     resources:
@@ -65,7 +65,7 @@ rule embed_shard:
         "<benchmarks>/embed/{dataset}.{backbone}.{part}.{scatteritem}.tsv"
     params:
         mode=forward_mode,
-        code=code_digest("embed_shard", library_of),
+        code=code_digest("embed_shard"),
     threads: half_of_the_cores
     priority: 20
     resources:

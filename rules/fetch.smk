@@ -37,7 +37,7 @@ rule fetch_backbone:
     localrule: True  # where there is a network; in the rule, since a list of names would not follow an importer's names
     params:
         entry=lambda wildcards: PLAN.backbones[wildcards.backbone],
-        code=code_digest("fetch_backbone", library_of),
+        code=code_digest("fetch_backbone"),
     threads: 1
     priority: 40
     resources:

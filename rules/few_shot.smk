@@ -16,7 +16,7 @@ rule few_shot:
         "<benchmarks>/few_shot/{task}.tsv"
     params:
         settings=lambda wildcards: PLAN.tasks[wildcards.task],
-        code=code_digest("few_shot", classifier_of),
+        code=code_digest("few_shot"),
     threads: 1  # the products of an episode are small: a second thread gains nothing, and waits where cores are busy
     priority: 30
     resources:

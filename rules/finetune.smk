@@ -16,7 +16,7 @@ rule finetune:
     params:
         settings=model_settings,
         mode=training_mode,
-        code=code_digest("finetune", method_of),
+        code=code_digest("finetune"),
     wildcard_constraints:
         model=one_of(trained_networks()),
     threads: half_of_the_cores
@@ -59,7 +59,7 @@ rule finetune_fold:
         settings=model_settings,
         folds=lambda wildcards: PLAN.models[wildcards.model]["folds"],
         mode=training_mode,
-        code=code_digest("finetune_fold", method_of),
+        code=code_digest("finetune_fold"),
     threads: half_of_the_cores
     priority: 10
     resources:

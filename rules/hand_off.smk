@@ -63,7 +63,7 @@ rule export_model:
     benchmark:
         "<benchmarks>/export_model/{model}.seed{seed}.tsv"
     params:
-        code=code_digest("export_model", library_of),
+        code=code_digest("export_model"),
     threads: 1
     resources:
         mem_mb=scale(4000),

@@ -27,16 +27,19 @@ def column_of_new(wildcards):
     return settings_of_new(wildcards).get("column")
 
 
-def libraries_of_new(wildcards):
-    """The module of the model's backbone; of every backbone where a lab's own rule names the model."""
-    model = settings_of_new(wildcards).get("model")
-    used = [PLAN.models[model]["backbone"]] if model else PLAN.backbones
-    return sorted({f"graft.networks.backbones.{PLAN.backbones[name]['library']}" for name in used})
+def code_digest(script, **own):
+    """A params function: the digest of a script, of what it imports, and of the plug-ins that the config names for the job.
 
+    `own`: kind of plug-in -> function that names them, in place of that of PLUGINS.
+    """
 
-def code_digest(script, plugins=lambda wildcards: ()):
-    """A params function: the digest of a script, of what it imports, and of the plug-ins that the config names."""
-    return lambda wildcards: codedigest.code_digest(script, tuple(plugins(wildcards)), hosted(script))
+    def digest(wildcards):
+        file = hosted(script)
+        kinds = codedigest.kinds_of(script, file)
+        named = {(kind, name) for kind in kinds for name in {**PLUGINS, **own}[kind](wildcards)}
+        return codedigest.code_digest(script, frozenset(named), file)
+
+    return digest
 
 
 def hosted(script):
@@ -44,28 +47,60 @@ def hosted(script):
     return None if SCRIPTS.is_dir() else str(workflow.source_path(f"../scripts/{script}.py"))
 
 
-def library_of(wildcards):
-    """The module of a backbone's library."""
-    return [f"graft.networks.backbones.{PLAN.backbones[backbone_of(wildcards)]['library']}"]
+def sources_of(wildcards):
+    entry = PLAN.datasets[wildcards.dataset] if wildcards.get("dataset") else PLAN.backbones[wildcards.backbone]
+    return [kind for kind in plugins.names("source") if entry["source"].get(kind)]
 
 
-def method_of(wildcards):
-    """The modules that a model's config names: its method or objective, and its backbone's library."""
-    model = PLAN.models[wildcards.model]
-    methods = {
-        "finetune": [
-            f"graft.training.methods.{model['method']}",
-            "graft.training.objectives.cross_entropy",
-            "graft.training.objectives.squared_error",
-        ],
-        "distill": [f"graft.training.objectives.{model['method']}"],
-    }[model["stage"]]
-    return [*methods, *library_of(wildcards)]
+def readers_of(wildcards):
+    """The reader that the config names for the data, or that prepare_data took; new data are what they look like."""
+    if not {"dataset", "model", "task"} & set(wildcards.keys()):
+        return []
+    dataset = dataset_of(wildcards)
+    named = PLAN.datasets[dataset]["reader"]
+    return [reader_taken(dataset) if named == "auto" else named]
 
 
-def classifier_of(wildcards):
-    """The module of a few-shot task's classifier."""
-    return [f"graft.few_shot.classifiers.{PLAN.tasks[wildcards.task]['method']}"]
+def readers_asked(wildcards):
+    """The readers of which prepare_data takes one."""
+    named = PLAN.datasets[wildcards.dataset]["reader"]
+    return plugins.names("reader") if named == "auto" else [named]
+
+
+def libraries_of(wildcards):
+    """The library of the job's backbone; a lab's own rule may predict with any model."""
+    model = model_of(wildcards)
+    backbone = wildcards.get("backbone") or (model and model["backbone"])
+    return {PLAN.backbones[name]["library"] for name in ([backbone] if backbone else PLAN.backbones)}
+
+
+def methods_of(wildcards):
+    model = model_of(wildcards)
+    return [model["method"]] if model["stage"] == "finetune" else []
+
+
+def objectives_of(wildcards):
+    model = model_of(wildcards)
+    return [model["method"]] if model["stage"] == "distill" else []
+
+
+def classifiers_of(wildcards):
+    return [PLAN.tasks[wildcards.task]["method"]]
+
+
+def model_of(wildcards):
+    """Settings of the model of a job, None if its wildcards name none."""
+    return PLAN.models.get(wildcards.get("model") or settings_of_new(wildcards).get("model"))
+
+
+PLUGINS = {
+    "source": sources_of,
+    "reader": readers_of,
+    "library": libraries_of,
+    "method": methods_of,
+    "objective": objectives_of,
+    "classifier": classifiers_of,
+}
 
 
 def handed_models(wildcards):

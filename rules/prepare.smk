@@ -20,7 +20,7 @@ checkpoint prepare_data:
     params:
         entry=lambda wildcards: PLAN.datasets[wildcards.dataset],
         fingerprint=data_fingerprint,
-        code=code_digest("prepare_data"),
+        code=code_digest("prepare_data", reader=readers_asked),
     threads: 4
     priority: 40
     resources:

@@ -5,15 +5,14 @@ import contextlib
 import numpy as np
 from markupsafe import Markup
 
-from graft.common import codedigest
+from graft.common import plugins
 from graft.common.errors import UserError
 from graft.common.job import job
 from graft.common.outputs import read_json, write_text
 from graft.data.card import how_split, in_words
-from graft.data.readers import opener
+from graft.data.readers import opener, root_of, settled
 from graft.data.samples import read_manifest
 from graft.data.survey.trouble import troubles
-from graft.embedding.inputs import open_source
 from graft.evaluation.doubts import cut, nearer
 from graft.report import data_figures, pages
 from graft.report.costs import estimate
@@ -114,8 +113,7 @@ def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=No
     """
     manifest = read_manifest(samples)
     card, frame = manifest.card, manifest.frame
-    source = open_source(dataset, entry, card)
-    look = Look(opener(entry, source.root), card)
+    look = Look(opener(settled(entry, card), root_of(dataset)), card)
     splits = [split for split in SPLITS if card["counts"].get(split)]
     notes = [*troubles(frame, manifest.targets, card), *card["notes"]]
     notes = [*filter(None, map(cut, lengths)), *(nearer(nearness, entry.get("split", {})) if nearness else ()), *notes]
@@ -307,9 +305,7 @@ def duplicate_of(fact, manifest, look):
 
 def cost_row(model, counts, measured):
     """A model's estimate as words."""
-    trains = model["stage"] == "distill" or not codedigest.constant_of(
-        f"graft.training.methods.{model['method']}", "FROZEN"
-    )
+    trains = model["stage"] == "distill" or not plugins.constant("method", model["method"], "FROZEN")
     told = estimate(model, counts, measured, trains)
     return {
         "name": model["name"] + (f", {len(model['seeds'])} seeds" if len(model["seeds"]) > 1 else ""),

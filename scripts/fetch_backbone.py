@@ -1,7 +1,7 @@
 """Fetch a pretrained network, checked against known sha256 sums, and store its weights in one safe form."""
 
 from graft.common.job import job
-from graft.fetch import fetch_backbone
+from graft.fetch.backbones import fetch_backbone
 
 
 def main(name, entry, output_dir, lock):

@@ -1,7 +1,7 @@
 """Fetch a data set's files from the source that the config names, checked against known sha256 sums."""
 
 from graft.common.job import job
-from graft.fetch import fetch_dataset
+from graft.fetch.datasets import fetch_dataset
 
 
 def main(name, entry, output_dir, lock):

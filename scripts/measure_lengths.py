@@ -26,7 +26,7 @@ def main(samples, dataset, entry, folder, output):
     """
     manifest, spec = read_manifest(samples), read_json(Path(folder) / "backbone.json")
     source, length = open_source(dataset, entry, manifest.card), spec["preprocessing"]["max_length"]
-    found = lengths(manifest.frame, opener(entry, source.root), tokenizer(folder))
+    found = lengths(manifest.frame, opener(source.entry, source.root), tokenizer(folder))
     limit, cut, longest = longest_input(spec), found > length, int(found.max(initial=0))
     proposed = min(-(-longest // STEP) * STEP, limit or np.inf) if cut.any() else None
     proposed = int(proposed) if proposed and proposed > length else None

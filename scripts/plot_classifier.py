@@ -15,7 +15,7 @@ def main(history, predictions, samples, dataset, entry, output):
     confusion.plot(judged, output["confusion"])
     per_class.plot(judged, output["per_class"])
     reliability.plot(judged, output["reliability"])
-    load = readers.opener(entry, readers.root_of(dataset))
+    load = readers.opener(readers.settled(entry, manifest.card), readers.root_of(dataset))
     mistakes.write(judged, manifest, load, output["mistakes"])
 
 

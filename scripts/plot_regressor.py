@@ -12,8 +12,9 @@ def main(history, predictions, samples, dataset, entry, output):
     judged = read_judged(predictions)
     learning_curves.plot(history, output["learning_curves"], judged.name)
     regression.plot(judged, output["regression"])
-    load = readers.opener(entry, readers.root_of(dataset))
-    mistakes.write(judged, read_manifest(samples), load, output["mistakes"])
+    manifest = read_manifest(samples)
+    load = readers.opener(readers.settled(entry, manifest.card), readers.root_of(dataset))
+    mistakes.write(judged, manifest, load, output["mistakes"])
 
 
 if "snakemake" in globals():

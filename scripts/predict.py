@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from graft.common.codedigest import constant_of
+from graft.common import plugins
 from graft.common.job import job
 from graft.common.outputs import write_json
-from graft.config.schema import plugins
 from graft.data.samples import read_manifest
 from graft.evaluation.held_out import read_held_out
 from graft.evaluation.predictions import metrics_of, predict, write_predictions
@@ -41,7 +40,7 @@ def main(samples, model, features, output_predictions, output_metrics, held_out=
 
 def adapts(method):
     """Whether a method makes a model for the domain of the pool, not for that of its labelled rows."""
-    return method in plugins("training/methods") and constant_of(f"graft.training.methods.{method}", "USES_POOL")
+    return plugins.constant("method", method, "USES_POOL", False)
 
 
 def drawn(split):

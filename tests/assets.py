@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 from graft.common.outputs import sha256_of
-from graft.fetch import fetch_backbone, fetch_dataset
+from graft.fetch.backbones import fetch_backbone
+from graft.fetch.datasets import fetch_dataset
 
 HERE = Path(__file__).parent
 LIBRARY = HERE.parent / "scripts" / "graft"

@@ -10,9 +10,11 @@ import huggingface_hub
 import pytest
 
 from graft.common.errors import UserError
-from graft.fetch import archives, fetch_backbone, fetch_dataset
+from graft.fetch import archives
 from graft.fetch import download as downloads
 from graft.fetch.archives import extract
+from graft.fetch.backbones import fetch_backbone
+from graft.fetch.datasets import fetch_dataset
 from loopback import add_refusal, serve
 
 

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertModel
 
 from graft.common.errors import UserError
 from graft.common.outputs import read_json, write_json
-from graft.fetch import fetch_backbone
+from graft.fetch.backbones import fetch_backbone
 from graft.networks import backbones
 
 ENTRY = {"library": "timm", "architecture": "test_resnet"}

@@ -16,9 +16,10 @@ from torchvision import models
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 import assets
+from graft.common import plugins
 from graft.common.errors import UserError
 from graft.common.outputs import read_json
-from graft.fetch import fetch_backbone
+from graft.fetch.backbones import fetch_backbone
 from graft.networks import backbones
 from graft.networks.backbones import torchvision as vision
 from graft.networks.backbones.transformers import _longest, make_config
@@ -374,7 +375,7 @@ def test_attention_weights_are_dropped_in_training_only_where_asked_for(kind):
 def test_weights_are_had_without_the_architecture(name):
     folder = assets.backbone(name)
     expected = backbones.load(folder).state_dict()
-    with patch.object(backbones, "library", side_effect=AssertionError("a library was imported")):
+    with patch.object(plugins, "load", side_effect=AssertionError("a library was imported")):
         module = backbones.Stored(folder)
     found = module.state_dict()
     assert found.keys() == expected.keys()

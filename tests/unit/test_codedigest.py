@@ -13,8 +13,8 @@ def scripts(tmp_path, monkeypatch):
         "graft/a.py": "from graft import b\n\n\ndef f():\n    return b.X\n",
         "graft/b.py": "X = 1\n",
         "graft/unused.py": "Y = 1\n",
-        "graft/methods/__init__.py": "",
-        "graft/methods/linear.py": "USES_FEATURES = True\n",
+        "graft/training/methods/__init__.py": "",
+        "graft/training/methods/linear.py": "USES_FEATURES = True\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
@@ -26,7 +26,7 @@ def scripts(tmp_path, monkeypatch):
 
 
 def forget():
-    for cached in (codedigest.code_digest, codedigest.constant_of, codedigest._read):
+    for cached in (codedigest.code_digest, codedigest.kinds_of, codedigest._read):
         cached.cache_clear()
 
 
@@ -57,19 +57,26 @@ def test_a_module_that_is_not_imported_does_not_change_it(scripts):
 
 
 def test_a_plug_in_found_by_name_belongs_to_it(scripts):
-    before = digest("run", ("graft.methods.linear",))
-    (scripts / "graft/methods/linear.py").write_text("USES_FEATURES = False\n")
-    assert digest("run", ("graft.methods.linear",)) != before
-    assert codedigest.constant_of("graft.methods.linear", "USES_FEATURES") is False
+    named = frozenset({("method", "linear")})
+    before, without = digest("run", named), digest("run")
+    (scripts / "graft/training/methods/linear.py").write_text("USES_FEATURES = False\n")
+    assert digest("run", named) != before and digest("run") == without
+
+
+def test_the_kinds_of_plug_ins_that_a_script_loads_are_told_by_the_calls_in_all_that_it_imports(scripts):
+    assert codedigest.kinds_of("run") == frozenset()
+    (scripts / "graft/b.py").write_text("X = 1\n\n\ndef f(name):\n    return plugins.load('method', name).train\n")
+    forget()
+    assert codedigest.kinds_of("run") == {"method"}
 
 
 def test_a_script_that_lies_elsewhere_than_the_library_has_the_same_digest(scripts, tmp_path_factory):
     before = digest("run")
     elsewhere = tmp_path_factory.mktemp("hosted") / "run.py"
     (scripts / "run.py").rename(elsewhere)
-    assert digest("run", (), str(elsewhere)) == before
+    assert digest("run", frozenset(), str(elsewhere)) == before
     elsewhere.write_text(elsewhere.read_text() + "Z = 2\n")
-    assert digest("run", (), str(elsewhere)) != before
+    assert digest("run", frozenset(), str(elsewhere)) != before
 
 
 def test_rules_that_share_a_module_read_it_once(scripts, monkeypatch):

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from graft.common import plugins
 from graft.common.errors import UserError
 from graft.config import docs as config_docs
 from graft.config import load, plan
-from graft.config import schema as config_schema
 from graft.config.plan import known_backbones
-from graft.config.schema import branches, plugins, read_schema
+from graft.config.schema import branches, read_schema
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [path for path in (ROOT / "config").rglob("*.yaml") if path.name not in ("schema.yaml", "backbones.yaml")]
@@ -148,7 +148,7 @@ def test_text_that_looks_like_a_number_stays_text_where_text_is_wanted():
 
 @given(
     st.lists(st.sampled_from("ab"), min_size=1, unique=True),
-    st.lists(st.sampled_from(sorted(plugins("training/methods"))), min_size=1, unique=True),
+    st.lists(st.sampled_from(sorted(plugins.names("method"))), min_size=1, unique=True),
     NAMES,
 )
 def test_every_combination_of_backbone_and_method_is_one_model(backbones, methods, entry):
@@ -247,7 +247,7 @@ def test_the_readme_has_a_table_for_every_section_and_plugin_folder():
     places = set(re.findall(r"<!-- schema (\S+) -->", text))
     sections = {key for key, inner in read_schema()["properties"].items() if inner.get("type") == "object"}
     assert places >= sections - {"report"} | {"training", "top"}
-    assert set(re.findall(r"<!-- plugins (\S+) -->", text)) == set(config_schema.SHIPPED)
+    assert set(re.findall(r"<!-- plugins (\S+) -->", text)) == {"method", "classifier", "objective"}
 
 
 def test_a_key_of_the_schema_that_is_new_makes_the_readme_drift(monkeypatch):
@@ -263,20 +263,14 @@ def test_a_new_plugin_file_is_a_new_method_without_being_imported(tmp_path, monk
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("")
     (folder / "mine.py").write_text('"""My way.\n\nMore."""\nraise SystemExit("imported")\n')
-    monkeypatch.setattr(config_schema, "LIBRARY", tmp_path)
-    plugins.cache_clear()
+    monkeypatch.setattr(plugins, "LIBRARY", tmp_path)
+    plugins.names.cache_clear()
     try:
-        assert plugins("training/methods") == {"mine": "My way."}
-        assert list(plugins("few_shot/classifiers")) == list(config_schema.SHIPPED["few_shot/classifiers"])
+        assert plugins.names("method") == {"mine": "My way."}
         with pytest.raises(UserError, match="linear"):
             load(minimal(method="linear"))
     finally:
-        plugins.cache_clear()
-
-
-def test_plain_losses_are_no_distillation_methods():
-    assert "kd" in plugins("training/objectives")
-    assert not {"cross_entropy", "squared_error"} & set(plugins("training/objectives"))
+        plugins.names.cache_clear()
 
 
 ABSENT = """accelerate datasets filelock huggingface_hub matplotlib numpy pandas PIL pyarrow pygments ruamel safetensors scipy

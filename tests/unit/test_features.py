@@ -20,7 +20,12 @@ from graft.store import Store
 from graft.store.feature_files import features_of, read_features, write_features
 from processor import needs_bf16
 
-CARD = {"dataset": "d", "modality": "image", "image": {"dtype": "uint8", "channels": 1, "range": [0, 255]}}
+CARD = {
+    "dataset": "d",
+    "reader": "folder",
+    "modality": "image",
+    "image": {"dtype": "uint8", "channels": 1, "range": [0, 255]},
+}
 
 
 @pytest.fixture
@@ -149,7 +154,7 @@ def messages(tmp_path):
     listing, _ = list_samples(entry, tmp_path)
     rows = listing.assign(content_sha256=[digest_of_content(f"{text} {i}", "text") for i, text in enumerate(texts)])
     write_json(tmp_path / "dataset.json", {"root": str(tmp_path)})
-    return rows, open_source(tmp_path / "dataset.json", entry, {"dataset": "d", "modality": "text"})
+    return rows, open_source(tmp_path / "dataset.json", entry, {"dataset": "d", "reader": "table", "modality": "text"})
 
 
 def test_texts_are_tokenized_once_for_all_networks_of_a_tokenizer_and_hardly_padded(messages, tmp_path):

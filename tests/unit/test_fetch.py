@@ -26,7 +26,9 @@ import assets
 from graft.common.errors import UserError
 from graft.common.outputs import digest_of, read_json, sha256_of_file
 from graft.fetch import download as downloads
-from graft.fetch import fetch_backbone, fetch_dataset, lock
+from graft.fetch import lock
+from graft.fetch.backbones import fetch_backbone
+from graft.fetch.datasets import fetch_dataset
 from graft.fetch.download import download
 from graft.networks import backbones
 from loopback import add_repository, serve
@@ -288,12 +290,12 @@ def test_a_process_that_waited_takes_what_the_other_fetched(server, tmp_path):
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_behind(server, tmp_path, monkeypatch):
-    from graft import fetch
+    from graft.fetch import datasets
 
     def full(path, value):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(fetch, "write_json", full)
+    monkeypatch.setattr(datasets, "write_json", full)
     with pytest.raises(UserError, match="the disk is full"):
         fetch_dataset("d", {"source": {"url": f"{server.url}/data.bin"}}, tmp_path / "out/d", tmp_path / "lock.json")
     assert [path.name for path in (tmp_path / "out").iterdir() if path.is_dir()] == []

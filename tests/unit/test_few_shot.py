@@ -11,6 +11,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
 import few_shot as script
+from graft.common import plugins
 from graft.common.errors import UserError
 from graft.common.outputs import write_json, write_parquet
 from graft.few_shot import classifiers
@@ -31,10 +32,10 @@ def episode():
 
 def test_prototypes_are_class_means(episode):
     support, labels, query = episode
-    logits = classifiers.load("prototypes").fit_predict(support, labels, query, WAYS)
+    logits = plugins.load("classifier", "prototypes").fit_predict(support, labels, query, WAYS)
     means = support.view(6, WAYS, SHOTS, -1).mean(2)
     torch.testing.assert_close(logits, -torch.cdist(query, means).square(), atol=1e-4, rtol=1e-4)
-    cosine = classifiers.load("prototypes").fit_predict(support, labels, query, WAYS, distance="cosine")
+    cosine = plugins.load("classifier", "prototypes").fit_predict(support, labels, query, WAYS, distance="cosine")
     expected = torch.nn.functional.cosine_similarity(query[:, :, None], means[:, None], dim=-1)
     torch.testing.assert_close(cosine, expected)
 
@@ -42,7 +43,7 @@ def test_prototypes_are_class_means(episode):
 def test_nearest_takes_the_class_of_the_nearest_sample(episode):
     support, labels, query = episode
     for distance in ("euclidean", "cosine"):
-        logits = classifiers.load("nearest").fit_predict(support, labels, query, WAYS, distance=distance)
+        logits = plugins.load("classifier", "nearest").fit_predict(support, labels, query, WAYS, distance=distance)
         if distance == "euclidean":
             away = torch.cdist(query, support)
         else:
@@ -52,7 +53,7 @@ def test_nearest_takes_the_class_of_the_nearest_sample(episode):
 
 def test_ridge_agrees_with_scikit_learn(episode):
     support, labels, query = episode
-    logits = classifiers.load("ridge").fit_predict(support, labels, query, WAYS)
+    logits = plugins.load("classifier", "ridge").fit_predict(support, labels, query, WAYS)
     for one in range(6):
         model = Ridge(alpha=1.0).fit(support[one], torch.nn.functional.one_hot(labels[one]))
         np.testing.assert_allclose(logits[one], model.predict(query[one]), atol=1e-4)
@@ -60,7 +61,7 @@ def test_ridge_agrees_with_scikit_learn(episode):
 
 def test_logistic_agrees_with_scikit_learn(episode):
     support, labels, query = episode
-    logits = classifiers.load("logistic").fit_predict(support, labels, query, WAYS)
+    logits = plugins.load("classifier", "logistic").fit_predict(support, labels, query, WAYS)
     for one in range(6):
         model = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-8)
         model.fit(np.column_stack([support[one], np.ones(WAYS * SHOTS)]), labels[one])
@@ -68,18 +69,18 @@ def test_logistic_agrees_with_scikit_learn(episode):
         np.testing.assert_allclose(logits[one].softmax(-1), expected, atol=2e-3)
 
 
-@pytest.mark.parametrize("method", classifiers.names())
+@pytest.mark.parametrize("method", plugins.names("classifier"))
 def test_every_classifier_ignores_the_order_of_its_support(method, episode):
     support, labels, query = episode
     order = torch.randperm(WAYS * SHOTS, generator=torch.Generator().manual_seed(1))
-    fit_predict = classifiers.load(method).fit_predict
+    fit_predict = plugins.load("classifier", method).fit_predict
     first = fit_predict(support, labels, query, WAYS)
     second = fit_predict(support[:, order], labels[:, order], query, WAYS)
     assert first.shape == (6, WAYS * QUERIES, WAYS)
     torch.testing.assert_close(first, second, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("method", classifiers.names())
+@pytest.mark.parametrize("method", plugins.names("classifier"))
 def test_batches_of_episodes_give_what_single_episodes_give(method, monkeypatch):
     monkeypatch.setattr(classifiers, "CHUNK", 4)
     labels = np.repeat(np.arange(5), 12)
@@ -93,25 +94,25 @@ def test_batches_of_episodes_give_what_single_episodes_give(method, monkeypatch)
         torch.testing.assert_close(together[one], alone, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("method", classifiers.names())
+@pytest.mark.parametrize("method", plugins.names("classifier"))
 def test_a_class_without_support_is_named(method, episode):
     support, labels, query = episode
     labels = labels.clone()
     labels[4][labels[4] == 1] = 0
     with pytest.raises(UserError, match="class 1 has no support sample in episode 4"):
-        classifiers.load(method).fit_predict(support, labels, query, WAYS)
+        plugins.load("classifier", method).fit_predict(support, labels, query, WAYS)
 
 
-@pytest.mark.parametrize("method", classifiers.names())
+@pytest.mark.parametrize("method", plugins.names("classifier"))
 def test_equal_embeddings_give_finite_logits(method, episode):
     support, labels, query = episode
-    logits = classifiers.load(method).fit_predict(support * 0, labels, query * 0, WAYS)
+    logits = plugins.load("classifier", method).fit_predict(support * 0, labels, query * 0, WAYS)
     assert torch.isfinite(logits).all()
 
 
 def test_an_unknown_classifier_is_refused_with_the_names_of_all():
     with pytest.raises(UserError) as caught:
-        classifiers.load("prototype")
+        plugins.load("classifier", "prototype")
     assert "did you mean 'prototypes'?" in str(caught.value) and "nearest" in str(caught.value)
 
 

@@ -13,7 +13,7 @@ from running import ROOT
 SCRIPT = """
 from types import SimpleNamespace
 snakemake = SimpleNamespace(log=["job.log"], threads=1, config={"device": {"rehearsal": False}}, resources={})
-from graft.job import job
+from graft.common.job import job
 with job(snakemake):
     raise KeyboardInterrupt
 """

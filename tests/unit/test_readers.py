@@ -341,7 +341,7 @@ def test_what_cannot_be_told_is_asked(tmp_path):
         prepared(tmp_path)
     assert len(prepared(tmp_path, modality="image").frame) == 12
     (tmp_path / "two.csv").write_text("text,label\n")
-    with pytest.raises(UserError, match="table and folder would all fit"):
+    with pytest.raises(UserError, match="folder and table would all fit"):
         reader_of(complete({}), tmp_path)
     (tmp_path / "nothing").mkdir()
     with pytest.raises(UserError, match="nothing here looks like samples"):

@@ -21,8 +21,8 @@ from graft.embedding.inputs import open_source, padded
 from graft.networks import backbones
 from graft.networks.cpu import kernels
 from graft.store import Store
-from graft.training import objectives
-from graft.training.objectives import cross_entropy
+from graft.training import losses
+from graft.training.objectives import kd
 from graft.training.runs import Run
 from graft.training.state import State
 from tiny_data import text_table
@@ -105,8 +105,8 @@ def test_padded_texts_say_which_of_their_tokens_are_real():
 def test_a_run_trains_on_train_rows_with_their_own_labels_and_judges_on_validation_rows(lab, tmp_path, monkeypatch):
     """The loss of the first step is that of the network as it begins, on the labels of the manifest."""
     run, seen = text_run(lab, tmp_path, dropout=0, batch_size=64), []
-    loss = cross_entropy.loss
-    monkeypatch.setattr(cross_entropy, "loss", lambda logits, labels, *_: seen.append((logits, labels)) or loss(logits, labels, *_))  # fmt: skip
+    loss = losses.cross_entropy
+    monkeypatch.setitem(losses.OF_KIND, "classification", lambda logits, labels, *_: seen.append((logits, labels)) or loss(logits, labels, *_))  # fmt: skip
     frame = run.manifest.frame
     history = run.fit()
     logits, labels = seen[0]
@@ -133,13 +133,13 @@ def test_the_distillation_loss_is_hintons(weights, temperature, alpha, smoothing
     each = (alpha * temperature**2 * soft + (1 - alpha) * hard) * (1 if weights is None else weights.numpy()[labels])
     settings = {"temperature": temperature, "alpha": alpha, "label_smoothing": smoothing}
     tensors = [torch.from_numpy(one) for one in (student, labels)]
-    found = objectives.load("kd").loss(*tensors, settings, weights, torch.from_numpy(teacher))
+    found = kd.loss(*tensors, settings, weights, torch.from_numpy(teacher))
     assert float(found) == pytest.approx(each.mean(), rel=1e-12)
 
 
 def test_the_squared_error_is_the_mean_over_the_samples():
     outputs, values = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64)
-    assert float(objectives.load("squared_error").loss(outputs, values, {})) == pytest.approx((0 + 4 + 9) / 3)
+    assert float(losses.squared_error(outputs, values, {})) == pytest.approx((0 + 4 + 9) / 3)
 
 
 @pytest.mark.parametrize(("ranks_", "threads"), [(1, 3), (2, 1), (4, 1)])

@@ -27,7 +27,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from graft.outputs import sha256_of
+from graft.common.outputs import sha256_of
 from graft.store import Store
 
 root, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

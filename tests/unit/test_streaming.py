@@ -16,6 +16,7 @@ from graft import store
 from graft.common import outputs
 from graft.common.outputs import sha256_of, write_json
 from graft.data import readers
+from graft.data.readers import arrays, table
 from graft.data.samples import Manifest
 from graft.embedding import features, inputs
 from graft.embedding.inputs import open_source
@@ -94,10 +95,15 @@ def pictures(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (ROWS, 8, 8), dtype=np.uint8)
     np.save(tmp_path / "X.npy", pixels)
     write_json(tmp_path / "dataset.json", {"root": str(tmp_path)})
-    _, raw = readers.arrays.rows(ENTRY, tmp_path, "X.npy")
+    _, raw = arrays.rows(ENTRY, tmp_path, "X.npy")
     contents = [readers.digest_of_content(raw(row), "image") for row in range(ROWS)]
     rows = pd.DataFrame({"path": "X.npy", "row": np.arange(ROWS), "content_sha256": contents}).iloc[::-1]
-    card = {"dataset": "d", "modality": "image", "image": {"dtype": "uint8", "channels": 1, "range": [0, 255]}}
+    card = {
+        "dataset": "d",
+        "reader": "arrays",
+        "modality": "image",
+        "image": {"dtype": "uint8", "channels": 1, "range": [0, 255]},
+    }
     return pixels[::-1], rows.reset_index(drop=True), open_source(tmp_path / "dataset.json", ENTRY, card)
 
 
@@ -164,7 +170,7 @@ def test_vectors_stand_in_the_order_of_the_rows_block_by_block(tmp_path, small_b
     rows = pd.DataFrame({"path": "X.npy", "row": np.arange(ROWS), "content_sha256": contents})
     rows = rows.sample(frac=1, random_state=0)
     entry = readers.complete({"reader": "arrays"})
-    card = {"dataset": "d", "modality": "vector", "vector": {"width": WIDTH}}
+    card = {"dataset": "d", "reader": "arrays", "modality": "vector", "vector": {"width": WIDTH}}
     backbone = SimpleNamespace(spec={"library": "vectors", "modality": "vector", "width": WIDTH}, folder=None)
     source = open_source(tmp_path / "dataset.json", entry, card)
     blocks, counts = features.embed_blocks(rows, source, backbone, Store(tmp_path / "store"))
@@ -189,10 +195,10 @@ def test_pages_of_the_store_that_were_read_are_given_back(tmp_path, monkeypatch)
 
 @maps_are_listed
 def test_pages_of_an_array_file_that_were_read_are_given_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(readers.arrays, "RESIDENT", PAGE)
+    monkeypatch.setattr(arrays, "RESIDENT", PAGE)
     values = np.random.default_rng(0).random((ROWS, 1 << 17), dtype=np.float32)
     np.save(tmp_path / "X.npy", values)
-    _, row_of = readers.arrays.rows(readers.complete({"reader": "arrays"}), tmp_path, "X.npy")
+    _, row_of = arrays.rows(readers.complete({"reader": "arrays"}), tmp_path, "X.npy")
     most = 0
     for row in range(ROWS):
         assert np.array_equal(row_of(row), values[row])
@@ -242,6 +248,6 @@ def test_vectors_in_parquet_are_read_a_row_group_at_a_time_and_each_once(tmp_pat
         lambda file, number, **more: groups.append(number) or real(file, number, **more),
     )
     entry = readers.complete({"reader": "table", "table": "t.parquet", "columns": {"features": features}})
-    _, row_of = readers.table.rows(entry, tmp_path, "t.parquet")
+    _, row_of = table.rows(entry, tmp_path, "t.parquet")
     assert np.array_equal([row_of(row) for row in range(ROWS)], values)
     assert groups == [0, 1, 2, 3]

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModel
 from graft.common.errors import UserError
 from graft.networks.cpu import kernels
 from graft.networks.network import Network, weights_digest
-from graft.training import loop, objectives
+from graft.training import loop, losses
 from graft.training.batches import read_ahead, shuffled_batches
 from graft.training.runs import Run
 from graft.training.state import State
@@ -257,7 +257,7 @@ RARE = (DRAW.permutation(500) < 10).astype(np.int64)  # a class of 2 %
 
 def balanced_loss(logits, smoothing=0.0, accumulate=1):
     """What an epoch minimises in batches of 16, most of which have no row of the rare class."""
-    labels, loss = torch.from_numpy(RARE), objectives.load("cross_entropy").loss
+    labels, loss = torch.from_numpy(RARE), losses.cross_entropy
     weights, settings = class_weights_of(RARE, 2), {"label_smoothing": smoothing}
     batches = [b for step in shuffled_batches(np.ones(500), 16, 0, accumulate)(0) for b in step]
     return sum(float(loss(logits[b], labels[b], settings, weights)) * len(b) for b in batches) / 500

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from graft.common import plugins
 from running import ROOT, graft
 from tiny_data import UNTRAINED
 
@@ -33,8 +35,10 @@ CONFIG = {
         "other": {"dataset": "twins", "backbone": "tiny", "method": "linear"},
     },
     "distill": {"student": {"teacher": "other.tiny.linear", "backbone": "smaller", "epochs": 1}},
+    "few_shot": {"few": {"dataset": "cells", "backbone": "tiny", "shots": [1], "queries": 2, "ways": 2, "episodes": 5}},
 }
 TAUGHT = "results/distill/student.smaller.kd/seed0"
+ALL = (*TARGETS, *OTHER, f"{TAUGHT}/metrics.json", "results/few_shot/few.tiny.prototypes/metrics.json")
 
 
 def draw(path, seed):
@@ -54,7 +58,7 @@ def first(tmp_path_factory):
     rows = [f"{'ab'[i % 2]}/{i}.png,{'ab'[i % 2]}" for i in range(40)]
     (folder / "twins/t.csv").write_text("\n".join(["path,label", *rows, ""]))
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    graft(folder, folder / "config.yaml", *TARGETS, *OTHER, f"{TAUGHT}/metrics.json")
+    graft(folder, folder / "config.yaml", *ALL)
     return folder
 
 
@@ -163,33 +167,83 @@ def test_a_corrected_label_of_a_test_row_trains_and_embeds_nothing_one_of_a_trai
         assert not any("with tiny" in line or "with smaller" in line for line in jobs.get("embed", []))
 
 
-def edited(lab, file, text):
-    """A copy of the checkout with `text` added to one file; the rules that would run with it."""
+def edited(lab, text, *files, targets=TARGETS, options=()):
+    """What would run with a copy of the checkout in which `text` stands at the end of some files."""
     checkout = lab / "checkout"
+    checkout.mkdir()
     for name in ("Snakefile", "rules", "scripts", "config", "envs"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, checkout / name if source.is_dir() else checkout)
-    path = checkout / file
-    path.write_text(path.read_text() + text)
-    run = graft(lab, lab / "config.yaml", *TARGETS, "-n", snakefile=checkout / "Snakefile")
-    return set(run.jobs)
+    for file in files:
+        path = checkout / file
+        path.write_text(path.read_text() + text)
+    return graft(lab, lab / "config.yaml", *targets, "-n", *options, snakefile=checkout / "Snakefile")
 
 
 @pytest.mark.parametrize(
     ("file", "text", "rules"),
     [
         ("scripts/graft/heads/solvers.py", "# a comment\n", set()),
-        ("scripts/graft/few_shot/classifiers/ridge.py", "EDITED = 1\n", set()),
-        ("scripts/graft/training/methods/full.py", "EDITED = 1\n", set()),
         ("scripts/graft/heads/lbfgs.py", "EDITED = 1\n", {"finetune"}),
         ("scripts/graft/data/splitting/splits.py", "EDITED = 1\n", {"prepare_data"}),
     ],
 )
 def test_an_edited_module_reruns_the_rules_that_use_it(lab, file, text, rules):
-    (lab / "checkout").mkdir()
-    found = edited(lab, file, text)
+    found = set(edited(lab, text, file).jobs)
     assert found & {"prepare_data", "embed", "finetune"} >= rules
     assert bool(found) == bool(rules)
+
+
+PREPARING = {
+    "Preparing data set cells",
+    "Preparing data set twins",
+}  # `auto`: every reader says whether the data are its
+FETCHING = {"Fetching backbone tiny", "Fetching backbone smaller"}
+USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are looked at
+    ("source", "path", {"Fetching data set cells", "Fetching data set twins"}, ()),
+    ("source", "random", FETCHING, ()),
+    ("reader", "folder", PREPARING, ()),
+    ("reader", "hub", PREPARING, ()),
+    ("reader", "folder", {"Embedding cells (labelled) with tiny"}, ("--allowed-rules", "embed")),
+    (
+        "reader",
+        "table",
+        {f"Embedding twins (labelled) with {n}" for n in ("tiny", "smaller")},
+        ("--allowed-rules", "embed"),
+    ),
+    ("library", "timm", FETCHING, ()),
+    (
+        "library",
+        "timm",
+        {
+            f"Embedding {n}"
+            for n in ("cells (labelled) with tiny", "twins (labelled) with tiny", "twins (labelled) with smaller")
+        },
+        ("--allowed-rules", "embed"),
+    ),
+    ("method", "linear", {"Fine-tuning solar.tiny.linear", "Fine-tuning other.tiny.linear"}, ()),
+    ("method", "lp_ft", {"Fine-tuning solar.tiny.lp_ft"}, ()),
+    ("objective", "kd", {"Distilling student.smaller.kd"}, ()),
+    ("classifier", "prototypes", {"Few-shot episodes of few.tiny.prototypes"}, ()),
+]
+
+
+def file_of(kind, name):
+    return f"scripts/{plugins.module_of(kind, name).replace('.', '/')}.py"
+
+
+@pytest.mark.parametrize(("kind", "name", "users", "options"), USERS)
+def test_an_edited_plug_in_reruns_its_users(lab, kind, name, users, options):
+    output = edited(lab, "EDITED = 1\n", file_of(kind, name), targets=ALL, options=options).output
+    found = re.findall(r"^Job \d+: (.*?)(?:, seed 0)?\nReason: .*Params have changed", output, re.MULTILINE)
+    assert set(found) == users  # others run since what these make would be new
+
+
+def test_an_edited_plug_in_reruns_nothing_that_does_not_use_it(lab):
+    used = {(kind, name) for kind, name, *_ in USERS} | {("reader", "arrays")}
+    others = [(kind, name) for kind in plugins.FOLDERS for name in plugins.names(kind) if (kind, name) not in used]
+    assert {kind for kind, _ in others} == {"source", "library", "method", "classifier"}
+    assert not edited(lab, "EDITED = 1\n", *(file_of(*one) for one in others), targets=ALL).jobs
 
 
 def test_the_result_does_not_depend_on_the_folder_it_runs_in(first, tmp_path):

@@ -8,51 +8,55 @@ import ast
 from functools import cache
 from pathlib import Path
 
+from graft.common import plugins
 from graft.common.outputs import sha256_of
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 
 
 @cache
-def code_digest(script, plugins=(), file=None):
-    """Digest of scripts/{script}.py, the graft modules it imports (and they import), and the `plugins`.
+def code_digest(script, named=frozenset(), file=None):
+    """Digest of scripts/{script}.py, of the graft modules it imports (and they import), and of the plug-ins it loads.
 
     Parameters
     ----------
     script : str
         Name of the script, without folder and ending.
-    plugins : tuple of str
-        Modules that are found by name at run time, e.g. "graft.training.methods.linear".
+    named : frozenset of (kind, name)
+        The plug-ins that the config names for the job, of the kinds that `kinds_of` tells.
     file : str, optional
         The script, where it does not lie beside graft, which is installed as a package.
     """
-    seen, start = {}, Path(file or SCRIPTS / f"{script}.py")
-    waiting = [start, *(path for plugin in plugins for path in _files_of(plugin))]
-    while waiting:
-        path = waiting.pop()
-        if path not in seen:
-            seen[path], imported = _read(path)
-            waiting += imported
+    start = Path(file or SCRIPTS / f"{script}.py")
+    modules = [plugins.module_of(kind, name) for kind, name in named]
+    seen = _closure([start, *(path for module in modules for path in _files_of(module))])
     names = {path: path.name if path == start else path.relative_to(SCRIPTS) for path in seen}
     return sha256_of(*sorted(f"{names[path]} {digest}" for path, digest in seen.items()))
 
 
 @cache
-def constant_of(module, name, default=None):
-    """The value of the top-level literal `name` of a graft module, without importing it."""
-    for path in _files_of(module)[-1:]:
-        for node in ast.parse(path.read_bytes()).body:
-            if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == name for t in node.targets):
-                return ast.literal_eval(node.value)
-    return default
+def kinds_of(script, file=None):
+    """The kinds of plug-ins of which a script, or what it imports, loads one by its name."""
+    return frozenset().union(*(_read(path)[2] for path in _closure([Path(file or SCRIPTS / f"{script}.py")])))
+
+
+def _closure(paths):
+    """Files and all graft modules that they import: dict, path -> digest."""
+    seen, waiting = {}, list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen[path], imported, _ = _read(path)
+            waiting += imported
+    return seen
 
 
 @cache
 def _read(path):
-    """A file's digest, and the files of the graft modules that it imports; rules share most of their modules."""
+    """A file's digest, the files of the graft modules that it imports, and the kinds of plug-ins that it loads."""
     tree = ast.parse(path.read_bytes())
     imported = [file for module in _imports(tree) for file in _files_of(module)]
-    return _digest_of_tree(tree), imported
+    return _digest_of_tree(tree), imported, frozenset(_kinds(tree))
 
 
 def _imports(tree):
@@ -63,6 +67,13 @@ def _imports(tree):
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("graft"):
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _kinds(tree):
+    """The kinds of plug-ins of which the tree loads one: the first argument of each plugins.load(kind, name)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "plugins.load":
+            yield ast.literal_eval(node.args[0])
 
 
 def _files_of(module):

@@ -6,11 +6,11 @@ Every check takes a config in which what the schema refused is None (unknown: sa
 import codecs
 from pathlib import Path
 
-from graft.common.codedigest import constant_of
+from graft.common import plugins
 from graft.common.errors import did_you_mean
 from graft.config.errors import Problem, show
-from graft.config.plan import MODALITIES, VECTORS, as_list, entries, known_backbones, modality_of, models, tasks
-from graft.config.schema import child, plugins, read_schema
+from graft.config.plan import VECTORS, as_list, entries, known_backbones, modality_of, models, tasks
+from graft.config.schema import child, read_schema
 
 IMAGE_KEYS = ("input_size", "mean", "std", "interpolation", "fit", "crop")
 TEXT_KEYS = ("max_length", "pooling", "normalize")
@@ -99,7 +99,7 @@ def check_backbones(config):
     for name, entry in entries(config, "backbones"):
         path, library = ("backbones", name), entry.get("library")
         source = entry.get("source", {})
-        modality = MODALITIES.get(library)
+        modality = plugins.constant("library", library, "MODALITY")
         if name == VECTORS and library not in (None, "vectors"):
             yield Problem(
                 path, "'vectors' is the name of the built-in backbone for vectors", None, "choose another name"
@@ -207,7 +207,7 @@ def _nothing_to_train(path, config, model):
     """Vectors have no network: the loop would train a last layer alone, worse than `linear` solves it (0.605 for 0.856)."""
     if model["backbone"] != VECTORS and _library(config, model["backbone"]) != "vectors":
         return
-    frozen = [name for name in plugins("training/methods") if constant_of(f"graft.training.methods.{name}", "FROZEN")]
+    frozen = [name for name in plugins.names("method") if plugins.constant("method", name, "FROZEN")]
     if model["stage"] == "distill":
         what = f"a student is a network that is trained, and '{model['backbone']}' hands vectors through"
         yield Problem((*path, "backbone"), what, "a backbone of timm, torchvision or transformers")
@@ -224,7 +224,7 @@ def check_folds(config):
         path, count, methods = ("finetune", name, "folds"), entry.get("folds"), as_list(entry.get("method"))
         if count is None:
             continue
-        if methods and all(constant_of(f"graft.training.methods.{method}", "FROZEN") for method in methods):
+        if methods and all(plugins.constant("method", method, "FROZEN") for method in methods):
             what = f"{' and '.join(methods)} keeps the network frozen, and such heads have out-of-fold probabilities anyway"
             yield Problem(path, what, "folds of a method that trains the network", "delete the line")
         for dataset in as_list(entry.get("dataset")):
@@ -237,7 +237,7 @@ def check_folds(config):
 
 def _clash(path, config, dataset, backbone):
     """A data set of one kind on a backbone of another, as far as both are known."""
-    taken = "vector" if backbone == VECTORS else MODALITIES.get(_library(config, backbone))
+    taken = "vector" if backbone == VECTORS else plugins.constant("library", _library(config, backbone), "MODALITY")
     held = _modality(config, dataset)
     if taken and held and taken != held:
         yield Problem(path, f"backbone '{backbone}' takes {taken}s, and data set '{dataset}' holds {held}s")

@@ -1,12 +1,13 @@
 """Write the tables of config/README.md: `python -m graft.config.docs`, from the folder scripts/.
 
-Between the markers <!-- schema PLACE --> or <!-- plugins FOLDER --> and <!-- end --> everything is made anew from
+Between the markers <!-- schema PLACE --> or <!-- plugins KIND --> and <!-- end --> everything is made anew from
 config/schema.yaml and from the docstrings of the plug-in files.
 """
 
 import re
 
-from graft.config.schema import WORDS, allowed, branches, child, plugins, read_schema, schema_path, types_of
+from graft.common import plugins
+from graft.config.schema import WORDS, allowed, branches, child, read_schema, schema_path, types_of
 
 MARKED = re.compile(r"(<!-- (schema|plugins) (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 HEAD = "| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n"
@@ -90,10 +91,10 @@ def _meaning(schema):
     return " ".join(schema.get("description", "").split())
 
 
-def plugin_table(folder):
-    """The Markdown table of the plug-in files of one folder."""
+def plugin_table(kind):
+    """The Markdown table of the plug-in files of one kind."""
     return "| name | what it does |\n|---|---|\n" + "".join(
-        f"| `{name}` | {summary} |\n" for name, summary in plugins(folder).items()
+        f"| `{name}` | {summary} |\n" for name, summary in plugins.names(kind).items()
     )
 
 

@@ -6,7 +6,7 @@ from math import isfinite
 import jsonschema
 
 from graft.common.errors import UserError, did_you_mean
-from graft.config.schema import WORDS, allowed, branches, child, plugins, read_schema, types_of
+from graft.config.schema import WORDS, allowed, branches, child, options, read_schema, types_of
 
 # path: where it stands (a tuple of keys and list positions); the rest as in UserError.
 Problem = namedtuple("Problem", "path what allowed hint", defaults=(None, None))
@@ -22,9 +22,9 @@ def _is_integer(checker, value):
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _check_plugins(validator, folder, value, schema):
+def _check_plugins(validator, kind, value, schema):
     for position, name in enumerate(value) if isinstance(value, list) else [(None, value)]:
-        if isinstance(name, str) and name not in plugins(folder):
+        if isinstance(name, str) and name not in options(schema):
             path = () if position is None else (position,)
             yield jsonschema.ValidationError("unknown", instance=name, path=path)
 
@@ -56,10 +56,8 @@ def schema_problems(config):
 def _explain(error):
     path, schema, value, keyword = tuple(error.absolute_path), error.schema, error.instance, error.validator
     if "propertyNames" in error.absolute_schema_path:
-        options = schema.get("enum", [])
-        yield Problem(
-            (*path, value), f"the name {show(value)} cannot be used", allowed(schema), did_you_mean(value, options)
-        )
+        hint = did_you_mean(value, schema.get("enum", []))
+        yield Problem((*path, value), f"the name {show(value)} cannot be used", allowed(schema), hint)
     elif keyword in ("anyOf", "oneOf"):
         yield from _explain_alternatives(error, path, schema, value)
     elif keyword == "additionalProperties":
@@ -79,9 +77,9 @@ def _explain(error):
                     f"'{key}' together with '{missing}'",
                 )
     elif keyword in ("enum", "const", "x-plugins"):
-        options = schema.get("enum") or plugins(schema["x-plugins"]) if keyword != "const" else [schema["const"]]
+        known = [schema["const"]] if keyword == "const" else schema.get("enum") or options(schema)
         yield Problem(
-            path, f"got {describe(value)}", allowed(schema), _hint(value, schema) or did_you_mean(value, options)
+            path, f"got {describe(value)}", allowed(schema), _hint(value, schema) or did_you_mean(value, known)
         )
     elif keyword == "uniqueItems":
         twice = [item for position, item in enumerate(value) if item in value[:position]]

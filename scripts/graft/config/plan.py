@@ -6,11 +6,10 @@ from functools import cache
 
 import yaml
 
-from graft.common.codedigest import constant_of
+from graft.common import plugins
 from graft.config.schema import child, read_schema, schema_path
 
 VECTORS = "vectors"
-MODALITIES = {"timm": "image", "torchvision": "image", "transformers": "text", "vectors": "vector"}
 NAMING = ("dataset", "target", "backbone", "method")  # keys of an entry that may be lists, or depend on other entries
 
 
@@ -164,7 +163,7 @@ def _trained_on(model, dataset, target):
     """Whether the weights of a model's network were trained on these classes."""
     if model is None or (model["dataset"], model["target"]) != (dataset, target):
         return False
-    return model["stage"] == "distill" or not constant_of(f"graft.training.methods.{model['method']}", "FROZEN")
+    return model["stage"] == "distill" or not plugins.constant("method", model["method"], "FROZEN")
 
 
 def first_target(config, dataset):

@@ -1,19 +1,12 @@
 """The schema of the config: reading it, saying it in plain words, and the plug-in files that it refers to."""
 
-import ast
 from functools import cache
-from pathlib import Path
 
 import yaml
 
-LIBRARY = Path(__file__).parents[1]
+from graft.common import plugins
+from graft.common.plugins import LIBRARY
 
-# What graft ships, for a checkout from which a folder is missing.
-SHIPPED = {
-    "training/methods": ("coral", "full", "linear", "lp_ft"),
-    "few_shot/classifiers": ("logistic", "nearest", "prototypes", "ridge"),
-    "training/objectives": ("kd",),
-}
 WORDS = {
     "string": "text",
     "number": "a number",
@@ -37,35 +30,6 @@ def read_schema():
         return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
-@cache
-def plugins(folder):
-    """The plug-in files of graft/`folder`, found without importing them (nothing imports torch at parse time).
-
-    Returns
-    -------
-    dict, name -> the first line of its docstring ("" if there is none), sorted by name
-    """
-    found = {}
-    for path in sorted((LIBRARY / folder).glob("*.py")):
-        tree = _parse(path)
-        if not path.name.startswith("_") and (folder != "training/objectives" or _reads_teacher(tree)):
-            found[path.stem] = (ast.get_docstring(tree) or "").split("\n")[0]
-    return found or dict.fromkeys(SHIPPED[folder], "")
-
-
-def _parse(path):
-    """A file's syntax tree. A broken file has an empty one here, and a traceback of its own when it is used."""
-    try:
-        return ast.parse(path.read_text(encoding="utf-8"))
-    except SyntaxError:
-        return ast.Module(body=[], type_ignores=[])
-
-
-def _reads_teacher(tree):
-    """Whether an objective is for distillation: plain losses take `teacher` too, but never look at it."""
-    return any(isinstance(node, ast.Name) and node.id == "teacher" for node in ast.walk(tree))
-
-
 def branches(schema):
     """The alternatives of a schema; mostly only itself."""
     return schema.get("anyOf", [schema])
@@ -79,8 +43,12 @@ def types_of(schema):
         types |= {given} if isinstance(given, str) else set(given)
         values = branch.get("enum", []) + ([branch["const"]] if "const" in branch else [])
         types |= {"null" if value is None else "boolean" if value is True else "string" for value in values}
-        types |= {"string", "array"} if "x-plugins" in branch else set()
     return types
+
+
+def options(schema):
+    """The names of which a schema lets one through, or each item of a list: those of plug-in files, and `x-also`."""
+    return [*schema.get("x-also", ()), *plugins.names(schema["x-plugins"])]
 
 
 def child(schema, key):
@@ -94,7 +62,7 @@ def allowed(schema):
     if "x-allowed" in schema:
         return schema["x-allowed"] + _or_null(schema)
     if "x-plugins" in schema:
-        return ", ".join(plugins(schema["x-plugins"])) + ", or a list of them"
+        return ", ".join(options(schema)) + (", or a list of them" if "array" in types_of(schema) else "")
     if "const" in schema:
         return _plain(schema["const"])
     if "enum" in schema:

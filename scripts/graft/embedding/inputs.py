@@ -236,6 +236,6 @@ def _attempt(function, item):
 
 def open_source(dataset_json, entry, card):
     """Where a data set's contents are: its config entry, the root that its dataset.json names, its card."""
-    from graft.data.readers import root_of
+    from graft.data.readers import root_of, settled
 
-    return SimpleNamespace(entry=entry, root=root_of(dataset_json), card=card)
+    return SimpleNamespace(entry=settled(entry, card), root=root_of(dataset_json), card=card)

@@ -3,6 +3,7 @@
 import torch
 from safetensors.torch import save
 
+from graft.common import plugins
 from graft.common.errors import UserError
 from graft.networks import backbones, weights
 
@@ -21,7 +22,7 @@ def convert(entry, folder):
     data : bytes of model.safetensors
     beside : list of Path, files to keep beside it (the tokenizer's)
     """
-    library, source = backbones.library(entry["library"]), entry.get("source") or {}
+    library, source = plugins.load("library", entry["library"]), entry.get("source") or {}
     spec = {"library": entry["library"], **library.describe(entry, folder)}
     seed = source.get("seed") or 0
     with torch.random.fork_rng(devices=[]):

@@ -19,7 +19,7 @@ def check(lock_path, want, files, commit=None):
     Parameters
     ----------
     lock_path : path, made if it is not there
-    want : the asset (see graft.fetch)
+    want : the asset (see graft.fetch.sources)
     files : dict of relative path to hex sha256
     commit : str, optional, of the hub's repository
 

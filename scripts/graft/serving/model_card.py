@@ -211,7 +211,7 @@ SAMPLES = {
 HOW = """With graft installed (`pip install .` in its checkout):
 
 ```python
-from graft.exported import load_exported, predict
+from graft.serving.exported import load_exported, predict
 
 model = load_exported(".")  # this folder
 samples = {sample}

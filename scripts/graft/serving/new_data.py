@@ -22,9 +22,8 @@ from graft.common.fingerprint import walk
 from graft.common.names import nfc
 from graft.data import images
 from graft.data.images import SUFFIXES as IMAGES
-from graft.data.listing.files import find_files
+from graft.data.listing.files import SUFFIXES_OF, find_files
 from graft.data.readers import arrays, complete, table
-from graft.data.readers.folder import SUFFIXES_OF
 from graft.data.tables import columns, kinds
 
 logger = logging.getLogger("graft")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from graft.common import ranks
+from graft.common import plugins, ranks
 from graft.common.errors import UserError
 from graft.data.samples import read_manifest
 from graft.embedding.features import first_of, forward
@@ -22,7 +22,7 @@ from graft.networks.augment import draw_views, view_seed
 from graft.networks.cpu import kernels
 from graft.networks.network import Network, outputs_of, to_dict
 from graft.store.feature_files import features_of, read_features
-from graft.training import loop, objectives
+from graft.training import loop, losses
 from graft.training.batches import shuffled_batches
 
 logger = logging.getLogger("graft")
@@ -159,8 +159,7 @@ class Run:
 
     def fit(self, objective=None):
         """Train the network with the loop; the history. After `probe` it is never left worse than with the solved head."""
-        objective = objective or ("cross_entropy" if self.target["kind"] == "classification" else "squared_error")
-        loss = objectives.load(objective).loss
+        loss = plugins.load("objective", objective).loss if objective else losses.OF_KIND[self.target["kind"]]
         train, validation = np.flatnonzero(self.splits == "train"), np.flatnonzero(self.splits == "validation")
         codes = torch.from_numpy(self.codes).to(self.device)
         contents = self.rows["content_sha256"].to_numpy(dtype=object)

@@ -1,23 +1,31 @@
 """Readers: from the files of a data set to its rows, and from a row to its content.
 
-A reader is a module with `looks_right(root)`, `list_samples(entry, root)` -> Listing and, if samples are rows of
-files, `rows(entry, root, name)` -> (modality, function(row)).
+One file per reader, found by its name. Each has
+
+* `looks_right(root) -> bool`: whether the data may lie as it reads them,
+* `list_samples(entry, root) -> Listing`,
+* `rows(entry, root, name) -> (modality, function(row))`, if samples are rows of files,
+
+and where `reader: auto` could take it for another one
+
+* `prefer(likely, root) -> list`: of the names of readers that may be right those that are, as far as it can tell,
+* `TABLES`: the suffixes by which a file that `table` names is for it.
 """
 
 import posixpath
 import threading
 from pathlib import Path
 
+from graft.common import plugins
 from graft.common.errors import UserError
 from graft.common.fingerprint import ignored, root_of
 from graft.common.names import nfc
 from graft.data.contents import digest_of_content, understand
+from graft.data.listing.files import SUFFIXES_OF
 from graft.data.listing.rows import MISSING, Listing, follows, in_words, is_missing, one_spelling, read_file
-from graft.data.readers import arrays, folder, hub, table
 
-__all__ = ["Listing", "complete", "list_samples", "opener", "reader_of", "root_of"]
+__all__ = ["Listing", "complete", "list_samples", "opener", "reader_of", "root_of", "settled"]
 
-READERS = {"hub": hub, "table": table, "arrays": arrays, "folder": folder}  # `auto` asks them in this order
 DEFAULTS = {
     "source": {},
     "reader": "auto",
@@ -52,32 +60,32 @@ def complete(entry):
     return {key: value if key == "source" else nfc(value) for key, value in entry.items()}
 
 
+def settled(entry, card):
+    """A data set's entry with the reader that prepare_data took, so that it is not looked for again."""
+    return {**entry, "reader": card["reader"]}
+
+
 def reader_of(entry, root):
-    """The reader's module for a data set: the one that is named, else the only one that fits what is there."""
+    """The name of a data set's reader: the one that its entry names, else the only one that fits what is there."""
     if entry["reader"] != "auto":
-        return READERS[entry["reader"]]
-    named = [entry["table"]] if isinstance(entry["table"], str) else list((entry["table"] or {}).values())
-    if named:
-        return arrays if all(name.endswith((".npz", ".npy")) for name in named) else table
-    likely = [name for name, reader in READERS.items() if reader.looks_right(root)]
-    if "table" in likely and not table.tables_of(root):  # train/metadata.csv, which counts beside loose files alone
-        others = [name for name in likely if name != "table"]
-        shards = "hub" in likely and not all(
-            name.endswith("/metadata.parquet") for name in table.tables_of_splits(root)
-        )
-        likely = others if shards or folder.has_classes(root) else ["table"]
-    if "hub" in likely and set(likely) <= {"hub", "folder"}:
-        likely = ["hub"]  # the hub's files stand in folders too
+        return entry["reader"]
+    readers = {name: plugins.load("reader", name) for name in plugins.names("reader")}
+    tables = [entry["table"]] if isinstance(entry["table"], str) else list((entry["table"] or {}).values())
+    if tables:
+        own = {name: getattr(reader, "TABLES", ()) for name, reader in readers.items()}
+        return next((name for name, suffixes in own.items() if all(one.endswith(suffixes) for one in tables)), "table")
+    likely, before = [name for name, reader in readers.items() if reader.looks_right(root)], None
+    while likely != before:
+        before = likely
+        for reader in readers.values():
+            likely = reader.prefer(likely, root) if hasattr(reader, "prefer") else likely
     if len(likely) == 1:
-        return READERS[likely[0]]
+        return likely[0]
     names = sorted(path.name for path in Path(root).iterdir() if not ignored(path.name))
     seen = f" ({', '.join(names[:10])}{', ..' if len(names) > 10 else ''})" if names else ""
     what = f"{' and '.join(likely)} would all fit" if likely else f"nothing here looks like samples{seen}"
     raise UserError(
-        f"cannot tell how the data lie: {what}",
-        "reader",
-        "folder | table | hub | arrays",
-        "name it in the data set's entry",
+        f"cannot tell how the data lie: {what}", "reader", " | ".join(readers), "name it in the data set's entry"
     )
 
 
@@ -93,12 +101,10 @@ def list_samples(entry, root):
     entry = complete(entry)
     if not Path(root).is_dir():
         raise UserError("there is no such folder", str(root), hint="look at the data set's `source`")
-    reader = reader_of(entry, root)
-    listing = reader.list_samples(entry, root)
-    name = next(name for name, module in READERS.items() if module is reader)
-    notes = listing.facts.pop("notes", [])
-    frame = listing.frame if reader is folder else _without_missing(listing.frame, entry["missing"], notes)
-    named = list(entry["targets"]) if reader is folder else listing.facts.pop("named", [])
+    name = reader_of(entry, root)
+    listing = plugins.load("reader", name).list_samples(entry, root)
+    notes, named = listing.facts.pop("notes", []), listing.facts.pop("named", [])
+    frame = _without_missing(listing.frame, entry["missing"], notes)
     return Listing(frame, {"reader": name, **listing.facts, "notes": notes, "named": named})
 
 
@@ -127,11 +133,11 @@ def raw_opener(entry, root):
     def raw(path, row):
         if row < 0:
             suffix = posixpath.splitext(path)[1].lower()
-            guess = "text" if suffix in folder.SUFFIXES_OF["text"] else "image"
+            guess = "text" if suffix in SUFFIXES_OF["text"] else "image"
             return entry["modality"] or guess, read_file(root, path, follows(entry))
         with lock:
             if path not in functions:
-                functions[path] = reader_of(entry, root).rows(entry, root, path)
+                functions[path] = plugins.load("reader", reader_of(entry, root)).rows(entry, root, path)
         modality, get = functions[path]
         value = get(int(row))
         if value is None:

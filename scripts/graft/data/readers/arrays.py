@@ -22,6 +22,7 @@ from graft.data.readers import table
 from graft.data.tables import columns
 from graft.store import AROUND, RESIDENT
 
+TABLES = (".npz", ".npy")
 SAMPLES = ("X", "x", "features", "images", "data", "embeddings")
 LABELS = ("label", "y", "labels", "targets")
 LISTED = {"id": ("ids", "id"), "group": ("groups", "group"), "split": ("splits", "split"), "fold": ("folds", "fold")}
@@ -29,7 +30,7 @@ LISTED = {"id": ("ids", "id"), "group": ("groups", "group"), "split": ("splits",
 
 def looks_right(root):
     """Whether .npz or .npy files stand at the top of a data root."""
-    return any(name.endswith((".npz", ".npy")) for name in _names(root))
+    return any(name.endswith(TABLES) for name in _names(root))
 
 
 def list_samples(entry, root):

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from graft.common.errors import UserError, raise_all
-from graft.common.fingerprint import ignored, walk
+from graft.common.fingerprint import walk
 from graft.common.names import nfc
 from graft.data.listing import companions
 from graft.data.listing.files import SUFFIXES_OF, is_wanted
@@ -16,12 +16,6 @@ from graft.data.listing.rows import SPLIT_OF, listing, split_in, splits_named
 def looks_right(root):
     """Whether a data root holds folders with files in them."""
     return any(entry.is_dir() and not entry.name.startswith(".") for entry in Path(root).iterdir())
-
-
-def has_classes(root):
-    """Whether there are folders in the folders of a data root."""
-    tops = (entry for entry in Path(root).iterdir() if entry.is_dir() and not ignored(entry.name))
-    return any(below.is_dir() and not ignored(below.name) for top in tops for below in top.iterdir())
 
 
 def list_samples(entry, root):
@@ -57,6 +51,7 @@ def list_samples(entry, root):
     facts = {
         "modality": modality,
         "notes": notes + companions.notes_on(wanted, labels),
+        "named": [target],
         "other_files": dict(sorted(others.items())),
         "empty_folders": [path for path, _ in found if path.endswith("/")],
     }

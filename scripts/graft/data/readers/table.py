@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graft.common.errors import UserError, did_you_mean
+from graft.common.fingerprint import ignored
 from graft.common.names import nfc
 from graft.data.listing.files import find_files
 from graft.data.listing.rows import SPLIT_OF, follows, inside
@@ -24,6 +25,20 @@ NAMED = ".csv .tsv .jsonl .parquet .feather .orc .dta .csv.gz"  # the usual ones
 def looks_right(root):
     """Whether tables stand at the top of a data root, or in each of its folders of splits."""
     return bool(tables_of(root) or tables_of_splits(root))
+
+
+def prefer(likely, root):
+    """Tables in folders of splits alone (train/metadata.csv) count beside loose files, but not beside shards or classes."""
+    if "table" not in likely or tables_of(root):
+        return likely
+    shards = "hub" in likely and not all(name.endswith("/metadata.parquet") for name in tables_of_splits(root))
+    return [name for name in likely if name != "table"] if shards or _has_classes(root) else ["table"]
+
+
+def _has_classes(root):
+    """Whether there are folders in the folders of a data root, as of classes in those of splits."""
+    tops = (entry for entry in Path(root).iterdir() if entry.is_dir() and not ignored(entry.name))
+    return any(below.is_dir() and not ignored(below.name) for top in tops for below in top.iterdir())
 
 
 def list_samples(entry, root):

@@ -9,37 +9,12 @@ settings : the task's settings (distance, ...); a classifier takes what it knows
 logits : Tensor, shape (episodes, m, ways); the largest wins, a temperature makes them probabilities
 """
 
-import importlib
-import pkgutil
-
 import torch
 
-from graft.common.errors import UserError, did_you_mean
+from graft.common import plugins
+from graft.common.errors import UserError
 
 CHUNK = 16  # episodes per batch: 8-32 keep the gathered features in the cache, more is slower
-
-
-def names():
-    """Names of all classifiers."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
-
-
-def load(method):
-    """The module of a classifier.
-
-    Raises
-    ------
-    UserError
-        If there is none of that name.
-    """
-    if method not in names():
-        raise UserError(
-            f"no few-shot classifier is called '{method}'",
-            where="method",
-            allowed=", ".join(names()),
-            hint=did_you_mean(method, names()),
-        )
-    return importlib.import_module(f"{__name__}.{method}")
 
 
 def prepare(features, train, centre=True, normalize=True):
@@ -81,7 +56,7 @@ def classify(method, features, support, query, ways, settings=None, added=None):
     -------
     Tensor of float32, shape (episodes, ways * queries, ways)
     """
-    classifier = load(method)
+    classifier = plugins.load("classifier", method)
     chunk = getattr(classifier, "CHUNK", CHUNK)
     support, query = torch.as_tensor(support), torch.as_tensor(query)
     labels = torch.arange(ways).repeat_interleave(support.shape[1] // ways)

@@ -2,6 +2,7 @@
 
 One file per library, found by its name. Each has
 
+* `MODALITY`: what it takes, "image", "text" or "vector",
 * `describe(entry, folder) -> dict`: what backbone.json says of a backbone (preprocessing from the library's own
   metadata where the config is silent); `folder` holds the fetched files,
 * `build(spec, folder=None) -> Module`: the network without its classifier, untrained; a library of text networks also
@@ -10,19 +11,14 @@ One file per library, found by its name. Each has
 * `example(spec) -> inputs`: one input, to try the network with.
 """
 
-import importlib
 from pathlib import Path
 
 import torch
 
+from graft.common import plugins
 from graft.common.errors import UserError
 from graft.common.outputs import read_json, sha256_of_file
 from graft.networks.weights import load_strictly
-
-
-def library(name):
-    """The module of a backbone library, such as graft/backbones/timm.py."""
-    return importlib.import_module(f"graft.networks.backbones.{name}")
 
 
 def build(spec, folder=None, attention_dropout=False):
@@ -41,7 +37,7 @@ def build(spec, folder=None, attention_dropout=False):
     vectors: float32 (n, width).
     """
     options = {"attention_dropout": attention_dropout} if spec["modality"] == "text" else {}
-    module = library(spec["library"]).build(spec, folder, **options)
+    module = plugins.load("library", spec["library"]).build(spec, folder, **options)
     module.width, module.modality, module.spec = spec.get("width"), spec["modality"], spec
     return module.eval()
 
@@ -111,17 +107,14 @@ def tokenizer(folder, spec=None):
     `spec` is backbone.json. An exported model's folder lacks that file, and its config.json is graft's: there the spec
     tells transformers which tokenizer this is.
     """
-    from graft.networks.backbones import transformers
-
+    transformers = plugins.load("library", "transformers")
     alone = spec is not None and not (Path(folder) / "backbone.json").is_file()
     return transformers.tokenizer(folder, transformers.make_config(spec["config"]) if alone else None)
 
 
 def longest_input(spec):
     """How many tokens the network of a text backbone (backbone.json) can read, whatever it is set to; None: any number."""
-    from graft.networks.backbones import transformers
-
-    return transformers.longest_input(spec)
+    return plugins.load("library", "transformers").longest_input(spec)
 
 
 def library_module(module):

@@ -9,6 +9,7 @@ from graft.common.errors import UserError, did_you_mean
 from graft.networks.backbones import image_preprocessing
 from graft.networks.weights import take as take_strictly
 
+MODALITY = "image"
 FITS = {"center": "crop", "squash": "squash", "border": "pad"}  # timm's crop_mode
 
 

@@ -8,6 +8,7 @@ from graft.common.errors import UserError, did_you_mean
 from graft.networks.backbones import image_preprocessing
 from graft.networks.weights import take as take_strictly
 
+MODALITY = "image"
 AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # second classifiers that only training uses
 WITH_AUXILIARY = {"googlenet", "inception_v3"}
 DEFAULTS = {

@@ -14,6 +14,7 @@ from graft.common.outputs import read_json, sha256_of, sha256_of_file
 from graft.networks.backbones import chosen
 from graft.networks.pooling import pool, said_beside
 
+MODALITY = "text"
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model")
 ATTENTION_DROPOUT = re.compile("att.*drop|drop.*att")  # attention_probs_dropout_prob, attention_dropout, attn_pdrop ..
 UNBOUNDED = 10**9  # tokenizers without a limit say 10**30

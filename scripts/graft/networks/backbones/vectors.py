@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+MODALITY = "vector"
+
 
 def describe(entry, folder):
     return {"architecture": "identity", "modality": "vector", "preprocessing": {}}

@@ -2,7 +2,7 @@
 
 import torch.nn.functional as functional
 
-from graft.training.objectives import weighted_mean
+from graft.training.losses import weighted_mean
 
 
 def loss(logits, labels, settings, class_weights=None, teacher=None):

@@ -1,0 +1,40 @@
+"""From the source of a backbone to its folder, in one form whatever the library."""
+
+import shutil
+from pathlib import Path
+
+from graft.common.outputs import sha256_of_file, write_bytes, write_json
+from graft.fetch import assets
+from graft.fetch.convert import convert
+
+
+def fetch_backbone(name, entry, output_dir, lock_path):
+    """Fetch a backbone into `output_dir`: backbone.json, model.safetensors and, for text, config and tokenizer.
+
+    Parameters and errors are those of `fetch_dataset`; in addition weights that do not fit the architecture, or hold
+    NaN, are refused.
+    """
+    with assets.new_folder(output_dir, "backbone.json", entry) as folder:
+        if folder is None:
+            return
+        want = assets.describe("backbone", name, entry, folder / "source", lock_path)
+        known, files = assets.get(want, lock_path) if want.source else ({}, {})
+        spec, weights, beside = convert(entry, Path(known.get("root", want.folder)))
+        write_bytes(folder / "model.safetensors", weights)
+        for path in beside:
+            shutil.copyfile(path, folder / path.name)
+        if "config" in spec:
+            write_json(folder / "config.json", spec["config"])
+        shutil.rmtree(want.folder)
+        content = {
+            "name": name,
+            "library": entry["library"],
+            **spec,
+            "source": assets.said(want.source),
+            "revision": known.get("revision"),
+            "licence": entry.get("licence") or known.get("licence") or spec.get("licence"),
+            "files": files,
+            "weights": "model.safetensors",
+            "weights_sha256": sha256_of_file(folder / "model.safetensors"),
+        }
+        write_json(folder / "backbone.json", content | assets.stamp(entry))
