@@ -331,7 +331,7 @@ def _bytes(count):
 if "snakemake" in globals():
     from pathlib import Path
 
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         source = snakemake.input
         nearness = source.get("nearness")  # of a page that is made once the models are trained
         main(

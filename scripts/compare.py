@@ -67,7 +67,7 @@ def count_flops(model, spec):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             teacher={name: snakemake.input[f"teacher_{name}"] for name in ("model", "predictions", "metrics")},
             student={name: snakemake.input[name] for name in ("model", "predictions", "metrics")},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from graft.common import ranks
 from graft.common.errors import UserError
-from graft.common.job import job
+from graft.common.job import gpus_of, job
 from graft.common.outputs import write_json, write_torch
 from graft.evaluation import predictions
 from graft.heads.calibration import calibrated
@@ -66,10 +66,23 @@ def answers(run, content, features, folder):
     return read, {"forwards": counts["forwards"], "stored": views - counts["forwards"]}
 
 
-if "snakemake" in globals() and not ranks.launched(snakemake):
-    with job(snakemake):
+if "snakemake" in globals() and ranks.wanted(snakemake.resources.get("gpu", 0)):
+    ranks.launch(snakemake.resources.gpu)
+elif "snakemake" in globals():
+    gpus = gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"])
+    with job(snakemake.log[0], snakemake.threads, gpus):
+        run = open_run(
+            dict(snakemake.input.items()),
+            Path(snakemake.output.model).parent / ".state",
+            **dict(snakemake.params.items()),
+            seed=int(snakemake.wildcards.seed),
+            entry=snakemake.config["datasets"][snakemake.params.settings["dataset"]],
+            store=snakemake.config["store"],
+            gpus=gpus,
+            threads=snakemake.threads,
+        )
         main(
-            run=open_run(snakemake),
+            run=run,
             content=network.load(snakemake.input.teacher),
             features=snakemake.input.teacher_features,
             folder=Path(snakemake.input.teacher_backbone).parent,

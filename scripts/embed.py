@@ -37,13 +37,18 @@ def main(embedding, shards, mode, output, counts, gpus=0, threads=1):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
-            open_embedding(snakemake),
+            open_embedding(
+                dict(snakemake.input.items()),
+                snakemake.wildcards.part,
+                snakemake.config["datasets"][snakemake.wildcards.dataset],
+                snakemake.config["store"],
+            ),
             list(snakemake.input.get("shards", [])),
             snakemake.params.mode,
             snakemake.output.features,
             snakemake.log.counts,
-            gpus_of(snakemake),
+            gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"]),
             snakemake.threads,
         )

@@ -27,13 +27,18 @@ def main(embedding, item, mode, output, counts_log, gpus=0, threads=1):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
-            open_embedding(snakemake),
+            open_embedding(
+                dict(snakemake.input.items()),
+                snakemake.wildcards.part,
+                snakemake.config["datasets"][snakemake.wildcards.dataset],
+                snakemake.config["store"],
+            ),
             snakemake.wildcards.scatteritem,
             snakemake.params.mode,
             snakemake.output.done,
             snakemake.log.counts,
-            gpus_of(snakemake),
+            gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"]),
             snakemake.threads,
         )

@@ -107,7 +107,7 @@ def copy_tokenizer(source, folder):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             model=snakemake.input.model,
             metrics=snakemake.input.metrics,

@@ -11,7 +11,7 @@ def main(name, entry, output_dir, lock):
 if "snakemake" in globals():
     from pathlib import Path
 
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             name=snakemake.wildcards.dataset,
             entry=snakemake.params.entry,

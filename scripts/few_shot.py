@@ -272,7 +272,7 @@ def _names(data, classes, labels):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             samples=snakemake.input.samples,
             features=snakemake.input.features,

@@ -1,7 +1,9 @@
 """Fine-tune one backbone on one target of one data set, with one seed."""
 
+from pathlib import Path
+
 from graft.common import plugins, ranks
-from graft.common.job import job
+from graft.common.job import gpus_of, job
 from graft.common.outputs import write_torch
 from graft.training.runfiles import open_run, write_history
 from graft.training.runs import check_rows
@@ -20,6 +22,19 @@ def main(run, output_model, output_history):
         run.state.clear()
 
 
-if "snakemake" in globals() and not ranks.launched(snakemake):
-    with job(snakemake):
-        main(open_run(snakemake), snakemake.output.model, snakemake.output.history)
+if "snakemake" in globals() and ranks.wanted(snakemake.resources.get("gpu", 0)):
+    ranks.launch(snakemake.resources.gpu)
+elif "snakemake" in globals():
+    gpus = gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"])
+    with job(snakemake.log[0], snakemake.threads, gpus):
+        run = open_run(
+            dict(snakemake.input.items()),
+            Path(snakemake.output.model).parent / ".state",
+            **dict(snakemake.params.items()),
+            seed=int(snakemake.wildcards.seed),
+            entry=snakemake.config["datasets"][snakemake.params.settings["dataset"]],
+            store=snakemake.config["store"],
+            gpus=gpus,
+            threads=snakemake.threads,
+        )
+        main(run, snakemake.output.model, snakemake.output.history)

@@ -1,7 +1,9 @@
 """Train a model once more without one fold of its train rows, and keep what it says of these."""
 
+from pathlib import Path
+
 from graft.common import plugins, ranks
-from graft.common.job import job
+from graft.common.job import gpus_of, job
 from graft.evaluation.held_out import write_held_out
 from graft.training.runfiles import open_run
 from graft.training.runs import HELD_OUT, check_rows
@@ -17,6 +19,20 @@ def main(run, output):
         run.state.clear()
 
 
-if "snakemake" in globals() and not ranks.launched(snakemake):
-    with job(snakemake):
-        main(open_run(snakemake, output="held_out"), snakemake.output.held_out)
+if "snakemake" in globals() and ranks.wanted(snakemake.resources.get("gpu", 0)):
+    ranks.launch(snakemake.resources.gpu)
+elif "snakemake" in globals():
+    gpus = gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"])
+    with job(snakemake.log[0], snakemake.threads, gpus):
+        run = open_run(
+            dict(snakemake.input.items()),
+            Path(snakemake.output.held_out).parent / ".state",
+            **dict(snakemake.params.items()),
+            seed=int(snakemake.wildcards.seed),
+            fold=int(snakemake.wildcards.fold),
+            entry=snakemake.config["datasets"][snakemake.params.settings["dataset"]],
+            store=snakemake.config["store"],
+            gpus=gpus,
+            threads=snakemake.threads,
+        )
+        main(run, snakemake.output.held_out)

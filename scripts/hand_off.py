@@ -70,5 +70,5 @@ def check(parts):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(predictions=list(snakemake.input.predictions), output=snakemake.output.predictions)

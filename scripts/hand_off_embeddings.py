@@ -24,5 +24,5 @@ def blocks(features, schema):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(features=list(snakemake.input.features), output=snakemake.output.embeddings)

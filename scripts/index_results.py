@@ -127,7 +127,7 @@ def backbone(path):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         source = snakemake.input
         main(
             predictions=list(source.predictions),

@@ -51,7 +51,7 @@ def lengths(rows, load, words):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             samples=snakemake.input.samples,
             dataset=snakemake.input.dataset,

@@ -16,7 +16,7 @@ def main(samples, features, backbone, output):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             samples=snakemake.input.samples,
             features=list(snakemake.input.features),

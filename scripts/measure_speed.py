@@ -65,7 +65,7 @@ def measure(rows, source, backbone, device, precision, threads):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             samples=snakemake.input.samples,
             dataset=snakemake.input.dataset,
@@ -74,6 +74,6 @@ if "snakemake" in globals():
             store=Store.of(snakemake.config["store"]),
             output=snakemake.output.measured,
             precision=snakemake.params.mode["precision"],
-            gpus=gpus_of(snakemake),
+            gpus=gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"]),
             threads=snakemake.threads,
         )

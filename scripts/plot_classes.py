@@ -100,7 +100,7 @@ def paint_values(axes, panel):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             samples=snakemake.input.samples,
             output=snakemake.output.figure,

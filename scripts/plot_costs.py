@@ -194,7 +194,7 @@ def paint_quality(axes, panel, models):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             summary=snakemake.input.summary,
             runs=snakemake.params.runs,

@@ -121,5 +121,5 @@ def paint_agreement(axes, shares):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(agreement=snakemake.input.agreement, output=snakemake.output.figure)

@@ -69,7 +69,7 @@ def _or(value, fallback):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             metrics=list(snakemake.input.metrics),
             output=snakemake.output.figure,

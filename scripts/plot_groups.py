@@ -183,7 +183,7 @@ def errors_of(rows, groups):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             predictions=snakemake.input.predictions,
             samples=snakemake.input.samples,

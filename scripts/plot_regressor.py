@@ -18,7 +18,7 @@ def main(history, predictions, samples, dataset, entry, output):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             history=snakemake.input.history,
             predictions=snakemake.input.predictions,

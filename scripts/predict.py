@@ -49,7 +49,7 @@ def drawn(split):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             samples=snakemake.input.samples,
             model=snakemake.input.model,

@@ -126,7 +126,7 @@ def arguments():
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         known = {key: Path(path) for key, path in snakemake.input.items() if key in ("samples", "features")}
         if snakemake.input.get("backbone"):
             known["backbone"] = Path(snakemake.input.backbone).parent
@@ -137,7 +137,7 @@ if "snakemake" in globals():
             given=known,
             column=snakemake.params.column,
             precision=snakemake.params.mode["precision"],
-            gpus=gpus_of(snakemake),
+            gpus=gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"]),
             threads=snakemake.threads,
         )
         logger.info("%s", told)

@@ -16,7 +16,7 @@ def main(name, dataset, entry, outputs, threads=1):
 if "snakemake" in globals():
     from pathlib import Path
 
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             name=snakemake.wildcards.dataset,
             dataset=snakemake.input.dataset,

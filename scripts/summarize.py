@@ -251,7 +251,7 @@ def flatten(metrics):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             models=list(snakemake.input.models),
             metrics=list(snakemake.input.metrics),

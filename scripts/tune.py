@@ -64,13 +64,13 @@ def _cosine(a, b):
 
 
 if "snakemake" in globals():
-    with job(snakemake):
+    with job(snakemake.log[0], snakemake.threads):
         main(
             samples=snakemake.input.samples,
             dataset=snakemake.input.dataset,
             entry=snakemake.config["datasets"][snakemake.wildcards.dataset],
             folder=Path(snakemake.input.backbone).parent,
             output=snakemake.output.modes,
-            gpus=gpus_of(snakemake),
+            gpus=gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"]),
             threads=snakemake.threads,
         )

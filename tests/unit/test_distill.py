@@ -254,36 +254,30 @@ def test_answers_that_another_job_made_room_of_are_computed_again(lab):
     assert np.array_equal(read((1,)), before)
 
 
-class Inputs(dict):
-    __getattr__ = dict.get
-
-
 def test_what_was_trained_under_another_teacher_is_not_gone_on_with(lab):
     run = lab.student()
     write_json(lab.here / "backbone/backbone.json", SPEC)
-    inputs = Inputs(samples=run.samples, digest=lab.teacher_features.parents[3] / "data/cells/labelled.digest")
+    inputs = {"samples": run.samples, "digest": lab.teacher_features.parents[3] / "data/cells/labelled.digest"}
     inputs |= {"dataset": lab.folder / "dataset.json", "backbone": lab.here / "backbone/backbone.json"}
     inputs |= {"teacher": lab.here / "teacher.pt"}
-    job = SimpleNamespace(
-        input=inputs,
-        output=SimpleNamespace(model=lab.here / "ft_model.pt"),
-        params=SimpleNamespace(
-            settings=run.settings, mode={"precision": "fp32", "layout": "channels_last", "compile": False}, code="c"
-        ),
-        wildcards=SimpleNamespace(seed="0"),
-        config={
-            "device": {"rehearsal": False},
-            "datasets": {"cells": ENTRY},
-            "store": {"path": str(lab.here / "store"), "max_gb": None, "shared": None},
-        },
-        resources={},
-        threads=1,
-    )
+
+    def opened():
+        return open_run(
+            inputs,
+            lab.here / ".state",
+            run.settings,
+            seed=0,
+            mode={"precision": "fp32", "layout": "channels_last", "compile": False},
+            code="c",
+            entry=ENTRY,
+            store={"path": str(lab.here / "store"), "max_gb": None, "shared": None},
+        )
+
     inputs["teacher"].write_bytes(b"one")
-    open_run(job).state.save(1)
-    assert open_run(job).state.load() == 1
+    opened().state.save(1)
+    assert opened().state.load() == 1
     inputs["teacher"].write_bytes(b"other")
-    assert open_run(job).state.load() is None
+    assert opened().state.load() is None
 
 
 def test_students_that_start_side_by_side_begin_with_different_views():

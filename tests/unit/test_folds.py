@@ -1,7 +1,5 @@
 """Folds of trained networks: what is said of a train row comes from a model that never saw it."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -211,44 +209,35 @@ def test_what_another_data_set_held_out_is_refused():
         with_held_out(np.zeros((1, 1)), np.array([-1]), pd.DataFrame({"sample_id": ["s1"]}), held_out, facts)
 
 
-class Named(dict):
-    __getattr__ = dict.get
-
-
 def test_every_fold_has_a_state_of_its_own(tmp_path):
     lab = Lab(tmp_path, table())
-    inputs = Named(
-        {name: tmp_path / f"{name}.{kind}" for name, kind in (("samples", "parquet"), ("dataset", "json"))},
-        digest=tmp_path / "labelled.digest",
-        backbone=tmp_path / "backbone.json",
-    )
+    files = {
+        "samples": "samples.parquet",
+        "dataset": "dataset.json",
+        "digest": "labelled.digest",
+        "backbone": "backbone.json",
+    }
+    inputs = {name: tmp_path / file for name, file in files.items()}
 
     def opened(fold, folds, folder):
-        job = SimpleNamespace(
-            input=inputs,
-            output=SimpleNamespace(held_out=tmp_path / folder / "held_out.parquet"),
-            params=SimpleNamespace(
-                settings=lab.settings | {"method": "full"},
-                folds=folds,
-                mode={"precision": "fp32", "layout": "channels_last", "compile": False},
-                code="c",
-            ),
-            wildcards=SimpleNamespace(seed="0", fold=fold),
-            config={
-                "datasets": {"cells": lab.entry},
-                "store": {"path": str(tmp_path / "store"), "max_gb": None, "shared": None},
-                "device": {"rehearsal": False},
-            },
-            resources={},
-            threads=1,
+        return open_run(
+            inputs,
+            tmp_path / folder / ".state",
+            lab.settings | {"method": "full"},
+            seed=0,
+            mode={"precision": "fp32", "layout": "channels_last", "compile": False},
+            code="c",
+            entry=lab.entry,
+            store={"path": str(tmp_path / "store"), "max_gb": None, "shared": None},
+            fold=fold,
+            folds=folds,
         )
-        return open_run(job, output="held_out")
 
-    first = opened("0", 3, "fold0")
+    first = opened(0, 3, "fold0")
     first.state.save(1)
-    assert (first.fold, first.folds) == (0, 3) and opened("0", 3, "fold0").state.load() == 1
-    assert opened("1", 3, "fold1").state.load() is None
-    assert opened("1", 3, "fold0").state.load() is None and opened("0", 2, "fold0").state.load() is None
+    assert (first.fold, first.folds) == (0, 3) and opened(0, 3, "fold0").state.load() == 1
+    assert opened(1, 3, "fold1").state.load() is None
+    assert opened(1, 3, "fold0").state.load() is None and opened(0, 2, "fold0").state.load() is None
 
 
 def test_lp_ft_starts_from_the_head_that_its_probe_solved(tmp_path):

@@ -1,5 +1,6 @@
 """What surrounds a rule's script: Ctrl-C at any time is a line in its log, and no traceback."""
 
+import ast
 import os
 import signal
 import subprocess
@@ -11,10 +12,8 @@ from gated import heed_signals
 from running import ROOT
 
 SCRIPT = """
-from types import SimpleNamespace
-snakemake = SimpleNamespace(log=["job.log"], threads=1, config={"device": {"rehearsal": False}}, resources={})
 from graft.common.job import job
-with job(snakemake):
+with job("job.log"):
     raise KeyboardInterrupt
 """
 IMPORTING = """
@@ -45,3 +44,11 @@ def test_other_errors_of_a_script_keep_their_traceback(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+def test_the_library_knows_no_object_of_snakemakes():
+    """Scripts map `snakemake` to arguments."""
+    for path in (ROOT / "scripts/graft").rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        names = {getattr(node, "id", getattr(node, "arg", None)) for node in ast.walk(tree)}
+        assert "snakemake" not in names, path

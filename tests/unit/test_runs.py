@@ -148,10 +148,8 @@ def test_a_job_computes_on_its_own_threads_shared_between_its_ranks(tmp_path, mo
     monkeypatch.setattr(ranks, "count", lambda: ranks_)
     monkeypatch.setattr(ranks, "connected", lambda gpus: nullcontext())
     monkeypatch.setattr(job, "keep_freed_memory", lambda: None)
-    config = {"device": {"rehearsal": False}}
-    task = SimpleNamespace(log=[str(tmp_path / "log")], threads=3, resources={}, config=config)
     try:
-        with job.job(task):
+        with job.job(tmp_path / "log", threads=3):
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)

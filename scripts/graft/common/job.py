@@ -17,12 +17,13 @@ logger = logging.getLogger("graft")
 
 
 @contextmanager
-def job(snakemake):
-    """Run a script's body: messages go to the rule's log and to the terminal, mistakes end without a traceback.
+def job(log, threads=1, gpus=0):
+    """Run a script's body: messages go to the file `log` and to the terminal, mistakes end without a traceback.
 
-    Of several ranks the first says what happens; the others speak up when something goes wrong.
+    Of several ranks, which share the threads and GPUs, the first says what happens; the others speak up when something goes
+    wrong.
     """
-    path = Path(snakemake.log[0])
+    path = Path(log)
     path.parent.mkdir(parents=True, exist_ok=True)
     mode, level = ("w", logging.INFO) if ranks.is_first() else ("a", logging.ERROR)
     logging.basicConfig(
@@ -47,10 +48,10 @@ def job(snakemake):
     if "SLURM_JOB_ID" in os.environ:
         place = os.environ.get("SLURMD_NODENAME"), os.environ.get("CUDA_VISIBLE_DEVICES", "none")
         logger.info("Slurm job %s on node %s, GPUs: %s", os.environ["SLURM_JOB_ID"], *place)
-    pin_threads(snakemake.threads // ranks.count())
+    pin_threads(threads // ranks.count())
     keep_freed_memory()
     try:
-        with ranks.connected(gpus_of(snakemake)):
+        with ranks.connected(gpus):
             yield
     except UserError as error:
         logger.error("graft cannot go on:\n%s\nThe whole log: %s", error, path)
@@ -64,9 +65,9 @@ def job(snakemake):
         raise
 
 
-def gpus_of(snakemake):
-    """The GPUs that a job computes on: those that it was given; in a rehearsal none (config's device.rehearsal)."""
-    return 0 if snakemake.config["device"]["rehearsal"] else snakemake.resources.get("gpu", 0)
+def gpus_of(asked, rehearsal):
+    """The GPUs that a job computes on: those that its rule asks for; in a rehearsal none (config's device.rehearsal)."""
+    return 0 if rehearsal else asked
 
 
 def pin_threads(threads):

@@ -18,11 +18,13 @@ AGREE = 10  # steps between two looks at whether any rank was told to stop
 PATIENCE = timedelta(days=2)  # others wait while rank 0 decodes images or asks a teacher
 
 
-def launched(snakemake):
-    """Start the script that Snakemake runs once per GPU, if the job has several; whether that was done."""
-    gpus = snakemake.resources.get("gpu", 0)
-    if gpus < 2 or OURS in os.environ:
-        return False
+def wanted(gpus):
+    """Whether this process is to start one rank per GPU of its job, and not to train itself."""
+    return gpus > 1 and OURS not in os.environ
+
+
+def launch(gpus):
+    """Run this process's script once per GPU, and wait for all. Where one fails, this process ends with its exit code."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
@@ -37,7 +39,6 @@ def launched(snakemake):
         torchrun(["--standalone", f"--nproc-per-node={gpus}", sys.argv[0]])
     except ChildFailedError as error:
         sys.exit(error.get_first_failure()[1].exitcode)
-    return True
 
 
 def count():

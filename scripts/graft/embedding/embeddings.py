@@ -10,13 +10,26 @@ from graft.networks import network
 from graft.store import Store
 
 
-def open_embedding(snakemake):
-    """SimpleNamespace with rows, source, backbone (the fetched one, or that of a trained model) and store."""
-    manifest, folder = read_manifest(snakemake.input.samples), Path(snakemake.input.backbone).parent
-    entry, model = snakemake.config["datasets"][snakemake.wildcards.dataset], snakemake.input.get("model")
+def open_embedding(inputs, part, entry, store):
+    """What a rule embeds, and by which backbone: the fetched one, or that of a trained model.
+
+    Parameters
+    ----------
+    inputs : dict, name -> path as the rule has it: samples, dataset, backbone; model, where a trained one embeds
+    part : "labelled" or "pool"
+    entry, store : dict, the data set's entry and the store of the config
+
+    Returns
+    -------
+    SimpleNamespace with rows, source, backbone and store
+    """
+    manifest, folder = read_manifest(inputs["samples"]), Path(inputs["backbone"]).parent
+    pretrained = "model" not in inputs
     return SimpleNamespace(
-        rows=manifest.part(snakemake.wildcards.part),
-        source=open_source(snakemake.input.dataset, entry, manifest.card),
-        backbone=features.trained(network.load(model), folder) if model else features.pretrained(folder, manifest.card),
-        store=Store.of(snakemake.config["store"]),
+        rows=manifest.part(part),
+        source=open_source(inputs["dataset"], entry, manifest.card),
+        backbone=features.pretrained(folder, manifest.card)
+        if pretrained
+        else features.trained(network.load(inputs["model"]), folder),
+        store=Store.of(store),
     )

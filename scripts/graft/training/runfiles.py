@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from graft.common.device import choose_device, choose_precision
-from graft.common.job import gpus_of
 from graft.common.outputs import digest_of, sha256_of_file, write_csv
 from graft.data.samples import read_manifest
 from graft.embedding import features
@@ -19,49 +18,55 @@ ALWAYS = ("epoch", "train_loss", "val_acc", "val_loss")
 COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best", "val_loss_calibrated", "unseen_loss")
 
 
-def open_run(snakemake, output="model"):
-    """The run that a rule describes; its state lies beside the named output and belongs to exactly these inputs."""
-    settings, seed = snakemake.params.settings, int(snakemake.wildcards.seed)
-    fold, folds = getattr(snakemake.wildcards, "fold", None), getattr(snakemake.params, "folds", None)
-    device = choose_device(gpus_of(snakemake))
-    mode = snakemake.params.mode
+def open_run(inputs, state, settings, seed, mode, code, entry, store, gpus=0, threads=1, fold=None, folds=None):
+    """The run that a rule describes; its state belongs to exactly these inputs.
+
+    Parameters
+    ----------
+    inputs : dict, name -> path as the rule has it: samples, digest, dataset, backbone; where the method needs them features,
+        pool, pool_digest (a list), teacher
+    state : path of the folder of the state
+    settings : dict, the model's settings
+    mode : dict, precision, layout and compile as the config says
+    code : digest of the code
+    entry : dict, the data set's entry of the config
+    store : dict, the config's
+    fold : int, the fold of the train rows that is held out; None: none
+    """
+    device = choose_device(gpus)
     precision = choose_precision(mode["precision"], device)
-    card = read_manifest(snakemake.input.samples, without_test=True).card
-    backbone = features.pretrained(Path(snakemake.input.backbone).parent, card)
+    card = read_manifest(inputs["samples"], without_test=True).card
+    backbone = features.pretrained(Path(inputs["backbone"]).parent, card)
     fingerprint = digest_of(
         {
-            "data": Path(snakemake.input.digest).read_text(),
-            "pool": [Path(path).read_text() for path in snakemake.input.get("pool_digest", [])],
+            "data": Path(inputs["digest"]).read_text(),
+            "pool": [Path(path).read_text() for path in inputs.get("pool_digest", [])],
             "weights": backbone.weights,
-            "teacher": sha256_of_file(snakemake.input.teacher) if snakemake.input.get("teacher") else None,
+            "teacher": sha256_of_file(inputs["teacher"]) if "teacher" in inputs else None,
             "settings": settings,
             "seed": seed,
             "fold": [fold, folds],
             "mode": {**mode, "precision": precision},
-            "code": snakemake.params.code,
+            "code": code,
             "versions": [version(package) for package in ("torch", "torchvision", "timm", "transformers")],
         }
     )
     return Run(
         settings=settings,
         seed=seed,
-        samples=snakemake.input.samples,
-        features=snakemake.input.get("features"),
-        pool=snakemake.input.get("pool"),
-        source=open_source(
-            snakemake.input.dataset,
-            snakemake.config["datasets"][settings["dataset"]],
-            card,
-        ),
+        samples=inputs["samples"],
+        features=inputs.get("features"),
+        pool=inputs.get("pool"),
+        source=open_source(inputs["dataset"], entry, card),
         backbone=backbone,
-        store=Store.of(snakemake.config["store"]),
-        state=State(Path(getattr(snakemake.output, output)).parent / ".state", fingerprint),
+        store=Store.of(store),
+        state=State(state, fingerprint),
         device=device,
         precision=precision,
-        threads=snakemake.threads,
+        threads=threads,
         layout=mode["layout"],
         compile=mode["compile"],
-        fold=None if fold is None else int(fold),
+        fold=fold,
         folds=folds,
     )
 
