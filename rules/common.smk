@@ -4,6 +4,7 @@ Needs: `config`. Makes: no file. Nothing here imports torch.
 """
 
 import atexit
+import functools
 import importlib.util
 import os
 import re
@@ -97,9 +98,24 @@ def all_features():
     return list(dict.fromkeys(used))
 
 
+def below_prepare_data(function):
+    """An input function of what lies below prepare_data; it asks that checkpoint first, for the data sets of the job.
+
+    What reads a file without asking runs again whenever prepare_data ran, whether its digest changed or not.
+    """
+
+    @functools.wraps(function)
+    def asking(wildcards, *more):
+        for dataset in datasets_of(wildcards):
+            card_of(dataset)
+        return function(wildcards, *more)
+
+    return asking
+
+
+@below_prepare_data
 def all_results(wildcards):
-    """The inputs of `all`; it asks every checkpoint, so that a rerun of one reaches only what really changed."""
-    ask_all_checkpoints()
+    """The inputs of `all`."""
     return [
         *(f"<results>/{stage}/{model}/seed{seed}/metrics.json" for stage, model, seed in all_runs()),
         *(f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()),
@@ -110,23 +126,42 @@ def all_results(wildcards):
     ]
 
 
-def ask_all_checkpoints():
-    for dataset in used_datasets():
-        checkpoints.prepare_data.get(dataset=dataset)
-
-
 def used_datasets():
     """The data sets that a model or a task needs."""
     return list(dict.fromkeys(entry["dataset"] for entry in (*PLAN.models.values(), *PLAN.tasks.values())))
 
 
 def dataset_of(wildcards):
-    """The data set of a rule's wildcards, which name it, a model or a task."""
-    if hasattr(wildcards, "dataset"):
-        return wildcards.dataset
-    return (PLAN.tasks if hasattr(wildcards, "task") else PLAN.models)[wildcards.get("task", wildcards.get("model"))][
-        "dataset"
-    ]
+    """The data set of a job whose wildcards name it, a model, a task or new data."""
+    return datasets_of(wildcards)[0]
+
+
+def datasets_of(wildcards):
+    """The same as a list; of a job whose wildcards name none of these, all data sets."""
+    entry = model_of(wildcards) or PLAN.tasks.get(wildcards.get("task"))
+    named = wildcards.get("dataset") or (entry and entry["dataset"])
+    return [named] if named else used_datasets()
+
+
+def model_of(wildcards):
+    """Settings of the model that a job's wildcards name, or that its entry of config's `predict` names; else None."""
+    return PLAN.models.get(wildcards.get("model") or settings_of_new(wildcards).get("model"))
+
+
+def settings_of_new(wildcards):
+    """The entry of config's predict; empty where a lab's own rule has taken the place of the entries."""
+    return config["predict"].get(wildcards.get("new"), {})
+
+
+def card_of(dataset):
+    """A data set's card. While prepare_data is still to run, Snakemake asks again later."""
+    path = checkpoints.prepare_data.get(dataset=dataset).output.card
+    return card_as_it_is(path, os.stat(path).st_mtime_ns)
+
+
+@functools.cache
+def card_as_it_is(path, mtime):
+    return read_json(path)
 
 
 # What the plan says of a model, a run or a data set
@@ -187,8 +222,7 @@ def kind_of(model):
 
 def has_groups(dataset):
     """Whether a data set's samples belong to at least two groups."""
-    card = checkpoints.prepare_data.get(dataset=dataset).output.card
-    return read_json(card).get("groups", 0) > 1
+    return card_of(dataset).get("groups", 0) > 1
 
 
 def one_of(names):
@@ -210,8 +244,7 @@ def embeddings_of(model, seed):
 
 def parts_of(dataset):
     """'labelled', and 'pool' if the data set has unlabelled rows."""
-    card = checkpoints.prepare_data.get(dataset=dataset).output.card
-    return ["labelled", "pool"] if read_json(card)["counts"].get("pool") else ["labelled"]
+    return ["labelled", "pool"] if card_of(dataset)["counts"].get("pool") else ["labelled"]
 
 
 def folds_of(model):
@@ -220,8 +253,7 @@ def folds_of(model):
     count = settings.get("folds")
     if not count or is_frozen(settings):
         return []
-    card = checkpoints.prepare_data.get(dataset=settings["dataset"]).output.card
-    found = sorted({fold % count for fold in read_json(card).get("folds", [])})
+    found = sorted({fold % count for fold in card_of(settings["dataset"]).get("folds", [])})
     return found if len(found) > 1 else []  # one fold alone leaves nothing to train on
 
 
@@ -235,15 +267,9 @@ def embeddings_to_look_at(dataset):
     return model, embeddings_of(model, seed)
 
 
-def reader_taken(dataset):
-    """The reader by which prepare_data read a data set."""
-    return read_json(checkpoints.prepare_data.get(dataset=dataset).output.card)["reader"]
-
-
 def text_backbones(dataset):
     """The backbones that read a data set of texts; none for other data."""
-    card = checkpoints.prepare_data.get(dataset=dataset).output.card
-    if read_json(card)["modality"] != "text":
+    if card_of(dataset)["modality"] != "text":
         return []
     used = [
         entry.get("backbone") for entry in (*PLAN.models.values(), *PLAN.tasks.values()) if entry["dataset"] == dataset

@@ -3,20 +3,20 @@
 Needs: common.smk. Makes: no file.
 """
 
-
+@below_prepare_data
 def prepared(wildcards, digest=None):
     """The manifest (ancient) and what the job depends on in it: by default all of the part that is read.
 
     `digest` names less: `training` (all but the test rows), or `contents` (which samples are labelled, not how).
     """
     dataset = dataset_of(wildcards)
-    checkpoints.prepare_data.get(dataset=dataset)
     return {
         "samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
         "digest": f"<results>/data/{dataset}/{digest or wildcards.get('part', 'labelled')}.digest",
     }
 
 
+@below_prepare_data
 def with_contents(wildcards, digest=None):
     """`prepared`, and where the data set's files are."""
     return {
@@ -25,16 +25,19 @@ def with_contents(wildcards, digest=None):
     }
 
 
+@below_prepare_data
 def to_embed(wildcards):
     """`with_contents` of what a network only looks at: no label, no split makes it run again."""
     return with_contents(wildcards, "pool" if wildcards.get("part") == "pool" else "contents")
 
 
+@below_prepare_data
 def with_backbone(wildcards):
     """`to_embed`, and a fetched backbone."""
     return {**to_embed(wildcards), "backbone": f"<resources>/backbones/{wildcards.backbone}/backbone.json"}
 
 
+@below_prepare_data
 def with_trained_backbone(wildcards):
     """`to_embed`, a trained model, and its fetched backbone, which holds the tokenizer."""
     backbone = PLAN.models[wildcards.model]["backbone"]
@@ -45,12 +48,14 @@ def with_trained_backbone(wildcards):
     }
 
 
+@below_prepare_data
 def embed_inputs(wildcards):
     """`with_backbone`, and the shares of the other jobs if there are several."""
     folder = f"<results>/features/{wildcards.dataset}/{wildcards.backbone}"
     return {**with_backbone(wildcards), "shards": shards_of(folder, wildcards)}
 
 
+@below_prepare_data
 def embed_model_inputs(wildcards):
     """`with_trained_backbone`, and the shares of the other jobs if there are several."""
     folder = f"<results>/features/{wildcards.dataset}/{wildcards.model}.seed{wildcards.seed}"
@@ -64,6 +69,7 @@ def shards_of(folder, wildcards):
     return gather.embed(f"{folder}/{wildcards.part}.shards/{{scatteritem}}.json")
 
 
+@below_prepare_data
 def training_inputs(wildcards):
     """What a training reads: train and validation rows, their files, the backbone, its embeddings if the method starts there."""
     model = PLAN.models[wildcards.model]
@@ -79,6 +85,7 @@ def training_inputs(wildcards):
     return inputs
 
 
+@below_prepare_data
 def distill_inputs(wildcards):
     """`training_inputs`, and the teacher with its embeddings."""
     student = PLAN.models[wildcards.model]
@@ -90,6 +97,7 @@ def distill_inputs(wildcards):
     }
 
 
+@below_prepare_data
 def comparison_inputs(wildcards):
     """Model, predictions and metrics of a student and of its teacher, and the manifest, which names the groups."""
     student = PLAN.models[wildcards.model]
@@ -103,6 +111,7 @@ def comparison_inputs(wildcards):
     }
 
 
+@below_prepare_data
 def prediction_inputs(wildcards):
     """A trained model, the embeddings of every part by its backbone, and what its folds' models say of the train rows."""
     dataset = dataset_of(wildcards)
@@ -115,12 +124,12 @@ def prediction_inputs(wildcards):
     }
 
 
+@below_prepare_data
 def new_data_inputs(wildcards):
     """New data, a trained model, the embeddings that it learned from, and its backbone, which holds the tokenizer."""
     entry = config["predict"][wildcards.new]
     model, seed = entry["model"], entry["seed"]
     dataset = PLAN.models[model]["dataset"]
-    checkpoints.prepare_data.get(dataset=dataset)
     return {
         "data": os.path.expanduser(entry["data"]),
         "model": f"{run_folder(model, seed)}/ft_model.pt",
@@ -130,10 +139,10 @@ def new_data_inputs(wildcards):
     }
 
 
+@below_prepare_data
 def check_inputs(wildcards):
     """A data set with all its rows, and how fast its backbones are on it."""
     name = wildcards.dataset
-    checkpoints.prepare_data.get(dataset=name)
     backbones = dict.fromkeys(model["backbone"] for model in models_on(wildcards).values())
     return {
         **with_contents(wildcards),
@@ -143,6 +152,7 @@ def check_inputs(wildcards):
     }
 
 
+@below_prepare_data
 def data_page_inputs(wildcards):
     """A data set with all its rows, how near its splits lie to its train rows, and how many of its texts are cut."""
     name = wildcards.dataset
@@ -159,12 +169,14 @@ def lengths_of(dataset):
     return [f"<results>/data/{dataset}/{backbone}.lengths.json" for backbone in text_backbones(dataset)]
 
 
+@below_prepare_data
 def nearness_inputs(wildcards):
     """The embeddings of every part of a data set."""
     _, folder = embeddings_to_look_at(wildcards.dataset)
     return {**prepared(wildcards), "features": [f"{folder}/{part}.parquet" for part in parts_of(wildcards.dataset)]}
 
 
+@below_prepare_data
 def few_shot_inputs(wildcards):
     """The labelled embeddings that a task's episodes are drawn from."""
     task = PLAN.tasks[wildcards.task]
@@ -175,6 +187,7 @@ def few_shot_inputs(wildcards):
     return {**prepared(wildcards), "features": f"{folder}/labelled.parquet"}
 
 
+@below_prepare_data
 def figure_inputs(wildcards):
     """What a trained model's figures are drawn from: what it left behind, and the samples that it was judged by."""
     folder = run_folder(wildcards.model, wildcards.seed)
@@ -185,22 +198,22 @@ def figure_inputs(wildcards):
     }
 
 
+@below_prepare_data
 def distillation_figure_inputs(wildcards):
     """A student's comparison with its teacher."""
-    checkpoints.prepare_data.get(dataset=dataset_of(wildcards))
     return {"agreement": f"{run_folder(wildcards.model, wildcards.seed)}/agreement.json"}
 
 
+@below_prepare_data
 def few_shot_figure_inputs(wildcards):
     """The metrics of every few-shot task on a data set."""
-    checkpoints.prepare_data.get(dataset=wildcards.dataset)
     tasks = [name for name, task in PLAN.tasks.items() if task["dataset"] == wildcards.dataset]
     return {"metrics": [f"<results>/few_shot/{task}/metrics.json" for task in tasks]}
 
 
+@below_prepare_data
 def summary_inputs(wildcards):
     """Every trained model with its metrics and predictions, the metrics of every few-shot task, and what the data are like."""
-    ask_all_checkpoints()
     folders, datasets = [run_folder(model, seed) for _, model, seed in all_runs()], used_datasets()
     return {
         "models": [f"{folder}/ft_model.pt" for folder in folders],
@@ -214,29 +227,30 @@ def summary_inputs(wildcards):
     }
 
 
+@below_prepare_data
 def costs_inputs(wildcards):
     """The table of all results: once it is there, every job that cost something has run."""
-    ask_all_checkpoints()
     return {"summary": "<results>/summary.csv"}
 
 
+@below_prepare_data
 def hand_off_inputs(wildcards):
     """The predictions of every handed model on one target, all seeds."""
-    checkpoints.prepare_data.get(dataset=wildcards.dataset)
     runs = [run for run in handed_runs() if handed_table(run) == (wildcards.dataset, wildcards.target)]
     return {"predictions": [f"{run_folder(model, seed)}/predictions.parquet" for _, model, seed in runs]}
 
 
+@below_prepare_data
 def hand_off_embeddings_inputs(wildcards):
     """The embeddings of every part of a data set."""
     folder = f"<results>/features/{wildcards.dataset}/{wildcards.backbone}"
     return {"features": [f"{folder}/{part}.parquet" for part in parts_of(wildcards.dataset)]}
 
 
+@below_prepare_data
 def export_inputs(wildcards):
     """A trained model and what its card tells about it."""
     dataset = dataset_of(wildcards)
-    checkpoints.prepare_data.get(dataset=dataset)
     folder = run_folder(wildcards.model, wildcards.seed)
     return {
         "model": f"{folder}/ft_model.pt",
@@ -247,9 +261,9 @@ def export_inputs(wildcards):
     }
 
 
+@below_prepare_data
 def index_inputs(wildcards):
     """Every file of the hand-over, and where it comes from."""
-    ask_all_checkpoints()
     runs, datasets = handed_runs(), used_datasets()
     used = [backbone for _, backbone in all_features()] + [PLAN.models[model]["backbone"] for _, model, _ in runs]
     return {
@@ -276,8 +290,9 @@ def handed_over(file):
     It asks the checkpoints, too: what reads a file without asking runs again whenever prepare_data ran.
     """
 
-    def inputs(wildcards):
-        ask_all_checkpoints()
+    def inputs(wildcards):  # the wildcards are the lab's own
+        for dataset in used_datasets():
+            card_of(dataset)
         return f"{RESULTS}/handoff/{file}"
 
     return inputs

@@ -18,11 +18,6 @@ def new_data_fingerprint(wildcards):
     return fingerprint_of_files(path) if path.is_dir() else fingerprint_of_files(path.parent, [path.name])
 
 
-def settings_of_new(wildcards):
-    """The entry of config's predict; empty where a lab's own rule has taken the place of the entries."""
-    return config["predict"].get(wildcards.get("new"), {})
-
-
 def column_of_new(wildcards):
     return settings_of_new(wildcards).get("column")
 
@@ -58,7 +53,7 @@ def readers_of(wildcards):
         return []
     dataset = dataset_of(wildcards)
     named = PLAN.datasets[dataset]["reader"]
-    return [reader_taken(dataset) if named == "auto" else named]
+    return [card_of(dataset)["reader"] if named == "auto" else named]
 
 
 def readers_asked(wildcards):
@@ -86,11 +81,6 @@ def objectives_of(wildcards):
 
 def classifiers_of(wildcards):
     return [PLAN.tasks[wildcards.task]["method"]]
-
-
-def model_of(wildcards):
-    """Settings of the model of a job, None if its wildcards name none."""
-    return PLAN.models.get(wildcards.get("model") or settings_of_new(wildcards).get("model"))
 
 
 PLUGINS = {

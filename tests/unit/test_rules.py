@@ -1,0 +1,31 @@
+"""What every rule has to do, told from the text of the rules."""
+
+import re
+
+from running import ROOT
+
+RULE = re.compile(r"^(?:rule|checkpoint|use rule) ([^\n]+):\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
+INPUTS = re.compile(r"^    input:\n((?:        [^\n]*\n)+)", re.MULTILINE)
+ASKING = re.compile(r"^@below_prepare_data\ndef (\w+)\(", re.MULTILINE)
+ABOVE = {"fetch_dataset", "fetch_backbone", "prepare_data"}
+TEXT = "\n".join(path.read_text() for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))])
+
+
+def not_asking(text):
+    """The rules below prepare_data that make a file, and whose inputs come through no function that asks this checkpoint."""
+    asking = set(ASKING.findall(text))
+    makers = {name: body for name, body in RULE.findall(text) if "    output:" in body and name not in ABOVE}
+    assert len(makers) > 20
+    inputs = {name: " ".join(INPUTS.findall(body)) for name, body in makers.items()}
+    return {name for name, found in inputs.items() if not asking & set(re.findall(r"\w+", found))}
+
+
+def test_every_rule_below_prepare_data_asks_this_checkpoint():
+    """One that does not would run again whenever prepare_data ran."""
+    assert not_asking(TEXT) == set()
+
+
+def test_a_rule_that_does_not_ask_is_found():
+    forgotten = 'rule forgotten:\n    input:\n        "<results>/summary.csv",\n    output:\n        "x",\n'
+    assert not_asking(TEXT + forgotten) == {"forgotten"}
+    assert not_asking(TEXT.replace("unpack(few_shot_inputs)", '"<results>/x"')) == {"few_shot"}
