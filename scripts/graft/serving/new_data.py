@@ -24,7 +24,7 @@ from graft.data import images
 from graft.data.images import SUFFIXES as IMAGES
 from graft.data.listing.files import SUFFIXES_OF, find_files
 from graft.data.readers import arrays, complete, table
-from graft.data.tables import columns, kinds
+from graft.data.tables import cells, columns, kinds
 
 logger = logging.getLogger("graft")
 ARRAYS = (".npz", ".npy")
@@ -233,7 +233,7 @@ def _id_column(schema, read, column, where):
     """The column of ids that the training data had, if it is here and tells all rows apart."""
     if column not in schema.names:
         return {}
-    ids = columns.ids(read([column])[0], column, where)
+    ids = cells.ids(read([column])[0], column, where)
     return {"id": column} if pc.count_distinct(ids, mode="all").as_py() == len(ids) and not ids.null_count else {}
 
 

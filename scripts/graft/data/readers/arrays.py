@@ -19,7 +19,7 @@ from graft.common.names import nfc
 from graft.data.listing.array_splits import joined, split_and_rest, under_common_names
 from graft.data.listing.rows import as_text, follows, inside, listing
 from graft.data.readers import table
-from graft.data.tables import columns
+from graft.data.tables import cells, columns
 from graft.store import AROUND, RESIDENT
 
 TABLES = (".npz", ".npy")
@@ -237,7 +237,7 @@ def _texts(array, key, name, number=False):
         array = np.char.decode(array, "utf-8", "replace")
     if array.dtype.kind == "U":
         return array.tolist()
-    return columns.strings({key: pa.array(array)}, key, name, number)
+    return cells.strings({key: pa.array(array)}, key, name, number)
 
 
 def _table_beside(entry, root):
@@ -248,7 +248,7 @@ def _table_beside(entry, root):
     schema, read = table.open_table(entry, root, found[0])
 
     def beside(column, number=False):
-        return columns.strings(read([column])[0], column, found[0], number) if column in schema.names else None
+        return cells.strings(read([column])[0], column, found[0], number) if column in schema.names else None
 
     return beside
 

@@ -16,7 +16,7 @@ from graft.common.fingerprint import walk
 from graft.common.names import nfc
 from graft.data.listing.rows import SPLIT_OF, follows, inside
 from graft.data.readers import table as table_reader
-from graft.data.tables import columns
+from graft.data.tables import cells, columns
 
 SHARD = re.compile(r"(?:^|[/_.-])([A-Za-z]+)(?:[-_.]\d+(?:-of-\d+)?)*(?:-[0-9a-f]{6,})?\.(?:parquet|arrow)$")
 
@@ -64,7 +64,7 @@ def rows(entry, root, name):
     wanted = columns.columns_of_content(content)
     if name.endswith(".parquet"):
         return content[0], table_reader.rows_by_group({**entry, "skip_rows": 0}, root, name, content, wanted)
-    return content[0], columns.contents(read(wanted), content, name, entry["decimal"])
+    return content[0], cells.contents(read(wanted), content, name, entry["decimal"])
 
 
 def shards(root):

@@ -13,7 +13,7 @@ from graft.common.fingerprint import ignored
 from graft.common.names import nfc
 from graft.data.listing.files import find_files
 from graft.data.listing.rows import SPLIT_OF, follows, inside
-from graft.data.tables import columns, kinds
+from graft.data.tables import cells, columns, kinds
 from graft.data.tables.delimited import decode, notes_on_encoding, read_delimited
 
 TEXT = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
@@ -71,7 +71,7 @@ def rows(entry, root, name):
     wanted = columns.columns_of_content(content)
     if _kind(entry, root, name) == "parquet":
         return content[0], rows_by_group(entry, root, name, content, wanted)
-    return content[0], columns.contents(read(wanted)[0], content, name, entry["decimal"])
+    return content[0], cells.contents(read(wanted)[0], content, name, entry["decimal"])
 
 
 def tables(entry, root):
@@ -187,9 +187,9 @@ def rows_by_group(entry, root, name, content, wanted):
     path = inside(root, name, follow=follows(entry))
     file = pq.ParquetFile(path)
     raw = {nfc(column): column for column in file.schema_arrow.names}
-    if content[1] == "features" and columns.hold_text(file.schema_arrow, [raw[column] for column in wanted]):
+    if content[1] == "features" and cells.hold_text(file.schema_arrow, [raw[column] for column in wanted]):
         whole = open_parquet(entry, path, name)[1](wanted)[0]
-        return columns.contents(whole, content, name, entry["decimal"])
+        return cells.contents(whole, content, name, entry["decimal"])
     starts = np.cumsum([0] + [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
 
     @functools.lru_cache(maxsize=4)
@@ -198,7 +198,7 @@ def rows_by_group(entry, root, name, content, wanted):
             table = composed_columns(file.read_row_group(number, columns=[raw[column] for column in wanted]))
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"a damaged Parquet file ({str(error).splitlines()[0][:160]})", name) from None
-        return columns.contents(table, content, name)
+        return cells.contents(table, content, name)
 
     lock = threading.Lock()  # a ParquetFile is for one thread at a time
 

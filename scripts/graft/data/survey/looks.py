@@ -9,7 +9,7 @@ import pyarrow as pa
 from graft.common.errors import UserError
 from graft.data.labels import may_be_missing
 from graft.data.listing.rows import MISSING, as_text, is_missing
-from graft.data.tables.columns import holds_bytes, strings
+from graft.data.tables.cells import holds_bytes, strings
 from graft.data.tables.numbers import to_numbers
 
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)

@@ -1,0 +1,139 @@
+"""What is wrong within one entry of `datasets`, `backbones` or `store`. Every check yields Problems, as in checks.py."""
+
+import codecs
+from pathlib import Path
+
+from graft.common import plugins
+from graft.common.errors import did_you_mean
+from graft.config.errors import Problem, show
+from graft.config.plan import VECTORS, as_list, entries, known_backbones
+from graft.config.schema import child, read_schema
+
+IMAGE_KEYS = ("input_size", "mean", "std", "interpolation", "fit", "crop")
+TEXT_KEYS = ("max_length", "pooling", "normalize")
+
+
+def check_datasets(config):
+    for name, entry in entries(config, "datasets"):
+        path = ("datasets", name)
+        split = entry.get("split") or {}
+        if split.get("growth_stable") and split.get("near_duplicates") == "together":
+            yield Problem(
+                (*path, "split", "near_duplicates"),
+                "near copies cannot stay together in a growth-stable split: a new sample may join two that stand apart",
+                "near_duplicates: together, or growth_stable: true",
+            )
+        shares = [split.get("validation"), split.get("test")]
+        if None not in shares and sum(shares) >= 1:
+            what = f"validation {shares[0]:g} and test {shares[1]:g} leave nothing to train on"
+            yield Problem((*path, "split"), what, "validation + test < 1")
+        columns = entry.get("columns") or {}
+        contents = [key for key in ("path", "text", "features") if columns.get(key) is not None]
+        if len(contents) > 1:
+            what = f"{' and '.join(contents)} are given, but a sample is one thing"
+            yield Problem((*path, "columns"), what, "one of path, text, features")
+        if entry.get("reader") == "folder" and entry.get("table") is not None:
+            hint = "use `reader: table`, with the column of file names in `columns: {path: ..}`"
+            yield Problem((*path, "table"), "reader folder reads no table", None, hint)
+        levels = [level for level in entry.get("folders") or [] if level not in (None, "skip")]
+        if levels and ("label" not in levels or len(levels) > len(set(levels))):
+            what = f"{show(entry['folders'])} does not say once which level is the label, and nothing twice"
+            yield Problem((*path, "folders"), what, "label once; group and split at most once; skip as often as needed")
+        if levels and entry.get("reader") not in (None, "auto", "folder"):
+            yield Problem((*path, "folders"), f"reader {entry['reader']} does not look at folders", "reader: folder")
+        if len(entry.get("bands") or ()) == 2:
+            yield Problem(
+                (*path, "bands"), "two bands are neither grey nor colours", "one band, [4], or three, [4, 3, 2]"
+            )
+        low_high = entry.get("range")
+        if isinstance(low_high, list) and None not in low_high and low_high[0] >= low_high[1]:
+            yield Problem((*path, "range"), f"{low_high[0]} is not below {low_high[1]}", "[low, high] with low < high")
+        if entry.get("encoding") not in (None, "auto") and not _is_encoding(entry["encoding"]):
+            hint = did_you_mean(entry["encoding"], ("utf-8", "utf-16", "latin-1", "cp1252", "ascii"))
+            what = f"{show(entry['encoding'])} is no text encoding that Python knows"
+            yield Problem((*path, "encoding"), what, "auto, utf-8, utf-16, latin-1, cp1252, ..", hint)
+        for target, settings in entries(entry, "targets"):
+            yield from _check_target((*path, "targets", target), settings)
+
+
+def _check_target(path, target):
+    classes = target.get("classes")
+    if target.get("kind") == "regression":
+        for key in ("threshold", "classes"):
+            if target.get(key) is not None:
+                yield Problem((*path, key), f"a regression target has no {key}", None, "use `kind: classification`")
+    elif target.get("threshold") is not None and classes is not None and len(classes) != 2:
+        what = f"a threshold makes two classes, but {len(classes)} are named"
+        yield Problem((*path, "classes"), what, "[up to the threshold, above it]")
+
+
+def _is_encoding(name):
+    try:
+        return bool(codecs.lookup(name))
+    except (LookupError, ValueError):
+        return False
+
+
+def check_backbones(config):
+    for name, entry in entries(config, "backbones"):
+        path, library = ("backbones", name), entry.get("library")
+        source = entry.get("source", {})
+        modality = plugins.constant("library", library, "MODALITY")
+        if name == VECTORS and library not in (None, "vectors"):
+            yield Problem(
+                path, "'vectors' is the name of the built-in backbone for vectors", None, "choose another name"
+            )
+        if entry.get("like") is not None:
+            known = [other for other in (*(config.get("backbones") or {}), *known_backbones()) if other != name]
+            if entry["like"] in known:
+                yield Problem((*path, "like"), f"'{name}' would be like itself", "a backbone that is not like this one")
+            else:
+                yield from unknown((*path, "like"), entry["like"], known, "backbone")
+        elif "library" not in entry:
+            yield Problem(path, "the key 'library' is missing", "timm, torchvision, transformers; or `like: BACKBONE`")
+        if library is None or source is None:
+            continue
+        if library != "vectors" and not source:
+            yield Problem(path, "the key 'source' is missing", "source: with one of " + ", ".join(_kinds()))
+        if library in ("timm", "torchvision") and "architecture" in entry and _unset(entry, "architecture"):
+            yield Problem(path, "the key 'architecture' is missing", "the network's name, such as resnet50")
+        for kind in ("timm", "torchvision"):
+            if kind in source and library != kind:
+                yield Problem((*path, "source", kind), f"{kind}'s weights fit library {kind}, not {library}")
+        for wrong, keys in (("image", IMAGE_KEYS), ("text", TEXT_KEYS)):
+            for key in (key for key in keys if modality != wrong and not _unset(entry, key)):
+                what = f"{key} is for {wrong} backbones, and library {library} takes {modality}s"
+                yield Problem((*path, key), what, None, "delete the line")
+
+
+def _kinds():
+    source = child(read_schema()["properties"]["backbones"], "any")["properties"]["source"]
+    return [option["required"][0] for option in source["oneOf"]]
+
+
+def _unset(entry, key):
+    """Whether a key of a backbone is as if it had not been written."""
+    return entry.get(key) in (
+        None,
+        child(read_schema()["properties"]["backbones"], "any")["properties"][key]["default"],
+    )
+
+
+def unknown(path, names, known, kind, place=""):
+    for name in (name for name in as_list(names) if name not in known):
+        yield Problem(
+            path, f"there is no {kind} '{name}'{place}", ", ".join(known) or "none yet", did_you_mean(name, known)
+        )
+
+
+def check_store(config):
+    """A shared store that is not there would never be missed: everything would only be computed once more."""
+    store = config.get("store") or {}
+    if store.get("shared") is None:
+        return
+    path, shared = ("store", "shared"), Path(store["shared"]).expanduser()
+    if not shared.is_dir():
+        yield Problem(path, f"there is no folder {show(store['shared'])}", "the folder of a store")
+    elif store.get("path") is not None and Path(store["path"]).expanduser().resolve() == shared.resolve():
+        hint = "leave `shared` out: a store that you may write to needs only `path`"
+        yield Problem(path, "is the same folder as store.path", "another folder", hint)
