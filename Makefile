@@ -86,7 +86,7 @@ lint: $(READY)
 	$(BIN)/snakemake --lint
 	PYTHONPATH=scripts $(BIN)/lint-imports --no-cache
 
-# The README's results table: several seeds and splits; an hour on two cores.
+# The tables of docs/results.md and README: several seeds and splits; an hour on two cores.
 results: $(READY)
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --directory build/results \
 		--configfile config/results.yaml -- results/summary.csv

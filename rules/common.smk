@@ -19,7 +19,8 @@ if SCRIPTS.is_dir():
 elif not importlib.util.find_spec("graft"):
     raise WorkflowError(
         "graft's rules come from a hosted repository here, and its library is not installed where Snakemake runs.\n"
-        "Install it from the same repository and tag: pip install 'graft @ git+https://github.com/OWNER/graft@TAG'"
+        "Install it from the same repository and tag, which your `module` names (here OWNER and TAG):\n"
+        "pip install 'graft @ git+https://github.com/OWNER/graft@TAG'"
     )
 
 from graft.common import codedigest, locks, machine, plugins

@@ -1,8 +1,9 @@
-"""Write the README's results table from the summary of config/results.yaml: `make results`."""
+"""Write the tables of docs/results.md and README.md from the summary of config/results.yaml: `make results`."""
 
 import argparse
 import os
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pandas as pd
 from graft.common.outputs import read_json, write_text
 from graft.evaluation.intervals import mean_over_seeds, mean_over_splits
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+HERE = Path(__file__).resolve().parent.parent
+PAGE, README = HERE / "docs" / "results.md", HERE / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+MAIN = re.compile(r"`linear`$|same, `(lp_ft|full)`$|distilled from|5-shot")
 MISSING = "not measured"
 SPLITS = "elpv-"  # how the data sets begin that are one data set split in several ways
 HOLDS = (
@@ -24,9 +27,11 @@ SOLAR = "ELPV, 2,624 cells, defect; mean of five splits"
 TOPICS = "20 Newsgroups sci.*, official test part; mean of three seeds"
 
 
-def main(summary, readme):
-    """Replace what stands between the markers of `readme` by the table of `summary` (CSV)."""
-    put_between(readme, BEGIN, END, table(pd.read_csv(summary), overlap(Path(summary).parent / "data")))
+def main(summary, page, readme):
+    """Replace what is between the markers of `page` by the table of `summary` (CSV), and in `readme` by its main rows."""
+    rows = results(pd.read_csv(summary), overlap(Path(summary).parent / "data"))
+    put_between(page, BEGIN, END, table(rows))
+    put_between(readme, BEGIN, END, short(rows))
 
 
 def overlap(data):
@@ -36,13 +41,13 @@ def overlap(data):
 
 
 def put_between(path, begin, end, text):
-    """Replace what stands between two markers of a file."""
+    """Replace what is between two markers of a file."""
     before, rest = Path(path).read_text(encoding="utf-8").split(begin)
     write_text(path, f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}")
 
 
-def table(summary, ratio):
-    """The results as Markdown; `ratio` of test to train rows of a split, see intervals.mean_over_splits."""
+def results(summary, ratio):
+    """Rows of data, model, metric, value and goal; `ratio` of test to train rows of a split, see intervals.mean_over_splits."""
     linear, lp_ft = over_splits(summary, "solar-", "linear"), over_splits(summary, "solar-", "lp_ft")
     alone, student = over_splits(summary, "alone-", "lp_ft"), over_splits(summary, "small-", "kd")
     rows = [
@@ -60,9 +65,22 @@ def table(summary, ratio):
         found = [few_shot[f"test_accuracy{end}"].get(shots) for end in ("", "_low", "_high")]
         figure = MISSING if found[0] is None else interval(*found)
         rows.append(("", f"MiniLM, prototypes, 4-way {shots}-shot, 600 episodes", "accuracy", figure, f">= {goal}"))
+    return rows
+
+
+def table(rows):
+    """All results as Markdown."""
     lines = ["| data | model | metric on test | value [95 % interval] | goal |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*lines, "", HOLDS, "", machine()])
+
+
+def short(rows):
+    """The main results as Markdown."""
+    chosen = [(data, model, f"{metric} {value}") for data, model, metric, value, _ in rows if MAIN.search(model)]
+    return "\n".join(
+        ["| data | model | test [95 % interval] |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in chosen)]
+    )
 
 
 def runs_of(summary, start, method):
@@ -123,6 +141,5 @@ def processor():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("summary", type=Path)
-    parser.add_argument("--readme", type=Path, default=README)
     arguments = parser.parse_args()
-    main(arguments.summary, arguments.readme)
+    main(arguments.summary, PAGE, README)

@@ -1,4 +1,4 @@
-"""The README's table: paired by split, intervals that hold elsewhere, and a gap is shown as a gap."""
+"""The table of results: paired by split, intervals that hold elsewhere, and a gap is shown as a gap."""
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,9 @@ def line(table, text):
 
 def test_differences_are_paired_by_split_whatever_the_order_of_the_rows():
     base = np.array([0.80, 0.85, 0.90, 0.95, 0.99])
-    table = write_results.table(summary({("solar-", "linear"): base, ("solar-", "lp_ft"): base + 0.01}), 0.3)
+    table = write_results.table(
+        write_results.results(summary({("solar-", "linear"): base, ("solar-", "lp_ft"): base + 0.01}), 0.3)
+    )
     assert "+0.010 [+0.010, +0.010]" in line(table, "paired")
     assert "0.898 [" in line(table, "`linear`")
 
@@ -50,26 +52,32 @@ def test_the_overlap_of_the_splits_widens_their_interval(tmp_path):
     assert ratio == pytest.approx(525 / 1706)
     values = np.array([0.88, 0.89, 0.90, 0.91, 0.92])
     half = stats.t.ppf(0.975, 4) * values.std(ddof=1) * np.sqrt(1 / 5 + ratio)
-    table = write_results.table(summary({("solar-", "linear"): values}), ratio)
+    table = write_results.table(write_results.results(summary({("solar-", "linear"): values}), ratio))
     assert f"0.900 [{0.9 - half:.3f}, {0.9 + half:.3f}]" in line(table, "`linear`")
 
 
 def test_three_equal_seeds_are_as_uncertain_as_the_test_rows():
     one = summary({("topics.", "linear"): [0.933] * 3}).assign(dataset="news", seed=[0, 1, 2])
-    assert "0.933 [0.913, 0.943]" in line(write_results.table(one, 0.3), "128 tokens")
+    assert "0.933 [0.913, 0.943]" in line(write_results.table(write_results.results(one, 0.3)), "128 tokens")
     without = one.assign(test_accuracy_low=np.nan, test_accuracy_high=np.nan)
-    assert "| 0.933 (no interval) |" in line(write_results.table(without.iloc[:1], 0.3), "128 tokens")
+    assert "| 0.933 (no interval) |" in line(
+        write_results.table(write_results.results(without.iloc[:1], 0.3)), "128 tokens"
+    )
 
 
 def test_a_model_that_did_not_run_is_said_so():
-    table = write_results.table(summary({("solar-", "linear"): [0.9, 0.8]}), 0.3)
+    table = write_results.table(write_results.results(summary({("solar-", "linear"): [0.9, 0.8]}), 0.3))
     assert "not measured" in line(table, "the same, `lp_ft`") and "not measured" in line(table, "distilled over alone")
 
 
 def test_only_what_stands_between_the_markers_is_replaced(tmp_path):
-    readme, csv = tmp_path / "README.md", tmp_path / "summary.csv"
-    readme.write_text(f"before\n{write_results.BEGIN}\nwhat stood here\n{write_results.END}\nafter\n")
+    csv, files = tmp_path / "summary.csv", [tmp_path / "results.md", tmp_path / "README.md"]
+    for file in files:
+        file.write_text(f"before\n{write_results.BEGIN}\nwhat stood here\n{write_results.END}\nafter\n")
     summary({("solar-", "linear"): [0.9, 0.8]}).to_csv(csv, index=False)
-    write_results.main(csv, readme)
-    text = readme.read_text()
-    assert text.startswith("before\n") and text.endswith("\nafter\n") and "what stood here" not in text
+    write_results.main(csv, *files)
+    page, readme = (file.read_text() for file in files)
+    for text in (page, readme):
+        assert text.startswith("before\n") and text.endswith("\nafter\n") and "what stood here" not in text
+    main = [line for line in readme.splitlines() if line.startswith("|")][2:]
+    assert len(main) == 6 and all(line.split("|")[3].split()[-1] in page for line in main)

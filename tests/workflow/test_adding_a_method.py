@@ -1,4 +1,4 @@
-"""The method that README.md adds as an example works in a checkout, from that one file alone."""
+"""The method that CONTRIBUTING.md adds as an example works in a checkout, from that one file alone."""
 
 import re
 import shutil
@@ -17,11 +17,11 @@ CONFIG = {
 }
 
 
-def test_the_readmes_example_of_a_method_trains_biases_alone(tmp_path):
+def test_the_guides_example_of_a_method_trains_biases_alone(tmp_path):
     for name in ("rules", "scripts", "config", "envs"):
         shutil.copytree(ROOT / name, tmp_path / "checkout" / name)
     shutil.copy(ROOT / "Snakefile", tmp_path / "checkout")
-    chapter = (ROOT / "README.md").read_text().split("## Adding a method")[1]
+    chapter = (ROOT / "CONTRIBUTING.md").read_text().split("## Add a method")[1]
     code = re.search(r"```python\n(.*?)```", chapter, re.DOTALL).group(1)
     (tmp_path / "checkout/scripts/graft/training/methods/bitfit.py").write_text(code)
     image_folder(tmp_path / "cells", per_class=12)
