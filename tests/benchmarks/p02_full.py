@@ -16,11 +16,11 @@ from benchmarks.harness import Row, alternate
 from benchmarks.own_runs import Prepared, backbone, logits
 from benchmarks.seed_loop import predict_vision, train_vision
 from benchmarks.trainers import trained
+from graft.common import plugins
 from graft.common.fingerprint import root_of
 from graft.embedding.inputs import open_inputs
 from graft.evaluation.metrics import auroc
 from graft.networks import backbones
-from graft.training import methods
 
 SIZE, COUNT, BATCH, EPOCHS, LR = 128, 800, 32, 2, 3e-4
 
@@ -42,7 +42,7 @@ def _rows(work):
 
     def ours():
         run = data.run(lite0, "full", **settings)
-        methods.load("full").train(run)
+        plugins.load("method", "full").train(run)
         run.state.clear()
         results["ours"] = _auroc(logits(run, "test"), data.codes("test"))
 

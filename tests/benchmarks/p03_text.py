@@ -11,9 +11,9 @@ import assets
 from benchmarks.harness import Row, alternate
 from benchmarks.own_runs import Prepared, backbone, logits
 from benchmarks.trainers import classifier, dynamic_padding, padded_to, trained
+from graft.common import plugins
 from graft.embedding.inputs import open_inputs
 from graft.networks import backbones
-from graft.training import methods
 from graft.training.batches import shuffled_batches
 
 TRAIN, VALIDATION, TEST, BATCH, LENGTH, LR = 384, 32, 384, 16, 512, 5e-5
@@ -51,7 +51,7 @@ def _rows(work):
 
     def ours():
         run = data.run(minilm, "full", **settings)
-        methods.load("full").train(run)
+        plugins.load("method", "full").train(run)
         run.state.clear()
         models["ours"] = run
 
