@@ -48,9 +48,7 @@ def sources_of(wildcards):
 
 
 def readers_of(wildcards):
-    """The reader that the config names for the data, or that prepare_data took; new data are what they look like."""
-    if not {"dataset", "model", "task"} & set(wildcards.keys()):
-        return []
+    """The reader that the config names for the data, or that prepare_data took."""
     dataset = dataset_of(wildcards)
     named = PLAN.datasets[dataset]["reader"]
     return [card_of(dataset)["reader"] if named == "auto" else named]
@@ -62,11 +60,20 @@ def readers_asked(wildcards):
     return plugins.names("reader") if named == "auto" else [named]
 
 
+def no_readers(wildcards):
+    """New data are what they look like."""
+    return []
+
+
 def libraries_of(wildcards):
-    """The library of the job's backbone; a lab's own rule may predict with any model."""
-    model = model_of(wildcards)
-    backbone = wildcards.get("backbone") or (model and model["backbone"])
-    return {PLAN.backbones[name]["library"] for name in ([backbone] if backbone else PLAN.backbones)}
+    return [PLAN.backbones[backbone_of(wildcards)]["library"]]
+
+
+def libraries_of_new(wildcards):
+    """The library of the model's backbone; a lab's own rule, whose wildcards are its own, may predict with any model."""
+    model = settings_of_new(wildcards).get("model")
+    used = [PLAN.models[model]["backbone"]] if model else PLAN.backbones
+    return sorted({PLAN.backbones[name]["library"] for name in used})
 
 
 def methods_of(wildcards):

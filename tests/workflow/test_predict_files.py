@@ -21,14 +21,14 @@ use rule * from graft as graft_*
 
 use rule predict_files from graft as graft_predict_new with:
     input:
-        data="incoming/{{plate}}",
+        data="incoming/{{dataset}}",
         model="results/finetune/{MODEL}/seed0/ft_model.pt",
     output:
-        table="tables/{{plate}}.parquet",
+        table="tables/{{dataset}}.parquet",
     log:
-        "tables/{{plate}}.log",
+        "tables/{{dataset}}.log",
     benchmark:
-        "tables/{{plate}}.tsv"
+        "tables/{{dataset}}.tsv"
 
 rule export_from_microscope:
     output:
