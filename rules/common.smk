@@ -139,14 +139,16 @@ def dataset_of(wildcards):
 
 def datasets_of(wildcards):
     """The same as a list; of a job whose wildcards name none of these, all data sets."""
-    entry = model_of(wildcards) or PLAN.tasks.get(wildcards.get("task"))
-    named = wildcards.get("dataset") or (entry and entry["dataset"])
-    return [named] if named else used_datasets()
+    if wildcards.get("dataset"):
+        return [wildcards.dataset]
+    entry = PLAN.tasks[wildcards.task] if wildcards.get("task") else model_of(wildcards)
+    return [entry["dataset"]] if entry else used_datasets()
 
 
 def model_of(wildcards):
     """Settings of the model that a job's wildcards name, or that its entry of config's `predict` names; else None."""
-    return PLAN.models.get(wildcards.get("model") or settings_of_new(wildcards).get("model"))
+    name = wildcards.get("model") or settings_of_new(wildcards).get("model")
+    return PLAN.models[name] if name else None
 
 
 def settings_of_new(wildcards):

@@ -16,7 +16,6 @@ def prepared(wildcards, digest=None):
     }
 
 
-@below_prepare_data
 def with_contents(wildcards, digest=None):
     """`prepared`, and where the data set's files are."""
     return {
@@ -25,7 +24,6 @@ def with_contents(wildcards, digest=None):
     }
 
 
-@below_prepare_data
 def to_embed(wildcards):
     """`with_contents` of what a network only looks at: no label, no split makes it run again."""
     return with_contents(wildcards, "pool" if wildcards.get("part") == "pool" else "contents")

@@ -30,7 +30,9 @@ elif "snakemake" in globals():
         run = open_run(
             dict(snakemake.input.items()),
             Path(snakemake.output.model).parent / ".state",
-            **dict(snakemake.params.items()),
+            snakemake.params.settings,
+            mode=snakemake.params.mode,
+            code=snakemake.params.code,
             seed=int(snakemake.wildcards.seed),
             entry=snakemake.config["datasets"][snakemake.params.settings["dataset"]],
             store=snakemake.config["store"],

@@ -27,7 +27,10 @@ elif "snakemake" in globals():
         run = open_run(
             dict(snakemake.input.items()),
             Path(snakemake.output.held_out).parent / ".state",
-            **dict(snakemake.params.items()),
+            snakemake.params.settings,
+            mode=snakemake.params.mode,
+            code=snakemake.params.code,
+            folds=snakemake.params.folds,
             seed=int(snakemake.wildcards.seed),
             fold=int(snakemake.wildcards.fold),
             entry=snakemake.config["datasets"][snakemake.params.settings["dataset"]],

@@ -76,6 +76,17 @@ def test_a_folders_name_is_never_missing(tmp_path):
     assert "pool" not in found.card["counts"]
 
 
+def test_a_folder_of_a_group_is_one_whatever_it_is_called(tmp_path):
+    for number, site in enumerate(("NA", "1", "1.0")):
+        for i in range(12):
+            path = tmp_path / site / "ab"[i % 2] / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encoded(pixels(100 * number + i)))
+    found = prepared(tmp_path, folders=["group", "label"])
+    assert sorted(found.frame["group"].unique()) == ["1", "1.0", "NA"]
+    assert (found.frame.groupby("group")["split"].nunique() == 1).all()
+
+
 def test_a_class_that_the_hub_names_is_never_missing(tmp_path):
     feature = {"_type": "ClassLabel", "names": ["none", "scratch"]}
     meta = {b"huggingface": json.dumps({"info": {"features": {"label": feature}}}).encode()}

@@ -80,6 +80,13 @@ def test_the_rule_and_the_labs_own_rule_give_the_same_table(first):
     assert tables[1]["distance"].notna().sum() == 4  # what lies beside the model was found
 
 
+@pytest.mark.parametrize("wildcard", ["plate", "dataset", "backbone"])
+def test_the_labs_own_rule_may_call_its_wildcard_anything(lab, wildcard):
+    (lab / TABLES[2]).unlink()
+    (lab / "Snakefile").write_text(LAB.replace("{dataset}", f"{{{wildcard}}}"))
+    assert set(graft(lab, None, "-n", TABLES[2], snakefile=lab / "Snakefile").jobs) == {"predict_files"}
+
+
 def test_data_may_be_made_by_another_rule(first):
     assert pd.read_csv(first / TABLES[1])["predicted"].notna().sum() == 4
 

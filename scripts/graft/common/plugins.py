@@ -22,6 +22,7 @@ FOLDERS = {
 def names(kind):
     """The plug-ins of a kind: dict, name -> the first line of its docstring ("" if there is none), sorted by name."""
     files = sorted((LIBRARY / FOLDERS[kind]).glob("[!_]*.py"))
+    files = [path for path in files if path.stem.isidentifier() and path.is_file()]  # no ._table.py, no table copy.py
     return {path.stem: (ast.get_docstring(_tree(path)) or "").split("\n")[0] for path in files}
 
 

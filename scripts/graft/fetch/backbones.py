@@ -5,7 +5,6 @@ from pathlib import Path
 
 from graft.common.outputs import sha256_of_file, write_bytes, write_json
 from graft.fetch import assets
-from graft.fetch.convert import convert
 
 
 def fetch_backbone(name, entry, output_dir, lock_path):
@@ -19,6 +18,8 @@ def fetch_backbone(name, entry, output_dir, lock_path):
             return
         want = assets.describe("backbone", name, entry, folder / "source", lock_path)
         known, files = assets.get(want, lock_path) if want.source else ({}, {})
+        from graft.fetch.convert import convert  # loads torch: what is wrong with the source is said before
+
         spec, weights, beside = convert(entry, Path(known.get("root", want.folder)))
         write_bytes(folder / "model.safetensors", weights)
         for path in beside:

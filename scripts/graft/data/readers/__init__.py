@@ -9,7 +9,9 @@ One file per reader, found by its name. Each has
 and where `reader: auto` could take it for another one
 
 * `prefer(likely, root) -> list`: of the names of readers that may be right those that are, as far as it can tell,
-* `TABLES`: the suffixes by which a file that `table` names is for it.
+* `TABLES`: the suffixes by which a file that `table` names is for it,
+
+and where groups and splits are names that somebody gave, as those of folders: `NAMES_ARE_GIVEN = True`; none is "missing".
 """
 
 import posixpath
@@ -102,9 +104,11 @@ def list_samples(entry, root):
     if not Path(root).is_dir():
         raise UserError("there is no such folder", str(root), hint="look at the data set's `source`")
     name = reader_of(entry, root)
-    listing = plugins.load("reader", name).list_samples(entry, root)
+    reader = plugins.load("reader", name)
+    listing = reader.list_samples(entry, root)
     notes, named = listing.facts.pop("notes", []), listing.facts.pop("named", [])
-    frame = _without_missing(listing.frame, entry["missing"], notes)
+    given = getattr(reader, "NAMES_ARE_GIVEN", False)
+    frame = listing.frame if given else _without_missing(listing.frame, entry["missing"], notes)
     return Listing(frame, {"reader": name, **listing.facts, "notes": notes, "named": named})
 
 

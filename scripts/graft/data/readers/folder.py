@@ -12,6 +12,8 @@ from graft.data.listing import companions
 from graft.data.listing.files import SUFFIXES_OF, is_wanted
 from graft.data.listing.rows import SPLIT_OF, listing, split_in, splits_named
 
+NAMES_ARE_GIVEN = True  # a folder called NA is a site, or a class
+
 
 def looks_right(root):
     """Whether a data root holds folders with files in them."""
