@@ -183,7 +183,9 @@ def device_of(wildcards):
     """The config's `device`, with what it says of the backbone of a rule's wildcards."""
     name = wildcards.get("backbone")
     if not name:
-        model = PLAN.models.get(wildcards.get("model") or settings_of_new(wildcards).get("model"))  # a lab's may be no model
+        model = PLAN.models.get(
+            wildcards.get("model") or settings_of_new(wildcards).get("model")
+        )  # a lab's may be no model
         name = model["backbone"] if model else None
     own = config["device"]["backbones"].get(name, {})
     return {**config["device"], **{key: value for key, value in own.items() if value is not None}}
