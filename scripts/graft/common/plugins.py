@@ -46,11 +46,11 @@ def load(kind, name):
 
 
 @cache
-def constant(kind, name, constant, default=None):
-    """The value of a literal at the top of a plug-in's file, which is not imported; `default` if it has none."""
+def constant(kind, name, key, default=None):
+    """The value of the literal `key` at the top of a plug-in's file, which is not imported; `default` if it has none."""
     path = LIBRARY / FOLDERS[kind] / f"{name}.py"
     for node in _tree(path).body if path.is_file() else ():
-        if isinstance(node, ast.Assign) and any(getattr(target, "id", None) == constant for target in node.targets):
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", None) == key for target in node.targets):
             return ast.literal_eval(node.value)
     return default
 
