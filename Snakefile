@@ -45,7 +45,7 @@ report: "rules/captions/workflow.rst"
 
 onstart:
     stop_if(machine.lacks_slurm(workflow.executor_plugin.name))
-    locks.note_holder()
+    run_lock.note_holder()
 
 
 onsuccess:

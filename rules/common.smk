@@ -23,7 +23,8 @@ elif not importlib.util.find_spec("graft"):
         "pip install 'graft @ git+https://github.com/OWNER/graft@TAG'"
     )
 
-from graft.common import codedigest, locks, machine, plugins
+from graft.common import codedigest, machine, plugins
+from graft.common import run_lock
 from graft import config as graft_config
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint, fingerprint_of_files
@@ -324,7 +325,7 @@ def say_results(results, benchmarks):
         print("", *(["Worth a look:", *(f"  {line}" for line in said)] if said else []), sep="\n")
         print("Look at this before anything is trained:", *pages, f"Then: make run{named}", sep="\n  ")
     elif "tune" in workflow.dag_settings.targets:
-        from graft.training import modes
+        from graft.training import numeric_modes
 
         print("", modes.proposal(sorted(Path(benchmarks, "tune").glob("*.json"))), sep="\n")
     elif words.exists():
@@ -333,13 +334,13 @@ def say_results(results, benchmarks):
 
 def say_reasons_last(snakemake_logs):
     """Print why jobs failed after all that Snakemake itself still has to say."""
-    from graft.common import reasons
+    from graft.common import failures
 
     atexit.register(print, "", reasons.reasons(snakemake_logs), sep="\n", file=sys.stderr)
 
 
 def say_lock_last(folder):
     """Print what to do about a lock of the run's folder after all that Snakemake itself has said about it."""
-    advice = locks.advice(f"make unlock{named_configs()}   (or: snakemake --unlock)", folder)
+    advice = run_lock.advice(f"make unlock{named_configs()}   (or: snakemake --unlock)", folder)
     if advice:
         print("", advice, sep="\n", file=sys.stderr)

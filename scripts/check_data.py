@@ -13,7 +13,7 @@ from graft.data.card import how_split, in_words
 from graft.data.readers import opener, root_of, settled
 from graft.data.samples import read_manifest
 from graft.data.survey.trouble import troubles
-from graft.evaluation.doubts import cut, nearer
+from graft.evaluation.caveats import cut, nearer
 from graft.report import data_figures, pages
 from graft.report.costs import estimate
 

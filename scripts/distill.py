@@ -13,7 +13,7 @@ from graft.heads.calibration import calibrated
 from graft.networks import network
 from graft.store.feature_files import features_of
 from graft.training import teacher
-from graft.training.runfiles import open_run, write_history
+from graft.training.rule_inputs import open_run, write_history
 from graft.training.runs import check_rows
 
 logger = logging.getLogger("graft")

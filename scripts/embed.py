@@ -8,7 +8,7 @@ from graft.common.device import choose_device
 from graft.common.job import gpus_of, job
 from graft.common.outputs import read_json, write_json
 from graft.embedding import features
-from graft.embedding.embeddings import open_embedding
+from graft.embedding.rule_inputs import open_embedding
 from graft.store.feature_files import write_features
 
 logger = logging.getLogger("graft")

@@ -6,7 +6,7 @@ from graft.common.device import choose_device, choose_precision
 from graft.common.job import gpus_of, job
 from graft.common.outputs import write_json
 from graft.embedding import features
-from graft.embedding.embeddings import open_embedding
+from graft.embedding.rule_inputs import open_embedding
 
 
 def main(embedding, item, mode, output, counts_log, gpus=0, threads=1):

@@ -5,7 +5,7 @@ from pathlib import Path
 from graft.common import plugins, ranks
 from graft.common.job import gpus_of, job
 from graft.common.outputs import write_torch
-from graft.training.runfiles import open_run, write_history
+from graft.training.rule_inputs import open_run, write_history
 from graft.training.runs import check_rows
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from graft.common import plugins, ranks
 from graft.common.job import gpus_of, job
 from graft.evaluation.held_out import write_held_out
-from graft.training.runfiles import open_run
+from graft.training.rule_inputs import open_run
 from graft.training.runs import HELD_OUT, check_rows
 
 

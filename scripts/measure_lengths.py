@@ -9,7 +9,7 @@ from graft.common.job import Progress, job
 from graft.common.outputs import read_json, write_json
 from graft.data.readers import opener
 from graft.data.samples import read_manifest
-from graft.embedding.inputs import TEXT_BLOCK, in_reading_order, open_source
+from graft.embedding.input_batches import TEXT_BLOCK, in_reading_order, open_source
 from graft.networks.backbones import longest_input, tokenizer
 
 logger = logging.getLogger("graft")

@@ -18,9 +18,9 @@ from graft.config.plan import known_backbones
 from graft.data.card import in_words
 from graft.data.splitting.splits import make_splits, strata
 from graft.data.survey import survey
-from graft.data.survey.looking import look
+from graft.data.survey.proposals import look
 from graft.data.survey.trouble import troubles
-from graft.evaluation.doubts import cut
+from graft.evaluation.caveats import cut
 
 HERE = Path(__file__).resolve().parents[1]
 TOKENS_PER_WORD, CHARACTERS_PER_TOKEN = 4 / 3, 5  # of English prose; make check counts

@@ -12,7 +12,7 @@ from graft.common.job import job
 from graft.common.outputs import read_json, write_csv
 from graft.evaluation.metrics import UNDEFINED
 from graft.evaluation.tables import METRIC_NAMES
-from graft.report.closing import RANKED_BY
+from graft.report.last_words import RANKED_BY
 from graft.report.plots import PALETTE, beside, draw, head, say_empty, shorten, thin
 
 STEPS = {  # what a model's time goes into -> colour

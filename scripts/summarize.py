@@ -9,11 +9,11 @@ import torch
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv, write_text
 from graft.data.samples import read_manifest
+from graft.evaluation.caveats import cut, nearer, worse_on_test
 from graft.evaluation.choosing import COLUMNS, Candidate, choose
-from graft.evaluation.doubts import cut, nearer, worse_on_test
 from graft.evaluation.metrics import headline
 from graft.evaluation.tables import read_predictions
-from graft.report import closing, index_page
+from graft.report import index_page, last_words
 
 IDENTITY = ("stage", "dataset", "target", "model", "backbone", "method", "seed")
 COSTS = ("ways", "shots", "parameters", "temperature")
@@ -58,7 +58,7 @@ def main(
     datasets, tasks : dict
         Name -> settings in the config, of the data sets and of the few-shot tasks.
     runs : list of dict
-        The jobs of each trained model; see closing.results.
+        The jobs of each trained model; see last_words.results.
     figures : dict, (model, seed) -> names of its figures' files
     output, index : paths of the table and of the page
     words : path of the run's last words; the folder of the jobs' benchmark files
@@ -75,9 +75,9 @@ def main(
         key: manifests[key[0]].card["classes"].get(key[1], {}).get("test") for key in choices if key[0] in manifests
     }
     doubts = [*doubts_of_models(choices, trained), *doubts_of_data(nearness, lengths, datasets)]
-    facts = closing.results(table, choices, counts, doubts, Path(words).parent, runs, quick)
+    facts = last_words.results(table, choices, counts, doubts, Path(words).parent, runs, quick)
     write_text(index, index_page.page(table, facts, figures, quick))
-    write_text(words, closing.block(facts, Path(output).parent, quick) + "\n")
+    write_text(words, last_words.block(facts, Path(output).parent, quick) + "\n")
 
 
 def table_of(rows, choices):

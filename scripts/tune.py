@@ -11,11 +11,11 @@ from graft.common.job import gpus_of, job
 from graft.common.outputs import write_json
 from graft.data.samples import read_manifest
 from graft.embedding import features
-from graft.embedding.inputs import open_inputs, open_source
+from graft.embedding.input_batches import open_inputs, open_source
 from graft.networks.cpu import kernels
 from graft.store import Store
-from graft.training.modes import propose
-from graft.training.speed import BATCH, FORWARDS, embedding_rate, spread, training_rate
+from graft.training.measured_speed import BATCH, FORWARDS, embedding_rate, spread, training_rate
+from graft.training.numeric_modes import propose
 
 logger = logging.getLogger("graft")
 LAYOUTS = ("channels_last", "contiguous")

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from graft.embedding import features
-from graft.embedding.inputs import open_inputs
+from graft.embedding.input_batches import open_inputs
 from graft.evaluation.predictions import teaching_logits
 from graft.heads.calibration import calibrated
 from graft.networks.augment import draw_views

@@ -27,12 +27,12 @@ from graft.common.fingerprint import root_of  # noqa: E402
 from graft.data.prepare import prepare  # noqa: E402
 from graft.data.readers import complete  # noqa: E402
 from graft.embedding import features  # noqa: E402
-from graft.embedding.inputs import open_source  # noqa: E402
+from graft.embedding.input_batches import open_source  # noqa: E402
 from graft.evaluation.intervals import mean_over_splits  # noqa: E402
 from graft.evaluation.metrics import classification_metrics  # noqa: E402
 from graft.heads import calibration, solvers  # noqa: E402
+from graft.heads.principal_axes import steadied  # noqa: E402
 from graft.heads.probe import solve_probe  # noqa: E402
-from graft.heads.rotation import steadied  # noqa: E402
 from graft.store import Store  # noqa: E402
 
 SEEDS = range(10)

@@ -11,7 +11,7 @@ from graft.data.prepare import prepare, write
 from graft.data.readers import complete
 from graft.data.samples import read_manifest
 from graft.embedding import features
-from graft.embedding.inputs import open_inputs, open_source
+from graft.embedding.input_batches import open_inputs, open_source
 from graft.store import Store
 from graft.store.feature_files import write_features
 from graft.training.runs import Run

@@ -21,7 +21,7 @@ from graft.common.outputs import write_json
 from graft.data.prepare import prepare
 from graft.data.readers import complete
 from graft.embedding import features
-from graft.embedding.inputs import open_source
+from graft.embedding.input_batches import open_source
 from graft.evaluation.metrics import auroc
 from graft.heads.probe import solve_probe
 from graft.networks import backbones

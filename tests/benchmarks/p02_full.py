@@ -18,7 +18,7 @@ from benchmarks.seed_loop import predict_vision, train_vision
 from benchmarks.trainers import trained
 from graft.common import plugins
 from graft.common.fingerprint import root_of
-from graft.embedding.inputs import open_inputs
+from graft.embedding.input_batches import open_inputs
 from graft.evaluation.metrics import auroc
 from graft.networks import backbones
 

@@ -12,7 +12,7 @@ from benchmarks.harness import Row, alternate
 from benchmarks.own_runs import Prepared, backbone, logits
 from benchmarks.trainers import classifier, dynamic_padding, padded_to, trained
 from graft.common import plugins
-from graft.embedding.inputs import open_inputs
+from graft.embedding.input_batches import open_inputs
 from graft.networks import backbones
 from graft.training.batches import shuffled_batches
 

@@ -13,7 +13,7 @@ from benchmarks.own_runs import backbone
 from graft.common.fingerprint import root_of
 from graft.data.prepare import prepare
 from graft.embedding import features
-from graft.embedding.inputs import open_source
+from graft.embedding.input_batches import open_source
 from graft.store import Store
 
 COLD, NEW, SIZE, REPEATS = 2000, 20, 160, 3

@@ -76,7 +76,7 @@ def measure(stage, modality, folder):
     from graft.data import prepare, readers  # noqa: F401  (what the stages import is not theirs)
     from graft.data.samples import read_manifest
     from graft.embedding import features
-    from graft.embedding.inputs import open_source
+    from graft.embedding.input_batches import open_source
     from graft.heads import probe  # noqa: F401
     from graft.networks import network  # noqa: F401
     from graft.store import Store

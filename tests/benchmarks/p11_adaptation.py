@@ -18,7 +18,7 @@ from graft.common.fingerprint import root_of
 from graft.data.prepare import prepare
 from graft.data.readers import complete
 from graft.embedding import features
-from graft.embedding.inputs import open_source
+from graft.embedding.input_batches import open_source
 from graft.evaluation.metrics import auroc
 from graft.heads.calibration import log_loss, probabilities
 from graft.heads.solvers import DEAD, L2S, fit_logistic

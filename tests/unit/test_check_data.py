@@ -13,7 +13,7 @@ from check_data import main
 from graft.common.outputs import read_json, write_json
 from graft.config import load, plan
 from graft.data.prepare import prepare, write
-from graft.evaluation.doubts import cut
+from graft.evaluation.caveats import cut
 from graft.networks.backbones import longest_input
 from graft.report.costs import estimate
 from graft.store import Store

@@ -8,8 +8,8 @@ import yaml
 
 from graft.config import load
 from graft.data.prepare import prepare
+from graft.data.survey.column_facts import describe
 from graft.data.survey.columns import guess_roles
-from graft.data.survey.looks import describe
 from new_config import main
 
 MEASURES = ["area", "perimeter", "excentricity", "solidity", "brightness", "texture"]

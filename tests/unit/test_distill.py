@@ -15,14 +15,14 @@ from graft.data.prepare import prepare, write
 from graft.data.readers import complete
 from graft.data.samples import read_manifest
 from graft.embedding import features
-from graft.embedding.inputs import open_source
+from graft.embedding.input_batches import open_source
 from graft.heads.probe import VALIDATION
 from graft.networks import backbones, network
 from graft.networks.augment import draw_views
 from graft.store import Store
 from graft.store.feature_files import write_features
 from graft.training import teacher
-from graft.training.runfiles import open_run
+from graft.training.rule_inputs import open_run
 from graft.training.runs import Run
 from graft.training.state import State
 from live_teacher import LiveTeacher

@@ -277,7 +277,7 @@ def test_the_hubs_image_processor_makes_the_same_input_of_what_is_stated(fit, dt
     """The hub resizes and then cuts: less than a pixel beside what graft does, and all values are those of the text."""
     from transformers import CLIPImageProcessor
 
-    from graft.embedding.inputs import ImageInputs, images
+    from graft.embedding.input_batches import ImageInputs, images
 
     transform = {**IMAGE, "size": 64, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.25, 0.3], "fit": fit}
     form = {"dtype": dtype, "range": ends, "channels": 3, "frames": "error"}

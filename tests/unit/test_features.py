@@ -14,7 +14,7 @@ from graft.common.outputs import sha256_of_file, write_json
 from graft.data.contents import digest_of_content
 from graft.data.readers import complete, list_samples
 from graft.embedding import features
-from graft.embedding.inputs import open_source
+from graft.embedding.input_batches import open_source
 from graft.networks.cpu import kernels
 from graft.store import Store
 from graft.store.feature_files import features_of, read_features, write_features

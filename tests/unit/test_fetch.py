@@ -26,7 +26,7 @@ import assets
 from graft.common.errors import UserError
 from graft.common.outputs import digest_of, read_json, sha256_of_file
 from graft.fetch import download as downloads
-from graft.fetch import lock
+from graft.fetch import lock_file
 from graft.fetch.backbones import fetch_backbone
 from graft.fetch.datasets import fetch_dataset
 from graft.fetch.download import download
@@ -454,7 +454,7 @@ def test_the_lock_file_is_the_same_in_whatever_order_assets_are_fetched(server, 
 def test_jobs_that_lock_their_assets_at_once_lose_none(tmp_path):
     def check(i):
         want = SimpleNamespace(kind="dataset", name=f"d{i}", source={}, asset=f"url {i}")
-        lock.check(tmp_path / "lock.json", want, {"a": digest_file(b"a")})
+        lock_file.check(tmp_path / "lock.json", want, {"a": digest_file(b"a")})
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(check, range(40)))
@@ -463,8 +463,8 @@ def test_jobs_that_lock_their_assets_at_once_lose_none(tmp_path):
 
 def test_other_patterns_of_a_known_asset_are_added_to_its_lock(tmp_path):
     want = SimpleNamespace(kind="dataset", name="d", source={}, asset="package x==1")
-    lock.check(tmp_path / "lock.json", want, {"a": "1" * 64})
-    lock.check(tmp_path / "lock.json", want, {"b": "2" * 64})
+    lock_file.check(tmp_path / "lock.json", want, {"a": "1" * 64})
+    lock_file.check(tmp_path / "lock.json", want, {"b": "2" * 64})
     assert read_json(tmp_path / "lock.json") == {"dataset d: package x==1": {"a": "1" * 64, "b": "2" * 64}}
 
 

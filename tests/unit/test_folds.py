@@ -15,11 +15,11 @@ from graft.data.prepare import prepare, write
 from graft.data.readers import complete
 from graft.data.samples import read_manifest
 from graft.embedding import features
-from graft.embedding.inputs import open_source
+from graft.embedding.input_batches import open_source
 from graft.evaluation.held_out import read_held_out, with_held_out
 from graft.store import Store
 from graft.store.feature_files import write_features
-from graft.training.runfiles import open_run
+from graft.training.rule_inputs import open_run
 from graft.training.runs import Run
 from graft.training.state import State
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from graft.common.errors import UserError
-from graft.heads import lbfgs, rotation, solvers
+from graft.heads import lbfgs, principal_axes, solvers
 
 
 def problem(rows, width, classes, seed=0):
@@ -82,7 +82,7 @@ def test_rows_in_blocks_give_the_same_head_as_rows_at_once(monkeypatch, weighted
     together = solvers.fit_logistic(features, labels, 3, [0.1, 1.0], sample_weight=weight)
     ridge = solvers.fit_ridge(features, labels)
     monkeypatch.setattr(lbfgs, "ROWS", 7)
-    for module in (solvers, rotation):
+    for module in (solvers, principal_axes):
         monkeypatch.setattr(module, "ROWS", 7)
     blocks = solvers.fit_logistic(features, labels, 3, [0.1, 1.0], sample_weight=weight)
     torch.testing.assert_close(together[0], blocks[0], atol=1e-4, rtol=0)

@@ -8,7 +8,7 @@ import pytest
 
 from graft.common.errors import UserError
 from graft.data.images import decode, image_format, pixel_range, read, to_input
-from graft.embedding.inputs import ImageInputs
+from graft.embedding.input_batches import ImageInputs
 from tiny_data import class_folders, encoded, npy, pixels, prepared, tiff
 
 SQUARE = {"size": 24, "fit": "squash", "crop": 1.0, "interpolation": "bicubic"}

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from graft.evaluation import predictions
-from graft.heads import calibration, rotation, solvers
+from graft.heads import calibration, principal_axes, solvers
 from graft.heads.probe import VALIDATION, solve_probe
 from graft.training.methods import linear
 from graft.training.runs import Run
@@ -259,7 +259,7 @@ def test_columns_are_divided_by_their_own_spread_and_that_of_the_median_column()
     features = (np.random.default_rng(0).normal(size=(50, 131)) * np.arange(131)).astype(np.float32)
     variance = features.astype(float).var(0)
     living = np.quantile(variance[variance > 0], 0.5, method="lower")  # the first column is constant
-    np.testing.assert_allclose(rotation.steadied(features), np.sqrt(variance + living), rtol=1e-9)
+    np.testing.assert_allclose(principal_axes.steadied(features), np.sqrt(variance + living), rtol=1e-9)
 
 
 @pytest.mark.parametrize("noise", [0, 1e-9])
@@ -293,7 +293,7 @@ def test_embeddings_have_one_unit_and_the_users_own_columns_have_theirs(library)
     run, kept = run_of(features, codes, splits, folds)
     run.backbone.spec["library"] = library
     linear.train(run)
-    unit = rotation.steadied(features[splits == "train"]) if library == "timm" else None
+    unit = principal_axes.steadied(features[splits == "train"]) if library == "timm" else None
     expected = solve(features, codes, splits, folds, dead=run.dead, unit=unit, refit=True)
     assert torch.equal(kept["weight"], expected["weight"]) and torch.equal(kept["bias"], expected["bias"])
 

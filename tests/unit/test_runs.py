@@ -17,7 +17,7 @@ from graft.common import job, ranks
 from graft.common.outputs import read_json, write_json
 from graft.data.readers import complete
 from graft.data.samples import read_manifest
-from graft.embedding.inputs import open_source, padded
+from graft.embedding.input_batches import open_source, padded
 from graft.networks import backbones
 from graft.networks.cpu import kernels
 from graft.store import Store

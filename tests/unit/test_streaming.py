@@ -18,8 +18,8 @@ from graft.common.outputs import sha256_of, write_json
 from graft.data import readers
 from graft.data.readers import arrays, table
 from graft.data.samples import Manifest
-from graft.embedding import features, inputs
-from graft.embedding.inputs import open_source
+from graft.embedding import features, input_batches
+from graft.embedding.input_batches import open_source
 from graft.evaluation import predictions
 from graft.store import Store, feature_files
 from graft.store.feature_files import blocks_of, features_of, write_features
@@ -130,7 +130,7 @@ def test_a_large_set_is_opened_forwarded_and_given_in_blocks(tmp_path, pictures,
     pixels, rows, source = pictures
     monkeypatch.setattr(features, "SHARD", 8)
     monkeypatch.setattr(features, "OPEN", 16)
-    monkeypatch.setattr(inputs, "DECODE_BLOCK", 4)
+    monkeypatch.setattr(input_batches, "DECODE_BLOCK", 4)
     opened, forwarded = [], []
     real_open, real_forward = features.open_inputs, features.forward
     monkeypatch.setattr(features, "open_inputs", lambda rows, *rest: opened.append(len(rows)) or real_open(rows, *rest))

@@ -18,7 +18,7 @@ from graft.data.prepare import prepare, write
 from graft.data.readers import complete
 from graft.data.samples import read_manifest
 from graft.embedding import features
-from graft.embedding.inputs import open_source
+from graft.embedding.input_batches import open_source
 from graft.networks import backbones
 from graft.networks.network import load
 from graft.store import Store

@@ -12,7 +12,7 @@ from graft.common.device import choose_precision
 from graft.common.errors import UserError
 from graft.common.job import Progress
 from graft.common.outputs import read_json
-from graft.embedding.inputs import Chosen, missing_rows, open_inputs, transform_key
+from graft.embedding.input_batches import Chosen, missing_rows, open_inputs, transform_key
 from graft.networks import backbones
 from graft.networks.cpu import kernels
 from graft.networks.network import from_dict
@@ -39,7 +39,7 @@ def embed_blocks(rows, source, backbone, store, precision="auto", device=None, t
     Parameters
     ----------
     rows : DataFrame with sample_id, path, row, content_sha256
-    source : SimpleNamespace with entry, root, card (see inputs.open_source)
+    source : SimpleNamespace with entry, root, card (see input_batches.open_source)
     backbone : SimpleNamespace with spec, folder, weights (digest) and network() -> Module
     store : Store
     precision : 'auto', 'fp32' or 'bf16'

@@ -12,7 +12,7 @@ from filelock import FileLock
 from graft.common import plugins
 from graft.common.errors import UserError
 from graft.common.outputs import digest_of, read_json, sha256_of_file
-from graft.fetch import lock
+from graft.fetch import lock_file
 
 logger = logging.getLogger("graft")
 DISK = {
@@ -31,7 +31,7 @@ def describe(kind, name, entry, folder, lock_path):
     if want.via:
         want.module = plugins.load("source", want.via)
         want.asset = want.module.asset(want)
-        want.pinned = lock.commit_of(lock_path, want)
+        want.pinned = lock_file.commit_of(lock_path, want)
     return want
 
 
@@ -42,7 +42,7 @@ def get(want, lock_path):
     known = want.module.fetch(want)
     files = known["files"] if "files" in known else digests(want.folder)
     try:
-        lock.check(lock_path, want, files | known.get("archives", {}), known.get("commit"))
+        lock_file.check(lock_path, want, files | known.get("archives", {}), known.get("commit"))
     finally:
         _remove_cache(want.cache)
     return known, files

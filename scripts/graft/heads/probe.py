@@ -8,7 +8,7 @@ import torch
 
 from graft.heads import solvers
 from graft.heads.calibration import fit_calibration, log_loss, log_shares
-from graft.heads.rotation import DEAD, rotate
+from graft.heads.principal_axes import DEAD, rotate
 
 logger = logging.getLogger("graft")
 
@@ -40,7 +40,7 @@ def solve_probe(features, codes, splits, folds, target, settings, dead=DEAD, uni
     folds : array of int, shape (n,); -1 where a row has none
     target : dict of labels.json
     settings : dict with l2 (candidates or None) and class_weights
-    dead : features whose spread is below this share of the widest count as constant (see rotation)
+    dead : features whose spread is below this share of the widest count as constant (see principal_axes)
     unit : Tensor, shape (width,), what standardises the features; by default their own spread
     refit : whether the head is fitted once more, with the L2 that was chosen, on train and validation rows
 

@@ -11,7 +11,7 @@ import torch
 from graft.common.errors import UserError
 from graft.heads import lbfgs
 from graft.heads.lbfgs import MEMORY, ROWS
-from graft.heads.rotation import DEAD, rotate
+from graft.heads.principal_axes import DEAD, rotate
 
 # Candidates for the L2 penalty: half decades. The loss is a mean over rows and the features are standardised, so
 # the useful range hardly depends on the size of the data or on the backbone (1e-5: almost free, 100: almost constant).

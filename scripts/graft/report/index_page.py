@@ -73,7 +73,7 @@ def page(table, facts, figures, quick):
     Parameters
     ----------
     table : DataFrame, summary.csv
-    facts : what closing.results gave
+    facts : what last_words.results gave
     figures : dict, (model, seed) -> names of its figures' files
     quick : bool, whether this is a quick look
     """

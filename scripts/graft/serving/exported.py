@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from graft.common.errors import UserError
 from graft.common.outputs import read_json
 from graft.networks.network import from_dict
-from graft.serving.given import given_files, given_texts, given_vectors
 from graft.serving.new_predictions import embed_taken, table_of
+from graft.serving.samples_in_memory import given_files, given_texts, given_vectors
 from graft.serving.trained_model import card_of
 
 ANSWERS = ("predicted", "confidence", "std")

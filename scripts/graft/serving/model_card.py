@@ -4,7 +4,7 @@ import re
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from graft.evaluation.doubts import worse_on_test
+from graft.evaluation.caveats import worse_on_test
 from graft.evaluation.tables import METRIC_NAMES, printable
 
 # As the hub spells licences; what is not among these is "other" with its name.

@@ -17,7 +17,7 @@ from graft.data.listing.rows import listed
 from graft.data.samples import Manifest
 from graft.data.survey.new_checks import check_new
 from graft.embedding import features
-from graft.embedding.inputs import open_inputs
+from graft.embedding.input_batches import open_inputs
 from graft.evaluation.predictions import predict
 from graft.networks.cpu import kernels
 from graft.serving.new_data import list_new

@@ -13,9 +13,9 @@ from graft.common import plugins, ranks
 from graft.common.errors import UserError
 from graft.data.samples import read_manifest
 from graft.embedding.features import first_of, forward
-from graft.embedding.inputs import Chosen, image_format, open_inputs, pinned
+from graft.embedding.input_batches import Chosen, image_format, open_inputs, pinned
 from graft.evaluation.metrics import auroc
-from graft.heads import rotation, solvers
+from graft.heads import principal_axes, solvers
 from graft.heads.calibration import fit_calibration, log_loss, log_shares, probabilities, residual_std
 from graft.heads.probe import solve_probe
 from graft.networks.augment import draw_views, view_seed
@@ -126,18 +126,18 @@ class Run:
 
     @property
     def dead(self):
-        """The share of the widest column's spread below which a column of the embeddings is constant (see rotation)."""
-        return 0.0 if self.backbone.spec["library"] == "vectors" else rotation.DEAD
+        """The share of the widest column's spread below which a column of the embeddings is constant (see principal_axes)."""
+        return 0.0 if self.backbone.spec["library"] == "vectors" else principal_axes.DEAD
 
     def probe(self, unit=None, refit=False):
         """Set the head to the linear probe on the stored embeddings; the history and the heads of the folds.
 
-        `unit`, a Tensor of shape (width,), standardises the embeddings; by default `rotation.steadied` does, and vectors'
+        `unit`, a Tensor of shape (width,), standardises the embeddings; by default `principal_axes.steadied` does, and vectors'
         own spread. With `refit` the head is fitted on validation rows, too: only for a method that ends here, since these
         rows then judge nothing that starts from it.
         """
         if unit is None and self.dead:  # columns of the user's own keep their own units
-            unit = rotation.steadied(self.embeddings[self.splits == "train"])
+            unit = principal_axes.steadied(self.embeddings[self.splits == "train"])
         solved = solve_probe(
             self.embeddings,
             self.codes,

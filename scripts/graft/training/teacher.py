@@ -6,7 +6,7 @@ import torch
 from graft.common.job import Progress
 from graft.common.outputs import digest_of
 from graft.embedding import features
-from graft.embedding.inputs import missing_rows, open_inputs, transform_key
+from graft.embedding.input_batches import missing_rows, open_inputs, transform_key
 from graft.evaluation.predictions import teaching_logits
 from graft.heads.calibration import calibrated
 from graft.networks.augment import draw_views, view_seed

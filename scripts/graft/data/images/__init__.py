@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from graft.common.errors import UserError
 from graft.data.images import pixel_range
-from graft.data.images.deep import Picture, channels_last, check_png, decode_deep, many_channels, of_array, short
+from graft.data.images.picture import Picture, channels_last, check_png, decode_deep, many_channels, of_array, short
 from graft.data.images.pillow import decode_with_pillow
 from graft.data.images.tiff import decode_tiff
 

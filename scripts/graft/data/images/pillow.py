@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageOps
 
-from graft.data.images.deep import decode_deep_png, of_array, oriented, refuse_bomb, refuse_frames
+from graft.data.images.picture import decode_deep_png, of_array, oriented, refuse_bomb, refuse_frames
 
 FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000", "AVIF")
 DEEP = ("F", "I", "I;16", "I;16L", "I;16B", "I;16N")  # modes of more than 8 bits, which convert() would cut

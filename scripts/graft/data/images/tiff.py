@@ -10,7 +10,7 @@ import tifffile
 from tifffile import COMPRESSION, PHOTOMETRIC
 
 from graft.common.errors import UserError
-from graft.data.images.deep import many_channels, of_array, oriented, refuse_bands, refuse_bomb, refuse_frames, short
+from graft.data.images.picture import many_channels, of_array, oriented, refuse_bands, refuse_bomb, refuse_frames, short
 
 GDAL_NODATA = 42113
 ALPHA = {1: "premultiplied", 2: "straight"}  # what the tag ExtraSamples calls alpha

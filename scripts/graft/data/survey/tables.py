@@ -14,8 +14,8 @@ from graft.data.listing.array_splits import split_and_rest
 from graft.data.listing.files import TEXT_SUFFIXES
 from graft.data.readers import arrays, complete, hub, table
 from graft.data.samples import COLUMNS
+from graft.data.survey.column_facts import describe
 from graft.data.survey.columns import guess_roles
-from graft.data.survey.looks import describe
 from graft.data.survey.words import split_of_name
 from graft.data.tables import columns
 

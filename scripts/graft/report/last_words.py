@@ -19,7 +19,7 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
     table : DataFrame, summary.csv
     choices : dict, (dataset, target) -> what choosing.choose gave; and (dataset, "few-shot") for few-shot tasks
     counts : dict, (dataset, target) -> class -> labelled test rows, or None for a value
-    doubts : list of (what, sentence), see graft.evaluation.doubts
+    doubts : list of (what, sentence), see graft.evaluation.caveats
     benchmarks : folder of the jobs' benchmark files
     runs : list of dict with "jobs": step -> benchmark files of one trained model, without their ending
     quick : bool, whether it was a quick look

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from graft.evaluation.doubts import cut, gap, nearer, worse_on_test
+from graft.evaluation.caveats import cut, gap, nearer, worse_on_test
 from graft.evaluation.metrics import wilson
 from graft.serving.model_card import body
 

@@ -4,8 +4,8 @@ import math
 
 import pandas as pd
 
-from graft.common.reasons import reasons
-from graft.report.closing import block, how_chosen, results
+from graft.common.failures import reasons
+from graft.report.last_words import block, how_chosen, results
 
 SNAKEMAKE = """
 [Tue Nov 24 00:18:33 2026]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from graft.data.samples import read_manifest
 from graft.embedding import features
-from graft.embedding.inputs import open_source
+from graft.embedding.input_batches import open_source
 from graft.networks import network
 from graft.store import Store
 

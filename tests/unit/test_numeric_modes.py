@@ -1,7 +1,7 @@
 """`make tune`: what is proposed is faster than the default rule's choice, and close to float32."""
 
 from graft.common.outputs import write_json
-from graft.training.modes import proposal, propose
+from graft.training.numeric_modes import proposal, propose
 
 DEFAULT = {"precision": "bf16", "layout": "channels_last"}
 

@@ -9,7 +9,7 @@ from graft.common.device import choose_device, choose_precision
 from graft.common.outputs import digest_of, sha256_of_file, write_csv
 from graft.data.samples import read_manifest
 from graft.embedding import features
-from graft.embedding.inputs import open_source
+from graft.embedding.input_batches import open_source
 from graft.store import Store
 from graft.training.runs import Run
 from graft.training.state import State
