@@ -1,10 +1,9 @@
 """Distil a trained teacher into a student backbone: the student learns the teacher's probabilities and the labels."""
 
 import logging
-from functools import partial
 from pathlib import Path
 
-from graft.common import ranks
+from graft.common import plugins, ranks
 from graft.common.errors import UserError
 from graft.common.job import gpus_of, job
 from graft.common.outputs import write_json, write_torch
@@ -13,57 +12,61 @@ from graft.heads.calibration import calibrated
 from graft.networks import network
 from graft.store.feature_files import features_of
 from graft.training import teacher
-from graft.training.rule_inputs import open_run, write_history
-from graft.training.runs import check_rows
+from graft.training.model_file import content_of
+from graft.training.rule_inputs import open_trainer, write_history
 
 logger = logging.getLogger("graft")
 
 
-def main(run, content, features, folder, output_model, output_history, counts):
-    """Train the student of `run`.
+def main(trainer, content, features, folder, output_model, output_history, counts):
+    """Train the student.
 
     Parameters
     ----------
+    trainer : Trainer of the student
     content : the teacher, what network.load returned
     features, folder : path of the teacher's embeddings, folder of its backbone
     counts : path of a JSON file: the teacher's "forwards", and its answers "stored" already
     """
-    check_rows(run.rows, run.settings["name"])
-    known = content["targets"][run.settings["target"]]["classes"]
-    if known != run.target["classes"]:
+    data, settings = trainer.data, trainer.settings
+    data.check()
+    known = content["targets"][settings["target"]]["classes"]
+    if known != data.target["classes"]:
         raise UserError(
-            f"the teacher's classes {known} are not the data set's {run.target['classes']}", where=run.settings["name"]
+            f"the teacher's classes {known} are not the data set's {data.target['classes']}", where=settings["name"]
         )
     with ranks.first_alone():
-        read, done = answers(run, content, features, folder)
+        read, done = answers(trainer, content, features, folder)
     logger.info("teacher: %d forwarded, %d in the store", done["forwards"], done["stored"])
-    run.teacher = teacher.StoredTeacher(read, run.device)
-    history, _ = run.probe()
-    history += run.fit(objective=run.settings["method"])
-    student = run.finished({})
+    loss = plugins.load("objective", settings["method"]).loss
+    trained = trainer.fit(trainer.probe(), loss, teacher.StoredTeacher(read, trainer.device))
+    student = content_of(trainer, trained)
     if ranks.is_first():
         write_torch(output_model, student)
-        write_history(output_history, history)
+        write_history(output_history, trained.history)
         write_json(counts, done)
-        run.state.clear()
+        trainer.states.clear()
 
 
-def answers(run, content, features, folder):
+def answers(trainer, content, features, folder):
     """A function that reads the teacher's logits of the train rows for a view seed, once all are there; and the counts.
 
     Without augmentation they follow from the teacher's embeddings.
     """
-    rows, counts = run.rows[run.splits == "train"], {"forwards": 0, "padded_tokens": 0}
-    if run.settings["augment"] == "none":
-        logits = predictions.teaching_logits(content, run.settings["target"], features_of(rows, features))
-        logits = calibrated(logits, content["targets"][run.settings["target"]])
+    data, settings = trainer.data, trainer.settings
+    rows = data.rows.iloc[data.places("train")]
+    if settings["augment"] == "none":
+        logits = predictions.teaching_logits(content, settings["target"], features_of(rows, features))
+        logits = calibrated(logits, content["targets"][settings["target"]])
         return lambda seed: logits, {"forwards": 0, "stored": len(rows)}
-    read = partial(teacher.view_logits, run, content, folder, counts=counts)
-    seeds = teacher.view_seeds(run.settings, run.seed)
-    for seed in seeds:
-        read(seed)
+
+    def view_logits(seed):
+        return teacher.view_logits(trainer, content, folder, seed)
+
+    seeds = teacher.view_seeds(settings, trainer.seed)
+    forwards = sum(view_logits(seed)[1] for seed in seeds)
     views = len(seeds) * rows["content_sha256"].nunique()
-    return read, {"forwards": counts["forwards"], "stored": views - counts["forwards"]}
+    return lambda seed: view_logits(seed)[0], {"forwards": forwards, "stored": views - forwards}
 
 
 if "snakemake" in globals() and ranks.wanted(snakemake.resources.get("gpu", 0)):
@@ -71,12 +74,10 @@ if "snakemake" in globals() and ranks.wanted(snakemake.resources.get("gpu", 0)):
 elif "snakemake" in globals():
     gpus = gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"])
     with job(snakemake.log[0], snakemake.threads, gpus):
-        run = open_run(
+        trainer = open_trainer(
             dict(snakemake.input.items()),
+            dict(snakemake.params.items()),
             Path(snakemake.output.model).parent / ".state",
-            snakemake.params.settings,
-            mode=snakemake.params.mode,
-            code=snakemake.params.code,
             seed=int(snakemake.wildcards.seed),
             entry=snakemake.config["datasets"][snakemake.params.settings["dataset"]],
             store=snakemake.config["store"],
@@ -84,7 +85,7 @@ elif "snakemake" in globals():
             threads=snakemake.threads,
         )
         main(
-            run=run,
+            trainer,
             content=network.load(snakemake.input.teacher),
             features=snakemake.input.teacher_features,
             folder=Path(snakemake.input.teacher_backbone).parent,

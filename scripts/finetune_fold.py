@@ -5,18 +5,19 @@ from pathlib import Path
 from graft.common import plugins, ranks
 from graft.common.job import gpus_of, job
 from graft.evaluation.held_out import write_held_out
-from graft.training.rule_inputs import open_run
-from graft.training.runs import HELD_OUT, check_rows
+from graft.training.model_file import held_out
+from graft.training.rule_inputs import open_trainer
 
 
-def main(run, output):
-    """Train `run`, which holds one fold out, by its method; write the outputs for that fold, then forget the state."""
-    check_rows(run.rows[run.splits != HELD_OUT], run.settings["name"])
-    plugins.load("method", run.settings["method"]).train(run)
-    held_out = run.held_out()
+def main(trainer, output):
+    """Train on all but the fold that the trainer's data hold out; write the outputs for it, then forget the state."""
+    data = trainer.data
+    data.check()
+    trained = plugins.load("method", trainer.settings["method"]).train(trainer)
+    ids, outputs = held_out(trainer, trained)
     if ranks.is_first():
-        write_held_out(output, *held_out, run.fold, run.target)
-        run.state.clear()
+        write_held_out(output, ids, outputs, data.fold, data.target)
+        trainer.states.clear()
 
 
 if "snakemake" in globals() and ranks.wanted(snakemake.resources.get("gpu", 0)):
@@ -24,13 +25,10 @@ if "snakemake" in globals() and ranks.wanted(snakemake.resources.get("gpu", 0)):
 elif "snakemake" in globals():
     gpus = gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"])
     with job(snakemake.log[0], snakemake.threads, gpus):
-        run = open_run(
+        trainer = open_trainer(
             dict(snakemake.input.items()),
+            dict(snakemake.params.items()),
             Path(snakemake.output.held_out).parent / ".state",
-            snakemake.params.settings,
-            mode=snakemake.params.mode,
-            code=snakemake.params.code,
-            folds=snakemake.params.folds,
             seed=int(snakemake.wildcards.seed),
             fold=int(snakemake.wildcards.fold),
             entry=snakemake.config["datasets"][snakemake.params.settings["dataset"]],
@@ -38,4 +36,4 @@ elif "snakemake" in globals():
             gpus=gpus,
             threads=snakemake.threads,
         )
-        main(run, snakemake.output.held_out)
+        main(trainer, snakemake.output.held_out)

@@ -48,8 +48,8 @@ def measure(rows, source, backbone, device, precision, threads):
     (per sample, in the store), tokens (per sample, texts only)
     """
     with tempfile.TemporaryDirectory() as folder:  # not the user's store: what is measured must be done anew each time
-        counts, start = {}, time.perf_counter()
-        inputs = open_inputs(rows, source, backbone, Store(folder), counts, threads)
+        start = time.perf_counter()
+        inputs = open_inputs(rows, source, backbone, Store(folder), threads)
         decoding = time.perf_counter() - start
         network = kernels.place(backbone.network().eval(), device)
         few = range(min(BATCH, len(rows)))
@@ -61,7 +61,7 @@ def measure(rows, source, backbone, device, precision, threads):
             "width": backbone.spec["width"],
             "bytes_decoded": Store(folder).size() / len(rows),
         }
-    return facts | ({"tokens": counts["tokens"] / len(rows)} if "tokens" in counts else {})
+    return facts | ({"tokens": inputs.counts["tokens"] / len(rows)} if "tokens" in inputs.counts else {})
 
 
 if "snakemake" in globals():

@@ -28,7 +28,7 @@ def main(samples, dataset, entry, folder, output, gpus=0, threads=1):
     backbone, device = features.pretrained(folder, manifest.card), choose_device(gpus)
     rows = spread(manifest.frame.drop_duplicates("content_sha256"), FORWARDS)
     with tempfile.TemporaryDirectory() as store:
-        inputs = open_inputs(rows, source, backbone, Store(store), {}, threads)
+        inputs = open_inputs(rows, source, backbone, Store(store), threads)
         modes = measure(backbone, inputs, device)
     default = {"precision": choose_precision("auto", device), "layout": "channels_last"}
     found = {"device": device.type, "threads": threads, "modes": modes, "default": default}
@@ -42,8 +42,7 @@ def measure(backbone, inputs, device):
     for precision in precisions(device):
         for layout in LAYOUTS if backbone.spec["modality"] == "image" else LAYOUTS[:1]:
             network = kernels.place(backbone.network().eval(), device, layout)
-            counts = {"forwards": 0, "padded_tokens": 0}
-            found = features.forward(network, inputs, device, precision, counts)
+            found, _ = features.forward(network, inputs, device, precision)
             exact = found if exact is None else exact
             batch = inputs.prepare(inputs.batch(few), device)
             modes.append(

@@ -14,22 +14,23 @@ from graft.networks.cpu import kernels
 class LiveTeacher:
     """Stands in for graft.training.teacher.StoredTeacher; `forwards` counts the samples that it looked at."""
 
-    def __init__(self, run, content, folder):
-        self.run, self.content, self.forwards = run, content, 0
-        rows, backbone = run.rows[run.splits == "train"], features.trained(content, folder)
+    def __init__(self, student, content, folder):
+        self.student, self.content, self.forwards = student, content, 0
+        data, device = student.data, student.device
+        rows, backbone = data.rows.iloc[data.places("train")], features.trained(content, folder)
         self.contents = rows["content_sha256"].to_numpy(dtype=object)
-        self.inputs = open_inputs(rows, run.source, backbone, run.store, {}, run.threads)
-        self.network = kernels.place(backbone.network().eval(), run.device)
-        example = features.first_of(self.inputs.prepare(self.inputs.batch([0]), run.device))
-        self.running = kernels.inference(self.network, example, run.device, run.precision)
+        self.inputs = open_inputs(rows, data.source, backbone, data.store, data.threads)
+        self.network = kernels.place(backbone.network().eval(), device)
+        example = features.first_of(self.inputs.prepare(self.inputs.batch([0]), device))
+        self.running = kernels.inference(self.network, example, device, student.precision)
 
     @torch.inference_mode()
     def logits(self, indices, seed):
-        views = draw_views(self.run.settings["augment"], self.contents[indices], seed)
-        inputs = self.inputs.prepare(self.inputs.batch(indices), self.run.device, views)
+        views = draw_views(self.student.settings["augment"], self.contents[indices], seed)
+        inputs = self.inputs.prepare(self.inputs.batch(indices), self.student.device, views)
         with self.running():
             embeddings = self.network(inputs)
         self.forwards += len(indices)
-        target = self.run.settings["target"]
+        target = self.student.settings["target"]
         logits = teaching_logits(self.content, target, embeddings.float().cpu().numpy()).astype(np.float32)
-        return torch.from_numpy(calibrated(logits, self.content["targets"][target])).float().to(self.run.device)
+        return torch.from_numpy(calibrated(logits, self.content["targets"][target])).float().to(self.student.device)

@@ -12,7 +12,7 @@ from graft.embedding import features
 from graft.networks import backbones, network
 from graft.store import Store
 from graft.store.feature_files import write_features
-from graft.training.runs import meaning_of
+from graft.training.model_file import meaning_of
 from tiny_data import THREE_WAY
 
 MODEL = "cells.tiny.full"

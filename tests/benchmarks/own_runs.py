@@ -1,4 +1,4 @@
-"""graft's own side of the training rows: a prepared data set, and a run as scripts/finetune.py gets it."""
+"""graft's own side of the training rows: a prepared data set, and a trainer as scripts/finetune.py gets it."""
 
 import torch
 
@@ -14,8 +14,9 @@ from graft.embedding import features
 from graft.embedding.input_batches import open_inputs, open_source
 from graft.store import Store
 from graft.store.feature_files import write_features
-from graft.training.runs import Run
-from graft.training.state import State
+from graft.training.data import TrainingData
+from graft.training.state import StateFiles
+from graft.training.trainer import Trainer
 
 UNREAD = {"source": {"path": "unread"}}  # the config's check wants one; the backbone itself comes with the run
 CPU = torch.device("cpu")
@@ -48,8 +49,8 @@ class Prepared:
         write_features(path, rows, embeddings)
         return path
 
-    def run(self, backbone, method, precision="auto", **settings):
-        """A fine-tuning run with the config's defaults and `settings` over them."""
+    def trainer(self, backbone, method, precision="auto", **settings):
+        """A trainer with the config's defaults and `settings` over them."""
         model = {"dataset": "d", "backbone": "b", "method": method, **settings}
         config = graft_config.load(
             {
@@ -59,23 +60,12 @@ class Prepared:
             }
         )
         (planned,) = graft_config.plan(config).models.values()
-        return self.open_run(planned, backbone, precision=precision)
+        return self.open_trainer(planned, backbone, precision=precision)
 
-    def open_run(self, settings, backbone, embeddings=None, precision="auto"):
-        """The run of a planned model; `embeddings` is a file that `embed` wrote."""
-        return Run(
-            settings=settings,
-            seed=0,
-            samples=self.samples,
-            features=embeddings,
-            source=self.source,
-            backbone=backbone,
-            store=self.store,
-            state=State(self.work / "state", "bench"),
-            device=CPU,
-            precision=choose_precision(precision, CPU),
-            threads=THREADS,
-        )
+    def open_trainer(self, settings, backbone, embeddings=None, precision="auto"):
+        """The trainer of a planned model; `embeddings` is a file that `embed` wrote."""
+        data = TrainingData(settings, self.samples, self.source, backbone, self.store, THREADS, embeddings)
+        return Trainer(data, 0, StateFiles(self.work / "state", "bench"), CPU, choose_precision(precision, CPU))
 
 
 def backbone(name, card, **preprocessing):
@@ -95,11 +85,11 @@ OUTPUTS = {
 
 
 @torch.inference_mode()
-def logits(run, split):
-    """A trained run's outputs for a split, Tensor of shape (n, classes)."""
-    rows = read_manifest(run.samples).frame
+def logits(trainer, trained, split):
+    """A trained network's outputs for a split, Tensor of shape (n, classes)."""
+    data, network = trainer.data, trained.network
+    rows = read_manifest(data.samples).frame
     rows = rows[rows["split"] == split].reset_index(drop=True)
-    inputs = open_inputs(rows, run.source, run.backbone, run.store, {}, THREADS)
-    counts = {"forwards": 0, "padded_tokens": 0}
-    embeddings = features.forward(run.network.backbone, inputs, run.device, run.precision, counts)
-    return run.network.heads[run.settings["target"]](torch.from_numpy(embeddings))
+    inputs = open_inputs(rows, data.source, data.backbone, data.store, THREADS)
+    embeddings, _ = features.forward(network.backbone, inputs, trainer.device, trainer.precision)
+    return network.heads[trainer.settings["target"]](torch.from_numpy(embeddings))

@@ -41,10 +41,10 @@ def _rows(work):
     results = {}
 
     def ours():
-        run = data.run(lite0, "full", **settings)
-        plugins.load("method", "full").train(run)
-        run.state.clear()
-        results["ours"] = _auroc(logits(run, "test"), data.codes("test"))
+        trainer = data.trainer(lite0, "full", **settings)
+        trained = plugins.load("method", "full").train(trainer)
+        trainer.states.clear()
+        results["ours"] = _auroc(logits(trainer, trained, "test"), data.codes("test"))
 
     def seed():
         model = classifier()
@@ -156,7 +156,7 @@ def _stack(items):
 
 def _pixels(data, lite0, split):
     """A split's images as the network takes them, and its labels, in memory."""
-    inputs = open_inputs(data.rows(split), data.source, lite0, data.store, {}, 2)
+    inputs = open_inputs(data.rows(split), data.source, lite0, data.store, 2)
     pixels = inputs.prepare(inputs.batch(np.arange(len(inputs.lengths))), torch.device("cpu"))
     return TensorDataset(pixels.contiguous(), torch.from_numpy(data.codes(split)))
 

@@ -50,10 +50,10 @@ def _rows(work):
     models = {}
 
     def ours():
-        run = data.run(minilm, "full", **settings)
-        plugins.load("method", "full").train(run)
-        run.state.clear()
-        models["ours"] = run
+        own = data.trainer(minilm, "full", **settings)
+        trained = plugins.load("method", "full").train(own)
+        own.states.clear()
+        models["ours"] = own, trained
 
     def trainer(name, collator, options=None, **settings):
         def train():
@@ -89,30 +89,30 @@ def _rows(work):
             other_s,
             ("at least", least),
             quality={
-                "ours": f"{rates[0]}, padding {1 - real / _padded(models['ours']):.1%}, "
-                f"accuracy {_accuracy_of_ours(models['ours']):.3f}",
+                "ours": f"{rates[0]}, padding {1 - real / _padded(*models['ours']):.1%}, "
+                f"accuracy {_accuracy_of_ours(data, *models['ours']):.3f}",
                 "other": f"{rates[1]}, accuracy {_accuracy(models[name], texts['test'], words):.3f}",
             },
-            counts={"tokens": real, "padded": _padded(models["ours"])},
+            counts={"tokens": real, "padded": _padded(*models["ours"])},
         )
 
 
 def _tokens(data, minilm, split):
     """A split as the list of dicts that Trainer takes; the same ids as ours."""
-    inputs = open_inputs(data.rows(split), data.source, minilm, data.store, {})
+    inputs = open_inputs(data.rows(split), data.source, minilm, data.store)
     ids = [inputs.batch(np.array([i]))["input_ids"][0].tolist() for i in range(len(inputs.lengths))]
     return [{"input_ids": one, "label": int(code)} for one, code in zip(ids, data.codes(split), strict=True)]
 
 
-def _padded(run):
+def _padded(trainer, _):
     """Tokens that an epoch of ours forwards in training, padding included."""
-    lengths = run.inputs.lengths[run.splits[run.splits != "test"] == "train"]
+    lengths = trainer.data.inputs.lengths[trainer.data.places("train")]
     return int(sum(lengths[batch].max() * len(batch) for (batch,) in shuffled_batches(lengths, BATCH, 0)(0)))
 
 
-def _accuracy_of_ours(run):
-    found = logits(run, "test").argmax(1).numpy()
-    return float((found == run.codes[run.splits == "test"]).mean())
+def _accuracy_of_ours(data, trainer, trained):
+    found = logits(trainer, trained, "test").argmax(1).numpy()
+    return float((found == data.codes("test")).mean())
 
 
 @torch.inference_mode()

@@ -1,8 +1,8 @@
 """P5: one epoch of distillation with augmentation, the teacher's answers stored, against the student alone."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from benchmarks.harness import Row, alternate
 from benchmarks.own_runs import Prepared, backbone
 from distill import answers
 from graft import config as graft_config
+from graft.training import losses
+from graft.training.model_file import content_of
 from graft.training.objectives import kd
 from graft.training.teacher import StoredTeacher
 from live_teacher import LiveTeacher
@@ -34,33 +36,32 @@ class Lab:
         self.data = Prepared("cells", {**ENTRY, "limit": COUNT}, assets.dataset("elpv"), work)
         card, self.models = self.data.manifest.card, graft_config.plan(graft_config.load(CONFIG)).models
         self.large, self.small = backbone("effnet-lite2", card), backbone("effnet-lite0", card, size=SIZE)
-        teacher = self.data.open_run(self.models["solar.large.linear"], self.large, self.data.embed(self.large))
-        teacher.frozen = True
-        teacher.probe()
-        self.teacher, self.embeddings = teacher.finished({}), self.data.embed(self.small)
+        teacher = self.data.open_trainer(self.models["solar.large.linear"], self.large, self.data.embed(self.large))
+        teacher = replace(teacher, frozen=True)
+        self.teacher, self.embeddings = content_of(teacher, teacher.probe()), self.data.embed(self.small)
 
     def student(self):
         """A student that is ready to be trained."""
-        run = self.data.open_run(self.models["small.small.kd"], self.small, self.embeddings)
-        run.probe()
-        len(run.inputs.lengths)  # opened before the clock starts
-        return run
+        return self.data.open_trainer(self.models["small.small.kd"], self.small, self.embeddings)
+
+    def students(self, count):
+        """Students and the heads that they start from, with their inputs open before the clock starts."""
+        made = [self.student() for _ in range(count)]
+        return iter([(student, student.probe(), student.data.inputs)[:2] for student in made])
 
 
-def epochs(students, objective, teacher_of=lambda run: None):
+def epochs(students, loss, teacher_of=lambda student: None):
     """A function that trains the next student for an epoch; the losses of its steps, and of validation at the end."""
 
     def epoch():
-        run, seen, loss = next(students), [], kd.loss
-        run.teacher = teacher_of(run)
+        (student, start), seen = next(students), []
 
         def recorded(*arguments):
             seen.append(loss(*arguments))
             return seen[-1]
 
-        with patch.object(kd, "loss", recorded):
-            history = run.fit(objective=objective)
-        run.state.clear()
+        history = student.fit(start, recorded, teacher_of(student)).history
+        student.states.clear()
         return np.array([float(value.detach()) for value in seen]), history[-1]["val_auroc"]
 
     return epoch
@@ -74,10 +75,11 @@ def run():
 def _rows(lab):
     read, counts = answers(lab.student(), lab.teacher, None, lab.large.folder)
     live = LiveTeacher(lab.student(), lab.teacher, lab.large.folder)
-    students = iter([lab.student() for _ in range(2 * REPEATS + 6)])
-    stored = epochs(students, "kd", lambda run: StoredTeacher(read, run.device))
-    stored_s, alone_s, (ours, auroc), (_, alone) = alternate(stored, epochs(students, None), REPEATS)
-    again_s, live_s, _, (theirs, asked) = alternate(stored, epochs(students, "kd", lambda run: live), 2, warm=False)
+    students = lab.students(2 * REPEATS + 6)
+    stored = epochs(students, kd.loss, lambda student: StoredTeacher(read, student.device))
+    alone = epochs(students, losses.cross_entropy)
+    stored_s, alone_s, (ours, auroc), (_, alone) = alternate(stored, alone, REPEATS)
+    again_s, live_s, _, (theirs, asked) = alternate(stored, epochs(students, kd.loss, lambda _: live), 2, warm=False)
     what = f"one epoch of distillation with augmentation, Lite2 at 260 px to Lite0 at {SIZE} px, answers stored"
     far = float(np.abs(ours - theirs).max())
     done = {"steps": len(ours), "teacher forwards": 0, "forwards before": counts["forwards"]}

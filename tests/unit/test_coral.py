@@ -11,8 +11,9 @@ from sklearn.preprocessing import StandardScaler
 
 from graft.common.errors import UserError
 from graft.heads import solvers
+from graft.training.data import TrainingData
 from graft.training.methods import coral, linear
-from graft.training.runs import Run
+from graft.training.trainer import Trainer
 
 WIDTH = 6
 
@@ -30,39 +31,29 @@ def domains(rows=400, pool=300, seed=0):
 
 
 def run_of(features, labels, pool, kind="classification"):
-    """A run on embeddings that lie ready: 3 of 4 rows are of train, in two folds, the others of validation."""
-    kept, rows = {}, len(features)
-    run = Run(
-        settings={"name": "solar.tiny.coral", "target": "y", "l2": None, "class_weights": "none"},
-        seed=0,
-        samples=None,
-        features=None,
-        source=None,
-        backbone=SimpleNamespace(spec={"library": "vectors"}),
-        store=None,
-        state=None,
-        device=torch.device("cpu"),
-        precision="fp32",
-        threads=1,
-        pool=None if pool is None else "pool.parquet",
-    )
+    """A trainer on embeddings that lie ready: 3 of 4 rows are of train, in two folds, the others of validation."""
+    kept, rows, heads = {}, len(features), {}
+    settings = {"name": "solar.tiny.coral", "target": "y", "l2": None, "class_weights": "none"}
+    backbone, path = SimpleNamespace(spec={"library": "vectors"}), None if pool is None else "pool.parquet"
+    data = TrainingData(settings, None, None, backbone, None, pool=path)
+    trainer = Trainer(data, 0, None, torch.device("cpu"), "fp32", frozen=True)
 
     def set_head(target, weight, bias):
         kept.update(weight=weight, bias=bias)
-        run.network.heads[target] = SimpleNamespace(weight=torch.as_tensor(weight), bias=torch.as_tensor(bias))
+        heads[target] = SimpleNamespace(weight=torch.as_tensor(weight), bias=torch.as_tensor(bias))
 
     splits = np.where(np.arange(rows) % 4 < 3, "train", "validation").astype(object)
     folds = np.where(splits == "train", np.arange(rows) % 2, -1)
-    vars(run).update(
+    vars(data).update(
         manifest=SimpleNamespace(targets={"y": {"kind": kind, "classes": ["a", "b"]}}),
         rows=pd.DataFrame({"fold": folds}),
         splits=splits,
         codes=labels,
         embeddings=features.copy(),
         pool_embeddings=pool,
-        network=SimpleNamespace(set_head=set_head, heads={}),
     )
-    return run, kept
+    trainer.untrained = lambda: SimpleNamespace(set_head=set_head, heads=heads)
+    return trainer, kept
 
 
 def accuracy(head, features, labels):
@@ -142,34 +133,39 @@ def test_coral_predicts_another_instruments_rows_better_than_linear():
 def test_heads_of_the_folds_predict_the_train_rows_as_they_are():
     source, labels, target, _ = domains()
     run, head = run_of(source, labels, target)
-    _, folds = coral.train(run)
-    moved = aligned(source[run.splits == "train"], target)
+    folds, train = coral.train(run).fold_heads, run.data.splits == "train"
+    moved, numbers = aligned(source[train], target), run.data.rows["fold"].to_numpy()
     for fold in range(2):
         one = {key: value[1 + fold].numpy() for key, value in folds["y"].items()}
-        rows = run.rows["fold"].to_numpy() == fold
+        rows = numbers == fold
         assert accuracy(one, source[rows], labels[rows]) > 0.85
-        whole = moved[(run.rows["fold"] == fold)[run.splits == "train"]] @ np.asarray(head["weight"]).T
+        whole = moved[rows[train]] @ np.asarray(head["weight"]).T
         assert np.corrcoef((source[rows] @ one["weight"].T)[:, 0], whole[:, 0])[0, 1] > 0.98
 
 
-def test_validation_rows_are_aligned_for_the_temperature_and_test_rows_are_left_alone():
+def test_validation_rows_are_aligned_for_the_temperature_and_the_stored_embeddings_are_left_alone():
     source, labels, target, _ = domains()
-    run, _ = run_of(source, labels, target)
-    run.splits[::8] = "test"
-    coral.train(run)
-    np.testing.assert_array_equal(run.embeddings[::8], source[::8])
-    validation = run.embeddings[run.splits == "validation"]
-    np.testing.assert_allclose(validation.mean(0), target.mean(0), atol=0.2 * target.std(0).max())
+    run, head = run_of(source, labels, target)
+    unseen = coral.train(run).unseen
+    np.testing.assert_array_equal(run.data.embeddings, source)
+    train, validation = (run.data.places(split) for split in ("train", "validation"))
+    matrix, shift, _ = coral.align(torch.from_numpy(source[train]), torch.from_numpy(target), 0.0)
+    moved = coral.moved(torch.from_numpy(source[validation]), matrix, shift).numpy()
+    np.testing.assert_allclose(moved.mean(0), target.mean(0), atol=0.2 * target.std(0).max())
+    expected = moved @ np.asarray(head["weight"]).T + np.asarray(head["bias"])
+    np.testing.assert_allclose(unseen[validation], expected, atol=1e-4)
 
 
 def test_a_number_is_predicted_on_aligned_rows_too():
     source, _, target, _ = domains()
     values = source[:, 0].astype(np.float64) / 3
     run, head = run_of(source, values, target, "regression")
-    history, folds = coral.train(run)
-    predicted = run.embeddings.astype(np.float64) @ np.asarray(head["weight"])[0]
-    assert np.corrcoef(predicted, values)[0, 1] > 0.99 and folds["y"]["weight"].shape == (3, 1, WIDTH)
-    l2s = [one["l2"] for one in history]
+    trained, train = coral.train(run), run.data.places("train")
+    matrix, shift, _ = coral.align(torch.from_numpy(source[train]), torch.from_numpy(target), 0.0)
+    predicted = coral.moved(torch.from_numpy(source), matrix, shift).numpy() @ np.asarray(head["weight"])[0]
+    assert np.corrcoef(predicted, values)[0, 1] > 0.99
+    assert trained.fold_heads["y"]["weight"].shape == (3, 1, WIDTH)
+    l2s = [one["l2"] for one in trained.history]
     assert l2s == sorted(l2s) and l2s[0] < solvers.L2S[0]  # there is no noise: less and less penalty is better
 
 

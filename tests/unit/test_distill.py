@@ -22,9 +22,11 @@ from graft.networks.augment import draw_views
 from graft.store import Store
 from graft.store.feature_files import write_features
 from graft.training import teacher
-from graft.training.rule_inputs import open_run
-from graft.training.runs import Run
-from graft.training.state import State
+from graft.training.data import TrainingData
+from graft.training.objectives import kd
+from graft.training.rule_inputs import open_trainer
+from graft.training.state import StateFiles
+from graft.training.trainer import Trainer
 from live_teacher import LiveTeacher
 from tiny_data import THREE_WAY, image_folder
 
@@ -88,19 +90,15 @@ class Lab:
         settings = {"epochs": 2, "batch_size": 8, "patience": None, "augment": "standard", **settings}
         entry = {"teacher": trained_runs.MODEL, "backbone": "small", **settings}
         plan = graft_config.plan(graft_config.load({**CONFIG, "distill": {name: entry}}))
-        return Run(
+        data = TrainingData(
             settings=plan.models[f"{name}.small.kd"],
-            seed=seed,
             samples=self.folder / "results/data/cells/samples.parquet",
-            features=self.folder / "student.parquet",
             source=self.source,
             backbone=self.backbone,
             store=Store(self.here / "store"),
-            state=State(self.here / f"state.{name}.{seed}", "f"),
-            device=torch.device("cpu"),
-            precision=precision,
-            threads=1,
+            features=self.folder / "student.parquet",
         )
+        return Trainer(data, seed, StateFiles(self.here / f"state.{name}.{seed}", "f"), torch.device("cpu"), precision)
 
     def answers(self, run):
         return distill.answers(run, self.teacher, self.teacher_features, None)
@@ -123,24 +121,19 @@ def lab(made, tmp_path):
     return made
 
 
-def train_rows(run):
-    return int((run.splits == "train").sum())
+def train_rows(trainer):
+    return len(trainer.data.places("train"))
 
 
-def losses_of(run, answering, monkeypatch):
+def losses_of(trainer, answering):
     """The loss at every step under a teacher."""
-    from graft.training.objectives import kd
-
-    seen, loss = [], kd.loss
+    seen = []
 
     def recorded(*arguments):
-        seen.append(loss(*arguments))
+        seen.append(kd.loss(*arguments))
         return seen[-1]
 
-    run.teacher = answering
-    with monkeypatch.context() as patch:
-        patch.setattr(kd, "loss", recorded)
-        run.fit(objective="kd")
+    trainer.fit(loss=recorded, teacher=answering)
     return np.array([float(one.detach()) for one in seen])
 
 
@@ -150,8 +143,8 @@ def test_a_run_from_stored_answers_equals_one_whose_teacher_runs_at_every_step(l
     monkeypatch.setattr(features, "BATCH", {"cpu": (7, 4096)})  # other batches than the training's, and more than one
     answering = LiveTeacher(live, lab.teacher, None)
     read, _ = lab.answers(stored)
-    ours = losses_of(stored, teacher.StoredTeacher(read, stored.device), monkeypatch)
-    theirs = losses_of(live, answering, monkeypatch)
+    ours = losses_of(stored, teacher.StoredTeacher(read, stored.device))
+    theirs = losses_of(live, answering)
     assert len(ours) == 2 * -(-train_rows(live) // 8) and answering.forwards == 2 * train_rows(live)
     assert np.abs(ours - theirs).max() < 1e-4
     assert np.ptp(theirs) > 0.01
@@ -198,17 +191,16 @@ def test_views_go_round_and_the_student_sees_those_that_the_teacher_answers(lab)
     run = lab.student(epochs=5, views=2)
     read, counts = lab.answers(run)
     assert counts["forwards"] == 2 * train_rows(run)
-    contents = run.rows.loc[run.splits == "train", "content_sha256"].to_numpy(dtype=object)
-    seen, asked, prepare = [], [], run.inputs.prepare
-    run.inputs.prepare = lambda batch, device, views=None: seen.append(views) or prepare(batch, device, views)
+    contents = run.data.rows["content_sha256"].to_numpy(dtype=object)[run.data.places("train")]
+    seen, asked, prepare = [], [], run.data.inputs.prepare
+    run.data.inputs.prepare = lambda batch, device, views=None: seen.append(views) or prepare(batch, device, views)
 
     def logits(indices, seed):
         asked.append(seed)
         assert np.array_equal(seen[-1], draw_views("standard", contents[indices], seed))
         return torch.from_numpy(read(seed)[indices])
 
-    run.teacher = SimpleNamespace(logits=logits)
-    run.fit(objective="kd")
+    run.fit(loss=kd.loss, teacher=SimpleNamespace(logits=logits))
     steps = -(-train_rows(run) // 8)
     assert asked == [(epoch % 2,) for epoch in range(5) for _ in range(steps)]
 
@@ -227,7 +219,7 @@ def test_new_images_are_the_only_ones_that_the_teacher_looks_at(tmp_path):
 def test_a_killed_job_loses_at_most_one_shard_of_answers_and_ends_with_the_same(lab, monkeypatch):
     run = lab.student()
     undisturbed = {seed: lab.answers(run)[0](seed) for seed in [(0,), (1,)]}
-    run.store = Store(lab.here / "other")
+    run.data.store = Store(lab.here / "other")
     monkeypatch.setattr(teacher, "SHARD", 8)
     forward, calls = features.forward, []
 
@@ -250,34 +242,28 @@ def test_answers_that_another_job_made_room_of_are_computed_again(lab):
     run = lab.student()
     read, _ = lab.answers(run)
     before = read((1,))
-    run.store.keep_only(lambda kind, key: kind != "teacher_logits")
+    run.data.store.keep_only(lambda kind, key: kind != "teacher_logits")
     assert np.array_equal(read((1,)), before)
 
 
 def test_what_was_trained_under_another_teacher_is_not_gone_on_with(lab):
     run = lab.student()
     write_json(lab.here / "backbone/backbone.json", SPEC)
-    inputs = {"samples": run.samples, "digest": lab.teacher_features.parents[3] / "data/cells/labelled.digest"}
+    inputs = {"samples": run.data.samples, "digest": lab.teacher_features.parents[3] / "data/cells/labelled.digest"}
     inputs |= {"dataset": lab.folder / "dataset.json", "backbone": lab.here / "backbone/backbone.json"}
     inputs |= {"teacher": lab.here / "teacher.pt"}
 
     def opened():
-        return open_run(
-            inputs,
-            lab.here / ".state",
-            run.settings,
-            seed=0,
-            mode={"precision": "fp32", "layout": "channels_last", "compile": False},
-            code="c",
-            entry=ENTRY,
-            store={"path": str(lab.here / "store"), "max_gb": None, "shared": None},
-        )
+        mode = {"precision": "fp32", "layout": "channels_last", "compile": False}
+        params = {"settings": run.settings, "mode": mode, "code": "c"}
+        store = {"path": str(lab.here / "store"), "max_gb": None, "shared": None}
+        return open_trainer(inputs, params, lab.here / ".state", 0, ENTRY, store)
 
     inputs["teacher"].write_bytes(b"one")
-    opened().state.save(1)
-    assert opened().state.load() == 1
+    opened().states.save(1)
+    assert opened().states.load() == 1
     inputs["teacher"].write_bytes(b"other")
-    assert opened().state.load() is None
+    assert opened().states.load() is None
 
 
 def test_students_that_start_side_by_side_begin_with_different_views():
@@ -289,7 +275,7 @@ def test_students_that_start_side_by_side_begin_with_different_views():
 
 def test_two_images_of_one_content_are_answered_once(lab):
     run = lab.student()
-    train = run.splits == "train"
-    run.rows.loc[train, "content_sha256"] = run.rows.loc[train, "content_sha256"].iloc[0]
+    train, rows = run.data.splits == "train", run.data.rows
+    rows.loc[train, "content_sha256"] = rows.loc[train, "content_sha256"].iloc[0]
     read, counts = lab.answers(run)
     assert counts["forwards"] == 2 and (read((0,)) == read((0,))[0]).all()

@@ -17,11 +17,14 @@ from graft.data.samples import read_manifest
 from graft.embedding import features
 from graft.embedding.input_batches import open_source
 from graft.evaluation.held_out import read_held_out, with_held_out
+from graft.networks import network
 from graft.store import Store
 from graft.store.feature_files import write_features
-from graft.training.rule_inputs import open_run
-from graft.training.runs import Run
-from graft.training.state import State
+from graft.training.data import TrainingData
+from graft.training.methods import coral
+from graft.training.rule_inputs import open_trainer
+from graft.training.state import StateFiles
+from graft.training.trainer import Trainer
 
 ROWS, POOL = 150, 10
 COLUMNS = {"id": "id", "features": "x*", "split": "split", "fold": "fold"}
@@ -66,32 +69,28 @@ class Lab:
             own = frame.set_index("id").loc[rows["sample_id"]].filter(like="x").to_numpy(np.float32)
             write_features(folder / f"{part}.parquet", rows, own)
 
-    def run(self, method="full", fold=None, folds=None):
-        return Run(
+    def trainer(self, method="full", fold=None, folds=None):
+        data = TrainingData(
             settings=self.settings | {"method": method},  # which a config refuses for vectors: here they are quick
-            seed=0,
             samples=self.folder / "samples.parquet",
-            features=self.folder / "labelled.parquet",
             source=open_source(self.folder / "dataset.json", self.entry, self.manifest.card),
             backbone=features.pretrained(self.folder, self.manifest.card),
             store=Store(self.folder / "store"),
-            state=State(self.folder / f"state{fold}", "f"),
-            device=torch.device("cpu"),
-            precision="fp32",
-            threads=1,
+            features=self.folder / "labelled.parquet",
             fold=fold,
             folds=folds,
         )
+        return Trainer(data, 0, StateFiles(self.folder / f"state{fold}", "f"), torch.device("cpu"), "fp32")
 
     def held_out(self, method, fold, folds):
         path = self.folder / f"{method}.{fold}of{folds}.parquet"
-        finetune_fold.main(self.run(method, fold, folds), path)
+        finetune_fold.main(self.trainer(method, fold, folds), path)
         return path
 
     def predictions(self, method="full", held_out=()):
         model, out = self.folder / "ft_model.pt", [self.folder / name for name in ("p.parquet", "m.json")]
         if not model.exists():
-            finetune.main(self.run(method), model, self.folder / "ft_history.csv")
+            finetune.main(self.trainer(method), model, self.folder / "ft_history.csv")
         parts = [self.folder / f"{part}.parquet" for part in ("labelled", "pool")]
         predict.main(self.folder / "samples.parquet", model, parts, *out, held_out)
         return pd.read_parquet(out[0]).set_index("sample_id"), read_json(out[1])
@@ -157,16 +156,19 @@ def test_an_adapted_model_has_figures_only_of_rows_that_it_acts_on(tmp_path, giv
     """Validation rows are aligned as the L2 was chosen on; test rows of the source are not what `coral` is for."""
     columns = COLUMNS if given else {"id": "id", "features": "x*"}
     lab = Lab(tmp_path, table(width=6), columns=columns)
-    run = lab.run("coral")
-    run.pool = tmp_path / "pool.parquet"
+    trainer = lab.trainer("coral")
+    trainer.data.pool = tmp_path / "pool.parquet"
     with caplog.at_level("INFO"):
-        finetune.main(run, tmp_path / "ft_model.pt", tmp_path / "ft_history.csv")
+        finetune.main(trainer, tmp_path / "ft_model.pt", tmp_path / "ft_history.csv")
         found, metrics = lab.predictions("coral")
     assert ("test" in metrics) == given and ("no figures on test rows" in caplog.text) != given
-    rows = run.splits == "validation"  # whose embeddings the run holds as they were aligned
-    head = run.network.heads["y"]
-    aligned = run.embeddings[rows] @ head.weight.detach().numpy().T + head.bias.detach().numpy()
-    own = found.loc[run.rows["sample_id"][rows], ["logit_a", "logit_b"]].to_numpy()
+    data, head = trainer.data, network.load(tmp_path / "ft_model.pt")["state_dict"]
+    source, target = (torch.from_numpy(one) for one in (data.embeddings, data.pool_embeddings))
+    matrix, shift, _ = coral.align(source[data.places("train")], target, data.dead)
+    rows = data.places("validation")
+    moved = coral.moved(source[rows], matrix, shift).numpy()
+    aligned = moved @ head["heads.y.weight"].numpy().T + head["heads.y.bias"].numpy()
+    own = found.loc[data.rows["sample_id"].iloc[rows], ["logit_a", "logit_b"]].to_numpy()
     np.testing.assert_allclose(own, aligned, atol=1e-4)
 
 
@@ -177,8 +179,8 @@ def test_folds_that_are_joined_keep_groups_together(tmp_path):
     frame.loc[frame["plate"].isin(["p2", "p3"]) & frame["y"].notna(), "split"] = "test"
     columns = {key: name for key, name in COLUMNS.items() if key != "fold"} | {"group": "plate"}
     lab = Lab(tmp_path, frame, columns=columns, folds=5)
-    runs = [lab.run(fold=fold, folds=2) for fold in range(2)]
-    parts = [set(run.rows["sample_id"][run.splits == "held out"]) for run in runs]
+    held = [lab.trainer(fold=fold, folds=2).data for fold in range(2)]
+    parts = [set(data.rows["sample_id"][data.splits == "held out"]) for data in held]
     groups = [set(frame[frame["id"].isin(part)]["plate"]) for part in parts]
     assert not parts[0] & parts[1] and not groups[0] & groups[1]
     assert parts[0] | parts[1] == set(frame[frame["split"] == "train"]["id"])
@@ -220,24 +222,16 @@ def test_every_fold_has_a_state_of_its_own(tmp_path):
     inputs = {name: tmp_path / file for name, file in files.items()}
 
     def opened(fold, folds, folder):
-        return open_run(
-            inputs,
-            tmp_path / folder / ".state",
-            lab.settings | {"method": "full"},
-            seed=0,
-            mode={"precision": "fp32", "layout": "channels_last", "compile": False},
-            code="c",
-            entry=lab.entry,
-            store={"path": str(tmp_path / "store"), "max_gb": None, "shared": None},
-            fold=fold,
-            folds=folds,
-        )
+        mode = {"precision": "fp32", "layout": "channels_last", "compile": False}
+        params = {"settings": lab.settings | {"method": "full"}, "mode": mode, "code": "c", "folds": folds}
+        store = {"path": str(tmp_path / "store"), "max_gb": None, "shared": None}
+        return open_trainer(inputs, params, tmp_path / folder / ".state", 0, lab.entry, store, fold=fold)
 
     first = opened(0, 3, "fold0")
-    first.state.save(1)
-    assert (first.fold, first.folds) == (0, 3) and opened(0, 3, "fold0").state.load() == 1
-    assert opened(1, 3, "fold1").state.load() is None
-    assert opened(1, 3, "fold0").state.load() is None and opened(0, 2, "fold0").state.load() is None
+    first.states.save(1)
+    assert (first.data.fold, first.data.folds) == (0, 3) and opened(0, 3, "fold0").states.load() == 1
+    assert opened(1, 3, "fold1").states.load() is None
+    assert opened(1, 3, "fold0").states.load() is None and opened(0, 2, "fold0").states.load() is None
 
 
 def test_lp_ft_starts_from_the_head_that_its_probe_solved(tmp_path):

@@ -254,7 +254,7 @@ def test_pixels_that_were_read_in_another_way_are_not_taken_from_the_store(monke
     for facts in (image, image, image | change):
         source = SimpleNamespace(card={"image": facts})
         backbone = SimpleNamespace(spec={"preprocessing": preprocessing})
-        ImageInputs(pd.DataFrame({"content_sha256": []}), source, backbone, store, {}, 1)
+        ImageInputs(pd.DataFrame({"content_sha256": []}), source, backbone, store, 1)
     assert asked[0] == asked[1] != asked[2]
 
 

@@ -1,5 +1,6 @@
 """The linear probe: its L2 is chosen by rows that its heads did not see, and nothing is judged by rows that it saw."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,8 +14,10 @@ from sklearn.preprocessing import StandardScaler
 from graft.evaluation import predictions
 from graft.heads import calibration, principal_axes, solvers
 from graft.heads.probe import VALIDATION, solve_probe
+from graft.training.data import TrainingData
 from graft.training.methods import linear
-from graft.training.runs import Run
+from graft.training.model_file import calibration_of
+from graft.training.trainer import Trainer
 
 CLASSES = {"kind": "classification", "classes": ["a", "b", "c"]}
 NUMBER = {"kind": "regression"}
@@ -201,42 +204,30 @@ def test_labels_by_lot_end_the_grid_at_a_constant_head():
 
 
 def run_of(features, codes, splits, folds, target=CLASSES, **settings):
-    """A run on embeddings that lie ready, without a network."""
-    run = Run(
-        settings={"name": "e.tiny.linear", "target": "y", **PLAIN, **settings},
-        seed=0,
-        samples=None,
-        features=None,
-        source=None,
-        backbone=SimpleNamespace(spec={"library": "timm"}),
-        store=None,
-        state=None,
-        device=torch.device("cpu"),
-        precision="fp32",
-        threads=1,
-        frozen=True,
-    )
-    kept = {}
-    vars(run).update(
+    """A trainer on embeddings that lie ready, without a network."""
+    settings, kept = {"name": "e.tiny.linear", "target": "y", **PLAIN, **settings}, {}
+    data = TrainingData(settings, None, None, SimpleNamespace(spec={"library": "timm"}), None)
+    trainer = Trainer(data, 0, None, torch.device("cpu"), "fp32", frozen=True)
+    vars(data).update(
         manifest=SimpleNamespace(targets={"y": target}),
         rows=pd.DataFrame({"fold": folds}),
         splits=splits,
         codes=codes,
         scale=(0.0, 1.0),
         embeddings=features,
-        network=SimpleNamespace(set_head=lambda target, weight, bias: kept.update(weight=weight, bias=bias)),
     )
-    return run, kept
+    trainer.untrained = lambda: SimpleNamespace(set_head=lambda _, weight, bias: kept.update(weight=weight, bias=bias))
+    return trainer, kept
 
 
-def table_of(run, kept, fold_heads, features, codes, splits, folds):
-    """The prediction table of a run as predict makes it."""
-    facts = {**run.target, **run._calibration()}
+def table_of(run, kept, trained, features, codes, splits, folds):
+    """The prediction table of a trained head as predict makes it."""
+    facts = {**run.data.target, **calibration_of(run, trained)}
     content = {
         "name": "m",
         "seed": 0,
         "targets": {"y": facts},
-        "fold_heads": fold_heads,
+        "fold_heads": trained.fold_heads,
         "state_dict": {"heads.y.weight": kept["weight"].float(), "heads.y.bias": kept["bias"].float()},
     }
     frame = pd.DataFrame({"sample_id": [f"s{i}" for i in range(len(codes))], "split": splits, "fold": folds})
@@ -251,7 +242,7 @@ def test_a_unit_of_the_network_that_few_rows_wake_does_not_outweigh_the_others()
     rare[np.flatnonzero(splits == "test")[::2]] = 3
     run, kept = run_of(np.hstack([features, rare]), codes, splits, folds)
     linear.train(run)
-    outputs = solvers.outputs(run.embeddings[splits == "test"], kept["weight"], kept["bias"])
+    outputs = solvers.outputs(run.data.embeddings[splits == "test"], kept["weight"], kept["bias"])
     assert np.abs(outputs[::2]).max() < 3 * np.abs(outputs[1::2]).max()
 
 
@@ -291,10 +282,10 @@ def test_classes_that_are_separate_end_the_search_where_the_loss_decides_nothing
 def test_embeddings_have_one_unit_and_the_users_own_columns_have_theirs(library):
     features, codes, splits, folds = rows(width=9)
     run, kept = run_of(features, codes, splits, folds)
-    run.backbone.spec["library"] = library
+    run.data.backbone.spec["library"] = library
     linear.train(run)
     unit = principal_axes.steadied(features[splits == "train"]) if library == "timm" else None
-    expected = solve(features, codes, splits, folds, dead=run.dead, unit=unit, refit=True)
+    expected = solve(features, codes, splits, folds, dead=run.data.dead, unit=unit, refit=True)
     assert torch.equal(kept["weight"], expected["weight"]) and torch.equal(kept["bias"], expected["bias"])
 
 
@@ -302,12 +293,12 @@ def test_embeddings_have_one_unit_and_the_users_own_columns_have_theirs(library)
 def test_the_prediction_table_says_which_head_predicted_each_row(weights):
     features, codes, splits, folds = rows()
     run, kept = run_of(features, codes, splits, folds, class_weights=weights)
-    _, fold_heads = linear.train(run)
-    table, content = table_of(run, kept, fold_heads, features, codes, splits, folds)
+    trained = linear.train(run)
+    table, content = table_of(run, kept, trained, features, codes, splits, folds)
     assert (table["fold"] == np.where(splits == "validation", VALIDATION, folds)).all()
     logits = table[["logit_a", "logit_b", "logit_c"]].to_numpy()
-    known = np.isfinite(run.unseen[:, 0])
-    np.testing.assert_allclose(logits[known], run.unseen[known], atol=1e-4)
+    known = np.isfinite(trained.unseen[:, 0])
+    np.testing.assert_allclose(logits[known], trained.unseen[known], atol=1e-4)
     whole = solvers.outputs(features, kept["weight"], kept["bias"])
     np.testing.assert_allclose(logits[splits == "test"], whole[splits == "test"], atol=1e-4)
     assert np.abs(logits[known] - whole[known]).max() > 0.01
@@ -325,10 +316,10 @@ def test_the_prediction_table_says_which_head_predicted_each_row(weights):
 def test_a_model_of_an_earlier_version_is_predicted_as_it_was():
     features, codes, splits, folds = rows()
     run, kept = run_of(features, codes, splits, folds)
-    _, fold_heads = linear.train(run)
-    blind = fold_heads["y"]
-    old = {"y": {"weight": blind["weight"][1:], "bias": blind["bias"][1:]}}
-    new, _ = table_of(run, kept, fold_heads, features, codes, splits, folds)
+    trained = linear.train(run)
+    blind = trained.fold_heads["y"]
+    old = replace(trained, fold_heads={"y": {"weight": blind["weight"][1:], "bias": blind["bias"][1:]}})
+    new, _ = table_of(run, kept, trained, features, codes, splits, folds)
     table, _ = table_of(run, kept, old, features, codes, splits, folds)
     assert (table["fold"] == folds).all()
     pd.testing.assert_frame_equal(table[splits != "validation"], new[splits != "validation"])
@@ -338,26 +329,26 @@ def test_a_target_known_for_few_rows_keeps_the_numbers_of_its_folds():
     features, codes, splits, folds = rows()
     few = np.flatnonzero((splits != "train") | np.isin(folds, [1, 3]))
     run, kept = run_of(features[few], codes[few], splits[few], folds[few])
-    _, fold_heads = linear.train(run)
-    assert fold_heads["y"]["folds"].tolist() == [VALIDATION, 1, 3]
-    table, _ = table_of(run, kept, fold_heads, features, codes, splits, folds)
+    trained = linear.train(run)
+    assert trained.fold_heads["y"]["folds"].tolist() == [VALIDATION, 1, 3]
+    table, _ = table_of(run, kept, trained, features, codes, splits, folds)
     train = splits == "train"
     assert set(table["fold"][train]) == {-1, 1, 3}
     assert (table["fold"][train & (folds == 3)] == 3).all()
     logits = table[["logit_a", "logit_b", "logit_c"]].to_numpy()
-    np.testing.assert_allclose(logits[few][folds[few] == 3], run.unseen[folds[few] == 3], atol=1e-4)
+    np.testing.assert_allclose(logits[few][folds[few] == 3], trained.unseen[folds[few] == 3], atol=1e-4)
 
 
 def test_calibration_is_fitted_on_rows_of_all_folds_and_validation():
     features, codes, splits, folds = rows()
     run, _ = run_of(features, codes, splits, folds)
-    linear.train(run)
+    trained = linear.train(run)
     seen = splits != "test"
-    assert run._calibration()["temperature"] == calibration.fit_temperature(run.unseen[seen], codes[seen])
+    assert calibration_of(run, trained)["temperature"] == calibration.fit_temperature(trained.unseen[seen], codes[seen])
     run, _ = run_of(*rows(kind="regression"), NUMBER)
-    linear.train(run)
-    residual = (run.unseen[:, 0] - run.codes)[splits != "test"]
-    assert run._calibration()["residual_std"] == pytest.approx(np.sqrt(np.mean(residual**2)))
+    trained = linear.train(run)
+    residual = (trained.unseen[:, 0] - run.data.codes)[splits != "test"]
+    assert calibration_of(run, trained)["residual_std"] == pytest.approx(np.sqrt(np.mean(residual**2)))
 
 
 def test_the_same_rows_give_the_same_bits():

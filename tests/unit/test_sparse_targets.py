@@ -21,7 +21,8 @@ from graft.evaluation.metrics import agreement, choose_threshold
 from graft.networks import network
 from graft.store import Store
 from graft.store.feature_files import write_features
-from graft.training.runs import Run
+from graft.training.data import TrainingData
+from graft.training.trainer import Trainer
 
 WIDTH = 30
 TARGETS = {"always": {}, "seldom": {}}
@@ -57,20 +58,16 @@ def predicted(folder, frame, method="linear"):
     write_features(folder / "labelled.parquet", rows, vectors_of(frame, rows))
     model = {"dataset": "cells", "target": "seldom", "backbone": "vectors", "method": method, "l2": [0.1]}
     config = {"datasets": {"cells": {"source": {"path": "cells"}, **entry}}, "finetune": {"e": model}}
-    run = Run(
+    data = TrainingData(
         settings=graft_config.plan(graft_config.load(config)).models[f"e.vectors.{method}"],
-        seed=0,
         samples=folder / "samples.parquet",
-        features=folder / "labelled.parquet",
         source=open_source(folder / "dataset.json", complete(entry), manifest.card),
         backbone=features.pretrained(folder, manifest.card),
         store=Store(folder / "store"),
-        state=SimpleNamespace(clear=lambda: None),
-        device=torch.device("cpu"),
-        precision="fp32",
-        threads=1,
+        features=folder / "labelled.parquet",
     )
-    finetune.main(run, folder / "ft_model.pt", folder / "ft_history.csv")
+    trainer = Trainer(data, 0, SimpleNamespace(clear=lambda: None), torch.device("cpu"), "fp32")
+    finetune.main(trainer, folder / "ft_model.pt", folder / "ft_history.csv")
     out = folder / "p.parquet", folder / "m.json"
     predict.main(folder / "samples.parquet", folder / "ft_model.pt", [folder / "labelled.parquet"], *out)
     return network.load(folder / "ft_model.pt"), rows, pd.read_parquet(out[0]).set_index("sample_id")

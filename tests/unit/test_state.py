@@ -1,46 +1,46 @@
 """Resumable state: the newest whole one of this run, and no other."""
 
-from graft.training.state import SLOTS, State
+from graft.training.state import SLOTS, StateFiles
 
 
 def test_the_newest_state_comes_back(tmp_path):
-    state = State(tmp_path, "f")
+    state = StateFiles(tmp_path, "f")
     for step in range(5):
         state.save({"step": step})
-    assert State(tmp_path, "f").load() == {"step": 4}
+    assert StateFiles(tmp_path, "f").load() == {"step": 4}
 
 
 def test_a_garbled_newest_state_falls_back_to_the_one_before(tmp_path):
-    state = State(tmp_path, "f")
+    state = StateFiles(tmp_path, "f")
     for step in range(4):
         state.save({"step": step})
     newest = tmp_path / SLOTS[state._count % 2]
     newest.write_bytes(newest.read_bytes()[:-7] + b"garbage")
-    assert State(tmp_path, "f").load() == {"step": 2}
+    assert StateFiles(tmp_path, "f").load() == {"step": 2}
 
 
 def test_saving_after_a_fall_back_never_overwrites_the_only_good_state(tmp_path):
-    state = State(tmp_path, "f")
+    state = StateFiles(tmp_path, "f")
     for step in range(4):
         state.save({"step": step})
     newest = tmp_path / SLOTS[state._count % 2]
     newest.write_bytes(b"")
-    again = State(tmp_path, "f")
+    again = StateFiles(tmp_path, "f")
     assert again.load() == {"step": 2}
     again.save({"step": 10})
     assert newest.stat().st_size > 0
-    assert State(tmp_path, "f").load() == {"step": 10}
+    assert StateFiles(tmp_path, "f").load() == {"step": 10}
 
 
 def test_state_of_other_settings_is_refused(tmp_path, caplog):
-    State(tmp_path, "f").save({"step": 1})
+    StateFiles(tmp_path, "f").save({"step": 1})
     with caplog.at_level("INFO", logger="graft"):
-        assert State(tmp_path, "g").load() is None
+        assert StateFiles(tmp_path, "g").load() is None
     assert "other data, settings or code" in caplog.text
 
 
 def test_clear_leaves_nothing(tmp_path):
-    state = State(tmp_path / "state", "f")
+    state = StateFiles(tmp_path / "state", "f")
     state.save({"step": 1})
     state.clear()
     assert not (tmp_path / "state").exists()

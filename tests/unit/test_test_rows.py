@@ -23,8 +23,9 @@ from graft.networks import backbones
 from graft.networks.network import load
 from graft.store import Store
 from graft.store.feature_files import write_features
-from graft.training.runs import Run
-from graft.training.state import State
+from graft.training.data import TrainingData
+from graft.training.state import StateFiles
+from graft.training.trainer import Trainer
 from tiny_data import UNTRAINED, encoded, pixels, prepared, write_lines
 from trained_runs import IMAGE
 
@@ -95,23 +96,19 @@ class Lab:
         }
         self.plan = graft_config.plan(graft_config.load(config))
 
-    def run(self, name, fold=None):
-        return Run(
+    def trainer(self, name, fold=None):
+        data = TrainingData(
             settings=self.plan.models[name],
-            seed=0,
             samples=self.folder / "samples.parquet",
-            features=self.folder / "labelled.parquet",
-            pool=self.folder / "pool.parquet",
             source=self.source,
             backbone=BACKBONE,
             store=self.store,
-            state=State(self.folder / "state", "f"),
-            device=torch.device("cpu"),
-            precision="fp32",
-            threads=1,
+            features=self.folder / "labelled.parquet",
+            pool=self.folder / "pool.parquet",
             fold=fold,
             folds=None if fold is None else 3,
         )
+        return Trainer(data, 0, StateFiles(self.folder / "state", "f"), torch.device("cpu"), "fp32")
 
     def model(self, name):
         """The bytes of a trained model."""
@@ -121,9 +118,9 @@ class Lab:
             if not teacher.exists():
                 self.model("label.tiny.linear")
             extra = [self.folder / "small.csv", self.folder / "small.json"]
-            distill.main(self.run(name), load(teacher), self.folder / "labelled.parquet", None, path, *extra)
+            distill.main(self.trainer(name), load(teacher), self.folder / "labelled.parquet", None, path, *extra)
         else:
-            finetune.main(self.run(name), path, self.folder / f"{name}.csv")
+            finetune.main(self.trainer(name), path, self.folder / f"{name}.csv")
         return path.read_bytes()
 
     def digests(self):
@@ -163,15 +160,15 @@ def test_other_labels_of_test_rows_change_no_fold_and_only_the_digest_that_nothi
     assert before.manifest.frame[columns].equals(after.manifest.frame[columns])
     held_out = [lab.folder / "held_out.parquet" for lab in labs]
     for lab, path in zip(labs, held_out, strict=True):
-        finetune_fold.main(lab.run("label.tiny.lp_ft", fold=1), path)
+        finetune_fold.main(lab.trainer("label.tiny.lp_ft", fold=1), path)
     assert held_out[0].read_bytes() == held_out[1].read_bytes()
 
 
 def test_a_training_holds_no_test_row(labs):
-    run = labs[0].run("label.tiny.full")
-    assert set(run.manifest.frame["split"]) == {"train", "validation", "pool"}
-    assert set(run.rows["split"]) == {"train", "validation"} and len(run.codes) == len(run.rows) == len(run.embeddings)
-    assert len(run.inputs.lengths) == len(run.rows)
+    data = labs[0].trainer("label.tiny.full").data
+    assert set(data.manifest.frame["split"]) == {"train", "validation", "pool"}
+    assert set(data.rows["split"]) == {"train", "validation"}
+    assert len(data.rows) == len(data.codes) == len(data.embeddings) == len(data.inputs.lengths)
     everything = set(labs[0].manifest.frame["split"])
     assert "test" in everything
 

@@ -20,8 +20,8 @@ from graft.networks.cpu import kernels
 from graft.networks.network import Network, weights_digest
 from graft.training import loop, losses
 from graft.training.batches import read_ahead, shuffled_batches
-from graft.training.runs import Run
-from graft.training.state import State
+from graft.training.data import TrainingData
+from graft.training.state import StateFiles
 
 SETTINGS = {
     "epochs": 3,
@@ -70,19 +70,15 @@ def run(folder, stop_after=None, stop=None, loss_of=None, evaluate=None, start=F
 
     model = network()
     batches = shuffled_batches(np.ones(40), 8, seed=1, accumulate=2)
-    history = loop.fit(
+    problem = loop.Problem(
         model,
         batches,
         lambda indices, epoch: indices,
         objective,
         evaluate or validation,
-        SETTINGS | settings,
-        1,
-        State(folder, "f"),
-        torch.device("cpu"),
-        "fp32",
-        start=start,
+        start,
     )
+    history = loop.fit(problem, SETTINGS | settings, 1, StateFiles(folder, "f"), loop.Mode(torch.device("cpu"), "fp32"))
     return weights_digest(model.state_dict()), history, forwards[0]
 
 
@@ -231,18 +227,10 @@ def test_every_sample_weighs_the_same_in_the_gradients_of_an_epoch(tmp_path, cou
     hook = register_optimizer_step_pre_hook(note)
     try:
         settings = SETTINGS | {"epochs": 1, "clip_norm": None, "lr": 1e-12}
-        loss = loop.fit(
-            OneNumberPerSample(count),
-            batches,
-            lambda indices, epoch: indices,
-            objective,
-            lambda model: {"val_loss": 1.0},
-            settings,
-            0,
-            State(tmp_path, "f"),
-            torch.device("cpu"),
-            "fp32",
-        )[0]["train_loss"]
+        read, evaluate = lambda indices, epoch: indices, lambda model: {"val_loss": 1.0}
+        problem = loop.Problem(OneNumberPerSample(count), batches, read, objective, evaluate)
+        mode = loop.Mode(torch.device("cpu"), "fp32")
+        loss = loop.fit(problem, settings, 0, StateFiles(tmp_path, "f"), mode)[0]["train_loss"]
     finally:
         hook.remove()
     steps = -(-count // (batch_size * accumulate))
@@ -264,13 +252,13 @@ def balanced_loss(logits, smoothing=0.0, accumulate=1):
 
 
 def class_weights_of(labels, classes):
-    """The class weights of a run on train rows with these labels, and on one validation row of class 0 for every three."""
+    """The class weights of train rows with these labels, beside one validation row of class 0 for every three."""
     between = np.arange(0, len(labels), 3)
-    run = Run({"target": "y", "class_weights": "balanced"}, 0, *[None] * 6, torch.device("cpu"), "fp32", 1)
+    data = TrainingData({"target": "y", "class_weights": "balanced"}, *[None] * 4)
     manifest = SimpleNamespace(targets={"y": {"kind": "classification", "classes": list("abc")[:classes]}})
     splits = np.insert(np.full(len(labels), "train", dtype=object), between, "validation")
-    vars(run).update(codes=np.insert(labels, between, 0), splits=splits, manifest=manifest)
-    return run.class_weights()
+    vars(data).update(codes=np.insert(labels, between, 0), splits=splits, manifest=manifest)
+    return losses.class_weights(data.class_counts)
 
 
 def test_a_rare_class_has_half_of_a_balanced_loss_whatever_batches_its_rows_are_in():

@@ -1,6 +1,7 @@
 """Embeddings of a data set, forwarding only the samples that the store lacks."""
 
 import logging
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,10 +55,8 @@ def embed_blocks(rows, source, backbone, store, precision="auto", device=None, t
     precision = choose_precision(precision, device)
     width = backbone.spec["width"]
     if backbone.spec["library"] == "vectors":
-        counts = no_work(rows)
-        return _in_blocks(
-            rows, width, lambda part: open_inputs(part, source, backbone, store, counts, threads).vectors
-        ), counts
+        read = lambda part: open_inputs(part, source, backbone, store, threads).vectors  # noqa: E731
+        return _in_blocks(rows, width, read), no_work(rows)
     counts = embed_missing(rows, source, backbone, store, precision, device, threads, layout)
     table = table_of(source, backbone, store, precision)
     return _in_blocks(table.positions(rows["content_sha256"]), width, table.gather), counts
@@ -73,11 +72,13 @@ def embed_missing(rows, source, backbone, store, precision, device, threads=1, l
     progress = Progress("embedding", len(wanted))
 
     def extend_table(block):
-        inputs = open_inputs(block, source, backbone, store, counts, threads)
+        inputs = open_inputs(block, source, backbone, store, threads)
+        counts.update(inputs.counts)
         contents = list(block["content_sha256"])
         for first in range(0, len(block), SHARD):
             shard = Chosen(inputs, np.arange(first, min(first + SHARD, len(block))))
-            values = forward(network, shard, device, precision, counts, progress)
+            values, done = forward(network, shard, device, precision, progress)
+            counts.update(done)
             table.append(contents[first : first + SHARD], values)
 
     for start in range(0, len(wanted), OPEN):
@@ -87,7 +88,7 @@ def embed_missing(rows, source, backbone, store, precision, device, threads=1, l
 
 def no_work(rows):
     """The counts of an embedding before it begins."""
-    return {"samples": len(rows), "decodes": 0, "forwards": 0, "tokens": 0, "padded_tokens": 0}
+    return Counter(samples=len(rows), decodes=0, forwards=0, tokens=0, padded_tokens=0)
 
 
 def share_of(rows, number, jobs, modality):
@@ -119,12 +120,18 @@ def table_of(source, backbone, store, precision):
 
 
 @torch.inference_mode()
-def forward(network, inputs, device, precision, counts, progress=None, views=None):
-    """The network's output for every input, longest first so that batches hardly pad; float32, shape (n, width).
+def forward(network, inputs, device, precision, progress=None, views=None):
+    """The network's output for every input, longest first so that batches hardly pad.
 
     `views` are augmentations, one per input (see augment.draw_views).
+
+    Returns
+    -------
+    float32 array, shape (n, width)
+    dict of counts: "forwards", "padded_tokens"
     """
     outputs = running = None
+    padded = 0
     for indices in batches_by_length(inputs.lengths, *BATCH.get(device.type, BATCH["cpu"])):
         batch = inputs.prepare(inputs.batch(indices), device, None if views is None else views[indices])
         running = running or kernels.inference(network, first_of(batch), device, precision)
@@ -133,13 +140,12 @@ def forward(network, inputs, device, precision, counts, progress=None, views=Non
         if outputs is None:
             outputs = np.empty((len(inputs.lengths), *values.shape[1:]), np.float32)
         outputs[indices] = values
-        counts["forwards"] += len(indices)
-        counts["padded_tokens"] += int(inputs.lengths[indices].max()) * len(indices)
+        padded += int(inputs.lengths[indices].max()) * len(indices)
         if progress:
             progress.add(len(indices))
     if not np.isfinite(outputs).all():
         raise UserError("the backbone gave NaN or infinite embeddings", hint="try device.precision: fp32")
-    return outputs
+    return outputs, {"forwards": len(outputs), "padded_tokens": padded}
 
 
 def batches_by_length(lengths, samples, tokens):

@@ -1,7 +1,8 @@
 """From the manifest's rows to a network's input batches: images, texts and vectors behind one interface.
 
-An `Inputs` object has `lengths` (tokens per sample for texts, else ones), `batch(indices)` (compact tensors on the CPU)
-and `prepare(batch, device, views=None)` (what the network takes; `views` are augmentations, one per sample).
+An `Inputs` object has `lengths` (tokens per sample for texts, else ones), `batch(indices)` (compact tensors on the CPU),
+`prepare(batch, device, views=None)` (what the network takes; `views` are augmentations, one per sample) and `counts` (of
+what opening it cost: "decodes" of images, "tokens" and "tokenized" of texts).
 """
 
 import logging
@@ -24,7 +25,7 @@ TEXT_BLOCK = 4096  # texts per shard
 TOGETHER = 32  # images that a thread decodes at a time: handing over a small one costs as much as decoding it
 
 
-def open_inputs(rows, source, backbone, store, counts, threads=1):
+def open_inputs(rows, source, backbone, store, threads=1):
     """The inputs of `rows` for one backbone.
 
     Parameters
@@ -33,7 +34,6 @@ def open_inputs(rows, source, backbone, store, counts, threads=1):
     source : SimpleNamespace with entry, root (of the data set) and card (data_card.json)
     backbone : SimpleNamespace with spec (backbone.json) and folder
     store : Store, where decoded images are kept
-    counts : dict, to which "decodes" and "tokens" are added
     """
     modality = backbone.spec["modality"]
     if source.card["modality"] != modality:
@@ -41,7 +41,7 @@ def open_inputs(rows, source, backbone, store, counts, threads=1):
             f"data set '{source.card['dataset']}' holds {source.card['modality']}s, but the backbone takes {modality}s"
         )
     return {"image": ImageInputs, "text": TextInputs, "vector": VectorInputs}[modality](
-        rows, source, backbone, store, counts, threads
+        rows, source, backbone, store, threads
     )
 
 
@@ -56,13 +56,13 @@ def transform_key(spec, card):
 class ImageInputs:
     """Images decoded and fitted once per (content, format, size), kept in the store, augmented on the device."""
 
-    def __init__(self, rows, source, backbone, store, counts, threads):
+    def __init__(self, rows, source, backbone, store, threads):
         self.preprocessing = backbone.spec["preprocessing"]
         self.format = image_format(source.card)
         fit = {key: self.preprocessing[key] for key in ("size", "fit", "crop", "interpolation")}
         shape = (fit["size"], fit["size"], self.format["channels"])
         self.table = store.table("images", shape, **{**fit, **values_of(self.format)})
-        self._decode_missing(rows, source, counts, threads)
+        self.counts = {"decodes": self._decode_missing(rows, source, threads)}
         self.positions = self.table.locate(rows["content_sha256"])
         self.lengths = np.ones(len(rows), np.int64)
 
@@ -81,10 +81,11 @@ class ImageInputs:
         pixels = torch.addcmul(shift.float().to(device), pixels, scale.float().to(device))
         return pixels.permute(0, 3, 1, 2)  # a view: the memory stays NHWC, which is channels_last
 
-    def _decode_missing(self, rows, source, counts, threads):
+    def _decode_missing(self, rows, source, threads):
+        """Decode the images that the store lacks; how many."""
         wanted = missing_rows(rows, self.table)
         if not len(wanted):
-            return
+            return 0
         load = readers.opener(source.entry, source.root)
         progress = Progress("decoding", len(wanted), "images")
 
@@ -97,25 +98,25 @@ class ImageInputs:
                 block = wanted.iloc[start : start + DECODE_BLOCK]
                 arrays = gather_errors(pool, decode, list(block.itertuples()))
                 self.table.append(list(block["content_sha256"]), np.stack(arrays))
-                counts["decodes"] = counts.get("decodes", 0) + len(block)
                 progress.add(len(block))
+        return len(wanted)
 
 
 class TextInputs:
     """Texts as token ids, kept in the store once per tokenizer and length; a batch is padded to its longest text only."""
 
-    def __init__(self, rows, source, backbone, store, counts, threads):
+    def __init__(self, rows, source, backbone, store, threads):
         settings = backbone.spec["preprocessing"]
         self.tokenizer, self.max_length = load_tokenizer(backbone.folder, backbone.spec), settings["max_length"]
         self.table = store.table(
             "tokens", (self.max_length + 1,), _id_dtype(self.tokenizer), tokenizer=settings["tokenizer"]
         )
-        self._tokenize_missing(rows, source, counts)
+        tokenized = self._tokenize_missing(rows, source)
         self.positions = self.table.positions(rows["content_sha256"])
         blocks = [self.positions[start : start + TEXT_BLOCK] for start in range(0, len(rows), TEXT_BLOCK)]
         self.lengths = np.concatenate([np.zeros(0, np.int64)] + [self.table.gather(block)[:, 0] for block in blocks])
         self.lengths = self.lengths.astype(np.int64)
-        counts["tokens"] = counts.get("tokens", 0) + int(self.lengths.sum())
+        self.counts = {"tokens": int(self.lengths.sum())} | ({"tokenized": tokenized} if tokenized else {})
 
     def batch(self, indices):
         return padded(self._token_rows(indices), self.tokenizer.pad_token_id or 0)
@@ -123,14 +124,15 @@ class TextInputs:
     def _token_rows(self, indices):
         return self.table.gather(self.positions[indices])
 
-    def _tokenize_missing(self, rows, source, counts):
+    def _tokenize_missing(self, rows, source):
+        """Tokenize the texts that the store lacks; how many."""
         wanted = missing_rows(rows, self.table)
         load = readers.opener(source.entry, source.root)
         for start in range(0, len(wanted), TEXT_BLOCK):
             block = wanted.iloc[start : start + TEXT_BLOCK]
             texts = [load(row.path, row.row, row.content_sha256) for row in block.itertuples()]
             self.table.append(list(block["content_sha256"]), token_rows(self.tokenizer, texts, self.max_length))
-            counts["tokenized"] = counts.get("tokenized", 0) + len(block)
+        return len(wanted)
 
     def prepare(self, batch, device, views=None):
         return {key: value.to(device, non_blocking=True) for key, value in batch.items()}
@@ -139,7 +141,8 @@ class TextInputs:
 class VectorInputs:
     """Feature vectors as they stand in the user's files."""
 
-    def __init__(self, rows, source, backbone, store, counts, threads):
+    def __init__(self, rows, source, backbone, store, threads):
+        self.counts = {}
         load = readers.opener(source.entry, source.root)
         self.vectors = np.empty((len(rows), source.card["vector"]["width"]), np.float32)
         for row in in_reading_order(rows.reset_index(drop=True)).itertuples():

@@ -138,17 +138,17 @@ def embed_new(rows, source, backbone, precision="auto", device=None, threads=1):
     embeddings : float32 array, shape (n, width)
     reasons : list of str or None, why a sample has none (its row is then zero)
     """
-    device, counts = device or torch.device("cpu"), {"forwards": 0, "padded_tokens": 0}
+    device = device or torch.device("cpu")
     precision = choose_precision(precision, device)
     network = kernels.place(backbone.network().eval(), device)
     progress = Progress("predicting", len(rows))
 
     def embedded(block):
         with tempfile.TemporaryDirectory(prefix="graft-") as folder:
-            inputs = open_inputs(block, source, backbone, Store(folder), counts, threads)
+            inputs = open_inputs(block, source, backbone, Store(folder), threads)
             if source.card["modality"] == "vector":
                 return inputs.vectors
-            return features.forward(network, inputs, device, precision, counts)
+            return features.forward(network, inputs, device, precision)[0]
 
     parts, reasons = [], []
     for start in range(0, len(rows), BLOCK):

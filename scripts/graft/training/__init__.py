@@ -1,4 +1,4 @@
-"""The one training loop, what a method sees of a run, and how it resumes.
+"""The one training loop, the trainer and the data that a method works with, and how a training resumes.
 
 In: the manifest without test rows, a network, settings. Out: ft_model.pt, ft_history.csv.
 """

@@ -1,7 +1,7 @@
 """The one training loop: images, texts and vectors, from labels or from a teacher.
 
 It owns precision, devices, the order of samples, resume, best weights, early stopping and the finite check. What is
-trained comes from outside: a network, the batches of an epoch, an objective, an evaluation.
+trained comes from outside, as a Problem: a network, the batches of an epoch, a loss, an evaluation.
 
 Everything random is a function of (seed, epoch, step), so a run that was killed anywhere and continues from its last
 state does exactly what the undisturbed run would have done: on the same CPU it ends with the same bytes.
@@ -12,7 +12,9 @@ import math
 import re
 import signal
 import time
+from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -27,40 +29,52 @@ logger = logging.getLogger("graft")
 POSITIONS = re.compile("pos|rel|wpe|distance")  # in the names that transformers has for tables of positions
 
 
-def fit(
-    network,
-    batches,
-    read,
-    objective,
-    evaluate,
-    settings,
-    seed,
-    state,
-    device,
-    precision,
-    running=nullcontext,
-    prepare=None,
-    start=False,
-):
-    """Train `network` and leave its best weights in it.
+@dataclass
+class Problem:
+    """What is trained.
 
-    Parameters
-    ----------
     network : Network
     batches : callable, epoch -> list of steps, each a list of index arrays, one per forward; every epoch has as many
         samples and steps
-    read : callable, (indices, epoch) -> what the objective needs of these samples, as it lies on the CPU; a thread reads a
-        batch ahead of the device
-    objective : callable, (network, what was read) -> loss, a scalar Tensor: the mean over the samples of the batch
+    read : callable, (indices, epoch) -> what the loss needs of these samples, as it is on the CPU; a thread reads a batch
+        ahead of the device
+    loss : callable, (network, what was read) -> scalar Tensor: the mean over the samples of the batch
     evaluate : callable, network -> dict with "val_loss", "val_loss_calibrated" if that shall decide which epoch is the
         best, and whatever else the history should show
-    settings : dict with epochs, lr, head_lr, weight_decay, warmup, clip_norm, patience, freeze_batchnorm, save_every
-    seed : int
-    state : State
-    device, precision : where and in which number format
+    start : whether the network as it is given (with a solved head) is a candidate for the best: epoch 0 of the history
+    """
+
+    network: torch.nn.Module
+    batches: Callable
+    read: Callable
+    loss: Callable
+    evaluate: Callable
+    start: bool = False
+
+
+@dataclass
+class Mode:
+    """Where, and in which number format, a network is trained.
+
     running : callable that gives the context of a forward pass, see kernels.training
     prepare : callable, network -> what is called instead of it, such as its compiled form
-    start : whether the network as it comes (with a solved head) is a candidate for the best: epoch 0 of the history
+    """
+
+    device: torch.device
+    precision: str
+    running: Callable = nullcontext
+    prepare: Callable | None = None
+
+
+def fit(problem, settings, seed, states, mode):
+    """Train a Problem's network and leave its best weights in it.
+
+    Parameters
+    ----------
+    settings : dict with epochs, lr, head_lr, weight_decay, warmup, clip_norm, patience, freeze_batchnorm, save_every
+    seed : int
+    states : StateFiles, from which a training that was stopped continues
+    mode : Mode
 
     Returns
     -------
@@ -71,83 +85,110 @@ def fit(
     UserError
         When the loss is not finite.
     """
-    # Here, since a linear probe has no loop and need not wait for it.
-    from accelerate import Accelerator, DistributedDataParallelKwargs
+    loop = _Loop(problem, settings, seed, states, mode)
+    with termination() as told:
+        while loop.goes_on():
+            loop.train_epoch(told)
+    return loop.keep_best()
 
-    accelerator = Accelerator(
-        mixed_precision="bf16" if precision == "bf16" else "no",
-        cpu=device.type == "cpu",
-        # A network may have weights that its embedding does not use, such as the pooler of BERT.
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
-    optimizer = torch.optim.AdamW(parameter_groups(network, settings), fused=True)
-    first = batches(0)
-    steps, samples = len(first), sum(len(indices) for step in first for indices in step)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, warmup_and_cosine(steps * settings["epochs"], settings["warmup"])
-    )
-    model, optimizer = accelerator.prepare(network, optimizer)
-    set_train(network, settings["freeze_batchnorm"])
-    model = prepare(model) if prepare else model
-    run = Run(network, optimizer, schedule)
-    run.restore(state.load())
-    if start and not run.history:
-        network.eval()
-        run.begin(evaluate(network))
-    own = () if ranks.is_first() else (ranks.number(),)  # each rank drops other units
-    saved = time.monotonic()
-    progress = Progress("training", steps * settings["epochs"], "steps")
-    progress.done = run.epoch * steps + run.step
-    with termination() as terminated:
-        while run.epoch < settings["epochs"] and run.waited < (settings["patience"] or settings["epochs"]):
-            set_train(network, settings["freeze_batchnorm"])
-            groups = batches(run.epoch)
-            to_come = [indices for group in groups[run.step :] for indices in group]
-            ready = read_ahead(partial(read, epoch=run.epoch), to_come)
-            for step in range(run.step, steps):
-                torch.manual_seed(_mix(seed, run.epoch, step, *own))
-                for indices in groups[step]:
-                    with accelerator.autocast(), running():
-                        loss = objective(model, next(ready)) * len(indices)  # the sum over the batch's samples
-                    # Over the samples of a step on average, so that each weighs the same in whatever batch it is. The
-                    # mean over the ranks divides by their number.
-                    accelerator.backward(loss * (steps / samples) * ranks.count())
-                    run.loss_sum = run.loss_sum + loss.detach().double()
-                if settings["clip_norm"]:
-                    accelerator.clip_grad_norm_(network.parameters(), settings["clip_norm"])
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad(set_to_none=True)
-                run.step = step + 1
-                progress.add(1)
-                stop = ranks.agree(terminated(), run.step, device)
-                if stop or time.monotonic() - saved >= settings["save_every"]:
-                    check_finite(run.loss_sum, run.epoch)
-                    if ranks.is_first():
-                        state.save(run.capture())
-                    saved = time.monotonic()
-                if stop:
-                    logger.info(
-                        "stopped by a signal at epoch %d, step %d; the next run continues here", run.epoch + 1, run.step
-                    )
-                    raise SystemExit(128 + stop)
-            check_finite(run.loss_sum, run.epoch)
+
+class _Loop:
+    """The epochs and steps of one training; `at` says how far it is."""
+
+    def __init__(self, problem, settings, seed, states, mode):
+        # Here, since a linear probe has no loop and need not wait for it.
+        from accelerate import Accelerator, DistributedDataParallelKwargs
+
+        self.problem, self.settings, self.seed, self.states, self.mode = problem, settings, seed, states, mode
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if mode.precision == "bf16" else "no",
+            cpu=mode.device.type == "cpu",
+            # A network may have weights that its embedding does not use, such as the pooler of BERT.
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
+        network = problem.network
+        optimizer = torch.optim.AdamW(parameter_groups(network, settings), fused=True)
+        first = problem.batches(0)
+        self.steps, self.samples = len(first), sum(len(indices) for step in first for indices in step)
+        total = self.steps * settings["epochs"]
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_and_cosine(total, settings["warmup"]))
+        model, self.optimizer = self.accelerator.prepare(network, optimizer)
+        set_train(network, settings["freeze_batchnorm"])
+        self.model = mode.prepare(model) if mode.prepare else model
+        self.at = TrainingState(network, self.optimizer, schedule)
+        self.at.restore(states.load())
+        if problem.start and not self.at.history:
             network.eval()
-            run.end_epoch(evaluate(network), samples)
+            self.at.begin(problem.evaluate(network))
+        self.saved = time.monotonic()
+        self.progress = Progress("training", total, "steps")
+        self.progress.done = self.at.epoch * self.steps + self.at.step
+
+    def goes_on(self):
+        epochs = self.settings["epochs"]
+        return self.at.epoch < epochs and self.at.waited < (self.settings["patience"] or epochs)
+
+    def train_epoch(self, told):
+        """Train an epoch, or the rest of it, and judge the network."""
+        at, problem = self.at, self.problem
+        set_train(problem.network, self.settings["freeze_batchnorm"])
+        groups = problem.batches(at.epoch)[at.step :]
+        ready = read_ahead(partial(problem.read, epoch=at.epoch), [indices for group in groups for indices in group])
+        for group in groups:
+            self._step(group, ready)
+            self._save_if_due(told)
+        check_finite(at.loss_sum, at.epoch)
+        problem.network.eval()
+        at.end_epoch(problem.evaluate(problem.network), self.samples)
+        numbers = {key: value for key, value in at.history[-1].items() if isinstance(value, float)}
+        logger.info("epoch %d: %s", at.epoch, ", ".join(f"{key} {value:.4g}" for key, value in numbers.items()))
+
+    def keep_best(self):
+        """Leave the best weights in the network; the history."""
+        at, network = self.at, self.problem.network
+        if self.problem.start and decisive(at.history[0]) <= at.lowest:
             logger.info(
-                "epoch %d: %s",
-                run.epoch,
-                ", ".join(f"{k} {v:.4g}" for k, v in run.history[-1].items() if isinstance(v, float)),
+                "no epoch was better on validation than the solved head; the network stays as it came (epoch 0)"
             )
-    if start and decisive(run.history[0]) <= run.lowest:
-        logger.info("no epoch was better on validation than the solved head; the network stays as it came (epoch 0)")
-    network.load_state_dict(run.best)
-    network.eval()
-    return run.history
+        network.load_state_dict(at.best)
+        network.eval()
+        return at.history
+
+    def _step(self, group, ready):
+        """One step of the optimizer, over the batches of a group."""
+        at, network = self.at, self.problem.network
+        own = () if ranks.is_first() else (ranks.number(),)  # each rank drops other units
+        torch.manual_seed(_mix(self.seed, at.epoch, at.step, *own))
+        for indices in group:
+            with self.accelerator.autocast(), self.mode.running():
+                loss = self.problem.loss(self.model, next(ready)) * len(indices)  # the sum over the batch's samples
+            # Over the samples of a step on average, so that each weighs the same in whatever batch it is. The mean over
+            # the ranks divides by their number.
+            self.accelerator.backward(loss * (self.steps / self.samples) * ranks.count())
+            at.loss_sum = at.loss_sum + loss.detach().double()
+        if self.settings["clip_norm"]:
+            self.accelerator.clip_grad_norm_(network.parameters(), self.settings["clip_norm"])
+        self.optimizer.step()
+        at.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        at.step += 1
+        self.progress.add(1)
+
+    def _save_if_due(self, told):
+        """Save the state from time to time, and before this process ends because a signal told it to."""
+        at, stop = self.at, ranks.agree(told(), self.at.step, self.mode.device)
+        if stop or time.monotonic() - self.saved >= self.settings["save_every"]:
+            check_finite(at.loss_sum, at.epoch)
+            if ranks.is_first():
+                self.states.save(at.capture())
+            self.saved = time.monotonic()
+        if stop:
+            logger.info("stopped by a signal at epoch %d, step %d; the next run continues here", at.epoch + 1, at.step)
+            raise SystemExit(128 + stop)
 
 
-class Run:
-    """Where a training stands: all that must be kept to continue it."""
+class TrainingState:
+    """How far a training is: all that must be kept to continue it."""
 
     def __init__(self, network, optimizer, schedule):
         self.network, self.optimizer, self.schedule = network, optimizer, schedule
@@ -156,23 +197,23 @@ class Run:
         self.history, self.best, self.best_loss = [], None, math.inf
         self.lowest = math.inf  # the lowest loss of a trained epoch: patience does not count from the start
 
-    def begin(self, figures):
+    def begin(self, numbers):
         """Note the network as it came, as epoch 0."""
-        self.history.append({"epoch": 0, "train_loss": math.nan, **figures, "stage": "train"})
-        self._keep_if_best(decisive(figures))
+        self.history.append({"epoch": 0, "train_loss": math.nan, **numbers, "stage": "train"})
+        self._keep_if_best(decisive(numbers))
 
-    def end_epoch(self, figures, samples):
+    def end_epoch(self, numbers, samples):
         """Note an epoch; keep its weights if it is the best so far by (calibrated) validation loss."""
         self.history.append(
             {
                 "epoch": self.epoch + 1,
                 "train_loss": float(self.loss_sum) / samples,
-                **figures,
+                **numbers,
                 "lr": self.schedule.get_last_lr()[0],
                 "stage": "train",
             }
         )
-        loss = decisive(figures)
+        loss = decisive(numbers)
         self.waited = 0 if loss < self.lowest else self.waited + 1
         self.lowest = min(loss, self.lowest)
         self._keep_if_best(loss)
@@ -208,9 +249,9 @@ class Run:
         logger.info("continuing at epoch %d, step %d", self.epoch + 1, self.step)
 
 
-def decisive(figures):
+def decisive(numbers):
     """The validation loss that decides which epoch is the best."""
-    return figures.get("val_loss_calibrated", figures["val_loss"])
+    return numbers.get("val_loss_calibrated", numbers["val_loss"])
 
 
 def parameter_groups(network, settings):

@@ -4,6 +4,8 @@ A loss is `loss(outputs, labels, settings, class_weights, teacher)`, a mean over
 the mean over a step, in which each sample weighs the same whatever batch it is in.
 """
 
+import numpy as np
+import torch
 import torch.nn.functional as functional
 
 
@@ -25,6 +27,14 @@ def weighted_mean(losses, labels, class_weights):
     without a rare class would count as much as one with it.
     """
     return losses.mean() if class_weights is None else (losses * class_weights[labels]).mean()
+
+
+def class_weights(counts):
+    """Weight of each class in the loss, float32 Tensor of shape (classes,), from the train rows of each class.
+
+    All classes that have train rows get the same total, and the mean over the train rows is 1.
+    """
+    return torch.tensor(counts.sum() / ((counts > 0).sum() * np.maximum(counts, 1)), dtype=torch.float32)
 
 
 OF_KIND = {"classification": cross_entropy, "regression": squared_error}

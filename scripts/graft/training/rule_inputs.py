@@ -1,4 +1,4 @@
-"""From a rule's inputs to a training run, and from a history to its file."""
+"""From a rule's inputs to a trainer, and from a history to its file."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -11,28 +11,29 @@ from graft.data.samples import read_manifest
 from graft.embedding import features
 from graft.embedding.input_batches import open_source
 from graft.store import Store
-from graft.training.runs import Run
-from graft.training.state import State
+from graft.training.data import TrainingData
+from graft.training.state import StateFiles
+from graft.training.trainer import Trainer
 
 ALWAYS = ("epoch", "train_loss", "val_acc", "val_loss")
 COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best", "val_loss_calibrated", "unseen_loss")
 
 
-def open_run(inputs, state, settings, seed, mode, code, entry, store, gpus=0, threads=1, fold=None, folds=None):
-    """The run that a rule describes; its state belongs to exactly these inputs.
+def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, fold=None):
+    """The trainer that a rule describes; its state belongs to exactly these inputs.
 
     Parameters
     ----------
     inputs : dict, name -> path as the rule has it: samples, digest, dataset, backbone; where the method needs them features,
         pool, pool_digest (a list), teacher
-    state : path of the folder of the state
-    settings : dict, the model's settings
-    mode : dict, precision, layout and compile as the config says
-    code : digest of the code
+    params : dict of the rule's params: settings (the model's), mode (precision, layout and compile as the config says), code
+        (digest of the code), folds (where a fold is held out)
+    states : path of the folder of the state files
     entry : dict, the data set's entry of the config
     store : dict, the config's
     fold : int, the fold of the train rows that is held out; None: none
     """
+    settings, mode, folds = params["settings"], params["mode"], params.get("folds")
     device = choose_device(gpus)
     precision = choose_precision(mode["precision"], device)
     card = read_manifest(inputs["samples"], without_test=True).card
@@ -47,28 +48,24 @@ def open_run(inputs, state, settings, seed, mode, code, entry, store, gpus=0, th
             "seed": seed,
             "fold": [fold, folds],
             "mode": {**mode, "precision": precision},
-            "code": code,
+            "code": params["code"],
             "versions": [version(package) for package in ("torch", "torchvision", "timm", "transformers")],
         }
     )
-    return Run(
+    data = TrainingData(
         settings=settings,
-        seed=seed,
         samples=inputs["samples"],
-        features=inputs.get("features"),
-        pool=inputs.get("pool"),
         source=open_source(inputs["dataset"], entry, card),
         backbone=backbone,
         store=Store.of(store),
-        state=State(state, fingerprint),
-        device=device,
-        precision=precision,
         threads=threads,
-        layout=mode["layout"],
-        compile=mode["compile"],
+        features=inputs.get("features"),
+        pool=inputs.get("pool"),
         fold=fold,
         folds=folds,
     )
+    states = StateFiles(states, fingerprint)
+    return Trainer(data, seed, states, device, precision, mode["layout"], mode["compile"])
 
 
 def write_history(path, history):

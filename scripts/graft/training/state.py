@@ -18,7 +18,7 @@ logger = logging.getLogger("graft")
 SLOTS = ("a.pt", "b.pt")
 
 
-class State:
+class StateFiles:
     """State under `folder` for the run that `fingerprint` (hex) names."""
 
     def __init__(self, folder, fingerprint):

@@ -43,46 +43,49 @@ def view_seeds(settings, seed):
     return [seeds[i] for i in order]
 
 
-def view_logits(run, content, folder, seed, counts):
-    """The teacher's logits for one view of each train row of `run`, forwarding only those that the store lacks.
+def view_logits(trainer, content, folder, seed):
+    """The teacher's logits for one view of each train row, forwarding only those that the store lacks; and the forwards.
 
     They are kept in float32. In float16 the loss of a step differs by 2e-5, but training in bfloat16 multiplies that to
     4e-2 within 13 steps (ELPV, Lite2 to Lite0), and a run would not be the one that a live teacher gives.
 
     Parameters
     ----------
-    run : Run of the student
+    trainer : Trainer of the student
     content : dict of the teacher's ft_model.pt; `folder` is that of its backbone
     seed : tuple of int, from view_seed
-    counts : dict, to which "forwards" (and "decodes", "padded_tokens") are added
 
     Returns
     -------
     float64 array, shape (train rows, classes): calibrated, as the teacher's probabilities are
+    int : views that were forwarded
     """
-    rows, backbone = run.rows[run.splits == "train"], features.trained(content, folder)
-    table = run.store.table("teacher_logits", (len(run.target["classes"]),), np.float32, **_key(run, content, seed))
+    data, target = trainer.data, trainer.settings["target"]
+    rows, backbone = data.rows.iloc[data.places("train")], features.trained(content, folder)
+    table = data.store.table(
+        "teacher_logits", (len(data.target["classes"]),), np.float32, **_key(trainer, content, seed)
+    )
     wanted = missing_rows(rows, table)
     if len(wanted):
-        network = kernels.place(backbone.network().eval(), run.device, run.layout)
+        network = kernels.place(backbone.network().eval(), trainer.device, trainer.layout)
         progress = Progress(f"teacher, views {seed}", len(wanted))
         for start in range(0, len(wanted), SHARD):
             block = wanted.iloc[start : start + SHARD]
-            inputs = open_inputs(block, run.source, backbone, run.store, counts, run.threads)
+            inputs = open_inputs(block, data.source, backbone, data.store, data.threads)
             contents = list(block["content_sha256"])
-            views = draw_views(run.settings["augment"], contents, seed)
-            embeddings = features.forward(network, inputs, run.device, run.precision, counts, progress, views)
-            table.append(contents, teaching_logits(content, run.settings["target"], embeddings))
-    return calibrated(table.read(rows["content_sha256"]), content["targets"][run.settings["target"]])
+            views = draw_views(trainer.settings["augment"], contents, seed)
+            embeddings, _ = features.forward(network, inputs, trainer.device, trainer.precision, progress, views)
+            table.append(contents, teaching_logits(content, target, embeddings))
+    return calibrated(table.read(rows["content_sha256"]), content["targets"][target]), len(wanted)
 
 
-def _key(run, content, seed):
+def _key(trainer, content, seed):
     """All that a teacher's logits depend on besides the sample."""
     return {
         "model": content["digests"]["model"],
-        "target": run.settings["target"],
-        "transform": transform_key(content["backbone"], run.source.card),
-        "augment": run.settings["augment"],
+        "target": trainer.settings["target"],
+        "transform": transform_key(content["backbone"], trainer.data.source.card),
+        "augment": trainer.settings["augment"],
         "view_seed": list(seed),
-        "precision": run.precision,
+        "precision": trainer.precision,
     }

@@ -11,6 +11,7 @@ drawn from the labelled rows are of the source, and have no figures (see predict
 """
 
 import logging
+from dataclasses import replace
 
 import torch
 
@@ -25,23 +26,23 @@ FROZEN = True
 logger = logging.getLogger("graft")
 
 
-def train(run):
+def train(trainer):
     """Align the train and validation embeddings with the pool's, then solve the linear probe on them."""
-    if run.pool is None or len(run.pool_embeddings) < 2:
+    data = trainer.data
+    if data.pool is None or len(data.pool_embeddings) < 2:
         raise UserError(
             "the data set has no pool, and coral aligns the labelled rows with one",
-            where=run.settings["name"],
+            where=data.settings["name"],
             allowed="at least 2 rows without a label, of the domain that the model is for",
             hint="add rows of the new instrument or site without labels; without a new domain use `method: linear`",
         )
-    source, target = torch.from_numpy(run.embeddings), torch.from_numpy(run.pool_embeddings)
-    matrix, shift, unit = align(source[torch.from_numpy(run.splits == "train")], target, run.dead)
-    seen = run.splits != "test"
-    logger.info("aligning %d labelled rows with the %d of the pool", seen.sum(), len(target))
-    # Also what the temperature is fitted on, so that it suits rows of the target domain.
-    run.embeddings[seen] = moved(source[torch.from_numpy(seen)], matrix, shift).numpy()
-    history, fold_heads = run.probe(unit)
-    return history, {name: _before_alignment(head, matrix, shift) for name, head in _with_own(run, fold_heads).items()}
+    source, target = torch.from_numpy(data.embeddings), torch.from_numpy(data.pool_embeddings)
+    matrix, shift, unit = align(source[data.places("train")], target, data.dead)
+    logger.info("aligning %d labelled rows with the %d of the pool", len(source), len(target))
+    # The temperature, too, is fitted on aligned rows, so that it suits rows of the target domain.
+    trained = trainer.probe(embeddings=moved(source, matrix, shift).numpy(), unit=unit)
+    heads = {name: _before_alignment(head, matrix, shift) for name, head in _with_own(trained, data).items()}
+    return replace(trained, fold_heads=heads)
 
 
 def align(source, target, dead):
@@ -110,10 +111,10 @@ def _power(matrix, exponent):
     return (vectors * values.clamp_min(1e-12 * values.max()) ** exponent) @ vectors.T
 
 
-def _with_own(run, fold_heads):
+def _with_own(trained, data):
     """The heads of the folds, and before them the model's own as the one that predicts validation rows."""
-    target = run.settings["target"]
-    own, found = run.network.heads[target], fold_heads.get(target)
+    target = data.settings["target"]
+    own, found = trained.network.heads[target], trained.fold_heads.get(target)
     heads = {
         "folds": torch.tensor([VALIDATION]),
         "weight": own.weight.detach().cpu()[None],

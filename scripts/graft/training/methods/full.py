@@ -4,6 +4,6 @@ USES_FEATURES = False
 FROZEN = False
 
 
-def train(run):
+def train(trainer):
     """Train backbone and head together."""
-    return run.fit(), {}
+    return trainer.fit()

@@ -4,6 +4,6 @@ USES_FEATURES = True
 FROZEN = True
 
 
-def train(run):
+def train(trainer):
     """Solve the convex problem for every L2 candidate; the best on rows that its heads did not see, fitted on all."""
-    return run.probe(refit=True)
+    return trainer.probe(refit=True)

@@ -4,7 +4,6 @@ USES_FEATURES = True
 FROZEN = False
 
 
-def train(run):
+def train(trainer):
     """Start from the solved head, then train backbone and head together."""
-    history, _ = run.probe()
-    return history + run.fit(), {}
+    return trainer.fit(trainer.probe())

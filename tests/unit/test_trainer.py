@@ -1,4 +1,4 @@
-"""One training run on texts: what the network is given, what it drops, what is kept of it."""
+"""One training on texts: what the network is given, what it drops, what is kept of it."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -22,9 +22,10 @@ from graft.networks import backbones
 from graft.networks.cpu import kernels
 from graft.store import Store
 from graft.training import losses
+from graft.training.data import TrainingData
 from graft.training.objectives import kd
-from graft.training.runs import Run
-from graft.training.state import State
+from graft.training.state import StateFiles
+from graft.training.trainer import Trainer
 from tiny_data import text_table
 
 
@@ -38,8 +39,8 @@ def lab(tmp_path_factory):
     return SimpleNamespace(folder=folder, entry=complete({**trained_runs.THREE_WAY, **entry}))
 
 
-def text_run(lab, here, compiled=False, **settings):
-    """A run that trains the tiny BERT; its store and state are `here`."""
+def text_trainer(lab, here, compiled=False, **settings):
+    """A trainer of the tiny BERT; its store and state are `here`."""
     model = {"dataset": "cells", "backbone": "b", "method": "full", "epochs": 2, "batch_size": 8, **settings}
     backbone = {"library": "transformers", "source": {"random": True}}
     config = {
@@ -49,27 +50,21 @@ def text_run(lab, here, compiled=False, **settings):
     }
     samples, network = lab.folder / "results/data/cells/samples.parquet", lab.folder / "resources/backbones/tiny"
     spec = read_json(network / "backbone.json")
-    return Run(
+    data = TrainingData(
         settings=graft_config.plan(graft_config.load(config)).models["e.b.full"],
-        seed=0,
         samples=samples,
-        features=None,
         source=open_source(lab.folder / "dataset.json", lab.entry, read_manifest(samples).card),
         backbone=SimpleNamespace(spec=spec, folder=network, weights="0" * 64, network=partial(backbones.build, spec)),
         store=Store(here / "store"),
-        state=State(here / "state", "f"),
-        device=torch.device("cpu"),
-        precision="fp32",
-        threads=1,
-        compile=compiled,
     )
+    return Trainer(data, 0, StateFiles(here / "state", "f"), torch.device("cpu"), "fp32", compile=compiled)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("asked", [False, True])
 def test_attention_is_dropped_as_asked_compiled_or_not(lab, tmp_path, monkeypatch, compiled, asked):
     """`compile: true` once brought dropout back, since no kernel stood in for torch's."""
-    run, seen = text_run(lab, tmp_path, compiled, attention_dropout=asked, epochs=1), set()
+    trainer, seen = text_trainer(lab, tmp_path, compiled, attention_dropout=asked, epochs=1), set()
     attention = torch.nn.functional.scaled_dot_product_attention
 
     def noted(query, key, value, attn_mask=None, dropout_p=0.0, **options):
@@ -79,13 +74,13 @@ def test_attention_is_dropped_as_asked_compiled_or_not(lab, tmp_path, monkeypatc
     monkeypatch.setattr(torch, "compile", lambda model: lambda inputs: model(inputs))
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", noted)
     monkeypatch.setattr(kernels, "plain_attention", noted)
-    run.fit()
+    trainer.fit()
     assert seen == ({0.0, 0.1} if asked else {0.0})  # 0 where validation rows are predicted
 
 
 def test_a_text_has_the_same_logits_alone_and_beside_longer_ones(lab, tmp_path):
     """The attention mask: what is padded is neither attended to nor pooled."""
-    network = text_run(lab, tmp_path).network.eval()
+    network = text_trainer(lab, tmp_path).untrained().eval()
     short, long = [3, 2, 7, 3, 0, 0, 0], [6, 2, 8, 9, 10, 11, 3]  # the number of tokens, and these
 
     def logits(*rows):
@@ -104,18 +99,18 @@ def test_padded_texts_say_which_of_their_tokens_are_real():
 
 def test_a_run_trains_on_train_rows_with_their_own_labels_and_judges_on_validation_rows(lab, tmp_path, monkeypatch):
     """The loss of the first step is that of the network as it begins, on the labels of the manifest."""
-    run, seen = text_run(lab, tmp_path, dropout=0, batch_size=64), []
+    trainer, seen = text_trainer(lab, tmp_path, dropout=0, batch_size=64), []
     loss = losses.cross_entropy
     monkeypatch.setitem(losses.OF_KIND, "classification", lambda logits, labels, *_: seen.append((logits, labels)) or loss(logits, labels, *_))  # fmt: skip
-    frame = run.manifest.frame
-    history = run.fit()
+    frame = trainer.data.manifest.frame
+    trained = trainer.fit()
     logits, labels = seen[0]
     assert sorted(labels.tolist()) == sorted((frame["label"] == "b")[frame["split"] == "train"].astype(int))
     assert len(seen) == 2 and len(logits) == (frame["split"] == "train").sum()
-    places = np.flatnonzero(run.splits == "validation")
-    outputs, codes = run._logits(run.network, places), run.codes[places]
+    places = trainer.data.places("validation")
+    outputs, codes = trainer.outputs(trained.network, places), trainer.data.codes[places]
     chances = softmax(outputs, axis=1)
-    best = min(history, key=lambda row: row["val_loss_calibrated"])
+    best = min(trained.history, key=lambda row: row["val_loss_calibrated"])
     assert best["val_loss"] == pytest.approx(metrics.log_loss(codes, chances, labels=[0, 1]), rel=1e-5)
     assert best["val_acc"] == pytest.approx(metrics.accuracy_score(codes, chances.argmax(1)))
     assert best["val_auroc"] == pytest.approx(metrics.roc_auc_score(codes, chances[:, 1]))
