@@ -109,7 +109,7 @@ def test_depthwise_gradients_in_bfloat16_agree_with_float32(kernel, stride, bias
 
 def test_every_batchnorm_activation_and_uneven_padding_of_a_network_is_found():
     network = NETWORKS["lite0"]()
-    found = fused.plan(network, torch.randn(1, 3, 64, 64))
+    found = fused.trace(network, torch.randn(1, 3, 64, 64))
     norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     assert sum(step.norm is not None for step in found.steps.values()) == norms == 49
     assert sum(step.activation == ("hardtanh", (0.0, 6.0)) for step in found.steps.values()) == 33
@@ -175,14 +175,14 @@ def test_other_devices_keep_thin_convolutions_in_float32():
 @pytest.mark.parametrize("kind", [Branch, Twice])
 def test_what_is_read_elsewhere_or_shared_is_left_alone(kind):
     network, images = with_statistics(kind()), torch.randn(2, 3, 8, 8)
-    assert all(step == fused.Step() for step in fused.plan(network, images[:1]).steps.values())
+    assert all(step == fused.Step() for step in fused.trace(network, images[:1]).steps.values())
     torch.testing.assert_close(run_forward(network, images, "fp32"), network(images).detach(), rtol=1e-4, atol=1e-5)
 
 
-def test_making_a_plan_changes_nothing_in_the_network():
+def test_a_trace_changes_nothing_in_the_network():
     network = NETWORKS["resnet18"]().train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    fused.plan(network, torch.randn(1, 3, 64, 64))
+    fused.trace(network, torch.randn(1, 3, 64, 64))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(module.training for module in network.modules())
 

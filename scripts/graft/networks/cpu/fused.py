@@ -4,7 +4,7 @@ A small network on a CPU waits for memory rather than for arithmetic. A BatchNor
 and a shift per channel, and goes into the weights; oneDNN applies the activation before it writes; padding that differs
 between the sides becomes a larger kernel. The results are the same up to rounding, and so are the gradients.
 
-What follows what is found by running the network once, on one sample (`plan`), whatever library it is of.
+What follows what is found by running the network once, on one sample (`trace`), whatever library it is of.
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Step:
 
 
 @dataclass
-class Plan:
+class Trace:
     """What can be done at once.
 
     steps : dict, id of a convolution's weight -> Step
@@ -50,17 +50,17 @@ class Plan:
 
 
 @torch.no_grad()
-def plan(network, example):
-    """The plan of `network`, told by running it on `example`, the inputs of one sample."""
+def trace(network, example):
+    """What can be fused in `network`, found by running it on `example`, the inputs of one sample."""
     if not any(isinstance(module, torch.nn.Conv2d) for module in network.modules()):
-        return Plan()
+        return Trace()
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     with _Recorder() as recorder:
         network(example)
     for module, training in modes:
         module.training = training
-    return recorder.plan()
+    return recorder.trace()
 
 
 class _Recorder(TorchFunctionMode):
@@ -76,8 +76,8 @@ class _Recorder(TorchFunctionMode):
             self.calls.append((func, args, kwargs or {}, output))
         return output
 
-    def plan(self):
-        found, twice, pads = Plan(), set(), 0
+    def trace(self):
+        found, twice, pads = Trace(), set(), 0
         for place, (func, args, kwargs, _) in enumerate(self.calls):
             if func is functional.pad:
                 reader = self._only_reader(place)
@@ -135,7 +135,7 @@ class Forward:
     """
 
     def __init__(self, found, precision):
-        self.plan, self.bf16 = found, precision == "bf16"
+        self.trace, self.bf16 = found, precision == "bf16"
         self.folded, self.pads_seen = {}, -1
 
     def start(self):
@@ -147,7 +147,7 @@ class Forward:
     def pad(self, inputs, pad, mode="constant", value=None):
         """Leave zeros for the next convolution to add."""
         self.pads_seen += 1
-        if self.pads_seen not in self.plan.pads or mode != "constant" or value or len(pad) != 4 or min(pad) < 0:
+        if self.pads_seen not in self.trace.pads or mode != "constant" or value or len(pad) != 4 or min(pad) < 0:
             return functional.pad(inputs, pad, mode, value)
         later = inputs.view(inputs.shape)  # another object on the same memory
         later.padding_left = tuple(pad)
@@ -161,9 +161,9 @@ class Forward:
         extra = getattr(inputs, "padding_left", (0, 0, 0, 0))
         if any(extra) and (any(padding) or dilation != (1, 1)):
             inputs, extra = functional.pad(inputs, extra), (0, 0, 0, 0)
-        step = self.plan.steps.get(id(weight), Step())
+        step = self.trace.steps.get(id(weight), Step())
         low = self.bf16 and weight.shape[1] > THIN
-        dtype = torch.bfloat16 if low and not self.plan.depthwise else torch.float32
+        dtype = torch.bfloat16 if low and not self.trace.depthwise else torch.float32
         folded, shift, symmetric = self._folded(weight, bias, step.norm, extra, dtype)
         with _products_in("bf16" if low else "ieee"):
             output = convolve(
@@ -174,7 +174,7 @@ class Forward:
     def _folded(self, weight, bias, norm, extra, dtype):
         key = (id(weight), extra)
         if key not in self.folded:
-            folded, shift = fold(weight, bias, norm)
+            folded, shift = fuse_batchnorm(weight, bias, norm)
             folded, symmetric = widened(folded.to(dtype), extra)
             self.folded[key] = folded, None if shift is None else shift.to(dtype), symmetric
         return self.folded[key]
@@ -197,7 +197,7 @@ class Training:
     """The functions that stand in during a training step; gradients go to all that takes part."""
 
     def __init__(self, found, precision, frozen_batchnorm):
-        self.plan, self.frozen = found, frozen_batchnorm
+        self.trace, self.frozen = found, frozen_batchnorm
         self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
 
     def start(self):
@@ -206,7 +206,7 @@ class Training:
 
     def convolution(self, *args, **kwargs):
         inputs, weight, bias, stride, padding, dilation, groups = _conv2d(*args, **kwargs)
-        step = self.plan.steps.get(id(weight), Step())
+        step = self.trace.steps.get(id(weight), Step())
         if step.norm and not self.frozen:
             step = Step()
         if isinstance(padding, str):
@@ -214,11 +214,11 @@ class Training:
         if step.activation[0] not in TOLD_BY_OUTPUT:
             step = Step(step.norm)
         geometry = [*map(_pair, (stride, padding, dilation)), groups]
-        weight, bias = fold(weight, bias, step.norm)
+        weight, bias = fuse_batchnorm(weight, bias, step.norm)
         return _marked(Conv.apply(inputs, weight, bias, geometry, step.activation, self.dtype), step)
 
 
-def fold(weight, bias, norm):
+def fuse_batchnorm(weight, bias, norm):
     """Weight and bias of a convolution with the BatchNorm after it (its arguments) folded in; differentiable."""
     if norm is None:
         return weight, bias

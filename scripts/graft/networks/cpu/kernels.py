@@ -51,7 +51,7 @@ def inference(network, example, device, precision):
     example : inputs of one sample, on `device`
     precision : 'bf16' or 'fp32'
     """
-    forward = fused.Forward(fused.plan(network, example), precision) if device.type == "cpu" else None
+    forward = fused.Forward(fused.trace(network, example), precision) if device.type == "cpu" else None
 
     @contextmanager
     def running():
@@ -69,7 +69,7 @@ def training(network, example, device, precision, frozen_batchnorm):
     """
     table = {}
     if device.type == "cpu":
-        table |= fused.Training(fused.plan(network, example), precision, frozen_batchnorm).start()
+        table |= fused.Training(fused.trace(network, example), precision, frozen_batchnorm).start()
         table |= {functional.dropout: dropout, functional.scaled_dot_product_attention: plain_attention}
     return lambda: fused.Replacing(table)
 
