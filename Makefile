@@ -105,8 +105,10 @@ $(PEERS_READY): | $(READY)
 		-r tests/benchmarks/requirements.txt
 	touch $@
 
+# The tables of config/README.md, from the schema and the plug-ins; the picture of the rules, from the rules.
 docs: $(READY)
 	PYTHONPATH=scripts $(BIN)/python -m graft.config.docs
+	$(BIN)/python docs/pictures/draw_rules.py
 
 # Deletes from the store what the config no longer names: make clear-store [CONFIG="a.yaml b.yaml" DAYS=7]. In a store that
 # others may write to, what was used in the last 30 (or DAYS) days stays.
