@@ -1,6 +1,12 @@
 """What every rule has to do, told from the text of the rules."""
 
+import builtins
+import dis
 import re
+from types import CodeType, FunctionType
+
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 
 from running import ROOT
 
@@ -29,3 +35,23 @@ def test_a_rule_that_does_not_ask_is_found():
     forgotten = 'rule forgotten:\n    input:\n        "<results>/summary.csv",\n    output:\n        "x",\n'
     assert not_asking(TEXT + forgotten) == {"forgotten"}
     assert not_asking(TEXT.replace("unpack(few_shot_inputs)", '"<results>/x"')) == {"few_shot"}
+
+
+def names_read(code):
+    """The global names that a function's code reads, those of the functions in it included."""
+    yield from (one.argval for one in dis.get_instructions(code) if one.opname == "LOAD_GLOBAL")
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from names_read(inner)
+
+
+def test_every_name_that_a_function_of_the_rules_reads_is_there():
+    """ruff does not look into rules: after a module was renamed, the end of a failed run once asked for its old name."""
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        made = api.workflow(ResourceSettings(cores=1), ConfigSettings(config={}), snakefile=ROOT / "Snakefile")
+        made.lint()
+        known = made._workflow.globals
+    own = [one for one in known.values() if isinstance(one, FunctionType) and one.__globals__ is known]
+    assert len(own) > 80
+    missing = {name for one in own for name in names_read(one.__code__)} - known.keys() - set(dir(builtins))
+    assert not missing
