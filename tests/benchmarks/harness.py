@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import torch
 
-from write_results import processor
+from benchmarks.write_results import processor
 
 THREADS = os.cpu_count()
 

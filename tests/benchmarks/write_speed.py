@@ -17,7 +17,7 @@ BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 def main(records, page, readme):
     """Replace what is between the markers of `page` by the table of `records` (benchmarks.json), in `readme` by its main rows."""
     from benchmarks.harness import table
-    from write_results import put_between
+    from benchmarks.write_results import put_between
 
     found = json.loads(Path(records).read_text(encoding="utf-8"))
     machine = found[0]["machine"]

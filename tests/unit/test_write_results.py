@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-import write_results
+from benchmarks import write_results
 from graft.common.outputs import write_json
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from graft.common.outputs import read_json, write_text
 from graft.evaluation.intervals import mean_over_seeds, mean_over_splits
 
-HERE = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parents[2]
 PAGE, README = HERE / "docs" / "results.md", HERE / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 MAIN = re.compile(r"`linear`$|same, `(lp_ft|full)`$|distilled from|5-shot")
