@@ -31,17 +31,18 @@ USES_FEATURES = False
 FROZEN = False
 
 
-def train(run):
+def train(trainer):
     """Train backbone and head together, with a stop at the gate."""
-    Path(run.state.folder, "{WAITS}").unlink(missing_ok=True)
-    every, run.settings["save_every"] = run.settings["save_every"], 0
-    run.state.save = stopping(run.state.save, run)
-    history = run.fit()
-    run.settings["save_every"] = every
-    return history, {{}}
+    states, settings = trainer.states, trainer.settings
+    Path(states.folder, "{WAITS}").unlink(missing_ok=True)
+    every, settings["save_every"] = settings["save_every"], 0
+    states.save = stopping(states.save, Path(states.folder), settings)
+    trained = trainer.fit()
+    settings["save_every"] = every
+    return trained
 
 
-def stopping(save, run):
+def stopping(save, folder, settings):
     """`save`, which at the second call waits for the gate or a signal; from there on it is called by signals alone."""
     told, tell = os.pipe()
     os.set_blocking(tell, False)
@@ -54,11 +55,11 @@ def stopping(save, run):
         count += 1
         if count < 2:
             return
-        run.settings["save_every"] = float("inf")
-        Path(run.state.folder, "{WAITS}").touch()
+        settings["save_every"] = float("inf")
+        (folder / "{WAITS}").touch()
         while not Path("{GATE}").exists() and not select.select([told], [], [], 0.05)[0]:
-            if Path(run.state.folder, "{HANGS}").exists():
-                hang(Path(run.state.folder, "{HANGS}"))
+            if (folder / "{HANGS}").exists():
+                hang(folder / "{HANGS}")
 
     return save_and_wait
 
