@@ -327,7 +327,7 @@ def say_results(results, benchmarks):
     elif "tune" in workflow.dag_settings.targets:
         from graft.training import numeric_modes
 
-        print("", modes.proposal(sorted(Path(benchmarks, "tune").glob("*.json"))), sep="\n")
+        print("", numeric_modes.proposal(sorted(Path(benchmarks, "tune").glob("*.json"))), sep="\n")
     elif words.exists():
         print("", words.read_text().replace(" CONFIG=...", f"{named:11}"), sep="\n")
 
@@ -336,7 +336,7 @@ def say_reasons_last(snakemake_logs):
     """Print why jobs failed after all that Snakemake itself still has to say."""
     from graft.common import failures
 
-    atexit.register(print, "", reasons.reasons(snakemake_logs), sep="\n", file=sys.stderr)
+    atexit.register(print, "", failures.reasons(snakemake_logs), sep="\n", file=sys.stderr)
 
 
 def say_lock_last(folder):
