@@ -22,8 +22,23 @@ def not_asking(text):
     asking = set(ASKING.findall(text))
     makers = {name: body for name, body in RULE.findall(text) if "    output:" in body and name not in ABOVE}
     assert len(makers) > 20
-    inputs = {name: " ".join(INPUTS.findall(body)) for name, body in makers.items()}
+    own = {name: body for name, body in makers.items() if "    input:" in body or " as " not in name}  # or another's
+    inputs = {name: " ".join(INPUTS.findall(body)) for name, body in own.items()}
     return {name for name, found in inputs.items() if not asking & set(re.findall(r"\w+", found))}
+
+
+def test_a_rule_depends_on_the_modules_of_the_figures_that_it_draws():
+    drawing = {name: body for name, body in RULE.findall(TEXT) if 'code_digest("plot",' in body}
+    assert len(drawing) == 6
+    for name, body in drawing.items():
+        drawn = re.findall(r"^        (\w+)=(?:report|model_figure)\(", body, re.MULTILINE)
+        assert drawn == re.findall(r"\w+", re.search(r"figure=\[(.*?)\]", body, re.DOTALL).group(1)), name
+
+
+def test_who_names_resources_names_memory_and_time():
+    """Also a rule that is made of another: the resources of that are then gone."""
+    blocks = re.findall(r"^    resources:\n((?:        .*\n)+)", TEXT, re.MULTILINE)
+    assert len(blocks) > 15 and all("mem_mb=" in block and "runtime=" in block for block in blocks)
 
 
 def test_every_rule_below_prepare_data_asks_this_checkpoint():

@@ -12,8 +12,9 @@ MOST = 200  # classes; of more, the worst are drawn
 ROOMY = 40  # up to so many classes a row is as high as a line of text likes it
 
 
-def plot(judged, path):
-    """Draw the classes of a classifier (plots.Judged), the worst at the top."""
+def plot(source, path):
+    """Draw the classes of a classifier, the worst at the top."""
+    judged = source.judged
     rows, place = judged.rows, {name: i for i, name in enumerate(judged.classes)}
     codes = [rows[name].map(place).to_numpy(np.int64) for name in ("label", "predicted")]
     table = worst_first(quality(*codes, len(judged.classes), rows.get("group")))
@@ -30,8 +31,8 @@ def plot(judged, path):
 def quality(labels, predicted, width, groups=None):
     """Precision, recall and F1 of each class, with the 95 % intervals of metrics.json: those of a share, by groups.
 
-    Each is, or grows with, a share of a number of samples: precision of those called the class, recall of those of the
-    class, and F1 = 2 j / (1 + j) of the share j of right ones among those that are the class or are called it.
+    Each comes from a share of right samples: precision among those called the class, recall among those of the class.
+    F1 is 2 j / (1 + j), with the share j among those that are the class or are called it.
 
     Parameters
     ----------
