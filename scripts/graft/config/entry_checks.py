@@ -7,7 +7,7 @@ from graft.common import plugins
 from graft.common.errors import did_you_mean
 from graft.config.errors import Problem, show
 from graft.config.plan import VECTORS, as_list, entries, known_backbones
-from graft.config.schema import child, read_schema
+from graft.config.schema import read_schema
 
 IMAGE_KEYS = ("input_size", "mean", "std", "interpolation", "fit", "crop")
 TEXT_KEYS = ("max_length", "pooling", "normalize")
@@ -94,7 +94,8 @@ def check_backbones(config):
         if library is None or source is None:
             continue
         if library != "vectors" and not source:
-            yield Problem(path, "the key 'source' is missing", "source: with one of " + ", ".join(_kinds()))
+            kinds = [option["required"][0] for option in _schema()["source"]["oneOf"]]
+            yield Problem(path, "the key 'source' is missing", f"source: with one of {', '.join(kinds)}")
         if library in ("timm", "torchvision") and "architecture" in entry and _unset(entry, "architecture"):
             yield Problem(path, "the key 'architecture' is missing", "the network's name, such as resnet50")
         for kind in ("timm", "torchvision"):
@@ -106,17 +107,13 @@ def check_backbones(config):
                 yield Problem((*path, key), what, None, "delete the line")
 
 
-def _kinds():
-    source = child(read_schema()["properties"]["backbones"], "any")["properties"]["source"]
-    return [option["required"][0] for option in source["oneOf"]]
+def _schema():
+    return read_schema()["properties"]["backbones"]["additionalProperties"]["properties"]
 
 
 def _unset(entry, key):
     """Whether a key of a backbone is as if it had not been written."""
-    return entry.get(key) in (
-        None,
-        child(read_schema()["properties"]["backbones"], "any")["properties"][key]["default"],
-    )
+    return entry.get(key) in (None, _schema()[key]["default"])
 
 
 def unknown(path, names, known, kind, place=""):
