@@ -56,8 +56,7 @@ def load(config, files=()):
         derive(config, files)
         problems += check(config)
     else:
-        what = "the config is not made of `key: value` lines"
-        problems.append(Problem((), what, None, EXAMPLE))
+        problems = [Problem((), "the config is not made of `key: value` lines", None, EXAMPLE)]
     raise_all(errors + [to_user_error(problem, lines) for problem in problems])
     return shrink(config) if config["quick"] else config
 

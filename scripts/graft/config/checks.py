@@ -83,7 +83,7 @@ def check_models(config, trained):
 
 def _nothing_to_train(path, config, model):
     """Vectors have no network: the loop would train a last layer alone, worse than `linear` solves it (0.605 for 0.856)."""
-    if model["backbone"] != VECTORS and _library(config, model["backbone"]) != "vectors":
+    if model["backbone"] != VECTORS and lookup(config, "backbones", model["backbone"], "library") != "vectors":
         return
     frozen = [name for name in plugins.names("method") if plugins.constant("method", name, "FROZEN")]
     if model["stage"] == "distill":
@@ -114,14 +114,11 @@ def check_folds(config):
 
 def _clash(path, config, dataset, backbone):
     """A data set of one kind on a backbone of another, as far as both are known."""
-    taken = "vector" if backbone == VECTORS else plugins.constant("library", _library(config, backbone), "MODALITY")
+    library = "vectors" if backbone == VECTORS else lookup(config, "backbones", backbone, "library")
+    taken = plugins.constant("library", library, "MODALITY")
     held = _modality(config, dataset)
     if taken and held and taken != held:
         yield Problem(path, f"backbone '{backbone}' takes {taken}s, and data set '{dataset}' holds {held}s")
-
-
-def _library(config, backbone):
-    return lookup(config, "backbones", backbone, "library")
 
 
 def _modality(config, dataset):

@@ -39,7 +39,8 @@ def schema_table(place):
 
 
 def _row(path, schema, required):
-    cells = [f"`{'.'.join(path)}`", _kind(schema), _default(schema, required), _allowed(schema), _meaning(schema)]
+    meaning = " ".join(schema.get("description", "").split())
+    cells = [f"`{'.'.join(path)}`", _kind(schema), _default(schema, required), _allowed(schema), meaning]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
@@ -60,10 +61,6 @@ def _allowed(schema):
     text = "" if text.removesuffix(" or null") in ("text", "true or false") else text
     place = "`$VARIABLES` and `~` are filled in" if schema.get("x-place") else None
     return "; ".join(part for part in (text, schema.get("x-unit"), place) if part)
-
-
-def _meaning(schema):
-    return " ".join(schema.get("description", "").split())
 
 
 def plugin_table(kind):

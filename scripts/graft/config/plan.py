@@ -79,9 +79,7 @@ def _whole(name, known, seen):
 def entries(config, section):
     """The entries of a section that are whole enough to look at, as (name, settings)."""
     found = config.get(section)
-    return (
-        [(name, entry) for name, entry in found.items() if isinstance(entry, dict)] if isinstance(found, dict) else []
-    )
+    return [item for item in found.items() if isinstance(item[1], dict)] if isinstance(found, dict) else []
 
 
 def lookup(config, *path):
@@ -138,11 +136,9 @@ def tasks(config, trained):
     taught = {settings["name"]: settings for _, settings in trained}
     for entry, given in entries(config, "few_shot"):
         rest = {key: value for key, value in given.items() if key not in NAMING}
-        model = given.get("model")
+        model, methods = given.get("model"), as_list(given.get("method"))
         networks = [None] if model else as_list(given.get("backbone"))
-        for (label, dataset), network, method in product(
-            _datasets(entry, given), networks, as_list(given.get("method"))
-        ):
+        for (label, dataset), network, method in product(_datasets(entry, given), networks, methods):
             target = given.get("target") or first_target(config, dataset)
             name = f"{label}.{(model or str(network)).replace('.', '-')}.{method}"
             head = {"name": name, "entry": label, "dataset": dataset, "target": target, "backbone": network}
@@ -180,6 +176,4 @@ def as_list(value):
 def _datasets(entry, given):
     """(label, data set): the entry's own name, or one name per data set of a list."""
     dataset = given.get("dataset")
-    if isinstance(dataset, list):
-        return [(f"{entry}-{name}", name) for name in as_list(dataset)]
-    return [(entry, dataset)]
+    return [(f"{entry}-{name}", name) for name in as_list(dataset)] if isinstance(dataset, list) else [(entry, dataset)]
