@@ -44,7 +44,7 @@ def stop_if(error):
 
 try:
     config.update(graft_config.load(config, [Path(file) for file in workflow.configfiles if is_users_own(file)]))
-    PLAN = graft_config.plan(config)
+    PLAN = graft_config.make_plan(config)
 except UserError as error:
     raise WorkflowError(f"The config needs mending.\n{error}") from None
 

@@ -28,7 +28,7 @@ def main(configs, results, resources, store=None, unused_days=None):
     bytes set free, and the number of tables that stay only because they were used in the last `unused_days` (default: 0
     in a store of one's own, 30 in one that others may write to)
     """
-    plans = [graft_config.plan(config) for config in configs]
+    plans = [graft_config.make_plan(config) for config in configs]
     specs = [
         read_json(path) for plan in plans for path in _existing(resources, "backbones/{}/backbone.json", plan.backbones)
     ]

@@ -31,6 +31,12 @@ def test_unknown_names_come_with_the_name_that_was_probably_meant(path, value, m
     assert f"'{meant}'" in only({path: value}, path.replace("/", ".")).hint
 
 
+def test_an_unknown_name_in_a_list_is_told_with_its_place_and_once():
+    error = only({"finetune/topics/method": ["linear", "linaer"]}, "finetune.topics.method[1]")
+    assert error.hint == "did you mean 'linear'?" and "list" not in error.allowed
+    assert "the list" in only({"datasets/cells/reader": ["foldr"]}, "datasets.cells.reader").what
+
+
 def test_unknown_models_to_hand_off_come_with_a_suggestion():
     error = only({"hand_off/models": ["solar.net.ful"]}, "hand_off.models[0]")
     assert "'solar.net.full'" in error.hint

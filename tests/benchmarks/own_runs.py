@@ -59,7 +59,7 @@ class Prepared:
                 "finetune": {"bench": model},
             }
         )
-        (planned,) = graft_config.plan(config).models.values()
+        (planned,) = graft_config.make_plan(config).models.values()
         return self.open_trainer(planned, backbone, precision=precision)
 
     def open_trainer(self, settings, backbone, embeddings=None, precision="auto"):

@@ -34,7 +34,7 @@ class Lab:
 
     def __init__(self, work):
         self.data = Prepared("cells", {**ENTRY, "limit": COUNT}, assets.dataset("elpv"), work)
-        card, self.models = self.data.manifest.card, graft_config.plan(graft_config.load(CONFIG)).models
+        card, self.models = self.data.manifest.card, graft_config.make_plan(graft_config.load(CONFIG)).models
         self.large, self.small = backbone("effnet-lite2", card), backbone("effnet-lite0", card, size=SIZE)
         teacher = self.data.open_trainer(self.models["solar.large.linear"], self.large, self.data.embed(self.large))
         teacher = replace(teacher, frozen=True)

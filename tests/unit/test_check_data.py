@@ -11,7 +11,7 @@ import yaml
 from assets import backbone
 from check_data import main
 from graft.common.outputs import read_json, write_json
-from graft.config import load, plan
+from graft.config import load, make_plan
 from graft.data.prepare import prepare, write
 from graft.evaluation.caveats import cut
 from graft.networks.backbones import longest_input
@@ -186,7 +186,7 @@ def test_the_length_that_is_proposed_is_taken_and_cuts_nothing(tmp_path):
     (name,) = entry["backbones"]
     config = {"datasets": {"d": {"source": {"path": str(tmp_path)}}}, **entry}
     config["finetune"] = {"m": {"dataset": "d", "backbone": name, "method": "linear"}}
-    made = plan(load(config, [])).backbones[name]
+    made = make_plan(load(config, [])).backbones[name]
     assert made["max_length"] == 320 and made["library"] == "transformers"
     (tmp_path / "root").mkdir()
     write_lines(tmp_path / "root", "id,text,label", *(f"s{i},{'cell ' * 300}end {i},{'ab'[i % 2]}" for i in range(20)))

@@ -16,9 +16,10 @@ from jsonschema import Draft202012Validator
 from graft.common import plugins
 from graft.common.errors import UserError
 from graft.config import docs as config_docs
-from graft.config import load, plan
+from graft.config import load, make_plan
+from graft.config.errors import Validator
 from graft.config.plan import known_backbones
-from graft.config.schema import branches, read_schema
+from graft.config.schema import every_key, read_schema, types_of
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [path for path in (ROOT / "config").rglob("*.yaml") if path.name not in ("schema.yaml", "backbones.yaml")]
@@ -37,21 +38,10 @@ def minimal(**finetune):
     }
 
 
-def all_properties(schema, path=()):
-    for branch in branches(schema):
-        for key, inner in branch.get("properties", {}).items():
-            required = key in branch.get("required", ())
-            chosen = any(key in option.get("required", ()) for option in branch.get("oneOf", ()))
-            yield (*path, key), inner, required or chosen
-            yield from all_properties(inner, (*path, key))
-        if isinstance(branch.get("additionalProperties"), dict):
-            yield from all_properties(branch["additionalProperties"], (*path, "NAME"))
-
-
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_config_is_valid_and_asks_for_something(path):
     config = load(yaml.safe_load(path.read_text(encoding="utf-8")), [path])
-    assert plan(config).models
+    assert make_plan(config).models
 
 
 def test_there_is_an_example_for_every_kind_of_science():
@@ -73,23 +63,24 @@ def test_the_schema_is_valid_json_schema_2020_12():
 
 
 def test_every_key_is_described_and_is_required_or_has_a_default():
-    for path, schema, required in all_properties(read_schema()):
+    chosen = {"path", "url", "huggingface", "package", "torchvision", "timm", "random", "backbone", "model"}
+    for path, schema, required in every_key(read_schema()):
         assert schema.get("description"), path
-        assert required or "default" in schema or path[-1] in ("version", "files", "source", "like", "library"), path
+        optional = path[-1] in chosen | {"version", "files", "source", "like", "library"}
+        assert required or "default" in schema or optional, path
 
 
 def test_every_default_is_allowed_by_its_own_schema():
-    for path, schema, _ in all_properties(read_schema()):
+    for path, schema, _ in every_key(read_schema()):
         if "default" in schema:
-            assert not list(Draft202012Validator(schema).iter_errors(schema["default"])), path
+            assert not list(Validator(schema).iter_errors(schema["default"])), path
 
 
 def test_no_object_of_the_schema_lets_unknown_keys_through():
-    for path, schema, _ in all_properties({"properties": {"top": read_schema()}}):
-        for branch in branches(schema):
-            if branch.get("type") == "object":
-                extra = branch.get("additionalProperties")
-                assert extra is False or isinstance(extra, dict), path
+    for path, schema, _ in every_key({"properties": {"top": read_schema()}}):
+        if "object" in types_of(schema):
+            extra = schema.get("additionalProperties")
+            assert extra is False or isinstance(extra, dict), path
 
 
 def test_defaults_are_filled_in_also_where_the_parent_is_absent():
@@ -154,20 +145,20 @@ def test_text_that_looks_like_a_number_stays_text_where_text_is_wanted():
 def test_every_combination_of_backbone_and_method_is_one_model(backbones, methods, entry):
     config = minimal()
     config["finetune"] = {entry: {"dataset": "d", "backbone": backbones, "method": methods}}
-    models = plan(load(config)).models
+    models = make_plan(load(config)).models
     assert list(models) == [f"{entry}.{backbone}.{method}" for backbone in backbones for method in methods]
     assert all(name == model["name"] for name, model in models.items())
 
 
 def test_a_models_name_does_not_depend_on_whether_the_entry_gave_a_list():
-    one, many = plan(load(minimal())), plan(load(minimal(backbone=["a"], method=["linear"])))
+    one, many = make_plan(load(minimal())), make_plan(load(minimal(backbone=["a"], method=["linear"])))
     assert one == many
 
 
 def test_a_list_of_data_sets_makes_one_entry_per_data_set():
     config = minimal(dataset=["d", "d2"])
     config["datasets"]["d2"] = deepcopy(config["datasets"]["d"])
-    models = plan(load(config)).models
+    models = make_plan(load(config)).models
     assert {name: model["dataset"] for name, model in models.items()} == {
         "e-d.a.linear": "d",
         "e-d2.a.linear": "d2",
@@ -175,8 +166,8 @@ def test_a_list_of_data_sets_makes_one_entry_per_data_set():
 
 
 def test_the_target_is_the_data_sets_first_unless_the_entry_names_one():
-    assert plan(load(minimal())).models["e.a.linear"]["target"] == "y"
-    assert plan(load(minimal(target="z"))).models["e.a.linear"]["target"] == "z"
+    assert make_plan(load(minimal())).models["e.a.linear"]["target"] == "y"
+    assert make_plan(load(minimal(target="z"))).models["e.a.linear"]["target"] == "z"
 
 
 def test_a_student_takes_data_set_and_target_from_its_teacher_also_through_a_chain():
@@ -186,7 +177,7 @@ def test_a_student_takes_data_set_and_target_from_its_teacher_also_through_a_cha
         "second": {"teacher": "first.b.kd", "backbone": "c"},
         "first": {"teacher": "e.a.full", "backbone": "b"},
     }
-    models = plan(load(config)).models
+    models = make_plan(load(config)).models
     student = models["second.c.kd"]
     assert (student["stage"], student["dataset"], student["target"]) == ("distill", "d", "y")
     assert (student["teacher"], student["teacher_seed"]) == ("first.b.kd", 0)
@@ -199,7 +190,7 @@ def test_few_shot_tasks_are_named_by_entry_network_and_method():
         "k": {"dataset": "d", "backbone": ["a", "b"]},
         "m": {"dataset": "d", "model": "e.a.linear", "method": "ridge"},
     }
-    tasks = plan(load(config)).tasks
+    tasks = make_plan(load(config)).tasks
     assert list(tasks) == ["k.a.prototypes", "k.b.prototypes", "m.e-a-linear.ridge"]
     assert tasks["k.a.prototypes"]["model"] is None
     assert (
@@ -219,22 +210,23 @@ def test_the_plan_knows_which_tasks_try_a_network_on_the_classes_that_it_was_tra
                 "model": f"e.a.{method}",
                 "target": target,
             }
-    seen = {task["entry"] for task in plan(load(config)).tasks.values() if task["seen_before"]}
+    seen = {task["entry"] for task in make_plan(load(config)).tasks.values() if task["seen_before"]}
     assert seen == {"y-full"}
 
 
 def test_the_plan_is_plain_data_and_always_knows_the_vectors_backbone():
-    made = plan(load(minimal()))
+    made = make_plan(load(minimal()))
     for part in (made.datasets, made.backbones, made.models, made.tasks):
         assert json.loads(json.dumps(part)) == part
     assert made.backbones["vectors"]["library"] == "vectors"
     assert set(made.backbones["vectors"]) == set(made.backbones["a"])
 
 
-def test_changing_the_plan_does_not_change_the_config():
-    config = load(minimal())
-    plan(config).models["e.a.linear"]["seeds"].append(7)
-    assert config["finetune"]["e"]["seeds"] == [0]
+def test_changing_one_model_of_the_plan_changes_neither_another_one_nor_the_config():
+    config = load(minimal(backbone=["a", "b"]))
+    models = make_plan(config).models
+    models["e.a.linear"]["seeds"].append(7)
+    assert models["e.b.linear"]["seeds"] == config["finetune"]["e"]["seeds"] == [0]
 
 
 def test_the_tables_of_the_readme_are_those_of_the_schema():
@@ -309,24 +301,15 @@ def test_variables_are_filled_in_in_every_path_and_nowhere_else(monkeypatch, tmp
 
 def test_every_path_of_the_schema_is_known_as_one():
     """A key whose description speaks of a folder or file on this machine takes variables."""
-    places = {path for path, schema in _schemas(read_schema()) if schema.get("x-place")}
+    places = {".".join(path) for path, schema, _ in every_key(read_schema()) if schema.get("x-place")}
     assert places == {
-        "datasets.*.source.path",
-        "backbones.*.source.path",
+        "datasets.NAME.source.path",
+        "backbones.NAME.source.path",
         "store.path",
         "store.shared",
         "lock",
-        "predict.*.data",
+        "predict.NAME.data",
     }
-
-
-def _schemas(schema, path=""):
-    """(dotted path, schema) of every key, at every depth; * stands for names."""
-    inner = {**schema.get("properties", {}), "*": schema.get("additionalProperties")}
-    for key, below in inner.items():
-        if isinstance(below, dict):
-            yield f"{path}{key}", below
-            yield from _schemas(below, f"{path}{key}.")
 
 
 def test_a_known_backbone_needs_no_entry_and_an_own_entry_wins():

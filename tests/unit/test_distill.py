@@ -89,7 +89,7 @@ class Lab:
     def student(self, name="a", seed=0, precision="fp32", **settings):
         settings = {"epochs": 2, "batch_size": 8, "patience": None, "augment": "standard", **settings}
         entry = {"teacher": trained_runs.MODEL, "backbone": "small", **settings}
-        plan = graft_config.plan(graft_config.load({**CONFIG, "distill": {name: entry}}))
+        plan = graft_config.make_plan(graft_config.load({**CONFIG, "distill": {name: entry}}))
         data = TrainingData(
             settings=plan.models[f"{name}.small.kd"],
             samples=self.folder / "results/data/cells/samples.parquet",

@@ -57,7 +57,7 @@ class Lab:
         self.entry = complete(entry)
         model = {"dataset": "cells", "backbone": "vectors", "method": "linear", **SETTINGS}
         config = {"datasets": {"cells": {"source": {"path": "cells"}, **entry}}, "finetune": {"e": model}}
-        self.settings = graft_config.plan(graft_config.load(config)).models["e.vectors.linear"]
+        self.settings = graft_config.make_plan(graft_config.load(config)).models["e.vectors.linear"]
         files = {key: folder / f"{key}.digest" for key in ("labelled", "pool")}
         files |= {"samples": folder / "samples.parquet", "labels": folder / "labels.json"}
         write(prepare("cells", self.entry, root), {**files, "card": folder / "data_card.json"})

@@ -94,7 +94,7 @@ class Lab:
             "finetune": entries,
             "distill": {"small": {"teacher": "label.tiny.linear", "backbone": "other", "epochs": 1}},
         }
-        self.plan = graft_config.plan(graft_config.load(config))
+        self.plan = graft_config.make_plan(graft_config.load(config))
 
     def trainer(self, name, fold=None):
         data = TrainingData(

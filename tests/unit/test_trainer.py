@@ -51,7 +51,7 @@ def text_trainer(lab, here, compiled=False, **settings):
     samples, network = lab.folder / "results/data/cells/samples.parquet", lab.folder / "resources/backbones/tiny"
     spec = read_json(network / "backbone.json")
     data = TrainingData(
-        settings=graft_config.plan(graft_config.load(config)).models["e.b.full"],
+        settings=graft_config.make_plan(graft_config.load(config)).models["e.b.full"],
         samples=samples,
         source=open_source(lab.folder / "dataset.json", lab.entry, read_manifest(samples).card),
         backbone=SimpleNamespace(spec=spec, folder=network, weights="0" * 64, network=partial(backbones.build, spec)),

@@ -6,25 +6,28 @@ Every check takes a config in which what the schema refused is None (unknown: sa
 from graft.common import plugins
 from graft.config.entry_checks import check_backbones, check_datasets, check_store, unknown
 from graft.config.errors import Problem
-from graft.config.plan import VECTORS, as_list, entries, known_backbones, modality_of, models, tasks
+from graft.config.plan import VECTORS, as_list, entries, known_backbones, lookup, modality_of, models, tasks, teachers
 
 
 def check(config):
     """All problems, section by section (a list of Problem, each once)."""
-    checks = (
-        check_datasets,
-        check_backbones,
-        check_references,
-        check_models,
-        check_folds,
-        check_distill,
-        check_few_shot,
-        check_names,
-        check_predict,
-        check_hand_off,
-        check_store,
+    trained = models(config)
+    tried = tasks(config, trained)
+    by_name = {model["name"]: model for _, model in trained}
+    found = (
+        check_datasets(config),
+        check_backbones(config),
+        check_references(config),
+        check_models(config, trained),
+        check_folds(config),
+        check_distill(config, trained, by_name),
+        check_few_shot(config, tried, by_name),
+        check_names(config, trained, tried),
+        check_predict(config, by_name),
+        check_hand_off(config, by_name),
+        check_store(config),
     )
-    return list(dict.fromkeys(problem for one in checks for problem in one(config)))
+    return list(dict.fromkeys(problem for problems in found for problem in problems))
 
 
 def check_references(config):
@@ -37,37 +40,32 @@ def check_references(config):
             yield from unknown((*path, "backbone"), entry.get("backbone"), backbones, "backbone")
             yield from unknown((*path, "dataset"), entry.get("dataset"), datasets, "data set")
             for dataset in as_list(entry.get("dataset")):
-                targets = ((config.get("datasets") or {}).get(dataset) or {}).get("targets")
+                targets, place = lookup(config, "datasets", dataset, "targets"), f" in data set '{dataset}'"
                 if targets:
-                    yield from unknown(
-                        (*path, "target"), entry.get("target"), list(targets), "target", f" in data set '{dataset}'"
-                    )
+                    yield from unknown((*path, "target"), entry.get("target"), list(targets), "target", place)
 
 
 def _unknown_model(path, name, known, config):
     """A reference to a model that nothing trains; silent where the entry that it means has mistakes of its own."""
-    for section in ("finetune", "distill"):
+    for section, keys in (("finetune", ("backbone", "method", "dataset")), ("distill", ("backbone", "method"))):
         for entry, settings in entries(config, section):
-            parts = [
-                settings.get(key) for key in ("backbone", "method", *(["dataset"] if section == "finetune" else []))
-            ]
-            broken = any(part is None or (isinstance(part, list) and None in part) for part in parts)
+            values = [settings.get(key) for key in keys]
+            broken = any(None in (value if isinstance(value, list) else [value]) for value in values)
             if broken and name is not None and name.split(".")[0].startswith(entry):
                 return
     yield from unknown(path, name, list(known), "trained model")
 
 
-def check_models(config):
+def check_models(config, trained):
     """Settings that do not fit the data: of fine-tuned and of distilled models."""
-    for path, model in models(config):
+    for path, model in trained:
         dataset, kind = model["dataset"], _kind(config, model["dataset"], model["target"])
         yield from _clash((*path, "backbone"), config, dataset, model["backbone"])
         yield from _nothing_to_train(path, config, model)
         modality = _modality(config, dataset)
         if model.get("augment") not in (None, "none") and modality in ("text", "vector"):
-            yield Problem(
-                (*path, "augment"), f"'{model['augment']}' changes images, and '{dataset}' holds {modality}s", "none"
-            )
+            what = f"'{model['augment']}' changes images, and '{dataset}' holds {modality}s"
+            yield Problem((*path, "augment"), what, "none")
         if model.get("views") is not None and model.get("augment") == "none":
             yield Problem((*path, "views"), "there is one view of an image without `augment`", None, "set `augment`")
         if kind != "regression":
@@ -85,7 +83,7 @@ def check_models(config):
 
 def _nothing_to_train(path, config, model):
     """Vectors have no network: the loop would train a last layer alone, worse than `linear` solves it (0.605 for 0.856)."""
-    if model["backbone"] != VECTORS and _library(config, model["backbone"]) != "vectors":
+    if model["backbone"] != VECTORS and lookup(config, "backbones", model["backbone"], "library") != "vectors":
         return
     frozen = [name for name in plugins.names("method") if plugins.constant("method", name, "FROZEN")]
     if model["stage"] == "distill":
@@ -93,9 +91,8 @@ def _nothing_to_train(path, config, model):
         yield Problem((*path, "backbone"), what, "a backbone of timm, torchvision or transformers")
     elif model["method"] is not None and model["method"] not in frozen:
         what = f"'{model['method']}' trains a network, and '{model['backbone']}' hands vectors through"
-        yield Problem(
-            (*path, "method"), what, ", ".join(frozen), "use `method: linear`, which solves the last layer exactly"
-        )
+        hint = "use `method: linear`, which solves the last layer exactly"
+        yield Problem((*path, "method"), what, ", ".join(frozen), hint)
 
 
 def check_folds(config):
@@ -108,46 +105,39 @@ def check_folds(config):
             what = f"{' and '.join(methods)} keeps the network frozen, and such heads have out-of-fold probabilities anyway"
             yield Problem(path, what, "folds of a method that trains the network", "delete the line")
         for dataset in as_list(entry.get("dataset")):
-            data = (config.get("datasets") or {}).get(dataset) or {}
-            known = data.get("folds")
-            if (data.get("columns") or {}).get("fold") is None and known is not None and count > known:
+            known = lookup(config, "datasets", dataset, "folds")
+            own = lookup(config, "datasets", dataset, "columns", "fold") is not None
+            if not own and known is not None and count > known:
                 what = f"{count} folds, but data set '{dataset}' has {known}"
                 yield Problem(path, what, f"2 to {known}" if known > 2 else "2", "or raise the data set's `folds`")
 
 
 def _clash(path, config, dataset, backbone):
     """A data set of one kind on a backbone of another, as far as both are known."""
-    taken = "vector" if backbone == VECTORS else plugins.constant("library", _library(config, backbone), "MODALITY")
+    library = "vectors" if backbone == VECTORS else lookup(config, "backbones", backbone, "library")
+    taken = plugins.constant("library", library, "MODALITY")
     held = _modality(config, dataset)
     if taken and held and taken != held:
         yield Problem(path, f"backbone '{backbone}' takes {taken}s, and data set '{dataset}' holds {held}s")
 
 
-def _library(config, backbone):
-    return ((config.get("backbones") or {}).get(backbone) or {}).get("library")
-
-
 def _modality(config, dataset):
-    return modality_of((config.get("datasets") or {}).get(dataset) or {})
+    return modality_of(lookup(config, "datasets", dataset) or {})
 
 
 def _kind(config, dataset, target):
-    targets = ((config.get("datasets") or {}).get(dataset) or {}).get("targets") or {}
-    return (targets.get(target) or {}).get("kind")
+    return lookup(config, "datasets", dataset, "targets", target, "kind")
 
 
-def check_distill(config):
-    found = models(config)
-    by_name = {model["name"]: model for _, model in found}
-    given = {("distill", name): entry for name, entry in entries(config, "distill")}
-    for path, model in found:
-        if model["stage"] != "distill" or model.get("teacher") is None:
+def check_distill(config, trained, by_name):
+    for path, model in trained:
+        if model.get("teacher") is None:
             continue
         name, teacher = model["teacher"], by_name.get(model["teacher"])
         if teacher is None:
             yield from _unknown_model((*path, "teacher"), name, by_name, config)
             continue
-        if _teaches_itself(model, by_name):
+        if model["name"] in teachers(model, by_name):
             yield Problem((*path, "teacher"), f"'{model['name']}' would be its own teacher", "another trained model")
             continue
         if model["backbone"] == teacher["backbone"]:
@@ -156,21 +146,10 @@ def check_distill(config):
             yield Problem((*path, "backbone"), what, "another backbone than the teacher's", hint)
         yield from _unknown_seed((*path, "teacher_seed"), model.get("teacher_seed"), name, teacher)
         for key, word in (("dataset", "data set"), ("target", "target")):
-            own = given[path].get(key)
+            own = lookup(config, *path, key)
             if own is not None and teacher[key] is not None and own != teacher[key]:
                 what = f"the student's {word} is '{own}', but its teacher learned '{teacher[key]}'"
                 yield Problem((*path, key), what, f"'{teacher[key]}', or leave the line out")
-
-
-def _teaches_itself(model, by_name):
-    """Whether the chain of teachers comes back to `model`."""
-    seen, at = set(), model.get("teacher")
-    while at in by_name and at not in seen:
-        if at == model["name"]:
-            return True
-        seen.add(at)
-        at = by_name[at].get("teacher")
-    return False
 
 
 def _unknown_seed(path, seed, name, model):
@@ -179,9 +158,8 @@ def _unknown_seed(path, seed, name, model):
         yield Problem(path, f"'{name}' is not trained with seed {seed}", ", ".join(map(str, seeds)))
 
 
-def check_few_shot(config):
-    by_name = {model["name"]: model for _, model in models(config)}
-    for path, task in tasks(config):
+def check_few_shot(config, tried, by_name):
+    for path, task in tried:
         dataset, target = task["dataset"], task["target"]
         if task["model"] is not None:
             model = by_name.get(task["model"])
@@ -195,38 +173,34 @@ def check_few_shot(config):
         else:
             yield from _clash((*path, "backbone"), config, dataset, task["backbone"])
         if _kind(config, dataset, target) == "regression":
-            yield Problem(
-                path,
-                f"target '{target}' is a number, and few-shot learning needs classes",
-                None,
-                "name another `target`",
-            )
-            continue
-        yield from _too_many(path, config, task)
+            what = f"target '{target}' is a number, and few-shot learning needs classes"
+            yield Problem(path, what, None, "name another `target`")
+        else:
+            yield from _too_many(path, config, task)
 
 
 def _too_many(path, config, task):
     """More classes or samples per episode than there can be."""
-    entry = (config.get("datasets") or {}).get(task["dataset"]) or {}
-    target = (entry.get("targets") or {}).get(task["target"]) or {}
+    limit = lookup(config, "datasets", task["dataset"], "limit")
+    target = lookup(config, "datasets", task["dataset"], "targets", task["target"]) or {}
     classes = target.get("classes") or ([None, None] if target.get("threshold") is not None else None)
     ways, shots, queries = task.get("ways"), as_list(task.get("shots")), task.get("queries")
     if ways and classes and ways > len(classes):
         what = f"{ways} classes per episode, but target '{task['target']}' has {len(classes)}"
         yield Problem((*path, "ways"), what, f"2 to {len(classes)}" if len(classes) > 2 else "2")
-    if ways and shots and queries and entry.get("limit") and ways * (max(shots) + queries) > entry["limit"]:
+    if ways and shots and queries and limit and ways * (max(shots) + queries) > limit:
         needed = f"{ways} classes x ({max(shots)} shots + {queries} queries)"
-        what = f"{needed} are more than the {entry['limit']} rows of `limit`"
+        what = f"{needed} are more than the {limit} rows of `limit`"
         yield Problem((*path, "shots"), what, None, "use fewer shots or queries, or raise the data set's `limit`")
 
 
-def check_names(config):
+def check_names(config, trained, tried):
     """No two models, tasks, data sets or backbones end in one folder; some file systems ignore case."""
     for section in ("datasets", "backbones"):
         names = [((section, str(name)), str(name)) for name in config.get(section) or {}]
         yield from _twice(names, "name")
-    yield from _twice([(path, model["name"]) for path, model in models(config)], "model")
-    yield from _twice([(path, task["name"]) for path, task in tasks(config)], "few-shot task")
+    yield from _twice([(path, model["name"]) for path, model in trained], "model")
+    yield from _twice([(path, task["name"]) for path, task in tried], "few-shot task")
     yield from _twice([(("predict", name), name) for name, _ in entries(config, "predict")], "name")
 
 
@@ -240,8 +214,7 @@ def _twice(named, kind):
             yield Problem(path, what, None, "rename one entry")
 
 
-def check_predict(config):
-    by_name = {model["name"]: model for _, model in models(config)}
+def check_predict(config, by_name):
     for name, entry in entries(config, "predict"):
         model = by_name.get(entry.get("model"))
         if model is not None:
@@ -250,9 +223,8 @@ def check_predict(config):
             yield from _unknown_model(("predict", name, "model"), entry["model"], by_name, config)
 
 
-def check_hand_off(config):
-    named = (config.get("hand_off") or {}).get("models")
+def check_hand_off(config, by_name):
+    named = lookup(config, "hand_off", "models")
     if isinstance(named, list):
-        known = [model["name"] for _, model in models(config)]
         for position, name in enumerate(named):
-            yield from _unknown_model(("hand_off", "models", position), name, known, config)
+            yield from _unknown_model(("hand_off", "models", position), name, by_name, config)

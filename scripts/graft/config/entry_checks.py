@@ -6,8 +6,8 @@ from pathlib import Path
 from graft.common import plugins
 from graft.common.errors import did_you_mean
 from graft.config.errors import Problem, show
-from graft.config.plan import VECTORS, as_list, entries, known_backbones
-from graft.config.schema import child, read_schema
+from graft.config.plan import VECTORS, as_list, entries, known_backbones, lookup
+from graft.config.schema import read_schema
 
 IMAGE_KEYS = ("input_size", "mean", "std", "interpolation", "fit", "crop")
 TEXT_KEYS = ("max_length", "pooling", "normalize")
@@ -18,17 +18,16 @@ def check_datasets(config):
         path = ("datasets", name)
         split = entry.get("split") or {}
         if split.get("growth_stable") and split.get("near_duplicates") == "together":
-            yield Problem(
-                (*path, "split", "near_duplicates"),
-                "near copies cannot stay together in a growth-stable split: a new sample may join two that stand apart",
-                "near_duplicates: together, or growth_stable: true",
+            what = (
+                "near copies cannot stay together in a growth-stable split: a new sample may join two that stand apart"
             )
+            allowed = "near_duplicates: together, or growth_stable: true"
+            yield Problem((*path, "split", "near_duplicates"), what, allowed)
         shares = [split.get("validation"), split.get("test")]
         if None not in shares and sum(shares) >= 1:
             what = f"validation {shares[0]:g} and test {shares[1]:g} leave nothing to train on"
             yield Problem((*path, "split"), what, "validation + test < 1")
-        columns = entry.get("columns") or {}
-        contents = [key for key in ("path", "text", "features") if columns.get(key) is not None]
+        contents = [key for key in ("path", "text", "features") if lookup(entry, "columns", key) is not None]
         if len(contents) > 1:
             what = f"{' and '.join(contents)} are given, but a sample is one thing"
             yield Problem((*path, "columns"), what, "one of path, text, features")
@@ -42,9 +41,8 @@ def check_datasets(config):
         if levels and entry.get("reader") not in (None, "auto", "folder"):
             yield Problem((*path, "folders"), f"reader {entry['reader']} does not look at folders", "reader: folder")
         if len(entry.get("bands") or ()) == 2:
-            yield Problem(
-                (*path, "bands"), "two bands are neither grey nor colours", "one band, [4], or three, [4, 3, 2]"
-            )
+            what = "two bands are neither grey nor colours"
+            yield Problem((*path, "bands"), what, "one band, [4], or three, [4, 3, 2]")
         low_high = entry.get("range")
         if isinstance(low_high, list) and None not in low_high and low_high[0] >= low_high[1]:
             yield Problem((*path, "range"), f"{low_high[0]} is not below {low_high[1]}", "[low, high] with low < high")
@@ -80,9 +78,8 @@ def check_backbones(config):
         source = entry.get("source", {})
         modality = plugins.constant("library", library, "MODALITY")
         if name == VECTORS and library not in (None, "vectors"):
-            yield Problem(
-                path, "'vectors' is the name of the built-in backbone for vectors", None, "choose another name"
-            )
+            what = "'vectors' is the name of the built-in backbone for vectors"
+            yield Problem(path, what, None, "choose another name")
         if entry.get("like") is not None:
             known = [other for other in (*(config.get("backbones") or {}), *known_backbones()) if other != name]
             if entry["like"] in known:
@@ -94,36 +91,24 @@ def check_backbones(config):
         if library is None or source is None:
             continue
         if library != "vectors" and not source:
-            yield Problem(path, "the key 'source' is missing", "source: with one of " + ", ".join(_kinds()))
-        if library in ("timm", "torchvision") and "architecture" in entry and _unset(entry, "architecture"):
+            schema = lookup(read_schema(), "properties", "backbones", "additionalProperties", "properties", "source")
+            kinds = [option["required"][0] for option in schema["oneOf"]]
+            yield Problem(path, "the key 'source' is missing", f"source: with one of {', '.join(kinds)}")
+        if library in ("timm", "torchvision") and "architecture" in entry and entry["architecture"] is None:
             yield Problem(path, "the key 'architecture' is missing", "the network's name, such as resnet50")
         for kind in ("timm", "torchvision"):
             if kind in source and library != kind:
                 yield Problem((*path, "source", kind), f"{kind}'s weights fit library {kind}, not {library}")
         for wrong, keys in (("image", IMAGE_KEYS), ("text", TEXT_KEYS)):
-            for key in (key for key in keys if modality != wrong and not _unset(entry, key)):
+            for key in (key for key in keys if modality != wrong and entry.get(key) is not None):
                 what = f"{key} is for {wrong} backbones, and library {library} takes {modality}s"
                 yield Problem((*path, key), what, None, "delete the line")
 
 
-def _kinds():
-    source = child(read_schema()["properties"]["backbones"], "any")["properties"]["source"]
-    return [option["required"][0] for option in source["oneOf"]]
-
-
-def _unset(entry, key):
-    """Whether a key of a backbone is as if it had not been written."""
-    return entry.get(key) in (
-        None,
-        child(read_schema()["properties"]["backbones"], "any")["properties"][key]["default"],
-    )
-
-
 def unknown(path, names, known, kind, place=""):
     for name in (name for name in as_list(names) if name not in known):
-        yield Problem(
-            path, f"there is no {kind} '{name}'{place}", ", ".join(known) or "none yet", did_you_mean(name, known)
-        )
+        what = f"there is no {kind} '{name}'{place}"
+        yield Problem(path, what, ", ".join(known) or "none yet", did_you_mean(name, known))
 
 
 def check_store(config):

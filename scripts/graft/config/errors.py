@@ -6,7 +6,7 @@ from math import isfinite
 import jsonschema
 
 from graft.common.errors import UserError, did_you_mean
-from graft.config.schema import WORDS, allowed, branches, child, options, read_schema, types_of
+from graft.config.schema import WORDS, allowed, below, every_key, options, read_schema, types_of
 
 # path: where it stands (a tuple of keys and list positions); the rest as in UserError.
 Problem = namedtuple("Problem", "path what allowed hint", defaults=(None, None))
@@ -15,37 +15,24 @@ QUOTES = "YAML reads no, yes, on and off as true or false: put the word in quote
 
 
 def _is_number(checker, value):
+    """Stricter than the standard: NaN and infinity are no numbers."""
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
-def _is_integer(checker, value):
-    return isinstance(value, int) and not isinstance(value, bool)
+def _check_text(validator, value_of_keyword, value, schema):
+    if isinstance(value, str) and value not in options(schema):
+        yield jsonschema.ValidationError("unknown")
 
 
-def _check_plugins(validator, kind, value, schema):
-    for position, name in enumerate(value) if isinstance(value, list) else [(None, value)]:
-        if isinstance(name, str) and name not in options(schema):
-            path = () if position is None else (position,)
-            yield jsonschema.ValidationError("unknown", instance=name, path=path)
-
-
-# Stricter than the standard in two points: no NaN or infinity as a number, and 3.0 is no integer (load makes it one).
 Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
-    {"x-plugins": _check_plugins},
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number).redefine(
-        "integer", _is_integer
-    ),
+    {"x-plugins": _check_text, "x-also": _check_text},
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
 )
 
 
 def schema_problems(config):
-    """All problems that the schema finds in `config`.
-
-    Returns
-    -------
-    list of Problem, each once, in the order in which they stand in the config
-    """
+    """All problems that the schema finds in `config` (a list of Problem, each once)."""
     found = {}
     for error in Validator(read_schema()).iter_errors(config):
         for problem in _explain(error):
@@ -56,10 +43,10 @@ def schema_problems(config):
 def _explain(error):
     path, schema, value, keyword = tuple(error.absolute_path), error.schema, error.instance, error.validator
     if "propertyNames" in error.absolute_schema_path:
-        hint = did_you_mean(value, schema.get("enum", []))
+        hint = did_you_mean(value, options(schema))
         yield Problem((*path, value), f"the name {show(value)} cannot be used", allowed(schema), hint)
-    elif keyword in ("anyOf", "oneOf"):
-        yield from _explain_alternatives(error, path, schema, value)
+    elif keyword == "oneOf":
+        yield from _explain_choice(path, [option["required"][0] for option in error.validator_value], value)
     elif keyword == "additionalProperties":
         known = schema.get("properties", {})
         for key in (key for key in value if key not in known):
@@ -67,53 +54,27 @@ def _explain(error):
             yield Problem((*path, key), f"there is no key {show(key)} here", ", ".join(known) or "nothing", hint)
     elif keyword == "required":
         for key in (key for key in error.validator_value if key not in value):
-            yield Problem(path, f"the key '{key}' is missing", f"{key}: {allowed(child(schema, key))}")
+            yield Problem(path, f"the key '{key}' is missing", f"{key}: {allowed(below(schema, key))}")
     elif keyword == "dependentRequired":
         for key, needs in error.validator_value.items():
-            for missing in (need for need in needs if key in value and need not in value):
-                yield Problem(
-                    (*path, key),
-                    f"'{key}' goes with '{missing}', which is missing",
-                    f"'{key}' together with '{missing}'",
-                )
-    elif keyword in ("enum", "const", "x-plugins"):
-        known = [schema["const"]] if keyword == "const" else schema.get("enum") or options(schema)
-        yield Problem(
-            path, f"got {describe(value)}", allowed(schema), _hint(value, schema) or did_you_mean(value, known)
-        )
+            for need in (need for need in needs if key in value and need not in value):
+                what = f"'{key}' goes with '{need}', which is missing"
+                yield Problem((*path, key), what, f"'{key}' together with '{need}'")
     elif keyword == "uniqueItems":
-        twice = [item for position, item in enumerate(value) if item in value[:position]]
-        yield Problem(path, f"{show(twice[0])} stands twice in the list", allowed(schema))
+        twice = next(item for position, item in enumerate(value) if item in value[:position])
+        yield Problem(path, f"{show(twice)} stands twice in the list", allowed(schema))
     else:
-        yield Problem(path, f"got {describe(value)}", allowed(schema), _hint(value, schema))
+        hint = _hint(value, schema) or did_you_mean(value, options(schema))
+        yield Problem(path, f"got {describe(value)}", allowed(schema), hint)
 
 
-def _explain_alternatives(error, path, schema, value):
-    """Of several alternatives, explain the one that the user seems to have meant."""
-    options = error.validator_value
-    if all(set(option) == {"required"} for option in options):
-        if not isinstance(value, dict):  # the wrong type is a finding of its own
-            return
-        names = [option["required"][0] for option in options]
-        given = [name for name in names if name in value]
-        what = (
-            f"{' and '.join(given)} are given, but only one can be"
-            if given
-            else f"one of {', '.join(names)} is missing"
-        )
-        yield Problem(path, what, f"exactly one of {', '.join(names)}")
-        return
-    checker = Validator({})
-    for position, option in enumerate(options):
-        if any(checker.is_type(value, kind) for kind in types_of(option)):
-            for inner in error.context:
-                if inner.schema_path[0] == position:
-                    yield from (
-                        problem._replace(allowed=allowed(schema) if problem.path == path else problem.allowed)
-                        for problem in _explain(inner)
-                    )
-            return
-    yield Problem(path, f"got {describe(value)}", allowed(schema), _hint(value, schema))
+def _explain_choice(path, names, value):
+    """A block in which not exactly one of some keys stands."""
+    if isinstance(value, dict):  # the wrong type is a finding of its own
+        given = " and ".join(name for name in names if name in value)
+        listed = ", ".join(names)
+        what = f"{given} are given, but only one can be" if given else f"one of {listed} is missing"
+        yield Problem(path, what, f"exactly one of {listed}")
 
 
 def _hint(value, schema):
@@ -125,15 +86,13 @@ def _hint(value, schema):
         return QUOTES
     if isinstance(value, int | float) and "string" in wanted and not isinstance(value, bool):
         return "put it in quotes, else YAML reads a number (and 1.10 becomes 1.1)"
-    if isinstance(value, str) and wanted & {"number", "integer"}:
-        return "write it without quotes" if _looks_like_number(value) else _null_hint(value, wanted)
-    if "array" in wanted and not isinstance(value, list | dict) and "string" not in wanted:
-        return _null_hint(value, wanted) or f"write it as a list: [{value}]"
-    return _null_hint(value, wanted)
-
-
-def _null_hint(value, wanted):
-    return "write null" if "null" in wanted and str(value).lower() in ("none", "no", "off", "false") else None
+    if isinstance(value, str) and wanted & {"number", "integer"} and _looks_like_number(value):
+        return "write it without quotes"
+    if "null" in wanted and str(value).lower() in ("none", "no", "off", "false"):
+        return "write null"
+    if "array" in wanted and not wanted & {"string", "number"} and not isinstance(value, list | dict):
+        return f"write it as a list: [{value}]"
+    return None
 
 
 def _looks_like_number(text):
@@ -145,20 +104,9 @@ def _looks_like_number(text):
 
 def _elsewhere(key):
     """Where else a misplaced key would stand: mostly the indentation is wrong."""
-    places = [".".join(place) for place in _places(read_schema(), (), key)]
-    return f"'{key}' belongs in {' or '.join(places[:3])}: look at the indentation" if places else None
-
-
-def _places(schema, path, key):
-    for branch in branches(schema):
-        properties = branch.get("properties", {})
-        if key in properties:
-            yield path or ("the top level",)
-        for name, inner in properties.items():
-            yield from _places(inner, (*path, name), key)
-        extra = branch.get("additionalProperties")
-        if isinstance(extra, dict):
-            yield from _places(extra, (*path, "NAME"), key)
+    places = sorted((path[:-1] for path, *_ in every_key(read_schema()) if path[-1] == key), key=len)
+    names = [".".join(place) or "the top level" for place in places[:3]]
+    return f"'{key}' belongs in {' or '.join(names)}: look at the indentation" if names else None
 
 
 def describe(value):

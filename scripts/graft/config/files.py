@@ -7,6 +7,8 @@ from yaml import MappingNode, MarkedYAMLError, SequenceNode, YAMLError
 
 from graft.common.errors import UserError
 
+EXAMPLE = "start from one of config/examples/"
+
 
 def read_strict(path):
     """Look for duplicate keys, tabs, an empty file and a list at the top.
@@ -31,18 +33,26 @@ def read_strict(path):
     if path.suffix == ".json":
         return [], lines
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _compose(text)
     except YAMLError as error:
         return [_syntax(path, text, error)], lines
     if node is None:
-        return [UserError("holds no settings", str(path), "at least `datasets:` and one data set", _example())], lines
+        return [UserError("holds no settings", str(path), "at least `datasets:` and one data set", EXAMPLE)], lines
     if not isinstance(node, MappingNode):
         kind = "a list" if isinstance(node, SequenceNode) else "one value"
         what = f"is {kind} at the top, not `key: value` lines"
-        return [UserError(what, f"{path} line {node.start_mark.line + 1}", hint=_example())], lines
+        return [UserError(what, f"{path} line {node.start_mark.line + 1}", hint=EXAMPLE)], lines
     problems = []
     _walk(node, (), path, lines, problems, set())
     return problems, lines
+
+
+def _compose(text):
+    """The tree of a YAML text, by libyaml, which is quicker; what it does not take, by PyYAML, which says better why."""
+    try:
+        return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except YAMLError:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
 def _walk(node, keys, path, lines, problems, above):
@@ -77,7 +87,3 @@ def _syntax(path, text, error):
             "has a tab", where, "blanks", "YAML is indented with blanks only: replace each tab by two blanks"
         )
     return UserError(f"is not YAML: {error.problem}", where, hint="look at the indentation and at quotes and brackets")
-
-
-def _example():
-    return "start from one of config/examples/"

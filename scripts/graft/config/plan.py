@@ -3,14 +3,16 @@
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 
 import yaml
 
 from graft.common import plugins
-from graft.config.schema import child, read_schema, schema_path
+from graft.config.schema import read_schema, schema_path
 
 VECTORS = "vectors"
-NAMING = ("dataset", "target", "backbone", "method")  # keys of an entry that may be lists, or depend on other entries
+# Keys of an entry that may be lists or depend on other entries: each model and task has its own value.
+NAMING = ("dataset", "target", "backbone", "method", "model", "model_seed")
 
 
 @dataclass(frozen=True)
@@ -30,22 +32,22 @@ class Plan:
     tasks: dict
 
 
-def plan(config):
-    """Expand the lists of a config that `load` returned into single models and tasks."""
+def make_plan(config):
+    """Expand the lists of a config that `load` returned into single models and tasks. No two share a list or dict."""
+    trained = models(config)
     backbones = {VECTORS: vectors_backbone(), **config["backbones"]}
     return Plan(
         datasets={name: {"name": name, **deepcopy(entry)} for name, entry in config["datasets"].items()},
         backbones={name: {"name": name, "source": {}, **deepcopy(entry)} for name, entry in backbones.items()},
-        models={settings["name"]: settings for _, settings in models(config)},
-        tasks={settings["name"]: settings for _, settings in tasks(config)},
+        models={settings["name"]: deepcopy(settings) for _, settings in trained},
+        tasks={settings["name"]: deepcopy(settings) for _, settings in tasks(config, trained)},
     )
 
 
 def vectors_backbone():
     """The entry of the backbone that is always there: it hands vectors through."""
-    schema = child(read_schema()["properties"]["backbones"], VECTORS)
-    defaults = {key: deepcopy(inner["default"]) for key, inner in schema["properties"].items() if "default" in inner}
-    return {"library": "vectors", **defaults}
+    keys = read_schema()["properties"]["backbones"]["additionalProperties"]["properties"]
+    return {"library": "vectors", **{key: inner["default"] for key, inner in keys.items() if "default" in inner}}
 
 
 @cache
@@ -56,16 +58,13 @@ def known_backbones():
 
 def complete_backbones(config):
     """Fill in the backbones that are `like` others, and add the known ones that the config names without an entry."""
-    given = config.setdefault("backbones", {})
+    given, known = config.get("backbones", {}), known_backbones()
     if not isinstance(given, dict):
         return
-    own = {name: _whole(name, {**known_backbones(), **given}, ()) or entry for name, entry in given.items()}
-    config["backbones"] = own
-    for section in ("finetune", "few_shot", "distill"):
-        for _, entry in entries(config, section):
-            for name in as_list(entry.get("backbone")):
-                if isinstance(name, str) and name in known_backbones() and name not in own:
-                    own[name] = deepcopy(known_backbones()[name])
+    own = {name: _whole(name, known | given, ()) or entry for name, entry in given.items()}
+    users = [entry for section in ("finetune", "few_shot", "distill") for _, entry in entries(config, section)]
+    named = [name for entry in users for name in as_list(entry.get("backbone")) if isinstance(name, str)]
+    config["backbones"] = own | {name: deepcopy(known[name]) for name in named if name in known and name not in own}
 
 
 def _whole(name, known, seen):
@@ -80,9 +79,14 @@ def _whole(name, known, seen):
 def entries(config, section):
     """The entries of a section that are whole enough to look at, as (name, settings)."""
     found = config.get(section)
-    return (
-        [(name, entry) for name, entry in found.items() if isinstance(entry, dict)] if isinstance(found, dict) else []
-    )
+    return [item for item in found.items() if isinstance(item[1], dict)] if isinstance(found, dict) else []
+
+
+def lookup(config, *path):
+    """What stands at a path of keys, or None if that is unknown."""
+    for key in path:
+        config = config.get(key) if isinstance(config, dict) else None
+    return config
 
 
 def models(config):
@@ -92,70 +96,55 @@ def models(config):
 
     Returns
     -------
-    list of (path of the entry, settings), in the order of the config, finetune first
+    list of (path of the entry, settings), in the order of the config, finetune first; they share lists with the config
     """
     found = []
     for entry, given in entries(config, "finetune"):
-        rest = {key: value for key, value in given.items() if key not in NAMING}
         for label, dataset in _datasets(entry, given):
             target = given.get("target") or first_target(config, dataset)
-            for backbone, method in _pairs(given):
-                head = {"stage": "finetune", "name": f"{label}.{backbone}.{method}", "entry": label, "dataset": dataset}
-                found.append(
-                    (("finetune", entry), head | _copy(target=target, backbone=backbone, method=method) | _copy(**rest))
-                )
-    return found + _distilled(config, found)
-
-
-def _distilled(config, trained):
-    """The distilled models. Data set and target are the teacher's, which may be a distilled model itself."""
-    found = []
+            found += [(("finetune", entry), model) for model in _models("finetune", label, given, dataset, target)]
     for entry, given in entries(config, "distill"):
-        rest = {key: value for key, value in given.items() if key not in NAMING}
-        for backbone, method in _pairs(given):
-            head = {
-                "stage": "distill",
-                "name": f"{entry}.{backbone}.{method}",
-                "entry": entry,
-                "dataset": given.get("dataset"),
-            }
-            head |= _copy(target=given.get("target"), backbone=backbone, method=method)
-            found.append((("distill", entry), head | _copy(**rest)))
-    by_name = {settings["name"]: settings for _, settings in [*trained, *found]}
+        students = _models("distill", entry, given, given.get("dataset"), given.get("target"))
+        found += [(("distill", entry), model) for model in students]
+    by_name = {settings["name"]: settings for _, settings in found}
     for _, settings in found:
-        origin = first_teacher(settings, by_name) or {}
-        settings["dataset"] = settings["dataset"] or origin.get("dataset")
-        settings["target"] = settings["target"] or origin.get("target")
+        origin = [settings, *teachers(settings, by_name).values()][-1]
+        for key in ("dataset", "target") if origin["stage"] == "finetune" else ():
+            settings[key] = settings[key] or origin[key]
     return found
 
 
-def first_teacher(settings, by_name):
-    """The fine-tuned model at the start of a chain of teachers, or None if there is none (undefined, or a circle)."""
-    seen = set()
-    while settings is not None and settings["stage"] == "distill" and settings["name"] not in seen:
-        seen.add(settings["name"])
-        settings = by_name.get(settings.get("teacher"))
-    return settings if settings and settings["stage"] == "finetune" else None
+def _models(stage, label, given, dataset, target):
+    """The models of an entry for one data set; a student's data set and target are its first teacher's."""
+    rest = {key: value for key, value in given.items() if key not in NAMING}
+    for backbone, method in product(as_list(given.get("backbone")), as_list(given.get("method"))):
+        head = {"stage": stage, "name": f"{label}.{backbone}.{method}", "entry": label, "dataset": dataset}
+        yield head | {"target": target, "backbone": backbone, "method": method} | rest
 
 
-def tasks(config):
-    """Every few-shot task that the config asks for, as (path of the entry, settings)."""
+def teachers(model, by_name):
+    """The chain above a model, name -> settings: its teacher, the teacher of that one, and so on, each once."""
+    found = {}
+    while (name := model.get("teacher")) in by_name and name not in found:
+        model = found[name] = by_name[name]
+    return found
+
+
+def tasks(config, trained):
+    """Every few-shot task that the config asks for, as (path of the entry, settings); `trained` is what `models` gave."""
     found = []
-    taught = {settings["name"]: settings for _, settings in models(config)}
-    keys = ("backbone", "model", "model_seed", *NAMING)
+    taught = {settings["name"]: settings for _, settings in trained}
     for entry, given in entries(config, "few_shot"):
-        rest = {key: value for key, value in given.items() if key not in keys}
-        model = given.get("model")
+        rest = {key: value for key, value in given.items() if key not in NAMING}
+        model, methods = given.get("model"), as_list(given.get("method"))
         networks = [None] if model else as_list(given.get("backbone"))
-        for label, dataset in _datasets(entry, given):
+        for (label, dataset), network, method in product(_datasets(entry, given), networks, methods):
             target = given.get("target") or first_target(config, dataset)
-            for network in networks:
-                for method in as_list(given.get("method")):
-                    name = f"{label}.{(model or str(network)).replace('.', '-')}.{method}"
-                    head = {"name": name, "entry": label, "dataset": dataset, "target": target, "backbone": network}
-                    head |= {"model": model, "model_seed": given.get("model_seed"), "method": method}
-                    head["seen_before"] = model is not None and _trained_on(taught.get(model), dataset, target)
-                    found.append((("few_shot", entry), head | _copy(**rest)))
+            name = f"{label}.{(model or str(network)).replace('.', '-')}.{method}"
+            head = {"name": name, "entry": label, "dataset": dataset, "target": target, "backbone": network}
+            head |= {"model": model, "model_seed": given.get("model_seed"), "method": method}
+            head["seen_before"] = model is not None and _trained_on(taught.get(model), dataset, target)
+            found.append((("few_shot", entry), head | rest))
     return found
 
 
@@ -168,15 +157,13 @@ def _trained_on(model, dataset, target):
 
 def first_target(config, dataset):
     """The target that an entry means if it names none."""
-    targets = ((config.get("datasets") or {}).get(dataset) or {}).get("targets") or {}
-    return next(iter(targets), None)
+    return next(iter(lookup(config, "datasets", dataset, "targets") or ()), None)
 
 
 def modality_of(entry):
     """What a data set holds, image, text or vector, as far as its entry says; else None."""
-    columns = entry.get("columns") or {}
     said = {"path": "image", "text": "text", "features": "vector"}
-    by_column = next((modality for key, modality in said.items() if columns.get(key) is not None), None)
+    by_column = next((said[key] for key in said if lookup(entry, "columns", key) is not None), None)
     by_reader = {"folder": "image", "arrays": "vector"}.get(entry.get("reader"))
     return entry.get("modality") or by_column or by_reader
 
@@ -189,16 +176,4 @@ def as_list(value):
 def _datasets(entry, given):
     """(label, data set): the entry's own name, or one name per data set of a list."""
     dataset = given.get("dataset")
-    if isinstance(dataset, list):
-        return [(f"{entry}-{name}", name) for name in as_list(dataset)]
-    return [(entry, dataset)]
-
-
-def _pairs(given):
-    return [
-        (backbone, method) for backbone in as_list(given.get("backbone")) for method in as_list(given.get("method"))
-    ]
-
-
-def _copy(**settings):
-    return deepcopy(settings)
+    return [(f"{entry}-{name}", name) for name in as_list(dataset)] if isinstance(dataset, list) else [(entry, dataset)]

@@ -30,72 +30,70 @@ def read_schema():
         return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
-def branches(schema):
-    """The alternatives of a schema; mostly only itself."""
-    return schema.get("anyOf", [schema])
+def below(schema, key):
+    """The schema of a key of an object or of a position of a list, or {} if the key is unknown."""
+    if isinstance(key, int):
+        return schema.get("items", {})
+    return schema.get("properties", {}).get(key) or schema.get("additionalProperties") or {}
+
+
+def every_key(schema, path=()):
+    """(path, schema, whether it is required) of every key at every depth; NAME is a name of the user's choice."""
+    for key, inner in schema.get("properties", {}).items():
+        yield (*path, key), inner, key in schema.get("required", ())
+        yield from every_key(inner, (*path, key))
+    if schema.get("additionalProperties"):
+        yield from every_key(schema["additionalProperties"], (*path, "NAME"))
 
 
 def types_of(schema):
     """The names of the JSON types that a schema lets through (a set)."""
-    types = set()
-    for branch in branches(schema):
-        given = branch.get("type", [])
-        types |= {given} if isinstance(given, str) else set(given)
-        values = branch.get("enum", []) + ([branch["const"]] if "const" in branch else [])
-        types |= {"null" if value is None else "boolean" if value is True else "string" for value in values}
-    return types
+    given = schema.get("type", [])
+    values = {None: "null", True: "boolean"}
+    return {
+        *([given] if isinstance(given, str) else given),
+        *(values.get(one, "string") for one in schema.get("enum", ())),
+    }
 
 
 def options(schema):
-    """The names of which a schema lets one through, or each item of a list: those of plug-in files, and `x-also`."""
-    return [*schema.get("x-also", ()), *plugins.names(schema["x-plugins"])]
-
-
-def child(schema, key):
-    """The schema of one key of an object, or {} if the key is unknown."""
-    extra = schema.get("additionalProperties")
-    return schema.get("properties", {}).get(key, extra if isinstance(extra, dict) else {})
+    """The texts of which a schema lets one through: `enum`, `x-also` and the names of plug-in files."""
+    names = plugins.names(schema["x-plugins"]) if "x-plugins" in schema else ()
+    return [*schema.get("enum", ()), *schema.get("x-also", ()), *names]
 
 
 def allowed(schema):
     """What a schema lets through, in plain words."""
+    types = types_of(schema)
     if "x-allowed" in schema:
-        return schema["x-allowed"] + _or_null(schema)
-    if "x-plugins" in schema:
-        return ", ".join(options(schema)) + (", or a list of them" if "array" in types_of(schema) else "")
-    if "const" in schema:
-        return _plain(schema["const"])
-    if "enum" in schema:
-        return ", ".join(_plain(value) for value in schema["enum"])
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(allowed(branch) for branch in schema["anyOf"]))
+        return schema["x-allowed"] + (", or null" if "null" in types and "null" not in schema["x-allowed"] else "")
+    if options(schema):
+        listed = ", or a list of them" if "array" in types else ""
+        return ", ".join(map(as_yaml, options(schema))) + listed
     given = schema.get("type", [])
-    parts = [_words(schema, kind) for kind in ([given] if isinstance(given, str) else given)]
-    return " or ".join(parts)
+    return " or ".join(_words(schema, kind) for kind in ([given] if isinstance(given, str) else given))
 
 
 def _words(schema, kind):
     if kind in ("number", "integer"):
-        return f"{WORDS[kind]} {limits(schema)}".strip()
+        signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+        limits = [f"{sign} {schema[key]:.10g}" for key, sign in signs.items() if key in schema]
+        return f"{WORDS[kind]} {' and '.join(limits)}".strip()
     if kind == "array" and allowed(schema.get("items", {})):
         return f"a list, each item {allowed(schema['items'])}"
     if kind == "object" and schema.get("properties"):
         return f"an indented block with keys from {', '.join(schema['properties'])}"
-    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+    if kind == "object" and schema.get("additionalProperties"):
         return "names, with settings indented under each"
     return WORDS[kind]
 
 
-def limits(schema):
-    """The range of a number in words, such as "> 0 and <= 1"."""
-    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    return " and ".join(f"{sign} {schema[key]:g}" if schema[key] < 1e6 else f"{sign} {schema[key]}"
-                        for key, sign in signs.items() if key in schema)  # fmt: skip
-
-
-def _or_null(schema):
-    return ", or null" if "null" in types_of(schema) and "null" not in schema["x-allowed"] else ""
-
-
-def _plain(value):
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+def as_yaml(value):
+    """A value as one would write it in the config."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(as_yaml, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {as_yaml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return {None: "null", "": '""', "null": '"null"'}.get(value, str(value))
