@@ -1,15 +1,22 @@
-"""Write the tables of config/README.md: `python -m graft.config.docs`, from the folder scripts/.
+"""Write the tables of config/README.md and the schema of the workflow catalog: `make docs`.
 
-Between the markers <!-- schema PLACE --> or <!-- plugins KIND --> and <!-- end --> everything is made anew from
+Between the markers <!-- schema PLACE --> or <!-- plugins KIND --> and <!-- end --> everything is made again from
 config/schema.yaml and from the docstrings of the plug-in files.
 """
 
+import json
 import re
+
+import yaml
 
 from graft.common import plugins
 from graft.config.schema import WORDS, allowed, branches, child, read_schema, schema_path, types_of
 
 MARKED = re.compile(r"(<!-- (schema|plugins) (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+CATALOG_HEAD = """\
+# The table of keys that the Snakemake workflow catalog shows. Made by `make docs` from ../schema.yaml, which is what configs
+# are checked against. NAME is a name that the user gives.
+"""
 HEAD = "| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n"
 
 
@@ -18,7 +25,7 @@ def readme_path():
 
 
 def render(text):
-    """`text` with everything between its markers made anew."""
+    """`text` with everything between its markers made again."""
     tables = {"schema": schema_table, "plugins": plugin_table}
     return MARKED.sub(lambda match: f"{match[1]}{tables[match[2]](match[3])}{match[4]}", text)
 
@@ -40,17 +47,42 @@ def schema_table(place):
     return HEAD + "".join(_rows(properties, "", required))
 
 
+def catalog_path():
+    return schema_path().parent / "schemas/config.schema.yaml"
+
+
+def catalog_schema(schema):
+    """The YAML text of a schema of one level: each property is a row of the catalog, which follows no $ref and no anyOf."""
+    properties, required = {}, []
+    for name, inner, needed in _keys(schema["properties"], "", schema["required"]):
+        kinds = sorted(types_of(inner) - {"null"})
+        text = f"{_meaning(inner)} ({_allowed(inner)})".removesuffix(" ()")
+        properties[name] = {"type": kinds[0] if len(kinds) == 1 else kinds, "description": text.replace("|", "\\|")}
+        if inner.get("default") not in (None, {}):
+            properties[name]["default"] = inner["default"]
+        required += [name] if needed else []
+    flat = {"$schema": schema["$schema"], "title": schema["title"], "properties": properties, "required": required}
+    flat = json.loads(json.dumps(flat))  # YAML would write what is the same object twice as an alias
+    return CATALOG_HEAD + yaml.safe_dump(flat, sort_keys=False, width=120, allow_unicode=True)
+
+
 def _rows(properties, prefix, required):
-    """One row per key, in the schema's order; the keys of blocks follow below as block.key."""
+    """The lines of a table."""
+    for name, schema, needed in _keys(properties, prefix, required):
+        cells = [f"`{name}`", _kind(schema), _default(schema, needed), _allowed(schema), _meaning(schema)]
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _keys(properties, prefix, required):
+    """(name, schema, whether it is required) of every key, in the schema's order; the keys of blocks follow as block.key."""
     for key, schema in properties.items():
         name = prefix + key
-        cells = [f"`{name}`", _kind(schema), _default(schema, key in required), _allowed(schema), _meaning(schema)]
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+        yield name, schema, key in required
         for branch in branches(schema):
             inner = branch.get("additionalProperties")
-            yield from _rows(branch.get("properties", {}), f"{name}.", branch.get("required", ()))
+            yield from _keys(branch.get("properties", {}), f"{name}.", branch.get("required", ()))
             if isinstance(inner, dict) and "properties" in inner:
-                yield from _rows(inner["properties"], f"{name}.NAME.", inner.get("required", ()))
+                yield from _keys(inner["properties"], f"{name}.NAME.", inner.get("required", ()))
 
 
 def _kind(schema):
@@ -101,3 +133,4 @@ def plugin_table(kind):
 if __name__ == "__main__":
     path = readme_path()
     path.write_text(render(path.read_text(encoding="utf-8")), encoding="utf-8")
+    catalog_path().write_text(catalog_schema(read_schema()), encoding="utf-8")
