@@ -16,7 +16,7 @@ def environment(*packages):
     """The folder of programs of an environment that has these packages, and what they need themselves."""
     pins = [line for line in (ROOT / "requirements.txt").read_text().split() if line.partition("==")[0] in packages]
     assert len(pins) == len(packages)
-    folder = CACHE / "environments" / sha256_of(" ".join([sys.version, sys.base_prefix, *pins]).encode())[:12]
+    folder = CACHE / "environments" / sha256_of(sys.version, sys.base_prefix, *pins)[:12]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not (folder / "ready").exists():
@@ -25,8 +25,3 @@ def environment(*packages):
             subprocess.run([*pip, *pins], check=True)
             (folder / "ready").touch()
     return folder / "bin"
-
-
-def variables(programs, **more):
-    """The variables of a user who has put a folder of programs first in PATH, and nothing else of the tests' environment."""
-    return {"PATH": f"{programs}:/usr/bin:/bin", **more}
