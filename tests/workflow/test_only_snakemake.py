@@ -3,9 +3,9 @@
 import os
 import subprocess
 
-import bare
 import pytest
 
+import bare
 from repository import committed, git
 from running import jobs_of
 
