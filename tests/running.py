@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import warm_jobs
 
 ROOT = Path(__file__).resolve().parent.parent
-CACHE = Path(os.environ.get("GRAFT_TEST_CACHE") or ROOT / "tests/.cache").absolute()  # what is fetched once per checkout
+CACHE = Path(os.environ.get("GRAFT_TEST_CACHE") or ROOT / "tests/.cache").absolute()  # of what is fetched
 
 # What each rule says when it starts (its `message:`), so that a run's output tells which rules ran.
 MESSAGES = {
