@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import bare
 from repository import committed, git
 
-LAB = """
+MODULE = """
 configfile: "config.yaml"
 
 module graft:
@@ -22,7 +22,8 @@ module graft:
         logs="lab/logs",
 
 use rule * from graft as graft_*
-
+"""
+LAB = f"""{MODULE}
 rule ensemble:
     default_target: True
     input:
@@ -35,7 +36,7 @@ rule ensemble:
     output:
         "ensemble.txt",
     shell:
-        "wc -c {input} > {output}"
+        "wc -c {{input}} > {{output}}"
 """
 PACKAGE = "graft @ git+https://github.com/owner/graft@v1"
 

@@ -41,7 +41,7 @@ def checkout(hosted):
 def lab(conda, hosted, tmp_path_factory):
     """A folder in which an importing workflow has run in environments, and that run."""
     folder = tmp_path_factory.mktemp("lab")
-    (folder / "Snakefile").write_text(hosting.LAB)
+    (folder / "Snakefile").write_text(hosting.MODULE)
     path = small_lab(folder)
     config = yaml.safe_load(path.read_text())
     config["finetune"]["cells"] |= {"method": ["linear", "full"], "folds": 2, "epochs": 1}
