@@ -4,12 +4,12 @@
 $GRAFT_TEST_CACHE, or tests/.cache, under a digest of the code that makes them. Without a network the test fails.
 """
 
-import os
 from pathlib import Path
 
 from graft.common.outputs import sha256_of
 from graft.fetch.backbones import fetch_backbone
 from graft.fetch.datasets import fetch_dataset
+from running import CACHE
 
 HERE = Path(__file__).parent
 LIBRARY = HERE.parent / "scripts" / "graft"
@@ -98,7 +98,7 @@ def dataset(name):
 
 
 def _fetched(fetch, name, entry, kind):
-    cache = Path(os.environ.get("GRAFT_TEST_CACHE") or HERE / ".cache") / _code_digest()[:12]
+    cache = CACHE / _code_digest()[:12]
     folder = cache / kind / name
     fetch(name, entry, folder, cache / "lock.json")
     return folder

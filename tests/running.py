@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import warm_jobs
 
 ROOT = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("GRAFT_TEST_CACHE") or ROOT / "tests/.cache").absolute()  # of what is fetched
 
 # What each rule says when it starts (its `message:`), so that a run's output tells which rules ran.
 MESSAGES = {
@@ -37,14 +38,16 @@ def graft(
     snakefile=ROOT / "Snakefile",
     cwd=None,
     warm=True,
+    python=sys.executable,
 ):
     """Run the workflow in `folder` with the YAML file `config`; its jobs start `warm` (see warm_jobs) or as users' do.
+    Snakemake is that of `python`.
 
     Returns
     -------
     SimpleNamespace with returncode, output (stdout and stderr) and jobs: dict, rule -> list of its messages
     """
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory", str(folder)]
+    command = [str(python), "-m", "snakemake", "--snakefile", str(snakefile), "--directory", str(folder)]
     command += ["--configfile", str(config)] if config else []
     command += ["--cores", "2", "--rerun-incomplete", "--nocolor"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}

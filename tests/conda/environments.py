@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import shutil
-import sys
 from pathlib import Path
 
 import channel
@@ -20,25 +18,17 @@ def make_conda(folder):
     return conda_from_index.install(folder / "conda", folder / "channels")
 
 
-def environment_with(conda, environment=None):
-    """The variables of a user, of this process unless given, who has put `conda` first in PATH."""
+def environment_with(conda, programs, environment=None):
+    """The variables of a user, of this process unless given, who has put `conda` and the folder `programs` first in PATH."""
     environment = environment or os.environ
-    return {**environment, "PATH": f"{conda}:{Path(sys.executable).parent}:{environment['PATH']}"}
-
-
-def checkout_for_this_python(folder):
-    """A copy of the workflow whose env files ask for the Python that runs the tests: the channel offers no other.
-
-    Nothing else is changed in them. Its folder.
-    """
-    shutil.copy(ROOT / "Snakefile", folder)
-    for name in ("rules", "scripts", "config", "envs"):
-        shutil.copytree(ROOT / name, folder / name)
-    return ask_for_this_python(folder)
+    return {**environment, "PATH": f"{conda}:{programs}:{environment['PATH']}"}
 
 
 def ask_for_this_python(checkout):
-    """Change the Python that the env files of a copy ask for to the one that runs the tests; its folder."""
+    """Change the Python that the env files of a copy ask for to the one that runs the tests: the channel has no other.
+
+    Nothing else is changed in them. The copy's folder.
+    """
     for path in (checkout / "envs").glob("*.yaml"):
         text, count = re.subn(
             r"^  - python=\S+$", f"  - python={channel.VERSION}", path.read_text(), flags=re.MULTILINE
@@ -48,23 +38,23 @@ def ask_for_this_python(checkout):
     return checkout
 
 
-def run_in_environments(folder, config, checkout, conda, *arguments, environment=None, check=True):
-    """Run the workflow of `checkout` in `folder` with --sdm conda.
+def run_in_environments(folder, config, snakefile, programs, conda, check=True, variables=None):
+    """Run a workflow in `folder` with --sdm conda.
 
     Parameters
     ----------
+    programs : path, the folder of programs of an environment that has Snakemake
     conda : path, the folder of conda's programs
-    arguments : more of Snakemake's, which may name an executor or a profile
-    environment : dict, the variables that these need, PATH among them; default: those of this process
+    variables : dict, more variables of the environment
 
     Returns
     -------
     what running.graft returns, and `ran`: dict, script -> the prefixes of the environments that ran it
     """
     noted = folder / "ran.txt"
-    environment = {**environment_with(conda, environment), "GRAFT_RAN": str(noted)}
-    arguments, snakefile = ("--sdm", "conda", *arguments), checkout / "Snakefile"
-    run = graft(folder, config, *arguments, env=environment, snakefile=snakefile, check=check, warm=False)
+    environment = {**environment_with(conda, programs), **(variables or {}), "GRAFT_RAN": str(noted)}
+    options = {"env": environment, "snakefile": snakefile, "check": check, "warm": False, "python": programs / "python"}
+    run = graft(folder, config, "--sdm", "conda", **options)
     run.ran = ran(noted)
     return run
 

@@ -1,19 +1,20 @@
 """The rules' conda environments: a real conda solves, links and activates each, and every job runs in its own.
 
+Snakemake runs where nothing else is installed but graft's library, by a workflow that imports graft from its host.
 The channel has the interpreter and the packages of the tests' own environment, in their versions (channel.py); the large
 ones only make those of the tests importable. So the pins, the solving and the activation are real, conda-forge is not.
 """
 
 import shutil
 import subprocess
-import sys
 
 import pytest
 import yaml
 
+import hosting
 from channel import pins
 from environments import (
-    checkout_for_this_python,
+    ask_for_this_python,
     environment_with,
     environments_of_scripts,
     installed,
@@ -27,25 +28,37 @@ NEVER_ASKED_FOR = {"tune", "measure_speed", "measure_lengths", "predict_files"}
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    return checkout_for_this_python(tmp_path_factory.mktemp("checkout"))
+def hosted(tmp_path_factory):
+    return hosting.hosted(tmp_path_factory.mktemp("hosted"), ask_for_this_python)
 
 
 @pytest.fixture(scope="module")
-def lab(conda, checkout, tmp_path_factory):
-    """A folder in which the workflow has run in environments, and that run."""
+def checkout(hosted):
+    return hosted.checkout
+
+
+@pytest.fixture(scope="module")
+def lab(conda, hosted, tmp_path_factory):
+    """A folder in which an importing workflow has run in environments, and that run."""
     folder = tmp_path_factory.mktemp("lab")
+    (folder / "Snakefile").write_text(hosting.MODULE)
     path = small_lab(folder)
     config = yaml.safe_load(path.read_text())
     config["finetune"]["cells"] |= {"method": ["linear", "full"], "folds": 2, "epochs": 1}
     path.write_text(yaml.safe_dump({**config, "device": {"embedding_jobs": 2}}))
-    return folder, run_in_environments(folder, path, checkout, conda)
+    return folder, run(folder, hosted, conda)
+
+
+def run(folder, hosted, conda):
+    """Run the importing workflow of a folder."""
+    snakefile = folder / "Snakefile"
+    return run_in_environments(folder, None, snakefile, hosted.programs, conda, variables=hosted.variables)
 
 
 def test_every_stage_runs(lab):
     folder, _ = lab
     for name in ("summary.csv", "handoff/index.json", "distill/small.smaller.kd/seed0/agreement.json"):
-        assert (folder / "results" / name).exists()
+        assert (folder / "lab/models" / name).exists()
 
 
 @pytest.mark.parametrize("name", ["data", "torch", "report"])
@@ -57,34 +70,35 @@ def test_an_environment_holds_the_versions_that_its_file_pins(lab, checkout, nam
 
 
 def test_every_script_ran_in_the_environment_that_its_rule_names(lab, checkout):
-    folder, run = lab
+    folder, done = lab
     folders, names = made(folder, checkout), environments_of_scripts()
-    assert run.ran == {script: {folders[names[script]]} for script in run.ran}
-    assert set(names) - set(run.ran) == NEVER_ASKED_FOR
+    assert done.ran == {script: {folders[names[script]]} for script in done.ran}
+    assert set(names) - set(done.ran) == NEVER_ASKED_FOR
 
 
-def test_a_second_run_has_nothing_to_do(lab, checkout, conda):
+def test_a_second_run_has_nothing_to_do(lab, hosted, conda):
     folder, _ = lab
-    again = run_in_environments(folder, folder / "config.yaml", checkout, conda)
+    again = run(folder, hosted, conda)
     assert again.jobs == {} and "Nothing to be done" in again.output
 
 
-def test_a_pin_that_no_channel_has_ends_before_any_job_and_is_named(checkout, conda, tmp_path):
-    copy = shutil.copytree(checkout, tmp_path / "checkout")
+def test_a_pin_that_no_channel_has_ends_before_any_job_and_is_named(hosted, conda, tmp_path):
+    copy = shutil.copytree(hosted.checkout, tmp_path / "checkout", symlinks=True)
     env_file = copy / "envs/torch.yaml"
     env_file.write_text(env_file.read_text().replace("timm=", "timm=99."))
     (tmp_path / "lab").mkdir()
     config = small_lab(tmp_path / "lab")
-    run = run_in_environments(tmp_path / "lab", config, copy, conda, check=False)
-    assert run.returncode and run.jobs == {}
-    assert "envs/torch.yaml" in run.output and "timm=99." in run.output
+    done = run_in_environments(tmp_path / "lab", config, copy / "Snakefile", hosted.programs, conda, check=False)
+    assert done.returncode and done.jobs == {}
+    assert "envs/torch.yaml" in done.output and "timm=99." in done.output
 
 
-def test_the_dockerfile_that_snakemake_prints_makes_every_environment(checkout, conda):
-    command = [sys.executable, "-m", "snakemake", "--containerize"]
-    run = subprocess.run(command, cwd=checkout, env=environment_with(conda), capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("FROM condaforge/miniforge3")
+def test_the_dockerfile_that_snakemake_prints_makes_every_environment(hosted, conda):
+    variables = environment_with(conda, hosted.programs)
+    command = [hosted.programs / "python", "-m", "snakemake", "--containerize"]
+    done = subprocess.run(command, cwd=hosted.checkout, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("FROM condaforge/miniforge3")
     for name in ("data", "report", "torch"):
-        assert f"COPY envs/{name}.yaml" in run.stdout
-    assert run.stdout.count("conda env create") == 3
+        assert f"COPY envs/{name}.yaml" in done.stdout
+    assert done.stdout.count("conda env create") == 3

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import bare
 from environments import environment_with
 from gated import LONG, checkout, end, start, wait_for
 from slurm.cluster import INSTALL, Cluster, is_installed
@@ -39,8 +40,8 @@ def cluster(tmp_path):
 
 @pytest.fixture
 def clone(tmp_path_factory, cluster):
-    """A function that makes a checkout whose default config is the one given: a Clone. Without `conda` (the folder of
-    its programs) jobs run in the tests' own environment.
+    """A function that makes a checkout whose default config is the one given: a Clone. With `conda` (the folder of its
+    programs) Snakemake runs where only it and its plugin for Slurm are installed, else in the tests' own environment.
     """
     made = []
 
@@ -80,7 +81,10 @@ class Clone:
 
     def __init__(self, folder, cluster, conda):
         self.folder, self.cluster, self.log = folder, cluster, folder / "out.log"
-        environment = environment_with(conda, cluster.env) if conda else cluster.env
+        environment = cluster.env
+        if conda:
+            programs = bare.environment("snakemake", "snakemake-executor-plugin-slurm")
+            environment = environment_with(conda, programs, cluster.env)
         self.env = {**environment, "OMP_NUM_THREADS": "1", "GRAFT_RAN": str(folder / "ran.txt")}
         self.started = []
 

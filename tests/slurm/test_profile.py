@@ -1,4 +1,7 @@
-"""The literal `snakemake --profile slurm` on the embedded default's small version: every rule where it belongs."""
+"""The literal `snakemake --profile slurm` on the embedded default's small version: every rule where it belongs.
+
+Snakemake runs where only it and its plugin for Slurm are installed.
+"""
 
 import os
 import re
@@ -32,7 +35,7 @@ def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs
     config = yaml.safe_load((ROOT / "config/test/tiny.yaml").read_text())
     lab = clone({**config, "device": {"gpus_per_job": 2, "rehearsal": True}}, conda)
     ask_for_this_python(lab.folder)
-    lab.run()
+    lab.run("--sdm", "conda")
     summary = pd.read_csv(lab.folder / "results/summary.csv")
     assert len(summary) and (lab.folder / "results/handoff/index.json").exists()
     places = {path: _place(path) for rule in GPU_RULES for path in lab.folder.glob(f"logs/{rule}/*.log")}
@@ -54,7 +57,7 @@ def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs
     folders, names, scripts = made(lab.folder, lab.folder), environments_of_scripts(), ran(lab.folder / "ran.txt")
     assert {"embed", "finetune", "distill", "predict", "plot", "prepare_data"} <= set(scripts)
     assert scripts == {script: {folders[names[script]]} for script in scripts}
-    assert "Nothing to be done" in lab.run()
+    assert "Nothing to be done" in lab.run()  # the profile has --sdm conda, too
 
 
 def test_many_linear_probes_are_two_slurm_jobs(clone, cluster, tmp_path):

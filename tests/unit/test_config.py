@@ -22,7 +22,10 @@ from graft.config.plan import known_backbones
 from graft.config.schema import every_key, read_schema, types_of
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = [path for path in (ROOT / "config").rglob("*.yaml") if path.name not in ("schema.yaml", "backbones.yaml")]
+SHIPPED = [
+    *(path for path in (ROOT / "config").rglob("*.yaml") if not path.name.endswith(("schema.yaml", "backbones.yaml"))),
+    ROOT / ".test/config/config.yaml",
+]
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True)
 
@@ -231,7 +234,7 @@ def test_changing_one_model_of_the_plan_changes_neither_another_one_nor_the_conf
 
 def test_the_tables_of_the_readme_are_those_of_the_schema():
     text = config_docs.readme_path().read_text(encoding="utf-8")
-    assert config_docs.render(text) == text, "run: cd scripts && python -m graft.config.docs"
+    assert config_docs.render(text) == text, "run: make docs"
 
 
 def test_the_readme_has_a_table_for_every_section_and_plugin_folder():
@@ -248,6 +251,19 @@ def test_a_key_of_the_schema_that_is_new_makes_the_readme_drift(monkeypatch):
     monkeypatch.setattr(config_docs, "read_schema", lambda: changed)
     text = config_docs.readme_path().read_text(encoding="utf-8")
     assert "| `new` | whole number | `0` | a whole number | New. |" in config_docs.render(text)
+
+
+def test_the_catalogs_schema_is_made_from_the_schema_and_has_only_what_the_catalog_shows():
+    text = config_docs.catalog_path().read_text(encoding="utf-8")
+    assert config_docs.catalog_schema(read_schema()) == text, "run: make docs"
+    made = yaml.safe_load(text)
+    Draft202012Validator.check_schema(made)
+    rows = made["properties"]
+    assert set(made["required"]) < set(rows) and "datasets" in made["required"]
+    assert all({"type", "description"} <= set(row) <= {"type", "description", "default"} for row in rows.values())
+    assert rows["finetune.NAME.epochs"]["default"] == 5 and rows["quick"]["default"] is False
+    keys = {name.strip("`") for name in re.findall(r"^\| (`\S+`) \|", config_docs.schema_table("device"), re.MULTILINE)}
+    assert keys == {name.removeprefix("device.") for name in rows if name.startswith("device.")}
 
 
 def test_a_new_plugin_file_is_a_new_method_without_being_imported(tmp_path, monkeypatch):

@@ -1,15 +1,22 @@
-"""Write the tables of config/README.md: `python -m graft.config.docs`, from the folder scripts/.
+"""Write the tables of config/README.md and the schema of the workflow catalog: `make docs`.
 
-Between the markers <!-- schema PLACE --> or <!-- plugins KIND --> and <!-- end --> everything is made anew from
+Between the markers <!-- schema PLACE --> or <!-- plugins KIND --> and <!-- end --> everything is made again from
 config/schema.yaml and from the docstrings of the plug-in files.
 """
 
+import json
 import re
+
+import yaml
 
 from graft.common import plugins
 from graft.config.schema import allowed, as_yaml, every_key, read_schema, schema_path, types_of
 
 MARKED = re.compile(r"(<!-- (schema|plugins) (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+CATALOG_HEAD = """\
+# The table of keys that the Snakemake workflow catalog shows. Made by `make docs` from ../schema.yaml, which is what configs
+# are checked against. NAME is a name that the user gives.
+"""
 HEAD = "| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n"
 
 
@@ -18,7 +25,7 @@ def readme_path():
 
 
 def render(text):
-    """`text` with everything between its markers made anew."""
+    """`text` with everything between its markers made again."""
     tables = {"schema": schema_table, "plugins": plugin_table}
     return MARKED.sub(lambda match: f"{match[1]}{tables[match[2]](match[3])}{match[4]}", text)
 
@@ -39,9 +46,31 @@ def schema_table(place):
 
 
 def _row(path, schema, required):
-    meaning = " ".join(schema.get("description", "").split())
-    cells = [f"`{'.'.join(path)}`", _kind(schema), _default(schema, required), _allowed(schema), meaning]
+    cells = [f"`{'.'.join(path)}`", _kind(schema), _default(schema, required), _allowed(schema), _meaning(schema)]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def catalog_path():
+    return schema_path().parent / "schemas/config.schema.yaml"
+
+
+def catalog_schema(schema):
+    """The YAML text of a schema of one level: each property is a row of the catalog, which follows no $ref and no anyOf."""
+    properties, required = {}, []
+    for path, inner, needed in every_key(schema):
+        name, kinds = ".".join(path), sorted(types_of(inner) - {"null"})
+        text = f"{_meaning(inner)} ({_allowed(inner)})".removesuffix(" ()")
+        properties[name] = {"type": kinds[0] if len(kinds) == 1 else kinds, "description": text.replace("|", "\\|")}
+        if inner.get("default") not in (None, {}):
+            properties[name]["default"] = inner["default"]
+        required += [name] if needed else []
+    flat = {"$schema": schema["$schema"], "title": schema["title"], "properties": properties, "required": required}
+    flat = json.loads(json.dumps(flat))  # YAML would write what is the same object twice as an alias
+    return CATALOG_HEAD + yaml.safe_dump(flat, sort_keys=False, width=120, allow_unicode=True)
+
+
+def _meaning(schema):
+    return " ".join(schema.get("description", "").split())
 
 
 def _kind(schema):
@@ -73,3 +102,4 @@ def plugin_table(kind):
 if __name__ == "__main__":
     path = readme_path()
     path.write_text(render(path.read_text(encoding="utf-8")), encoding="utf-8")
+    catalog_path().write_text(catalog_schema(read_schema()), encoding="utf-8")
