@@ -203,6 +203,17 @@ def figures_of(model):
     return names + (["distillation.svg"] if PLAN.models[model]["stage"] == "distill" else [])
 
 
+def model_figure(name, caption, words):
+    """A figure of a trained model, as an output that the report shows."""
+    return report(
+        f"<results>/figures/{{stage}}/{{model}}/seed{{seed}}/{name}",
+        caption=caption,
+        category="Models",
+        subcategory="{model}",
+        labels={"seed": "{seed}", "figure": words},
+    )
+
+
 def models_that_predict(kind):
     """The names of the trained models of a kind of target: classification or regression."""
     return [model for model in PLAN.models if kind_of(model) == kind]

@@ -23,16 +23,19 @@ def column_of_new(wildcards):
 
 
 def code_digest(script, **own):
-    """A params function: the digest of a script, of what it imports, and of the plug-ins that the config names for the job.
+    """A params function: the digest of a script, of what it imports, and of the plug-ins that the job uses.
 
     `own`: kind of plug-in -> function that names them, in place of that of PLUGINS.
     """
 
-    def digest(wildcards):
-        file = hosted(script)
-        kinds = codedigest.kinds_of(script, file)
-        named = {(kind, name) for kind in kinds for name in {**PLUGINS, **own}[kind](wildcards)}
-        return codedigest.code_digest(script, frozenset(named), file)
+    def digest(wildcards, output):
+        file, naming = hosted(script), {**PLUGINS, "figure": lambda _: output.keys(), **own}
+        named, more = None, frozenset()
+        while more != named:  # a plug-in may load others, of further kinds
+            named = more
+            kinds = codedigest.kinds_of(script, named, file)
+            more = frozenset((kind, name) for kind in kinds for name in naming[kind](wildcards))
+        return codedigest.code_digest(script, named, file)
 
     return digest
 

@@ -110,11 +110,11 @@ rule plot_costs:
 
 
 rule plot_classes:
-    """Draw how many labelled samples each class has in each split."""
+    """Draw how many labelled samples each class has in each split. A figure's output is called like its module."""
     input:
         unpack(prepared),
     output:
-        figure=report(
+        classes=report(
             "<results>/figures/data/{dataset}.svg",
             caption="captions/classes.rst",
             category="Data",
@@ -125,7 +125,8 @@ rule plot_classes:
     benchmark:
         "<benchmarks>/plot_classes/{dataset}.tsv"
     params:
-        code=code_digest("plot_classes"),
+        dataset=dataset_of,
+        code=code_digest("plot"),
     threads: 1
     resources:
         mem_mb=scale(2000),
@@ -135,183 +136,15 @@ rule plot_classes:
     message:
         "Drawing the classes of {wildcards.dataset}"
     script:
-        "../scripts/plot_classes.py"
+        "../scripts/plot.py"
 
 
-rule plot_classifier:
-    """Draw what a trained classifier has learnt: its training, confusions, classes, calibration, mistakes."""
-    input:
-        unpack(figure_inputs),
-    output:
-        learning_curves=report(
-            "<results>/figures/{stage}/{model}/seed{seed}/learning_curves.svg",
-            caption="captions/learning_curves.rst",
-            category="Models",
-            subcategory="{model}",
-            labels={"seed": "{seed}", "figure": "training history"},
-        ),
-        confusion=report(
-            "<results>/figures/{stage}/{model}/seed{seed}/confusion.svg",
-            caption="captions/confusion.rst",
-            category="Models",
-            subcategory="{model}",
-            labels={"seed": "{seed}", "figure": "confusion of classes"},
-        ),
-        per_class=report(
-            "<results>/figures/{stage}/{model}/seed{seed}/per_class.svg",
-            caption="captions/per_class.rst",
-            category="Models",
-            subcategory="{model}",
-            labels={"seed": "{seed}", "figure": "quality per class"},
-        ),
-        reliability=report(
-            "<results>/figures/{stage}/{model}/seed{seed}/reliability.svg",
-            caption="captions/reliability.rst",
-            category="Models",
-            subcategory="{model}",
-            labels={"seed": "{seed}", "figure": "reliability of confidence"},
-        ),
-        mistakes=report(
-            "<results>/figures/{stage}/{model}/seed{seed}/mistakes.html",
-            caption="captions/mistakes.rst",
-            category="Models",
-            subcategory="{model}",
-            labels={"seed": "{seed}", "figure": "most confident mistakes"},
-        ),
-    log:
-        "<logs>/plot_classifier/{stage}.{model}.seed{seed}.log",
-    benchmark:
-        "<benchmarks>/plot_classifier/{stage}.{model}.seed{seed}.tsv"
-    params:
-        data_set=dataset_of,
-        code=code_digest("plot_classifier"),
-    wildcard_constraints:
-        model=one_of(models_that_predict("classification")),
-    threads: 1
-    resources:
-        mem_mb=scale(4000),
-        runtime=scale(30),
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Drawing {wildcards.model}, seed {wildcards.seed}"
-    script:
-        "../scripts/plot_classifier.py"
-
-
-rule plot_regressor:
-    """Draw what a model of a measured value has learnt: its training, predictions, error bars, largest errors."""
-    input:
-        unpack(figure_inputs),
-    output:
-        learning_curves=report(
-            "<results>/figures/{stage}/{model}/seed{seed}/learning_curves.svg",
-            caption="captions/learning_curves.rst",
-            category="Models",
-            subcategory="{model}",
-            labels={"seed": "{seed}", "figure": "training history"},
-        ),
-        regression=report(
-            "<results>/figures/{stage}/{model}/seed{seed}/regression.svg",
-            caption="captions/regression.rst",
-            category="Models",
-            subcategory="{model}",
-            labels={"seed": "{seed}", "figure": "predicted and measured"},
-        ),
-        mistakes=report(
-            "<results>/figures/{stage}/{model}/seed{seed}/mistakes.html",
-            caption="captions/errors.rst",
-            category="Models",
-            subcategory="{model}",
-            labels={"seed": "{seed}", "figure": "largest errors"},
-        ),
-    log:
-        "<logs>/plot_regressor/{stage}.{model}.seed{seed}.log",
-    benchmark:
-        "<benchmarks>/plot_regressor/{stage}.{model}.seed{seed}.tsv"
-    params:
-        data_set=dataset_of,
-        code=code_digest("plot_regressor"),
-    wildcard_constraints:
-        model=one_of(models_that_predict("regression")),
-    threads: 1
-    resources:
-        mem_mb=scale(4000),
-        runtime=scale(30),
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Drawing {wildcards.model}, seed {wildcards.seed}"
-    script:
-        "../scripts/plot_regressor.py"
-
-
-rule plot_groups:
-    """Draw how a model does on each group of its data set."""
-    input:
-        unpack(figure_inputs),
-    output:
-        figure=report(
-            "<results>/figures/{stage}/{model}/seed{seed}/groups.svg",
-            caption="captions/groups.rst",
-            category="Models",
-            subcategory="{model}",
-            labels={"seed": "{seed}", "figure": "quality per group"},
-        ),
-    log:
-        "<logs>/plot_groups/{stage}.{model}.seed{seed}.log",
-    benchmark:
-        "<benchmarks>/plot_groups/{stage}.{model}.seed{seed}.tsv"
-    params:
-        code=code_digest("plot_groups"),
-    threads: 1
-    resources:
-        mem_mb=scale(2000),
-        runtime=scale(30),
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Drawing the groups of {wildcards.model}, seed {wildcards.seed}"
-    script:
-        "../scripts/plot_groups.py"
-
-
-rule plot_distillation:
-    """Draw a student beside its teacher."""
-    input:
-        unpack(distillation_figure_inputs),
-    output:
-        figure=report(
-            "<results>/figures/distill/{model}/seed{seed}/distillation.svg",
-            caption="captions/distillation.rst",
-            category="Models",
-            subcategory="{model}",
-            labels={"seed": "{seed}", "figure": "student and teacher"},
-        ),
-    log:
-        "<logs>/plot_distillation/{model}.seed{seed}.log",
-    benchmark:
-        "<benchmarks>/plot_distillation/{model}.seed{seed}.tsv"
-    params:
-        code=code_digest("plot_distillation"),
-    threads: 1
-    resources:
-        mem_mb=scale(2000),
-        runtime=scale(30),
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Drawing {wildcards.model} beside its teacher"
-    script:
-        "../scripts/plot_distillation.py"
-
-
-rule plot_few_shot:
-    """Draw accuracy against the number of examples, for all tasks of a data set."""
+use rule plot_classes as plot_few_shot with:
+    # Draw accuracy against the number of examples, for all tasks of a data set.
     input:
         unpack(few_shot_figure_inputs),
     output:
-        figure=report(
+        few_shot=report(
             "<results>/figures/few_shot/{dataset}.svg",
             caption="captions/few_shot.rst",
             category="Few-shot",
@@ -321,15 +154,69 @@ rule plot_few_shot:
         "<logs>/plot_few_shot/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_few_shot/{dataset}.tsv"
-    params:
-        code=code_digest("plot_few_shot"),
-    threads: 1
-    resources:
-        mem_mb=scale(2000),
-        runtime=scale(30),
-    conda:
-        "../envs/report.yaml"
     message:
         "Drawing the few-shot accuracy on {wildcards.dataset}"
-    script:
-        "../scripts/plot_few_shot.py"
+
+
+use rule plot_classes as plot_classifier with:
+    # Draw what a trained classifier has learnt: its training, confusions, classes, calibration, mistakes.
+    input:
+        unpack(figure_inputs),
+    output:
+        learning_curves=model_figure("learning_curves.svg", "captions/learning_curves.rst", "training history"),
+        confusion=model_figure("confusion.svg", "captions/confusion.rst", "confusion of classes"),
+        per_class=model_figure("per_class.svg", "captions/per_class.rst", "quality per class"),
+        reliability=model_figure("reliability.svg", "captions/reliability.rst", "reliability of confidence"),
+        mistakes=model_figure("mistakes.html", "captions/mistakes.rst", "most confident mistakes"),
+    log:
+        "<logs>/plot_classifier/{stage}.{model}.seed{seed}.log",
+    benchmark:
+        "<benchmarks>/plot_classifier/{stage}.{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(models_that_predict("classification")),
+    resources:
+        mem_mb=scale(4000),
+    message:
+        "Drawing {wildcards.model}, seed {wildcards.seed}"
+
+
+use rule plot_classifier as plot_regressor with:
+    # Draw what a model of a measured value has learnt: its training, predictions, error bars, largest errors.
+    output:
+        learning_curves=model_figure("learning_curves.svg", "captions/learning_curves.rst", "training history"),
+        regression=model_figure("regression.svg", "captions/regression.rst", "predicted and measured"),
+        mistakes=model_figure("mistakes.html", "captions/errors.rst", "largest errors"),
+    log:
+        "<logs>/plot_regressor/{stage}.{model}.seed{seed}.log",
+    benchmark:
+        "<benchmarks>/plot_regressor/{stage}.{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(models_that_predict("regression")),
+
+
+use rule plot_classes as plot_groups with:
+    # Draw how a model does on each group of its data set.
+    input:
+        unpack(figure_inputs),
+    output:
+        groups=model_figure("groups.svg", "captions/groups.rst", "quality per group"),
+    log:
+        "<logs>/plot_groups/{stage}.{model}.seed{seed}.log",
+    benchmark:
+        "<benchmarks>/plot_groups/{stage}.{model}.seed{seed}.tsv"
+    message:
+        "Drawing the groups of {wildcards.model}, seed {wildcards.seed}"
+
+
+use rule plot_classes as plot_distillation with:
+    # Draw a student beside its teacher.
+    input:
+        unpack(distillation_figure_inputs),
+    output:
+        distillation=model_figure("distillation.svg", "captions/distillation.rst", "student and teacher"),
+    log:
+        "<logs>/plot_distillation/{stage}.{model}.seed{seed}.log",
+    benchmark:
+        "<benchmarks>/plot_distillation/{stage}.{model}.seed{seed}.tsv"
+    message:
+        "Drawing {wildcards.model} beside its teacher"

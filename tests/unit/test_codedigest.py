@@ -70,6 +70,12 @@ def test_the_kinds_of_plug_ins_that_a_script_loads_are_told_by_the_calls_in_all_
     assert codedigest.kinds_of("run") == {"method"}
 
 
+def test_a_plug_in_that_loads_others_tells_their_kind(scripts):
+    (scripts / "graft/training/methods/linear.py").write_text("plugins.load('reader', 'table')\n")
+    forget()
+    assert codedigest.kinds_of("run", frozenset({("method", "linear")})) == {"reader"}
+
+
 def test_a_script_that_lies_elsewhere_than_the_library_has_the_same_digest(scripts, tmp_path_factory):
     before = digest("run")
     elsewhere = tmp_path_factory.mktemp("hosted") / "run.py"

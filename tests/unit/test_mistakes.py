@@ -18,7 +18,7 @@ from graft.data import readers
 from graft.data.samples import read_manifest
 from graft.report.figures import mistakes
 from graft.report.pages import environment, page, thumbnail
-from graft.report.plots import read_judged
+from graft.report.sources import read_judged
 from tiny_data import encoded, pixels
 
 TWO = ["intact", "defective"]

@@ -8,11 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import plot_classes
+import plot as draw_figures
 import plot_costs
-import plot_distillation
-import plot_few_shot
-import plot_groups
 import report_tables
 from graft.common.outputs import write_csv, write_json, write_parquet
 from graft.evaluation import metrics
@@ -20,10 +17,12 @@ from graft.evaluation.tables import printable
 from graft.heads import calibration
 from graft.report import data_figures
 from graft.report.figures import confusion as confusion_figure
+from graft.report.figures import distillation as distillation_figure
+from graft.report.figures import groups as groups_figure
 from graft.report.figures import learning_curves, per_class
 from graft.report.figures import regression as regression_figure
-from graft.report.figures import reliability as reliability_figure
-from graft.report.plots import judged_rows, read_judged, shorten, with_groups
+from graft.report.plots import shorten
+from graft.report.sources import Source, judged_rows
 from running import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -31,19 +30,30 @@ TWO = ["intact", "defective"]
 AWKWARD = ["$x_1$ & <b>", "_hidden", "細胞", "a\nb\x00c", "x" * 90 + "1", "x" * 90 + "2"]
 
 
+def drawn(name, folder, **files):
+    """Draw one figure in a folder, from its manifest and the files of these names."""
+    paths = {"samples": folder / "samples.parquet", **files}
+    draw_figures.main(Source(paths, "elpv"), {name: folder / "figure.svg"})
+
+
+def judged(name, folder, frame, **manifest):
+    """Draw one figure from the table p.parquet in a folder, whose rows are `frame`."""
+    report_tables.manifest(folder, frame, "vector", **manifest)
+    drawn(name, folder, predictions=folder / "p.parquet")
+
+
 def confusion(folder, classes=TWO, **settings):
-    report_tables.predictions(folder / "p.parquet", classes, rows=max(60, 8 * len(classes)), **settings)
-    confusion_figure.plot(read_judged(folder / "p.parquet"), folder / "figure.svg")
+    rows = max(60, 8 * len(classes))
+    judged("confusion", folder, report_tables.predictions(folder / "p.parquet", classes, rows=rows, **settings))
 
 
 def reliability(folder, classes=TWO, **settings):
-    report_tables.predictions(folder / "p.parquet", classes, **settings)
-    reliability_figure.plot(read_judged(folder / "p.parquet"), folder / "figure.svg")
+    judged("reliability", folder, report_tables.predictions(folder / "p.parquet", classes, **settings))
 
 
 def quality(folder, classes=TWO, **settings):
-    report_tables.predictions(folder / "p.parquet", classes, rows=max(60, 8 * len(classes)), **settings)
-    per_class.plot(read_judged(folder / "p.parquet"), folder / "figure.svg")
+    rows = max(60, 8 * len(classes))
+    judged("per_class", folder, report_tables.predictions(folder / "p.parquet", classes, rows=rows, **settings))
 
 
 def groups(folder, classes=("a", "b", "c"), names=("plate 1", "plate 2", " ", None), **settings):
@@ -53,9 +63,7 @@ def groups(folder, classes=("a", "b", "c"), names=("plate 1", "plate 2", " ", No
         frame = report_tables.regression(table, **settings)
     else:
         frame = report_tables.predictions(table, list(classes), rows=240, **settings)
-    group = [names[i % len(names)] for i in range(len(frame))]
-    report_tables.manifest(folder, frame, "vector", group=group)
-    plot_groups.main(table, folder / "samples.parquet", folder / "figure.svg")
+    judged("groups", folder, frame, group=[names[i % len(names)] for i in range(len(frame))])
     return frame
 
 
@@ -93,25 +101,25 @@ def write_benchmark(path, seconds, memory="1500.00"):
 
 
 def regression(folder, **settings):
-    report_tables.regression(folder / "r.parquet", **settings)
-    regression_figure.plot(read_judged(folder / "r.parquet"), folder / "figure.svg")
+    judged("regression", folder, report_tables.regression(folder / "p.parquet", **settings))
 
 
 def learning(folder, **settings):
     report_tables.history(folder / "h.csv", **settings)
-    learning_curves.plot(folder / "h.csv", folder / "figure.svg", "solar.rn50.lp_ft, seed 0")
+    report_tables.manifest(folder, report_tables.predictions(folder / "p.parquet", TWO), "vector")
+    drawn("learning_curves", folder, history=folder / "h.csv", predictions=folder / "p.parquet")
 
 
 def few_shot(folder, names=("a.rn50.prototypes", "b.rn50.ridge")):
     paths = [folder / name / "metrics.json" for name in names]
     for i, path in enumerate(paths):
         report_tables.few_shot(path, ways=5 - i % 2)
-    plot_few_shot.main(paths, folder / "figure.svg", "elpv")
+    drawn("few_shot", folder, metrics=paths)
 
 
 def distillation(folder, **settings):
     report_tables.agreement(folder / "a.json", **settings)
-    plot_distillation.main(folder / "a.json", folder / "figure.svg")
+    drawn("distillation", folder, agreement=folder / "a.json")
 
 
 def data_set(folder, classes=TWO, unlabelled=3):
@@ -142,7 +150,7 @@ def data_set(folder, classes=TWO, unlabelled=3):
 
 def classes(folder, classes=TWO):
     data_set(folder, classes)
-    plot_classes.main(folder / "samples.parquet", folder / "figure.svg", "elpv")
+    drawn("classes", folder)
 
 
 FIGURES = [confusion, reliability, quality, groups, regression, learning, few_shot, distillation, classes, costs]
@@ -308,7 +316,7 @@ def test_one_episode_without_interval_can_be_drawn(tmp_path):
     for one in metrics["settings"]:
         one["accuracy"] |= {"low": None, "high": None}
     write_json(path, metrics)
-    plot_few_shot.main([path], tmp_path / "figure.svg", "elpv")
+    drawn("few_shot", tmp_path, metrics=[path])
     assert "a.rn50.prototypes (5 ways)" in texts(tmp_path)
 
 
@@ -327,7 +335,7 @@ def test_agreement_of_values_is_not_shown(tmp_path):
 
 @pytest.mark.parametrize(("number", "text"), [(4_652_008, "4.65 M"), (999, "999"), (0, "0"), (2.5e12, "2.5 T")])
 def test_numbers_are_written_for_people(number, text):
-    assert plot_distillation.human(number) == text
+    assert distillation_figure.human(number) == text
 
 
 def test_samples_are_counted_by_class_and_split_and_the_unlabelled_apart(tmp_path):
@@ -368,10 +376,10 @@ def test_the_worst_class_stands_at_the_top_and_one_that_never_occurs_at_the_bott
 def test_the_figures_of_a_model_have_the_intervals_and_the_calibration_error_of_its_metrics(together, tmp_path):
     """Two classes of equal size: sensitivity and specificity at 0.5 are the recalls; sets of ten rows are alike."""
     frame = report_tables.predictions(tmp_path / "p.parquet", TWO, rows=400, pool=0)
-    judged = read_judged(tmp_path / "p.parquet")
-    frame["sampling_unit"] = [f"plate {i // 10}" if together else None for i in range(len(frame))]
-    judged = with_groups(judged, frame.iloc[::-1])
-    rows, groups = judged.rows, judged.rows["group"].to_numpy()
+    plates = [f"plate {i // 10}" if together else None for i in range(len(frame))]
+    judged("reliability", tmp_path, frame.iloc[::-1].reset_index(drop=True), group=plates[::-1])
+    rows = Source({"samples": tmp_path / "samples.parquet", "predictions": tmp_path / "p.parquet"}, "elpv").judged.rows
+    groups = rows["group"].to_numpy()
     labels, predicted = ((rows[name] == TWO[1]).to_numpy().astype(int) for name in ("label", "predicted"))
     chances = rows[[f"prob_{name}" for name in TWO]].to_numpy()
     found = metrics.classification_metrics(labels, chances, 2, groups, threshold=0.5, predicted=predicted)
@@ -379,7 +387,6 @@ def test_the_figures_of_a_model_have_the_intervals_and_the_calibration_error_of_
     for place, name in ((1, "sensitivity"), (0, "specificity")):
         for end, key in (("", "value"), ("_low", "low"), ("_high", "high")):
             assert table[f"recall{end}"][place] == pytest.approx(found[name][key], abs=1e-12)
-    reliability_figure.plot(judged, tmp_path / "figure.svg")
     after = next(text for text in texts(tmp_path) if "calibrated" in text)
     assert after.endswith(f"ECE {found['ece']['value']:.3f}")
     raw = calibration.reliability(labels, chances, predicted=predicted)
@@ -419,7 +426,7 @@ def judged_group(name, right, wrong, label="a", answer="b"):
 
 def test_the_group_that_is_surely_bad_stands_above_a_tiny_one_that_may_be():
     rows = pd.concat([judged_group("big", 60, 40), judged_group("tiny", 0, 1), judged_group("good", 99, 1)])
-    assert list(plot_groups.accuracy_of(rows).index) == ["big", "tiny", "good"]
+    assert list(groups_figure.accuracy_of(rows).index) == ["big", "tiny", "good"]
 
 
 def test_errors_are_counted_by_true_class_and_group_and_say_what_they_were_taken_for():
@@ -431,7 +438,7 @@ def test_errors_are_counted_by_true_class_and_group_and_say_what_they_were_taken
             judged_group("y", 1, 0),
         ]
     )
-    wrong, total, taken = plot_groups.errors_of(rows, ["y", "x"])
+    wrong, total, taken = groups_figure.errors_of(rows, ["y", "x"])
     assert list(wrong.columns) == ["a", "c"] and wrong.to_numpy().tolist() == [[0, 0], [3, 0]]
     assert total.to_numpy().tolist() == [[1, 4], [6, 0]] and taken.loc["x", "a"] == "b"
     assert taken.loc["y", "a"] is None
@@ -442,7 +449,7 @@ def test_a_group_of_values_that_is_shifted_as_a_whole_shows_it():
     group = np.where(value < 20, "here", "there")
     rows = pd.DataFrame({"group": group, "value": value, "predicted": value + np.where(group == "here", 3.0, 0.0)})
     rows["predicted"] += np.tile([0.1, -0.1], 20)
-    table = plot_groups.rmse_of(rows)
+    table = groups_figure.rmse_of(rows)
     assert list(table.index) == ["here", "there"]
     assert table.loc["here", "bias_low"] > 2.5 and abs(table.loc["there", "bias_value"]) < 1e-9
 

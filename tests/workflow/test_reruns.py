@@ -38,7 +38,8 @@ CONFIG = {
     "few_shot": {"few": {"dataset": "cells", "backbone": "tiny", "shots": [1], "queries": 2, "ways": 2, "episodes": 5}},
 }
 TAUGHT = "results/distill/student.smaller.kd/seed0"
-ALL = (*TARGETS, *OTHER, f"{TAUGHT}/metrics.json", "results/few_shot/few.tiny.prototypes/metrics.json")
+FIGURES = ("results/figures/finetune/solar.tiny.linear/seed0/confusion.svg", "results/figures/few_shot/cells.svg")
+ALL = (*TARGETS, *OTHER, f"{TAUGHT}/metrics.json", "results/few_shot/few.tiny.prototypes/metrics.json", *FIGURES)
 
 
 def draw(path, seed):
@@ -226,6 +227,9 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
     ("method", "lp_ft", {"Fine-tuning solar.tiny.lp_ft"}, ()),
     ("objective", "kd", {"Distilling student.smaller.kd"}, ()),
     ("classifier", "prototypes", {"Few-shot episodes of few.tiny.prototypes"}, ()),
+    ("figure", "confusion", {"Drawing solar.tiny.linear"}, ()),
+    ("figure", "few_shot", {"Drawing the few-shot accuracy on cells"}, ()),
+    ("reader", "folder", {"Drawing solar.tiny.linear"}, ("--allowed-rules", "plot_classifier")),  # it shows mistakes
 ]
 
 
@@ -243,7 +247,7 @@ def test_an_edited_plug_in_reruns_its_users(lab, kind, name, users, options):
 def test_an_edited_plug_in_reruns_nothing_that_does_not_use_it(lab):
     used = {(kind, name) for kind, name, *_ in USERS}
     others = [(kind, name) for kind in plugins.FOLDERS for name in plugins.names(kind) if (kind, name) not in used]
-    assert {kind for kind, _ in others} == {"source", "library", "method", "classifier"}
+    assert {kind for kind, _ in others} == {"source", "library", "method", "classifier", "figure"}
     assert not edited(lab, "EDITED = 1\n", *(file_of(*one) for one in others), targets=ALL).jobs
 
 

@@ -23,26 +23,27 @@ def code_digest(script, named=frozenset(), file=None):
     script : str
         Name of the script, without folder and ending.
     named : frozenset of (kind, name)
-        The plug-ins that the config names for the job, of the kinds that `kinds_of` tells.
+        The plug-ins that the job uses, of the kinds that `kinds_of` tells.
     file : str, optional
         The script, where it does not lie beside graft, which is installed as a package.
     """
     start = Path(file or SCRIPTS / f"{script}.py")
-    modules = [plugins.module_of(kind, name) for kind, name in named]
-    seen = _closure([start, *(path for module in modules for path in _files_of(module))])
+    seen = _closure(start, named)
     names = {path: path.name if path == start else path.relative_to(SCRIPTS) for path in seen}
     return sha256_of(*sorted(f"{names[path]} {digest}" for path, digest in seen.items()))
 
 
 @cache
-def kinds_of(script, file=None):
-    """The kinds of plug-ins of which a script, or what it imports, loads one by its name."""
-    return frozenset().union(*(_read(path)[2] for path in _closure([Path(file or SCRIPTS / f"{script}.py")])))
+def kinds_of(script, named=frozenset(), file=None):
+    """The kinds of plug-ins of which a script, a plug-in in `named`, or what these import, loads one by its name."""
+    seen = _closure(Path(file or SCRIPTS / f"{script}.py"), named)
+    return frozenset().union(*(_read(path)[2] for path in seen))
 
 
-def _closure(paths):
-    """Files and all graft modules that they import: dict, path -> digest."""
-    seen, waiting = {}, list(paths)
+def _closure(script, named):
+    """A script, the plug-ins `named`, and all graft modules that they import: dict, path -> digest."""
+    modules = [plugins.module_of(kind, name) for kind, name in named]
+    seen, waiting = {}, [script, *(path for module in modules for path in _files_of(module))]
     while waiting:
         path = waiting.pop()
         if path not in seen:

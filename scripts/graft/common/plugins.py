@@ -15,6 +15,7 @@ FOLDERS = {
     "method": "training/methods",
     "objective": "training/objectives",
     "classifier": "few_shot/classifiers",
+    "figure": "report/figures",
 }
 
 

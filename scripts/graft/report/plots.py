@@ -6,16 +6,14 @@ every figure has a title and a description for those who cannot see it, and noth
 
 import io
 import warnings
-from dataclasses import dataclass, replace
 from xml.sax.saxutils import escape
 
 import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from graft.common.outputs import write_text
-from graft.evaluation.tables import printable, read_predictions
+from graft.evaluation.tables import printable
 
 # Okabe & Ito (2008), "Color universal design": told apart with every common colour blindness and in grey print.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -118,53 +116,6 @@ def legend_beside(axes, **settings):
 def beside(axes, x, y, text, **settings):
     """A text a little to the right of a bar's end (a leading blank would be lost in SVG)."""
     axes.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center", color=GREY, **settings)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What a trained model is judged by: the labelled rows of one split of its prediction table, in their order."""
-
-    rows: pd.DataFrame
-    split: str
-    target: str
-    classes: list | None  # None: regression
-    name: str  # model and seed, for a subtitle
-
-
-def read_judged(predictions):
-    """The judged rows of a prediction table (path) of one model, seed and target; see `judged_rows`."""
-    table, facts = read_predictions(predictions)
-    rows, split = judged_rows(table)
-    name = f"{table['model'].iloc[0]}, seed {table['seed'].iloc[0]}" if len(table) else "no model"
-    return Judged(rows.reset_index(drop=True), split, facts["target"], facts["classes"], name)
-
-
-def with_groups(judged, frame):
-    """The same with the sampling unit of each row, which intervals need; `frame` is the manifest's."""
-    groups = frame.set_index("sample_id")["sampling_unit"].reindex(judged.rows["sample_id"]).to_numpy()
-    return replace(judged, rows=judged.rows.assign(group=groups))
-
-
-def judged_rows(table):
-    """The labelled rows that a figure judges a model by: test, else validation, else train.
-
-    Parameters
-    ----------
-    table : DataFrame
-        A prediction table of one model, seed and target.
-
-    Returns
-    -------
-    (DataFrame, str)
-        The rows in their order, and the split's name. No row at all: an empty frame and "test".
-    """
-    truth = "label" if "label" in table else "value"
-    known = table[table[truth].notna()]
-    for split in ("test", "validation", "train"):
-        rows = known[known["split"] == split]
-        if len(rows):
-            return rows, split
-    return known.iloc[:0], "test"
 
 
 def say_empty(axes, message):

@@ -1,1 +1,1 @@
-"""The figures of one trained model: one file each, with a function that draws it from what `plots.read_judged` gives."""
+"""The figures. Each is one file, found by its name, with `plot(source, path)`: it draws a sources.Source, and writes path."""

@@ -2,23 +2,21 @@
 
 import numpy as np
 
-from graft.common.job import job
-from graft.data.samples import read_manifest
 from graft.evaluation.tables import printable
 from graft.report.plots import GREY, PALETTE, draw, legend_beside, say_empty, shorten, thin
 
 SPLITS = {"train": PALETTE[0], "validation": PALETTE[4], "test": PALETTE[2]}
 
 
-def main(samples, output, dataset):
-    """Draw every target of a manifest below the other."""
-    manifest = read_manifest(samples)
+def plot(source, path):
+    """Draw every target of a data set below the other."""
+    manifest = source.manifest
     panels = [(name, panel_of(manifest, name)) for name in manifest.targets]
     heights = [height_of(panel) for _, panel in panels]
-    title = f"{dataset}: labelled samples per split"
+    title = f"{source.dataset}: labelled samples per split"
     words = " ".join(describe(name, panel) for name, panel in panels)
     draw(
-        output,
+        path,
         (7.6, 0.7 + sum(heights)),
         title,
         words,
@@ -97,12 +95,3 @@ def paint_values(axes, panel):
     if sum(map(len, values)):
         axes.hist(values, bins=30, stacked=True, color=list(SPLITS.values()), label=list(SPLITS))
     axes.set(xlabel="value", ylabel="samples")
-
-
-if "snakemake" in globals():
-    with job(snakemake.log[0], snakemake.threads):
-        main(
-            samples=snakemake.input.samples,
-            output=snakemake.output.figure,
-            dataset=snakemake.wildcards.dataset,
-        )

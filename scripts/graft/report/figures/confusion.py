@@ -7,8 +7,9 @@ from graft.report.plots import GREY, draw, say_empty, shorten, thin
 FULL, SHARES = 12, 50  # up to so many classes: counts and shares in the cells, then shares alone, then colour alone
 
 
-def plot(judged, path):
-    """Draw the confusion matrix of a classifier (plots.Judged)."""
+def plot(source, path):
+    """Draw the confusion matrix of a classifier."""
+    judged = source.judged
     classes, split, name = judged.classes, judged.split, judged.name
     counts = confusion(judged.rows["label"], judged.rows["predicted"], classes)
     title = f"{judged.target}: true and predicted class"

@@ -1,6 +1,5 @@
 """Draw a distilled student beside its teacher: quality, cost and agreement."""
 
-from graft.common.job import job
 from graft.common.outputs import read_json
 from graft.evaluation.tables import METRIC_NAMES
 from graft.report.plots import GREY, PALETTE, draw, head, say_empty
@@ -10,12 +9,12 @@ COSTS = {"parameters": "parameters", "flops": "FLOPs per sample", "bytes": "byte
 TEACHER, STUDENT = PALETTE[1], PALETTE[0]
 
 
-def main(agreement, output):
+def plot(source, path):
     """Draw one agreement.json."""
-    facts = read_json(agreement)
+    facts = read_json(source.files["agreement"])
     student, teacher = facts["student"], facts["teacher"]
     title = "student and teacher on test data"
-    draw(output, (9.6, 3.8), title, describe(facts), lambda figure: paint(figure, title, student, teacher, facts))
+    draw(path, (9.6, 3.8), title, describe(facts), lambda figure: paint(figure, title, student, teacher, facts))
 
 
 def describe(facts):
@@ -118,8 +117,3 @@ def paint_agreement(axes, shares):
     axes.set_xticks(range(len(shares)), [split.replace("validation", "valid.") for split, _ in shares], fontsize=8)
     axes.set_ylim(0, 1.02)
     axes.set_title("same class predicted")
-
-
-if "snakemake" in globals():
-    with job(snakemake.log[0], snakemake.threads):
-        main(agreement=snakemake.input.agreement, output=snakemake.output.figure)

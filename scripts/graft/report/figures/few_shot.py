@@ -3,18 +3,17 @@
 from itertools import cycle, product
 from pathlib import Path
 
-from graft.common.job import job
 from graft.common.outputs import read_json
 from graft.report.plots import GREY, MARKERS, PALETTE, draw, legend_beside, say_empty, shorten
 
 
-def main(metrics, output, dataset):
+def plot(source, path):
     """Draw the metrics.json of every task; a task is called as its folder."""
-    lines = lines_of(metrics)
-    title = f"{dataset}: accuracy from a few examples"
+    lines = lines_of(source.files["metrics"])
+    title = f"{source.dataset}: accuracy from a few examples"
     words = "; ".join(describe(line) for line in lines) or "no task"
     size = (8.6, max(3.8, 1.2 + 0.24 * len(lines)))
-    draw(output, size, title, f"{words}.", lambda figure: paint(figure, lines, title))
+    draw(path, size, title, f"{words}.", lambda figure: paint(figure, lines, title))
 
 
 def lines_of(metrics):
@@ -66,12 +65,3 @@ def paint(figure, lines, title):
 
 def _or(value, fallback):
     return fallback if value is None else value
-
-
-if "snakemake" in globals():
-    with job(snakemake.log[0], snakemake.threads):
-        main(
-            metrics=list(snakemake.input.metrics),
-            output=snakemake.output.figure,
-            dataset=snakemake.wildcards.dataset,
-        )

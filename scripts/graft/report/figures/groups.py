@@ -3,10 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from graft.common.job import job
-from graft.data.samples import read_manifest
 from graft.evaluation.metrics import mean_interval, regression_metrics, wilson
-from graft.report.plots import GREY, PALETTE, draw, head, read_judged, say_empty, shorten
+from graft.report.plots import GREY, PALETTE, draw, head, say_empty, shorten
 
 MOST = 60  # groups; of more, the worst are drawn
 CLASSES = 24  # columns of the table of errors; of more classes, those with the most errors
@@ -14,10 +12,10 @@ TEXTS = 10  # up to so many columns, a cell says what the class is taken for
 NONE = "no group"
 
 
-def main(predictions, samples, output):
+def plot(source, path):
     """Draw the groups of one prediction table, those that are surely bad at the top."""
-    judged = read_judged(predictions)
-    rows = judged.rows.assign(group=groups_of(judged.rows["sample_id"], read_manifest(samples).frame))
+    judged = source.judged
+    rows = judged.rows.assign(group=groups_of(judged.rows["sample_id"], source.manifest.frame))
     table = rmse_of(rows) if judged.classes is None else accuracy_of(rows)
     title = f"{judged.target}: quality per group"
     subtitle = f"{judged.name}, {judged.split} split, {len(rows)} samples in {len(table)} groups"
@@ -25,7 +23,7 @@ def main(predictions, samples, output):
         subtitle += f", of which the worst {MOST}"
     shown = table.head(MOST)
     size = (8.4, 1.4 + len(shown) * (0.42 if judged.classes and len(judged.classes) <= TEXTS else 0.26))
-    draw(output, size, title, describe(table, subtitle), lambda figure: paint(figure, shown, rows, title, subtitle))
+    draw(path, size, title, describe(table, subtitle), lambda figure: paint(figure, shown, rows, title, subtitle))
 
 
 def groups_of(sample_ids, frame):
@@ -180,12 +178,3 @@ def errors_of(rows, groups):
     commonest = wrong.groupby(["group", "label"])["predicted"].agg(lambda names: names.value_counts().index[0])
     taken = commonest.unstack("label").reindex(index=groups, columns=classes).astype(object)
     return *counts, taken.where(taken.notna(), None)
-
-
-if "snakemake" in globals():
-    with job(snakemake.log[0], snakemake.threads):
-        main(
-            predictions=snakemake.input.predictions,
-            samples=snakemake.input.samples,
-            output=snakemake.output.figure,
-        )

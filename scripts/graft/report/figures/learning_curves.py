@@ -8,9 +8,9 @@ from graft.report.plots import GREY, PALETTE, draw, head, legend_beside, say_emp
 QUALITY = {"val_acc": "accuracy", "val_auroc": "auroc", "val_r2": "r2"}
 
 
-def plot(history, path, name):
-    """Draw one ft_history.csv; `name` says which model and seed it is of."""
-    frame = pd.read_csv(history)
+def plot(source, path):
+    """Draw the ft_history.csv of a model."""
+    frame, name = pd.read_csv(source.files["history"]), source.judged.name
     stages = [
         (stage, frame[frame["stage"] == stage]) for stage in ("probe", "train") if (frame["stage"] == stage).any()
     ]

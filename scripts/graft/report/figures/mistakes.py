@@ -4,6 +4,7 @@ import numpy as np
 
 from graft.common.errors import UserError
 from graft.common.outputs import write_text
+from graft.data import readers
 from graft.evaluation.tables import printable
 from graft.report.pages import environment, page, thumbnail
 
@@ -58,12 +59,19 @@ BODY = """
 """
 
 
+def plot(source, path):
+    """Write the page, with the samples as they are in the user's data."""
+    card = source.manifest.card
+    load = readers.opener(readers.settled(source.entry, card), readers.root_of(source.files["dataset"]))
+    write(source.judged, source.manifest, load, path)
+
+
 def write(judged, manifest, load, path):
     """Write the page.
 
     Parameters
     ----------
-    judged : plots.Judged
+    judged : sources.Judged
     manifest : samples.Manifest of the data set
     load : function (path, row, content_sha256) -> the sample's content, as readers.opener gives it
     path : path of the page

@@ -12,8 +12,9 @@ MOST = 200  # classes; of more, the worst are drawn
 ROOMY = 40  # up to so many classes a row is as high as a line of text likes it
 
 
-def plot(judged, path):
-    """Draw the classes of a classifier (plots.Judged), the worst at the top."""
+def plot(source, path):
+    """Draw the classes of a classifier, the worst at the top."""
+    judged = source.judged
     rows, place = judged.rows, {name: i for i, name in enumerate(judged.classes)}
     codes = [rows[name].map(place).to_numpy(np.int64) for name in ("label", "predicted")]
     table = worst_first(quality(*codes, len(judged.classes), rows.get("group")))

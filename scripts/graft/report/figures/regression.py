@@ -9,8 +9,9 @@ from graft.report.plots import GREY, PALETTE, draw, say_empty
 LEVELS = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99])
 
 
-def plot(judged, path):
-    """Draw the scatter and the coverage of a regression model (plots.Judged)."""
+def plot(source, path):
+    """Draw the scatter and the coverage of a regression model."""
+    judged = source.judged
     value, predicted, std = (judged.rows[name].to_numpy(float) for name in ("value", "predicted", "std"))
     covered = coverage(value, predicted, std)
     title = f"{judged.target}: predicted and measured values"

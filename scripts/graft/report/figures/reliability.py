@@ -8,8 +8,9 @@ from graft.heads.calibration import decide, probabilities, reliability
 from graft.report.plots import GREY, PALETTE, draw, head, say_empty
 
 
-def plot(judged, path):
-    """Draw the reliability diagram of a classifier (plots.Judged)."""
+def plot(source, path):
+    """Draw the reliability diagram of a classifier."""
+    judged = source.judged
     rows, classes = judged.rows, judged.classes
     place = {name: i for i, name in enumerate(classes)}
     labels = rows["label"].map(place).to_numpy(np.int64)
