@@ -25,19 +25,23 @@ def column_of_new(wildcards):
 def code_digest(script, **own):
     """A params function: the digest of a script, of what it imports, and of the plug-ins that the job uses.
 
-    `own`: kind of plug-in -> function that names them, in place of that of PLUGINS.
+    `own`: kind of plug-in -> their names, or a function that names them in place of that of PLUGINS.
     """
 
-    def digest(wildcards, output):
-        file, naming = hosted(script), {**PLUGINS, "figure": lambda _: output.keys(), **own}
+    def digest(wildcards):  # nothing but wildcards: Snakemake compares no params that depend on more
+        file, naming = hosted(script), {**PLUGINS, **own}
         named, more = None, frozenset()
         while more != named:  # a plug-in may load others, of further kinds
             named = more
             kinds = codedigest.kinds_of(script, named, file)
-            more = frozenset((kind, name) for kind in kinds for name in naming[kind](wildcards))
+            more = frozenset((kind, name) for kind in kinds for name in names_of(naming[kind], wildcards))
         return codedigest.code_digest(script, named, file)
 
     return digest
+
+
+def names_of(naming, wildcards):
+    return naming(wildcards) if callable(naming) else naming
 
 
 def hosted(script):

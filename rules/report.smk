@@ -110,7 +110,7 @@ rule plot_costs:
 
 
 rule plot_classes:
-    """Draw how many labelled samples each class has in each split. A figure's output is called like its module."""
+    """Draw how many labelled samples each class has in each split. An output of the figures is called like its module."""
     input:
         unpack(prepared),
     output:
@@ -126,7 +126,7 @@ rule plot_classes:
         "<benchmarks>/plot_classes/{dataset}.tsv"
     params:
         dataset=dataset_of,
-        code=code_digest("plot"),
+        code=code_digest("plot", figure=["classes"]),
     threads: 1
     resources:
         mem_mb=scale(2000),
@@ -154,6 +154,8 @@ use rule plot_classes as plot_few_shot with:
         "<logs>/plot_few_shot/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_few_shot/{dataset}.tsv"
+    params:
+        code=code_digest("plot", figure=["few_shot"]),
     message:
         "Drawing the few-shot accuracy on {wildcards.dataset}"
 
@@ -172,6 +174,8 @@ use rule plot_classes as plot_classifier with:
         "<logs>/plot_classifier/{stage}.{model}.seed{seed}.log",
     benchmark:
         "<benchmarks>/plot_classifier/{stage}.{model}.seed{seed}.tsv"
+    params:
+        code=code_digest("plot", figure=["learning_curves", "confusion", "per_class", "reliability", "mistakes"]),
     wildcard_constraints:
         model=one_of(models_that_predict("classification")),
     resources:
@@ -190,6 +194,8 @@ use rule plot_classifier as plot_regressor with:
         "<logs>/plot_regressor/{stage}.{model}.seed{seed}.log",
     benchmark:
         "<benchmarks>/plot_regressor/{stage}.{model}.seed{seed}.tsv"
+    params:
+        code=code_digest("plot", figure=["learning_curves", "regression", "mistakes"]),
     wildcard_constraints:
         model=one_of(models_that_predict("regression")),
 
@@ -204,6 +210,8 @@ use rule plot_classes as plot_groups with:
         "<logs>/plot_groups/{stage}.{model}.seed{seed}.log",
     benchmark:
         "<benchmarks>/plot_groups/{stage}.{model}.seed{seed}.tsv"
+    params:
+        code=code_digest("plot", figure=["groups"]),
     message:
         "Drawing the groups of {wildcards.model}, seed {wildcards.seed}"
 
@@ -218,5 +226,7 @@ use rule plot_classes as plot_distillation with:
         "<logs>/plot_distillation/{stage}.{model}.seed{seed}.log",
     benchmark:
         "<benchmarks>/plot_distillation/{stage}.{model}.seed{seed}.tsv"
+    params:
+        code=code_digest("plot", figure=["distillation"]),
     message:
         "Drawing {wildcards.model} beside its teacher"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "scripts")]
 
-from graft.heads import calibration, solvers
+from fits import fit_logistic  # noqa: E402
+from graft.heads import calibration, solvers  # noqa: E402
 
 WIDTHS = (0.1, 0.25, 0.5, 1.0, 2.0, 100.0)
 
@@ -44,7 +45,7 @@ def of_intercepts(classes, rows, seed):
     features = draw.normal(size=(len(labels), 10)) + draw.uniform(0.5, 2) * np.eye(10)[labels]
     own, fitted, asked = slice(0, 300), slice(300, 300 + rows), slice(300 + rows, None)
     weight = solvers.balanced_weights(labels[own], classes)
-    weights, biases = solvers.fit_logistic(features[own], labels[own], classes, [10.0 ** draw.uniform(-3, 0)], weight)
+    weights, biases = fit_logistic(features[own], labels[own], classes, [10.0 ** draw.uniform(-3, 0)], weight)
     logits = solvers.outputs(features, weights[0], biases[0])
     shift = calibration.log_shares(np.bincount(labels[own], minlength=classes))
 

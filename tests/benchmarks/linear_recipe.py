@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import assets  # noqa: E402
+from fits import fit_logistic  # noqa: E402
 from graft.common.fingerprint import root_of  # noqa: E402
 from graft.data.prepare import prepare  # noqa: E402
 from graft.data.readers import complete  # noqa: E402
@@ -66,7 +67,7 @@ def as_it_was(embeddings, codes, splits, folds, facts):
     """Test probabilities of the recipe up to version 0.1."""
     train, validation = splits == "train", splits == "validation"
     classes, l2s = len(facts["classes"]), solvers.L2S[6:]
-    found = solvers.fit_logistic(embeddings[train], codes[train], classes, l2s)
+    found = fit_logistic(embeddings[train], codes[train], classes, l2s)
     outputs = [solvers.outputs(embeddings, weight, bias) for weight, bias in zip(*found, strict=True)]
     best = min(outputs, key=lambda logits: calibration.log_loss(logits[validation], codes[validation]).mean())
     return softmax(best[splits == "test"] / free_temperature(best[validation], codes[validation]), axis=1)

@@ -5,6 +5,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from benchmarks.harness import THREADS, Row, alternate
+from fits import fit_logistic, fit_ridge
 from graft.heads import solvers
 
 ROWS, WIDTH, CLASSES, SUBSETS = 2000, 384, 4, 5
@@ -24,10 +25,10 @@ def run():
 
 def _ridge(features, values, masks):
     def ours():
-        return solvers.fit_ridge(features, values, np.tile(L2S, SUBSETS), np.repeat(masks, len(L2S), axis=0))
+        return fit_ridge(features, values, np.tile(L2S, SUBSETS), np.repeat(masks, len(L2S), axis=0))
 
     def one():
-        return solvers.fit_ridge(features, values, L2S[MIDDLE : MIDDLE + 1], masks[0])
+        return fit_ridge(features, values, L2S[MIDDLE : MIDDLE + 1], masks[0])
 
     ours_s, one_s, (weights, biases), _ = alternate(ours, one, repeats=9, threads=HALF)
     scaled, kept = _standardised(features, masks), masks[0] > 0
@@ -51,10 +52,10 @@ def _logistic(features, labels, masks):
 
     def ours():
         weights = np.repeat(masks, len(L2S), axis=0)
-        return solvers.fit_logistic(features, labels, CLASSES, np.tile(L2S, SUBSETS), weights)
+        return fit_logistic(features, labels, CLASSES, np.tile(L2S, SUBSETS), weights)
 
     def one():
-        return solvers.fit_logistic(features, labels, CLASSES, L2S[MIDDLE : MIDDLE + 1], masks[0])
+        return fit_logistic(features, labels, CLASSES, L2S[MIDDLE : MIDDLE + 1], masks[0])
 
     def scikit_learn(tolerance=1e-5):
         model = LogisticRegression(C=1 / (L2S[MIDDLE] * kept.sum()), tol=tolerance, max_iter=1000)

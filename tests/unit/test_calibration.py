@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize, minimize_scalar
 
+from fits import fit_logistic
 from graft.heads import calibration, solvers
 
 
@@ -103,14 +104,14 @@ def test_class_weights_are_taken_off_the_probabilities_and_not_off_the_decision(
     features = draw.normal(size=(8000, 5)) + 1.5 * labels[:, None] * np.eye(5)[0]
     own, others, later = slice(0, 1000), slice(1000, 3000), slice(3000, None)
     counts = np.bincount(labels[own])
-    weight, bias = solvers.fit_logistic(features[own], labels[own], 2, [0.01], solvers.balanced_weights(labels[own], 2))
+    weight, bias = fit_logistic(features[own], labels[own], 2, [0.01], solvers.balanced_weights(labels[own], 2))
     logits = solvers.outputs(features, weight[0], bias[0])
     plain = calibration.probabilities(logits[later], calibration.fit_temperature(logits[others], labels[others]))
     facts = calibration.fit_calibration(logits[others], labels[others], calibration.log_shares(counts))
     chances = calibration.probabilities(logits[later], **facts)
     assert plain[:, 1].mean() > 0.2 and 0.035 < chances[:, 1].mean() < 0.065 and labels[later].mean() < 0.06
     loss = calibration.log_loss(logits[later], labels[later], **facts).mean()
-    unweighted = solvers.fit_logistic(features[own], labels[own], 2, [0.01])
+    unweighted = fit_logistic(features[own], labels[own], 2, [0.01])
     yardstick = calibration.log_loss(
         solvers.outputs(features[later], *(one[0] for one in unweighted)), labels[later]
     ).mean()

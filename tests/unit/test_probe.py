@@ -11,6 +11,7 @@ from scipy.optimize import minimize, minimize_scalar
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
+from fits import fit_logistic
 from graft.evaluation import predictions
 from graft.heads import calibration, principal_axes, solvers
 from graft.heads.probe import VALIDATION, solve_probe
@@ -117,19 +118,9 @@ def test_the_refitted_head_is_that_of_train_and_validation_rows():
     features, codes, splits, folds = rows()
     found = solve(features, codes, splits, folds, refit=True)
     seen = splits != "test"
-    weights, biases = solvers.fit_logistic(features[seen], codes[seen], 3, [found["l2"]])
+    weights, biases = fit_logistic(features[seen], codes[seen], 3, [found["l2"]])
     torch.testing.assert_close(found["weight"], weights[0], atol=1e-4, rtol=0)
     torch.testing.assert_close(found["bias"], biases[0], atol=1e-3, rtol=0)
-
-
-def test_all_candidates_folds_and_the_refit_share_one_rotation(monkeypatch):
-    calls, eigh = [], torch.linalg.eigh
-    monkeypatch.setattr(torch.linalg, "eigh", lambda matrix: calls.append(1) or eigh(matrix))
-    solve(*rows(), refit=True)
-    assert len(calls) == 1
-    features, values, *rest = rows(kind="regression")
-    solve(features, values, *rest, NUMBER, refit=True)
-    assert len(calls) == 1 + 1 + 5  # ridge: one more for each subset of the rows
 
 
 @pytest.mark.parametrize("refit", [False, True])

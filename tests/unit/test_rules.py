@@ -27,6 +27,14 @@ def not_asking(text):
     return {name for name, found in inputs.items() if not asking & set(re.findall(r"\w+", found))}
 
 
+def test_a_rule_depends_on_the_modules_of_the_figures_that_it_draws():
+    drawing = {name: body for name, body in RULE.findall(TEXT) if 'code_digest("plot",' in body}
+    assert len(drawing) == 6
+    for name, body in drawing.items():
+        drawn = re.findall(r"^        (\w+)=(?:report|model_figure)\(", body, re.MULTILINE)
+        assert drawn == re.findall(r"\w+", re.search(r"figure=\[(.*?)\]", body, re.DOTALL).group(1)), name
+
+
 def test_every_rule_below_prepare_data_asks_this_checkpoint():
     """One that does not would run again whenever prepare_data ran."""
     assert not_asking(TEXT) == set()

@@ -87,7 +87,7 @@ def test_rows_of_a_fold_are_predicted_by_the_head_that_did_not_see_them(tmp_path
     z = (x - x[fitted].mean(0)) / x[fitted].std(0)
     for fold in folds:
         own, others = train & (rows["fold"] == fold), train & (rows["fold"] != fold)
-        # twice the penalty's inverse for two classes: scikit-learn has one weight vector (heads.fit_logistic)
+        # twice the penalty's inverse for two classes: scikit-learn has one weight vector (solvers.solve_logistic)
         sklearn = LogisticRegression(C=2 / (0.1 * others.sum()), tol=1e-10, max_iter=5000).fit(z[others], y[others])
         found = table_.loc[rows.loc[own, "sample_id"]]
         margins = np.stack([found["logit_b"] - found["logit_a"], sklearn.decision_function(z[own])])

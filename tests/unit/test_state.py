@@ -1,6 +1,16 @@
 """Resumable state: the newest whole one of this run, and no other."""
 
-from graft.training.state import SLOTS, StateFiles
+from graft.training.state import StateFiles
+
+
+def saved(folder):
+    """Save steps 0 to 3, and give the file of the last."""
+    state = StateFiles(folder, "f")
+    for step in range(3):
+        state.save({"step": step})
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    state.save({"step": 3})
+    return next(path for path in folder.iterdir() if path.read_bytes() != before[path])
 
 
 def test_the_newest_state_comes_back(tmp_path):
@@ -11,19 +21,13 @@ def test_the_newest_state_comes_back(tmp_path):
 
 
 def test_a_garbled_newest_state_falls_back_to_the_one_before(tmp_path):
-    state = StateFiles(tmp_path, "f")
-    for step in range(4):
-        state.save({"step": step})
-    newest = tmp_path / SLOTS[state._count % 2]
+    newest = saved(tmp_path)
     newest.write_bytes(newest.read_bytes()[:-7] + b"garbage")
     assert StateFiles(tmp_path, "f").load() == {"step": 2}
 
 
 def test_saving_after_a_fall_back_never_overwrites_the_only_good_state(tmp_path):
-    state = StateFiles(tmp_path, "f")
-    for step in range(4):
-        state.save({"step": step})
-    newest = tmp_path / SLOTS[state._count % 2]
+    newest = saved(tmp_path)
     newest.write_bytes(b"")
     again = StateFiles(tmp_path, "f")
     assert again.load() == {"step": 2}

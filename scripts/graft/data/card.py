@@ -1,6 +1,6 @@
 """What the data card says of a prepared data set."""
 
-from graft.data.image_card import describe_images
+from graft.data.image_card import describe_images, notes_of_images
 from graft.data.tables.numbers import stands_apart
 
 
@@ -99,7 +99,14 @@ def describe(frame, modality, entry):
     return {"vector": {"width": int(frame["width"].iloc[0])}}
 
 
-def notes_of_vectors(frame):
+def notes_of(frame, modality, entry):
+    """What a user should know of the samples and of how they are read; list of str."""
+    if modality == "image":
+        return notes_of_images(frame, entry)
+    return _notes_of_vectors(frame) if modality == "vector" else []
+
+
+def _notes_of_vectors(frame):
     """A line for each number like -999 that stands in many vectors, far from the lowest or highest of all others."""
     notes = []
     for end in ("lowest", "highest"):

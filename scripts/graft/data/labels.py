@@ -67,38 +67,42 @@ def read_targets(frame, targets, missing, named=(), decimal="auto"):
     columns, described, notes, errors = {}, {}, [], []
     used = _words_used(frame, [name for name in targets if name not in named], missing)
     for name, target in targets.items():
-        text = frame[f"label:{name}"]
-        stripped = text.str.strip()
-        blanks = int((stripped != text)[text.notna()].sum())
-        if blanks:
-            notes.append(f"target {name}: white space around {blanks} labels was taken off")
-        kind, threshold = target.get("kind") or "classification", target.get("threshold")
-        classes = [str(c) for c in target["classes"]] if target.get("classes") else None
-        gone = is_missing(stripped, () if name in named else missing, classes if classes and threshold is None else ())
-        notes += [] if name in named else _of_missing(name, stripped, gone)
-        stripped = stripped.mask(gone)
         try:
-            if kind == "regression" or threshold is not None:
-                words, stripped = stripped, _numbers(frame, stripped, name, decimal)
-                notes += _notes_on_numbers(name, words, stripped, used)
-            elif name not in named:
-                stripped = _as_classes(stripped, classes or ())
-            if kind == "classification" and threshold is not None:
-                classes = classes or ["low", "high"]
-                stripped = _two_classes(stripped, threshold, classes, name)
-            if kind == "classification" and classes:
-                _check_known(frame, stripped, classes, name)
-            elif kind == "classification" and name not in named:
-                notes += _looks_missing(name, stripped, used)
-            if kind == "classification":
-                notes += _looks_alike(name, stripped)
+            found = _read_target(frame, name, target, missing, name in named, used, decimal)
+            columns[name], described[name] = found[:2]
+            notes += found[2]
         except UserError as error:
             errors.append(error)
-            continue
-        columns[name] = stripped
-        described[name] = {"kind": kind} if kind == "regression" else {"kind": kind, "classes": classes}
     raise_all(errors)
     return columns, described, notes
+
+
+def _read_target(frame, name, target, missing, named, used, decimal):
+    """The column, description and notes of one target; `used` are the words of `missing` that stand among all labels."""
+    text = frame[f"label:{name}"]
+    stripped = text.str.strip()
+    blanks = int((stripped != text)[text.notna()].sum())
+    notes = [f"target {name}: white space around {blanks} labels was taken off"] if blanks else []
+    kind, threshold = target.get("kind") or "classification", target.get("threshold")
+    classes = [str(c) for c in target["classes"]] if target.get("classes") else None
+    gone = is_missing(stripped, () if named else missing, classes if classes and threshold is None else ())
+    notes += [] if named else _of_missing(name, stripped, gone)
+    stripped = stripped.mask(gone)
+    if kind == "regression" or threshold is not None:
+        words, stripped = stripped, _numbers(frame, stripped, name, decimal)
+        notes += _notes_on_numbers(name, words, stripped, used)
+    elif not named:
+        stripped = _as_classes(stripped, classes or ())
+    if kind == "regression":
+        return stripped, {"kind": kind}, notes
+    if threshold is not None:
+        classes = classes or ["low", "high"]
+        stripped = _two_classes(stripped, threshold, classes, name)
+    if classes:
+        _check_known(frame, stripped, classes, name)
+    elif not named:
+        notes += _looks_missing(name, stripped, used)
+    return stripped, {"kind": kind, "classes": classes}, notes + _looks_alike(name, stripped)
 
 
 def _words_used(frame, names, missing):
@@ -162,21 +166,11 @@ def check_classes(frame, described, how, counts):
     """
     errors, notes = [], []
     labelled = frame[frame["split"] != "pool"]
-    empty = [part for part in ("train", "validation", "test") if not (labelled["split"] == part).any()]
-    few = next((few for name in counts if (few := _groups_of_few(labelled, name, 2))), None) if empty else None
-    if few and how != "given":
-        raise _bound(f"no group is left for {' and '.join(empty)}", few)
-    for part in empty:
-        hint = "label more rows" + (", or make this split larger" if part != "train" else "")
-        hint = "call the split of some labelled rows train" if how == "given" and part == "train" else hint
-        errors.append(
-            UserError(f"the {part} split is empty ({len(labelled)} labelled rows in all)", "split", hint=hint)
-        )
-    raise_all(errors)
+    _refuse_empty_splits(labelled, how, counts)
     for name, target in described.items():
         values = labelled[name].dropna()
         if target["kind"] == "regression":
-            if not (labelled.loc[labelled["split"] == "train", name]).notna().any():
+            if not (labelled.loc[values.index, "split"] == "train").any():
                 errors.append(UserError("no row of the train split has a value", f"target {name}"))
             continue
         table = pd.crosstab(values, labelled.loc[values.index, "split"])
@@ -194,24 +188,44 @@ def check_classes(frame, described, how, counts):
                 bound = {c: in_one[c] for c in absent if c in in_one}
                 errors += [_bound(f"the {part} split lacks a class", bound)] if bound else []
                 absent = [c for c in absent if c not in bound]
-            if not absent:
-                continue
-            words = ", ".join(
-                f"'{c}' ({table.loc[c].sum() if c in table.index else 0} rows in all)" for c in absent[:20]
-            )
-            leave_out = _leaving_out(name, absent, table, counts[name])
-            what, where = f"the {part} split has no row of class {words}", f"target {name}"
-            if part == "train":
-                hint = f"leave such classes out: {leave_out}" if leave_out else ALIKE
-                errors.append(UserError(what, where, hint=f"label some; or {hint}"))
-            elif how == "growth_stable":
-                hint = "a growth-stable split is only right on average: use another split_seed, a larger share, or "
-                hint += "growth_stable: false" + (f"; or leave such classes out: {leave_out}" if leave_out else "")
-                errors.append(UserError(what, where, hint=hint))
-            else:
-                notes.append(f"target {name}: the {part} split has no row of class {words}")
+                errors += [_lacking(name, part, absent, table, counts[name])] if absent else []
+            elif absent:
+                notes.append(f"target {name}: {_absence(part, absent, table)}")
     raise_all(errors)
     return notes
+
+
+def _refuse_empty_splits(labelled, how, counts):
+    empty = [part for part in ("train", "validation", "test") if not (labelled["split"] == part).any()]
+    few = next((few for name in counts if (few := _groups_of_few(labelled, name, 2))), None) if empty else None
+    if few and how != "given":
+        raise _bound(f"no group is left for {' and '.join(empty)}", few)
+    errors = []
+    for part in empty:
+        hint = "label more rows" + (", or make this split larger" if part != "train" else "")
+        hint = "call the split of some labelled rows train" if how == "given" and part == "train" else hint
+        errors.append(
+            UserError(f"the {part} split is empty ({len(labelled)} labelled rows in all)", "split", hint=hint)
+        )
+    raise_all(errors)
+
+
+def _absence(part, absent, table):
+    """Which classes a split lacks, and how many rows they have; `table` counts rows by class and split."""
+    counts = table.sum(axis=1)
+    words = ", ".join(f"'{c}' ({counts.get(c, 0)} rows in all)" for c in absent[:20])
+    return f"the {part} split has no row of class {words}"
+
+
+def _lacking(name, part, absent, table, counts):
+    """The error that a split lacks classes of a target."""
+    leave_out = _leaving_out(name, absent, table, counts)
+    if part == "train":
+        hint = "label some; or " + (f"leave such classes out: {leave_out}" if leave_out else ALIKE)
+    else:
+        hint = "a growth-stable split is only right on average: use another split_seed, a larger share, or "
+        hint += "growth_stable: false" + (f"; or leave such classes out: {leave_out}" if leave_out else "")
+    return UserError(_absence(part, absent, table), f"target {name}", hint=hint)
 
 
 def _groups_of_few(labelled, name, most):

@@ -10,9 +10,8 @@ import pandas as pd
 from graft.common.errors import UserError
 from graft.common.names import look_alike
 from graft.common.outputs import write_json, write_text
-from graft.data.card import count, describe, notes_of_vectors
+from graft.data.card import count, describe, notes_of
 from graft.data.checking import check_samples
-from graft.data.image_card import notes_of_images
 from graft.data.images import image_format, values_of
 from graft.data.labels import check_classes, read_targets
 from graft.data.listing.rows import listed, places
@@ -55,24 +54,17 @@ def prepare(name, entry, root, threads=1, cache=None):
         For everything in the data that cannot be trained on.
     """
     entry = complete(entry)
-    _refuse_reserved(entry["targets"])
-    frame, facts = list_samples(entry, root)
-    modality = facts["modality"]
-    logger.info("%s: %d rows, reader %s, modality %s", name, len(frame), facts["reader"], modality)
-    notes, named = facts.pop("notes"), facts.pop("named")
-    columns, targets, said = read_targets(frame, entry["targets"], entry["missing"], named, entry["decimal"])
-    notes += said
-    frame = frame.drop(columns=[c for c in frame.columns if c.startswith("label:")]).assign(**columns)
+    frame, facts, targets, notes = _list_with_targets(name, entry, root)
+    modality, settings = facts["modality"], entry["targets"]
     asked = left_out.in_given_splits(frame, targets)
     classes = left_out.count_classes(frame, targets, len(asked) > 0)
-    frame = left_out.without_rare(frame, targets, entry["targets"], classes, notes)
+    frame = left_out.without_rare(frame, targets, settings, classes, notes)
     frame, given = _labelled_or_pool(frame, targets, notes)
     frame = limited(frame, targets, entry["limit"], notes)
     found = check_samples(frame, entry, root, modality, threads, cache)
     listing = frame
     frame, skipped = _without_bad(frame.join(found), entry["on_bad"])
     frame, dropped = copies.drop_first(frame, targets, entry["duplicates"])
-    settings = entry["targets"]
     frame = left_out.without_classes_now_rare(frame, listing, skipped, targets, settings, classes, given, notes)
     left_out.refuse_lost_splits(asked, frame, skipped, dropped)
     frame, near = alike.bind_near_copies(frame, entry, root, modality, given, notes, threads)
@@ -85,17 +77,24 @@ def prepare(name, entry, root, threads=1, cache=None):
         frame[target] = frame[target].mask(frame["split"] == "pool")
     frame["sampling_unit"] = alike.sampling_units(frame, near)
     frame = frame.sort_values("sample_id", kind="stable", key=lambda ids: ids.astype(object)).reset_index(drop=True)
-    card = {"dataset": name, **facts, **count(frame, targets)}
-    card |= describe(frame, modality, entry)
-    if modality == "image":
-        notes += notes_of_images(frame, entry)
-    if modality == "vector":
-        notes += notes_of_vectors(frame)
+    card = {"dataset": name, **facts, **count(frame, targets), **describe(frame, modality, entry)}
+    notes += notes_of(frame, modality, entry)
     card |= {"split": split_facts, "skipped": skipped, "duplicates": duplicates}
     card |= {"near_duplicates": alike.facts_of(frame, near, notes), "notes": notes}
     for note in notes:
         logger.info("%s: %s", name, note)
     return Prepared(frame, targets, card)
+
+
+def _list_with_targets(name, entry, root):
+    """The listing with a column per target, what its reader found, the targets as in labels.json, and notes."""
+    _refuse_reserved(entry["targets"])
+    frame, facts = list_samples(entry, root)
+    logger.info("%s: %d rows, reader %s, modality %s", name, len(frame), facts["reader"], facts["modality"])
+    notes, named = facts.pop("notes"), facts.pop("named")
+    columns, targets, said = read_targets(frame, entry["targets"], entry["missing"], named, entry["decimal"])
+    frame = frame.drop(columns=[c for c in frame.columns if c.startswith("label:")]).assign(**columns)
+    return frame, facts, targets, notes + said
 
 
 def write(prepared, outputs):

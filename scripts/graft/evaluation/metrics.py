@@ -53,22 +53,11 @@ def classification_metrics(labels, probabilities, classes, groups=None, threshol
         accuracy, balanced_accuracy, macro_f1, auroc, log_loss (nats), ece, average_precision, brier, class_ece; of two
         classes also sensitivity and specificity at the threshold, and the threshold (without an interval).
     """
-    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
     width = classes if isinstance(classes, int) else len(classes)
-    if probabilities.ndim != 2 or probabilities.shape != (len(labels), width):
-        raise ValueError(f"probabilities have shape {probabilities.shape}, not ({len(labels)}, {width})")
-    predicted = probabilities.argmax(1) if predicted is None else np.asarray(predicted)
-    known = labels >= 0
-    if not known.all():
-        labels, probabilities, predicted = labels[known], probabilities[known], predicted[known]
-        groups = None if groups is None else np.asarray(groups, dtype=object)[known]
-    labels, units = labels.astype(np.int64), units_of(groups)
+    labels, probabilities, predicted, units = _known_rows(labels, probabilities, width, groups, predicted)
     names = [*NAMES, *(("sensitivity", "specificity", "threshold") if width == 2 else ())]
     if len(labels) == 0:
         return {name: dict(UNDEFINED) for name in names}
-    if not np.isfinite(probabilities).all():
-        raise ValueError("probabilities are not finite")
-
     right = predicted == labels
     accuracy = _proportion(right, units)
     results = {
@@ -82,6 +71,21 @@ def classification_metrics(labels, probabilities, classes, groups=None, threshol
     if width == 2:
         results |= _at_threshold(labels, probabilities[:, 1], threshold, units)
     return {name: results[name] for name in names}
+
+
+def _known_rows(labels, probabilities, width, groups, predicted):
+    """Labels, probabilities, predicted classes and units of the rows that have a label."""
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
+    if probabilities.shape != (len(labels), width):
+        raise ValueError(f"probabilities have shape {probabilities.shape}, not ({len(labels)}, {width})")
+    predicted = probabilities.argmax(1) if predicted is None else np.asarray(predicted)
+    known = labels >= 0
+    if not known.all():
+        labels, probabilities, predicted = labels[known], probabilities[known], predicted[known]
+        groups = None if groups is None else np.asarray(groups, dtype=object)[known]
+    if not np.isfinite(probabilities).all():
+        raise ValueError("probabilities are not finite")
+    return labels.astype(np.int64), probabilities, predicted, units_of(groups)
 
 
 NAMES = (

@@ -3,6 +3,10 @@
 The problems differ in penalty and row weights and share one matrix product per step. Every problem keeps its own
 step length, and leaves the batch when it is solved. The parameters of a batch are one array theta
 (P, rank + 1, C), whose last row holds the biases.
+
+The initial inverse Hessian is diagonal. At theta = 0 it is exact (the Hessian of the mean cross-entropy on principal
+axes is variance / C), so the first step is Newton's. Later it is computed again every few steps, which with a small
+penalty saves most of the steps.
 """
 
 import torch
@@ -30,16 +34,10 @@ def solve(rotated, labels, classes, variance, l2s, share, tolerance, max_iter):
     Returns
     -------
     Tensor of float64, shape (P, rank + 1, C)
-
-    Notes
-    -----
-    The initial inverse Hessian is diagonal. At theta = 0 it is exact (the Hessian of the mean cross-entropy on
-    principal axes is variance / C), so the first step is Newton's; later it is computed anew every few steps,
-    which with a small penalty saves most of the steps.
     """
     result = torch.zeros(len(l2s), len(variance) + 1, classes, dtype=torch.float64)
     first = torch.cat([variance, torch.ones(1, dtype=torch.float64)]) / classes
-    inverse = _inverse(first.expand(len(l2s), -1), l2s, first)
+    inverse = inverse_hessian(first.expand(len(l2s), -1), l2s, first)
 
     open_ = torch.arange(len(l2s))
     theta = result.clone()
@@ -47,16 +45,15 @@ def solve(rotated, labels, classes, variance, l2s, share, tolerance, max_iter):
     steps, changes = [], []
     for count in range(max_iter):
         if count and count % REFRESH == 0:
-            inverse = _inverse(_curvature(rotated, share, theta), l2s, first)
+            inverse = inverse_hessian(_curvature(rotated, share, theta), l2s, first)
         direction = _direction(gradient, inverse, steps, changes)
         going = direction.abs().amax((1, 2)) > tolerance * theta[:, :-1].abs().amax((1, 2)).clamp_min(1.0)
         if not going.all():
             result[open_[~going]] = theta[~going]
-            open_, theta, loss, gradient, inverse, l2s, direction = (
-                value[going] for value in (open_, theta, loss, gradient, inverse, l2s, direction)
+            open_, theta, loss, gradient, inverse, l2s, direction, share, steps, changes = (
+                _part(value, going)
+                for value in (open_, theta, loss, gradient, inverse, l2s, direction, share, steps, changes)
             )
-            share = share if share is None else share[going]
-            steps, changes = [value[going] for value in steps], [value[going] for value in changes]
         if not len(open_):
             return result
 
@@ -69,6 +66,13 @@ def solve(rotated, labels, classes, variance, l2s, share, tolerance, max_iter):
         gradient[stuck] = 0
     result[open_] = theta
     return result
+
+
+def _part(value, places):
+    """What a value is for the problems at `places`: a Tensor with a row per problem, a list of such, or None."""
+    if isinstance(value, list):
+        return [one[places] for one in value]
+    return None if value is None else value[places]
 
 
 def _loss(rotated, labels, share, l2s, theta):
@@ -114,7 +118,7 @@ def _curvature(rotated, share, theta):
     return total.T
 
 
-def _inverse(curvature, l2s, first):
+def inverse_hessian(curvature, l2s, first):
     """Inverse of the diagonal Hessian with its penalty, shape (P, rank + 1, 1), the same for every class.
 
     One value for all classes keeps the steps, and with them weights and biases, at sum 0 over the classes.
@@ -131,7 +135,7 @@ def _search(rotated, labels, share, l2s, theta, loss, gradient, direction):
     trying = torch.arange(len(theta))
     length = torch.ones(len(theta), dtype=torch.float64)
     for _ in range(30):
-        part = share if share is None else share[trying]
+        part = _part(share, trying)
         guess = start[trying] + length[trying, None, None] * direction[trying]
         value, slopes = _loss(rotated, labels, part, l2s[trying], guess)
         # The last term forgives the rounding of the sum near the minimum.
@@ -147,13 +151,13 @@ def _search(rotated, labels, share, l2s, theta, loss, gradient, direction):
 
 def _direction(gradient, inverse, steps, changes):
     """The quasi-Newton step; the preconditioned gradient where rounding made that lead uphill."""
-    direction = -_apply_inverse(gradient, inverse, steps, changes)
+    direction = -apply_inverse(gradient, inverse, steps, changes)
     uphill = (direction * gradient).sum((1, 2)) >= 0
     direction[uphill] = -(inverse * gradient)[uphill]
     return direction
 
 
-def _apply_inverse(gradient, inverse, steps, changes):
+def apply_inverse(gradient, inverse, steps, changes):
     """Two-loop recursion over the kept pairs, for all problems; pairs without positive curvature count nothing."""
 
     def dot(a, b):

@@ -11,7 +11,6 @@ import torch
 from graft.common.errors import UserError
 from graft.heads import lbfgs
 from graft.heads.lbfgs import MEMORY, ROWS
-from graft.heads.principal_axes import DEAD, rotate
 
 # Candidates for the L2 penalty: half decades. The loss is a mean over rows and the features are standardised, so
 # the useful range hardly depends on the size of the data or on the backbone (1e-5: almost free, 100: almost constant).
@@ -20,9 +19,7 @@ L2S = tuple(10.0 ** (k / 2) for k in range(-10, 5))
 NUMBERS = 1 << 25  # float64 numbers that the solver's state may hold per batch of problems (256 MB)
 
 
-def fit_logistic(
-    features, labels, classes, l2s=L2S, sample_weight=None, tolerance=1e-6, max_iter=1000, dead=DEAD, unit=None
-):
+def solve_logistic(rotated, labels, classes, l2s, weights=None, subset_of=None, tolerance=1e-6, max_iter=1000):
     """Multinomial logistic regression for all problems at once, by batched L-BFGS.
 
     Problem p minimises ``sum_i w[p, i] * cross_entropy_i / sum_i w[p, i] + l2s[p] / 2 * ||weights||^2`` over
@@ -31,71 +28,10 @@ def fit_logistic(
 
     Parameters
     ----------
-    features : array or Tensor, shape (N, D)
+    rotated : principal_axes.Rotated, of N rows and D columns
     labels : array or Tensor of int, shape (N,), values 0..classes-1
-    classes : int
-        Number of classes C.
-    l2s : sequence of L floats > 0
-        One penalty per problem.
-    sample_weight : array or Tensor, shape (N,) or (L, N), optional
-        Weight of each row, for all problems or for each; 0 leaves a row out. All problems share one standardisation
-        (that of the rows that any problem uses), which sees no label.
-    tolerance, max_iter
-        See `solve_logistic`.
-    dead, unit
-        See `rotate`.
-
-    Returns
-    -------
-    weights : Tensor of float64, shape (L, C, D)
-    biases : Tensor of float64, shape (L, C), sum 0
-
-    Raises
-    ------
-    UserError
-        If a feature is not finite, an L2 value is not positive, or a problem has no row.
-    """
-    weights, subset_of = _subsets(sample_weight, len(features), len(l2s))
-    rotated = rotate(features, None if weights is None else (weights > 0).any(0), dead, unit)
-    return solve_logistic(rotated, labels, classes, l2s, weights, subset_of, tolerance, max_iter)
-
-
-def fit_ridge(features, targets, l2s=L2S, sample_weight=None, dead=DEAD, unit=None):
-    """Ridge regression for all problems at once: every L2 value of a subset from one eigendecomposition.
-
-    Problem p minimises ``sum_i w[p, i] * (target_i - prediction_i)^2 / sum_i w[p, i] + l2s[p] * ||weights||^2`` over
-    standardised features, with an unpenalised intercept (scikit-learn's ``alpha`` is ``l2 * sum(w)``).
-
-    Parameters
-    ----------
-    features : array or Tensor, shape (N, D)
-    targets : array or Tensor of float, shape (N,) or (N, T)
-    l2s : sequence of L floats > 0
-    sample_weight : array or Tensor, shape (N,) or (L, N), optional
-        As for `fit_logistic`, the shared standardisation included.
-    dead, unit
-        See `rotate`.
-
-    Returns
-    -------
-    weights : Tensor of float64, shape (L, T, D)
-    biases : Tensor of float64, shape (L, T)
-
-    Raises
-    ------
-    UserError
-        If a feature or target is not finite, an L2 value is not positive, or a problem has no row.
-    """
-    weights, subset_of = _subsets(sample_weight, len(features), len(l2s))
-    rotated = rotate(features, None if weights is None else (weights > 0).any(0), dead, unit)
-    return solve_ridge(rotated, targets, l2s, weights, subset_of)
-
-
-def solve_logistic(rotated, labels, classes, l2s, weights=None, subset_of=None, tolerance=1e-6, max_iter=1000):
-    """The problems of `fit_logistic` on features that `rotate` gave.
-
-    Parameters
-    ----------
+    classes : int, the number of classes C
+    l2s : sequence of L floats > 0, one penalty per problem
     weights : array or Tensor, shape (S, N), optional
         Row weights of S subsets (train rows without a fold, say); None: all rows alike.
     subset_of : sequence of L ints, optional
@@ -108,7 +44,13 @@ def solve_logistic(rotated, labels, classes, l2s, weights=None, subset_of=None, 
 
     Returns
     -------
-    weights (L, classes, D), biases (L, classes)
+    weights : Tensor of float64, shape (L, C, D)
+    biases : Tensor of float64, shape (L, C), sum 0
+
+    Raises
+    ------
+    UserError
+        If an L2 value is not positive, or a subset has no row of positive weight.
     """
     labels = torch.as_tensor(labels, dtype=torch.int64)
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
@@ -135,7 +77,26 @@ def solve_logistic(rotated, labels, classes, l2s, weights=None, subset_of=None, 
 
 
 def solve_ridge(rotated, targets, l2s, weights=None, subset_of=None):
-    """The problems of `fit_ridge` on features that `rotate` gave; `weights` and `subset_of` as for `solve_logistic`."""
+    """Ridge regression for all problems at once: every L2 value of a subset from one eigendecomposition.
+
+    Problem p minimises ``sum_i w[p, i] * (target_i - prediction_i)^2 / sum_i w[p, i] + l2s[p] * ||weights||^2`` over
+    standardised features, with an unpenalised intercept (scikit-learn's ``alpha`` is ``l2 * sum(w)``).
+
+    Parameters
+    ----------
+    targets : array or Tensor of float, shape (N,) or (N, T)
+    rotated, l2s, weights, subset_of : as for `solve_logistic`
+
+    Returns
+    -------
+    weights : Tensor of float64, shape (L, T, D)
+    biases : Tensor of float64, shape (L, T)
+
+    Raises
+    ------
+    UserError
+        If a target is not finite, or as for `solve_logistic`.
+    """
     targets = torch.as_tensor(targets, dtype=torch.float64)
     targets = targets[:, None] if targets.ndim == 1 else targets
     if not torch.isfinite(targets).all():
@@ -205,18 +166,6 @@ def _penalties(l2s):
     if not (l2s > 0).all():
         raise UserError(f"an L2 value is {l2s.min():g}", where="l2", allowed="numbers above 0")
     return l2s
-
-
-def _subsets(sample_weight, rows, problems):
-    """Weights of subsets (S, rows) and the subset of each problem, from weights for all problems or for each."""
-    if rows == 0:
-        raise UserError("a head cannot be fitted without labelled train rows")
-    if sample_weight is None:
-        return None, None
-    weight = torch.as_tensor(sample_weight, dtype=torch.float64)
-    if weight.shape not in ((rows,), (problems, rows)):
-        raise ValueError(f"sample_weight has shape {tuple(weight.shape)}, not ({rows},) or ({problems}, {rows})")
-    return torch.atleast_2d(weight), list(range(problems)) if weight.ndim == 2 else None
 
 
 def _shares(weights):

@@ -39,29 +39,12 @@ def to_numbers(columns, decimal, where):
     numbers = {name: pd.to_numeric(text, errors="coerce").astype("float64") for name, text in columns.items()}
     if decimal == "point":
         return numbers
-    with_comma, doubtful, sure = [], {}, decimal == "comma"
-    for name, text in columns.items():
-        known = numbers[name].notna()
-        points = text[known & text.str.contains(".", regex=False, na=False)]
-        grouped_points = _fit(points, GROUPED)
-        if known.all() and not (len(points) and grouped_points):
-            continue
-        others = text[~known & text.notna()]
-        commas, grouped = others[others.str.fullmatch(COMMA)], others[others.str.fullmatch(GROUPED)]
-        certain = len(grouped) + int((~commas.str.fullmatch(THOUSANDS)).sum())
-        if decimal == "comma":
-            european = len(commas) or grouped_points
-        else:  # without a decimal point, what divides thousands may be a point, and what divides the fraction a comma
-            european = grouped_points and (not len(points) or certain or _beside(text[known].drop(points.index)))
-        if european and len(commas) + len(grouped) + len(points):
-            with_comma.append(name)
-            if certain and certain >= len(points):
-                sure = True
-            else:
-                doubtful[name] = points if len(points) else commas
+    found = {name: _commas(text, numbers[name].notna(), decimal == "comma") for name, text in columns.items()}
+    doubtful = {name: example for name, (commas, example) in found.items() if commas and example is not None}
+    sure = decimal == "comma" or any(commas and example is None for commas, example in found.values())
     if doubtful and not sure:
-        name, texts = next(iter(doubtful.items()))
-        example, means = texts.iloc[0].strip(), "decimal: comma, if all commas are decimal ones"
+        name, example = next(iter(doubtful.items()))
+        means = "decimal: comma, if all commas are decimal ones"
         if "." in example:
             means = "decimal: point, if all points are decimal ones; decimal: comma, if they divide thousands"
         raise UserError(
@@ -70,9 +53,32 @@ def to_numbers(columns, decimal, where):
             means,
             "else save the table without marks between thousands",
         )
-    for name in with_comma:
-        numbers[name] = pd.to_numeric(_points_for_commas(columns[name]), errors="coerce").astype("float64")
+    for name, (commas, _) in found.items():
+        if commas:
+            numbers[name] = pd.to_numeric(_points_for_commas(columns[name]), errors="coerce").astype("float64")
     return numbers
+
+
+def _commas(text, known, asked):
+    """Whether the commas of a column are decimal ones, and a number that may also be meant otherwise (None: no doubt).
+
+    `known` are the texts that are numbers as they are; `asked` says that the user calls the commas decimal ones.
+    """
+    points = text[known & text.str.contains(".", regex=False, na=False)]
+    grouped_points = _fit(points, GROUPED)
+    if known.all() and not (len(points) and grouped_points):
+        return False, None
+    others = text[~known & text.notna()]
+    commas, grouped = others[others.str.fullmatch(COMMA)], others[others.str.fullmatch(GROUPED)]
+    certain = len(grouped) + int((~commas.str.fullmatch(THOUSANDS)).sum())
+    if asked:
+        european = len(commas) or grouped_points
+    else:  # without a decimal point, what divides thousands may be a point, and what divides the fraction a comma
+        european = grouped_points and (not len(points) or certain or _beside(text[known].drop(points.index)))
+    if not (european and len(commas) + len(grouped) + len(points)):
+        return False, None
+    doubtful = points if len(points) else commas
+    return True, None if certain and certain >= len(points) else doubtful.iloc[0].strip()
 
 
 def _typed(text):

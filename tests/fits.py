@@ -1,0 +1,26 @@
+"""Linear heads straight from features, as a lab would fit them: standardise, rotate, solve, for tests and benchmarks."""
+
+import torch
+
+from graft.heads import solvers
+from graft.heads.principal_axes import DEAD, rotate
+
+
+def fit_logistic(features, labels, classes, l2s=solvers.L2S, sample_weight=None, dead=DEAD, unit=None, **settings):
+    """Weights (L, C, D) and biases (L, C); `sample_weight` (N,) is for all penalties, (L, N) for each."""
+    rotated, *subsets = rotated_for(features, sample_weight, len(l2s), dead, unit)
+    return solvers.solve_logistic(rotated, labels, classes, l2s, *subsets, **settings)
+
+
+def fit_ridge(features, targets, l2s=solvers.L2S, sample_weight=None, dead=DEAD):
+    """The same for values: weights (L, T, D) and biases (L, T)."""
+    rotated, *subsets = rotated_for(features, sample_weight, len(l2s), dead)
+    return solvers.solve_ridge(rotated, targets, l2s, *subsets)
+
+
+def rotated_for(features, sample_weight, problems, dead, unit=None):
+    """Rotated features, weights of subsets, and the subset of each problem."""
+    if sample_weight is None:
+        return rotate(features, None, dead, unit), None, None
+    weights = torch.atleast_2d(torch.as_tensor(sample_weight, dtype=torch.float64))
+    return rotate(features, (weights > 0).any(0), dead, unit), weights, range(problems) if len(weights) > 1 else None
