@@ -180,6 +180,7 @@ use rule plot_classes as plot_classifier with:
         model=one_of(models_that_predict("classification")),
     resources:
         mem_mb=scale(4000),
+        runtime=scale(30),
     message:
         "Drawing {wildcards.model}, seed {wildcards.seed}"
 

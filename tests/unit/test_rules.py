@@ -35,6 +35,12 @@ def test_a_rule_depends_on_the_modules_of_the_figures_that_it_draws():
         assert drawn == re.findall(r"\w+", re.search(r"figure=\[(.*?)\]", body, re.DOTALL).group(1)), name
 
 
+def test_who_names_resources_names_memory_and_time():
+    """Also a rule that is made of another: the resources of that are then gone."""
+    blocks = re.findall(r"^    resources:\n((?:        .*\n)+)", TEXT, re.MULTILINE)
+    assert len(blocks) > 15 and all("mem_mb=" in block and "runtime=" in block for block in blocks)
+
+
 def test_every_rule_below_prepare_data_asks_this_checkpoint():
     """One that does not would run again whenever prepare_data ran."""
     assert not_asking(TEXT) == set()
