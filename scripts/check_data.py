@@ -15,7 +15,7 @@ from graft.data.samples import read_manifest
 from graft.data.survey.trouble import troubles
 from graft.evaluation.caveats import cut, nearer
 from graft.report import data_figures, pages
-from graft.report.costs import estimate
+from graft.report.costs import duration, estimate
 
 CLASSES, PER_SPLIT, PAIRS, FILES = 16, 3, 20, 200  # the most that the page shows of each
 LOOKED_AT = 240  # samples that the histograms are made of
@@ -311,17 +311,11 @@ def cost_row(model, counts, measured):
         "name": model["name"] + (f", {len(model['seeds'])} seeds" if len(model["seeds"]) > 1 else ""),
         "forwards": f"{told['forwards']:,}",
         "trained": f"{told['trained']:,}" if told["trained"] else "",
-        "seconds": _time(told["seconds"]),
-        "gpu_seconds": _time(told["gpu_seconds"]),
+        "seconds": duration(told["seconds"]),
+        "gpu_seconds": duration(told["gpu_seconds"]),
         "memory": _bytes(told["memory_bytes"]),
         "disk": _bytes(told["disk_bytes"]),
     }
-
-
-def _time(seconds):
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _bytes(count):

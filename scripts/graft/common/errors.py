@@ -54,3 +54,8 @@ def did_you_mean(word, options):
     """A hint that names the closest of `options`, or None if none is close."""
     close = difflib.get_close_matches(str(word), [str(option) for option in options], n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else None
+
+
+def first_line(error):
+    """What another library's error says, in one line of at most 300 characters; its type if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

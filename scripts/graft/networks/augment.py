@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as functional
 
 VIEW = ("mirror", "quarter_turns", "scale", "shift_x", "shift_y", "brightness", "contrast")
-KINDS = ("none", "flip", "dihedral", "standard")
 UNCHANGED = np.float32([0, 0, 1, 0, 0, 1, 1])
 
 

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from graft.common.errors import UserError, raise_all
+from graft.common.errors import UserError, first_line, raise_all
 from graft.common.outputs import read_json
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema")  # where training scripts put it
@@ -92,14 +92,14 @@ def _read_torch(path):
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
-            f"holds pickled Python objects beside tensors; graft does not run code from data ({_first_line(error)})",
+            f"holds pickled Python objects beside tensors; graft does not run code from data ({first_line(error)})",
             where=str(path),
             allowed="a checkpoint that torch.load(..., weights_only=True) reads, or a .safetensors file",
             hint="where you trust the file, load it once yourself and save its state_dict as safetensors",
         ) from error
     except Exception as error:  # the reader of garbled pickles fails in any way
         raise UserError(
-            f"is not a whole checkpoint ({_first_line(error)})", where=str(path), hint="fetch or copy it again"
+            f"is not a whole checkpoint ({first_line(error)})", where=str(path), hint="fetch or copy it again"
         ) from error
     for name in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
@@ -193,7 +193,3 @@ def _listed(what, names):
 
 def _other_architecture():
     return "is the checkpoint of this architecture? the head may differ, everything else must fit"
-
-
-def _first_line(error):
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -57,3 +57,10 @@ def estimate(model, counts, measured, trains):
         + batch * measured["activation_bytes"],
         "disk_bytes": total * bytes_per_sample + seeds * 4 * measured["parameters"],
     }
+
+
+def duration(seconds):
+    """Seconds, minutes or hours in words, at least a second."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -7,6 +7,7 @@ import pandas as pd
 
 from graft.evaluation.metrics import headline
 from graft.evaluation.tables import METRIC_NAMES
+from graft.report.costs import duration
 
 RANKED_BY = ("auroc", "balanced_accuracy", "accuracy", "r2")  # the first that a model has; larger is better
 
@@ -137,15 +138,9 @@ def _cost(benchmarks, runs):
         seconds.append(float(row["s"]))
         memory.append(pd.to_numeric(pd.Series([row["max_rss"]]), errors="coerce").fillna(0).iloc[0])
     return (
-        f"{len(runs)} trained {'model' if len(runs) == 1 else 'models'} took {_time(sum(seconds))} of work in {len(seconds)} jobs, "
+        f"{len(runs)} trained {'model' if len(runs) == 1 else 'models'} took {duration(sum(seconds))} of work in {len(seconds)} jobs, "
         f"{max(memory) / 1000:.1f} GB of memory at most"
     )
-
-
-def _time(seconds):
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _next(trained, best, quick):

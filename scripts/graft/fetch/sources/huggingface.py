@@ -8,7 +8,7 @@ import huggingface_hub
 from huggingface_hub import errors as hub
 from huggingface_hub.utils import filter_repo_objects
 
-from graft.common.errors import UserError
+from graft.common.errors import UserError, first_line
 
 CODE = ["*.py", "*.ipynb", "*.sh", "*.so", ".git*"]
 ELSEWHERE = ["onnx/*", "openvino/*", "coreml/*", "*.onnx", "*.msgpack", "*.h5", "*.ot"]  # other frameworks' copies
@@ -62,14 +62,14 @@ def _snapshot(want, allow, ignore):
             hint="check the name; for private ones set HF_TOKEN",
         ) from error
     except hub.LocalEntryNotFoundError as error:
-        reason = _first_line(error.__cause__ or error)
+        reason = first_line(error.__cause__ or error)
         raise UserError(
             f"the hub cannot be reached, and its cache does not hold '{name}' at {revision} ({reason})",
             where=where,
             hint="check the network and HF_HUB_OFFLINE, or fetch once where there is a network and share HF_HOME",
         ) from error
     except (hub.HfHubHTTPError, hub.HTTPError, OSError, ValueError) as error:
-        raise UserError(f"the hub did not give '{name}' at {revision} ({_first_line(error)})", where=where) from error
+        raise UserError(f"the hub did not give '{name}' at {revision} ({first_line(error)})", where=where) from error
     _copy(Path(folder), want.folder, allow, ignore)
     return Path(folder)
 
@@ -80,7 +80,3 @@ def _copy(snapshot, folder, allow, ignore):
     for name in filter_repo_objects(names, allow_patterns=allow, ignore_patterns=ignore):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(snapshot / name, folder / name)
-
-
-def _first_line(error):
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
