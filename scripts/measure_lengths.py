@@ -19,10 +19,10 @@ STEP = 64  # proposed lengths are multiples of it: networks compute them no slow
 def main(samples, dataset, entry, folder, output):
     """Write how many texts there are, how many are cut, and which max_length would read more of them.
 
-    The file holds max_length (tokens that the backbone reads as configured), limit (that it can read; None if there is
-    none), texts, cut, longest (tokens of the longest text), seen (share of all tokens that is read), proposed (the
-    max_length that reads all texts, or as much as the network can; None where nothing is cut or nothing more can be read)
-    and still_cut (texts that it would cut).
+    The file holds texts, cut (their numbers), max_length (tokens that the backbone reads as configured), limit (tokens
+    that it can read; None if there is no limit), longest (tokens of the longest text) and seen (share of all tokens
+    that is read). And proposed, the max_length that reads all texts, or as much as the network can (None where nothing
+    is cut or nothing more can be read), and still_cut (texts that it would cut).
     """
     manifest, spec = read_manifest(samples), read_json(Path(folder) / "backbone.json")
     source, length = open_source(dataset, entry, manifest.card), spec["preprocessing"]["max_length"]

@@ -41,9 +41,9 @@ def walk(root):
 def fingerprint(entry, folder=None):
     """What stands in the params of prepare_data, so that it reruns when the user's files change.
 
-    Only data that are read in place (`source: path`) can change behind the workflow's back. A fetched data set is
-    told by its dataset.json, which holds every file's checksum and is an input of the rule; its fingerprint must be
-    the same before and after the fetch, else the first rerun would prepare it again.
+    Only data that are read in place (`source: path`) can change behind the workflow's back. A fetched data set is told
+    by its dataset.json, which holds every file's checksum and is an input of the rule. So its fingerprint must be the
+    same before and after the fetch: else the first rerun would prepare it again.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Several processes ("ranks") that train one network together, one per GPU of a job.
 
 torch's launcher starts the rule's script once per rank. All ranks draw the same batches, each forwards its share, and
-the loss is that of the whole batch: a training does not depend on how many there are, but for rounding and dropout.
-What a rule writes, rank 0 writes.
+the loss is that of the whole batch. So a training does not depend on the number of ranks, except for rounding and
+dropout. What a rule writes, rank 0 writes.
 """
 
 import os

@@ -267,8 +267,8 @@ def _with_folds(frame, targets, entry, notes):
 def _strata(rows, targets, drawn=None):
     """What to stratify by: the first target with classes, else the first target.
 
-    `drawn` (bool Series) are the rows that are drawn from, by default all: bins of values are those of these rows, so that
-    a value of the test split decides nothing.
+    `drawn` (bool Series) are the rows that are drawn from, by default all. The bins of values are made from these rows,
+    so that no value of the test split decides anything.
     """
     name = next((n for n, t in targets.items() if t["kind"] == "classification"), next(iter(targets)))
     values = rows[name] if drawn is None else rows[name].where(drawn)

@@ -34,8 +34,8 @@ class Candidate:
 def choose(candidates, classes, groups, metrics, loss, split="validation"):
     """Compare models of one target on its validation rows, and take one.
 
-    The best value of the first metric that is defined leads. Of those that it cannot be told from, the one with the lowest
-    loss (to the three digits that are shown) is taken, then the one with the fewest parameters, then a frozen one.
+    The best value of the first metric that is defined leads. Among those that cannot be told from it, the lowest loss
+    decides (to the three digits that are shown), then the fewest parameters, then a frozen model.
 
     Parameters
     ----------

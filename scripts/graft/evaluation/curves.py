@@ -71,8 +71,8 @@ class _Ranked:
     def precision_recall(self):
         """Average precision: the mean of the precision at each positive's score.
 
-        The derivative in a row's weight has its own precision, if it is positive, and what the row adds to or takes
-        from the precision at all lower scores.
+        The derivative in a row's weight has two parts: the row's own precision, if it is positive, and what the row
+        adds to or takes from the precision at all lower scores.
         """
         hits, called = self.total - self.below, self.rows - self.begins
         precision, own = hits / called, self.upto - self.below

@@ -1,9 +1,9 @@
 """95 % intervals from the influence of each row, or of each group of rows, on a figure.
 
-A figure is close to its mean over all data plus the mean of its influence values; rows of one group (a patient, a plate,
-copies of one content) are drawn together, so the influence is summed per group first. This is the bootstrap over groups
-in its first order, without drawing, with what the bootstrap lacks where rows or groups are few: Student's quantiles, a
-scale on which the figure is nearly normal, and a prior worth one error, since "no error seen" is not "no error".
+A figure is close to its mean over all data plus the mean of its influence values. Rows of one group (a patient, a
+plate, copies of one content) are drawn together, so their influence is summed first. This is the bootstrap over groups
+in its first order, without drawing. It adds what the bootstrap lacks where rows or groups are few: Student's quantiles,
+a scale on which the figure is nearly normal, and a prior worth one error, since "no error seen" is not "no error".
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 UNDEFINED = {"value": None, "low": None, "high": None}
-ALIKE = 0.1  # correlation of a group's rows that is assumed while no error has shown it
-LEAST_DF = 4  # few rows that outweigh all others widen an interval at most as five rows would
+ALIKE = 0.1  # assumed correlation of a group's rows, while no error has shown it
+LEAST_DF = 4  # where few rows outweigh all others, an interval is at most as wide as that of five rows
 
 
 def units_of(groups):
@@ -205,9 +205,9 @@ def _mean(values, variance_of_mean):
 def mean_over_seeds(values, lows, highs):
     """Mean over training seeds that were all tested on the same rows.
 
-    Seeds that agree are not certain of other rows: the interval holds the spread of the seeds and the test rows' part,
-    which is that of the single figures (`lows`, `highs`) and does not shrink with the number of seeds. NaN or None: that
-    seed's figure has no interval.
+    Seeds that agree are not certain of other rows. So the interval has two parts: the spread of the seeds, and that of
+    the test rows, which the single figures have (`lows`, `highs`). The second does not shrink with the number of seeds.
+    NaN or None: that seed's figure has no interval.
     """
     values, lows, highs = (np.asarray(one, dtype=np.float64) for one in (values, lows, highs))
     if len(values) == 0:

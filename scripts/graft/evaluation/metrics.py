@@ -158,8 +158,8 @@ def headline(metrics, counts=None):
     """Which figures of a split to name first, and what they do not show.
 
     A class is rare if it has less than half of an even share of the rows. Then accuracy is high for a model that never
-    names the class, so balanced accuracy is named instead, or average precision where the rare one of two classes is
-    the second, the positive one.
+    names the class, so balanced accuracy is named instead. If the rare one of two classes is the second, the positive
+    one, it is average precision.
 
     Parameters
     ----------
@@ -228,9 +228,9 @@ def _mean(values, units):
 def _losses(labels, probabilities, right, accuracy, units):
     """Log loss and Brier score with their intervals.
 
-    Where hardly any row is wrong, the losses say little of what errors cost. So the upper end also holds the errors that
-    the accuracy's interval allows for, at what the right rows would cost if their runner-up were true; this fades with
-    the square of the errors that are seen.
+    Where hardly any row is wrong, the losses say little of what errors cost. So the upper end also holds the errors
+    that the accuracy's interval allows for. Each costs what a right row would cost if its runner-up were true. This
+    part fades with the square of the errors that are seen.
     """
     rows, width = probabilities.shape
     scale = 2 if width == 2 else 1

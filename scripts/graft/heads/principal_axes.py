@@ -7,9 +7,9 @@ import torch
 from graft.common.errors import UserError
 from graft.heads.lbfgs import ROWS
 
-# A column whose spread is below this share of the widest column's is a dead unit of the network (three of MiniLM's
-# 384 are, at 1e-33 to 1e-8) and gets weight 0: scaled up, it would be noise with a weight of a million, which
-# training that starts from the head would wake. Feature vectors of the user's own have units: give 0 for them.
+# A column whose spread is below this share of the widest column's is a dead unit of the network and gets weight 0:
+# three of MiniLM's 384 are, at 1e-33 to 1e-8. Scaled up, it would be noise with a weight of a million, which a training
+# that starts from the head would wake. Feature vectors of the user's own have units: give 0 for them.
 DEAD = 1e-5
 # Among columns with units, a narrow one may be measured in a large unit. What is left of a dead unit is told from it by
 # its few spikes: fewer than so many rows make its spread.
@@ -19,9 +19,10 @@ SPIKES = 3
 def steadied(features):
     """What to divide the columns of a network's embeddings by, which have one unit: Tensor of float64, shape (width,).
 
-    A unit of a network that few of the rows wake has a small spread by luck. Divided by that, it outweighs all others in
-    rows that wake it. So the variance of the median column is added to each column's own; columns that are dead in
-    these rows are not counted, for more than half of them may be, and one that other rows wake is then scaled like the rest.
+    A unit of a network that few of the rows wake has a small spread by luck. Divided by that, it outweighs all others
+    in rows that wake it. So the variance of the median column is added to each column's own. Columns that are dead in
+    these rows do not count for the median, since more than half of them may be dead. One that other rows wake is then
+    scaled like the rest.
     """
     columns = torch.as_tensor(features).split(64, 1)  # some at a time, since their float64 copies are large
     spread = torch.cat([some.double().std(0, correction=0) for some in columns])

@@ -14,23 +14,24 @@ logger = logging.getLogger("graft")
 
 VALIDATION = -2  # among the numbers of folds: the head of all train rows, which predicts the validation rows
 
-# Exponents of L2 in half decades. The loss is a mean over rows and the features are standardised, so what is best hardly
-# depends on the size of the data or on the backbone; spectra, whose columns say nearly the same, want far less than
-# embeddings. Logistic heads cost the more steps the smaller the penalty, so they begin with few values.
+# Exponents of L2 in half decades. The loss is a mean over rows and the features are standardised, so the best value hardly
+# depends on the size of the data or on the backbone. But spectra, whose columns say nearly the same, want far less than
+# embeddings. A logistic head takes more steps with a smaller penalty, so these begin with few values.
 BEGIN = {"classification": (-4, 2), "regression": (-10, 4)}
-LOWEST, HIGHEST = -20, 10  # beyond, rounding decides, or the head is constant
-BEYOND = 4  # so many values more are tried at once where an end wins,
-GAIN = 1e-3  # and is better than its neighbour by this share of the loss,
-NATS = 1e-3  # of classes also by so much: where they are separate, the loss falls towards 0 without end
+LOWEST, HIGHEST = -20, 10  # below, rounding decides; above, the head is constant
+BEYOND = 4  # where the value at an end wins clearly, so many more are tried beyond it
+GAIN = 1e-3  # clearly: its loss is lower than its neighbour's by this share of it,
+NATS = 1e-3  # and for classes also by so much: where they are separate, the loss falls towards 0 without end
 
 
 def solve_probe(features, codes, splits, folds, target, settings, dead=DEAD, unit=None, refit=False):
     """Fit the head of one target, with the L2 of the lowest loss on rows that the heads did not see.
 
-    For each candidate there is a head of all train rows, which validation rows judge, and one per fold, of the train rows
-    of the other folds, which the fold's rows judge. All these rows count alike. Logits are judged as they will be
-    delivered, with a temperature of their own: else a penalty that only makes them too flat would lose to one that leads to
-    worse decisions. The heads of all candidates and folds are one batch of problems on one rotation of the features.
+    For each candidate there is a head of all train rows, judged by the validation rows. And for each fold there is a
+    head of the train rows of the other folds, judged by the fold's rows. All these rows count alike. Logits are judged
+    as they will be delivered, with a temperature of their own. Else a penalty that only makes them too flat would lose
+    to one that decides worse. The heads of all candidates and folds are one batch of problems on one rotation of the
+    features.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Linear heads on stored embeddings, solved exactly: every L2 value (and every fold) in one go.
 
-Both solvers standardise the features, rotate them onto their principal axes, solve there, and fold the
-standardisation and the rotation back, so that a head applies to the embeddings as they are. The penalty does not
-change under a rotation, and in that basis a diagonal preconditioner is nearly the inverse Hessian.
+Both solvers work on standardised features, rotated onto their principal axes. Both steps are then folded back into the
+head, so that it applies to the embeddings as they are. The penalty does not change under a rotation, and in that basis
+a diagonal preconditioner is nearly the inverse Hessian.
 """
 
 import numpy as np
@@ -115,8 +115,8 @@ def solve_ridge(rotated, targets, l2s, weights=None, subset_of=None):
 def _solve_ridge(rotated, variance, targets, share, used, l2s):
     """Every L2 value of one subset: shape (L, rank + 1, T), the last row holds the intercepts.
 
-    The second moments of all used rows are known to be diag(variance), so only the rows that the subset leaves out
-    (or weighs less) are looked at: they are taken off. Where there are none, nothing is left to decompose.
+    The second moments of all used rows are known: diag(variance). So only what the subset leaves out (or weighs less)
+    is computed, and taken off. Where there are none, nothing is left to decompose.
     """
     intercept = share @ targets
     centre, moment = torch.zeros_like(variance), torch.zeros(len(variance), targets.shape[1], dtype=torch.float64)

@@ -1,7 +1,7 @@
 """The look that all figures of the report share, and the SVG writer that makes equal figures equal bytes.
 
-Text stays text in the SVG (searchable, readable aloud, shown in the viewer's fonts where DejaVu lacks a script),
-every figure has a title and a description for those who cannot see it, and nothing depends on the clock.
+Text stays text in the SVG: it can be searched and read aloud, and is shown in the viewer's fonts where DejaVu lacks a
+script. Every figure has a title and a description for those who cannot see it. Nothing depends on the clock.
 """
 
 import io

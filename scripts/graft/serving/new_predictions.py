@@ -123,9 +123,9 @@ def novelty_of(content, around):
 def embed_new(rows, source, backbone, precision="auto", device=None, threads=1):
     """Embeddings of samples that no later run will ask for.
 
-    They do not go into the user's store: it holds what a config names, and makes room by dropping the tables that were
-    not used for longest; a folder that is looked at once must not push out a data set's. Decoded images stand in a
-    store that lives as long as their block. (Samples to predict time and again belong into a data set, as its pool.)
+    They do not go into the user's store. It makes room by dropping the tables that were not used for longest, and a
+    folder that is looked at once must not push out those of a data set. Decoded images stand in a store that lives as
+    long as their block. (Samples to predict time and again belong into a data set, as its pool.)
 
     Parameters
     ----------

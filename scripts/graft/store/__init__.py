@@ -3,9 +3,9 @@
 A table of the store is one folder, `{root}/{kind}/{digest of its key}/`, where the key says everything that the values
 depend on besides the sample (weights, transform, dtype). It holds `key.json`, `used` (whose time is that of the last
 use) and shards: Arrow IPC files, one record batch each, uncompressed so that they map into memory. A shard is written
-whole and renamed into place, so an interrupted job loses at most one shard and several jobs, of several users, may
-append at once; its name is the digest of its bytes. A table may be cleared at any time: who has it open goes on with
-what it has mapped, and what it adds begins the table anew.
+whole and renamed into place: an interrupted job loses at most one shard, and several jobs of several users may append
+at once. The name of a shard is the digest of its bytes. A table may be cleared at any time: who has it open goes on
+with what it has mapped, and what it adds begins the table anew.
 """
 
 import ctypes

@@ -73,8 +73,9 @@ def of_array(array, bands=None, alpha=None, nodata=None):
 def channels_last(array):
     """An array of one image as (height, width, channels), wherever its channels stand.
 
-    The last axis is taken for the channels, as NumPy, Pillow and OpenCV have them, unless the first one must be: PyTorch
-    has (1, 48, 48) and (3, 48, 48), and satellite tiles (13, 64, 64). Where both may be, the array is refused.
+    The last axis is taken for the channels, as NumPy, Pillow and OpenCV have them. Where that cannot be, it is the
+    first: PyTorch has (1, 48, 48) and (3, 48, 48), and satellite tiles (13, 64, 64). Where both may be, the array is
+    refused.
     """
     if array.ndim == 2:
         return array[:, :, None]

@@ -1,8 +1,7 @@
 """Which pixel values become black and white: quantiles of all train images, from a few numbers kept of each.
 
-Each image is summed up by its own quantiles, close together at both ends, so that what is known of an image needs no
-second look at its file. A quantile of all images is that of their quantiles, each weighted by the pixels it stands for;
-its rank is right to within a fifth.
+Each image is summed up by quantiles, which are close together at both ends. So no file is read twice. A quantile of all
+images is that of their quantiles, each weighted by the pixels it stands for; its rank is right to within a fifth.
 """
 
 import math
@@ -10,10 +9,10 @@ import math
 import numpy as np
 
 TAIL = 0.001  # share of the pixels below black, and above white
-FAR = 10  # times the width of all other values, from which a single value is no measurement
-APART = 2  # times that width, from which such a value is pointed out: it may be a measurement, as of saturation
+FAR = 10  # a value so many times the width of all others away is no measurement
+APART = 2  # from so many widths on a value is pointed out: it may be a measurement, as of saturation
 SINGLE = 5  # values that may be far, at each end
-VALUES = 10  # different ones among the others, below which nothing is called far
+VALUES = 10  # with fewer different values among the others, nothing is called far
 STEPS = 50  # of the range, at most: its ends are rounded, so that a few more images rarely change it
 _HALF = np.append(0.0, 1e-4 * 1.4 ** np.arange(26))
 SHARES = np.concatenate([_HALF[_HALF < 0.5], [0.5], 1 - _HALF[_HALF < 0.5][::-1]])
@@ -109,8 +108,8 @@ def rounded(low, high):
 def _without_far(values, weights, times=FAR):
     """Slice of sorted values without single ones far below or above, and those values. 0 is a background, never far.
 
-    A value is far where its distance from its neighbours is more than `times` the width of all that are not far: -9999
-    and -32768 are also far from one another.
+    A value is far if its distance from its neighbours is more than `times` the width of all values that are not far.
+    Far values may be far from one another, too: -9999 and -32768.
     """
     often = (weights > TAIL * weights.sum()) & (values != 0)  # what is rare does not move the range
     ends = [(low, high) for low in range(SINGLE + 1) for high in range(SINGLE + 1) if low + high]

@@ -13,9 +13,9 @@ WORD = re.compile(r"(.*[^/])[ _.-][^\W\d_]+(?:[ _.-]?\d+)?$")  # what stands bef
 def notes_on(paths, labels):
     """A note where many files look like companions of others, which the samples' labels are not about; list of str.
 
-    A file is the companion of one of the same name in the same folder but for its suffix, or for a word behind it
-    (7_mask.png beside 7.png); and of one of the same name elsewhere, if it stands in a folder called like masks that is not
-    itself the class.
+    In the same folder, a file is the companion of one that has the same name but for its suffix, or but for a word
+    behind it (7_mask.png beside 7.png). In another folder, it is the companion of one of the same name if its folder is
+    called like masks and is not itself the class.
 
     Parameters
     ----------

@@ -6,12 +6,11 @@ One file per reader, found by its name. Each has
 * `list_samples(entry, root) -> Listing`,
 * `rows(entry, root, name) -> (modality, function(row))`, if samples are rows of files,
 
-and where `reader: auto` could take it for another one
+and, if it needs them,
 
-* `prefer(likely, root) -> list`: of the names of readers that may be right those that are, as far as it can tell,
-* `TABLES`: the suffixes by which a file that `table` names is for it,
-
-and where groups and splits are names that somebody gave, as those of folders: `NAMES_ARE_GIVEN = True`; none is "missing".
+* `prefer(likely, root) -> list`: `likely` are the readers that `reader: auto` may take; gives those that it should take,
+* `TABLES`: a file that `table` names is for this reader if it has one of these suffixes,
+* `NAMES_ARE_GIVEN = True`: groups and splits are names that somebody gave, as folders have, so none means "missing".
 """
 
 import posixpath

@@ -136,8 +136,8 @@ def find_copies(frame, targets):
 def superfluous(copies, targets):
     """The index of the copies that are dropped.
 
-    Contents with two classes go wholly. Else the rows of one split stay, of test before validation before train; and of
-    rows with the same labels and values the first by id, so that replicates of a measurement are kept.
+    Contents with two classes go wholly. Else the rows of one split stay: those of test, else of validation, else of
+    train. Of rows with the same labels and values the first by id stays, so that replicates of a measurement are kept.
     """
     rank = copies["split"].map({"test": 0, "validation": 1, "train": 2})
     rows = copies.assign(rank=rank).sort_values(["same_sha256", "rank", "sample_id"], kind="stable")

@@ -16,26 +16,27 @@ from scipy.sparse.csgraph import connected_components
 
 WORDS = 5  # of a shingle
 FEWEST = 3  # shingles that near copies share
-RARE = 20  # texts that a shingle may stand in before it is taken for boilerplate, which says nothing
-QUOTED = 0.2  # of the shorter text's shingles are shared, those that are boilerplate not among them,
-SAME = 0.5  # or this share, of neighbours that share boilerplate
-BLOCK = 2000  # texts that are held against all at a time
+RARE = 20  # a shingle in more texts than this is boilerplate
+QUOTED = 0.2  # share of the shorter text's shingles that near copies share, without boilerplate
+SAME = 0.5  # the same with boilerplate, for texts that are neighbours
+BLOCK = 2000  # texts that are compared with all others at a time
 # Chinese, Japanese: each character is a word. Any other run of letters and digits is one.
 CHARACTERS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 WORD = re.compile(rf"[{CHARACTERS}]|[^\W_{CHARACTERS}]+")
 THUMBNAIL, WAVES = 32, 8  # pixels of an image's side before, and cosine waves after the transform
-BITS_APART, COSINE = 4, 0.99  # at most, at least
-WINDOW = 50  # images with the same part of the hash that each is held against
+BITS_APART, COSINE = 4, 0.99  # of near copies, at most and at least
+WINDOW = 50  # images with the same part of the hash that each image is compared with
 FACTORS = np.array([3, 5, 7, 11, 13], np.uint64) ** np.array([21, 17, 13, 11, 9], np.uint64)
 
 
 def similar_texts(texts):
     """Pairs of texts of which one quotes the other, or that hardly differ.
 
-    They share at least 3 shingles of 5 words, which are a fifth of the shorter one's, where shingles that stand in more
-    than 20 texts are not looked at (containment, Broder 1997); or all their words in order. Of texts that share only what
-    stands in many texts, such as forms that were filled in, each is compared with the next one that has the same shingle:
-    if half of the shorter one's shingles are shared, the two are a pair. So a form's copies hang together, one to the next.
+    Two texts are a pair if all their words are the same in order, or if they share at least 3 shingles of 5 words and a
+    fifth of the shorter text's shingles (containment, Broder 1997). Shingles that are in more than 20 texts do not
+    count. Some texts share only what is in many texts, such as forms that were filled in. Each of these is compared
+    with the next one that has the same shingle, and they are a pair if they share half of the shorter text's shingles.
+    So the copies of a form hang together, one to the next.
 
     Parameters
     ----------
@@ -133,8 +134,8 @@ def similar_images(signatures):
     """Pairs of images that look the same: saved anew, resized, a little brighter or noisier; not turned or cropped.
 
     At most 4 of the 63 bits of their hashes differ, and the cosine of their signatures is at least 0.99. Hashes with at
-    most 4 different bits have one of five parts in common, so only images that share a part are compared; where very many
-    do, each with the next 50 in the order of their hashes.
+    most 4 different bits have one of five parts in common, so only images that share a part are compared. Where very
+    many do, each is compared with the next 50 in the order of their hashes.
 
     Parameters
     ----------

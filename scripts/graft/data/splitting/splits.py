@@ -124,9 +124,9 @@ def objects(values):
 def bind(ids, groups=None, alike=None, growth_stable=False):
     """What each row is drawn as: the word of its unit, which is its own id where nothing binds it to another row.
 
-    Rows of a group belong together, and rows that are alike, and so on from one to the next: a content that stands in two
-    groups makes one unit of them. Only where a split must never change as data grow, a group keeps its own word: groups
-    that share a content are then not joined.
+    Rows of one group belong together, and so do rows that are alike. This goes on from one to the next: a content that
+    is in two groups makes one unit of them. Only where a split must never change as data grow, a group keeps its own
+    word: groups that share a content are then not joined.
 
     Parameters
     ----------

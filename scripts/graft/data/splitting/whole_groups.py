@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TRIES = 40  # draws among which one is taken that is balanced well enough
-HOTTEST, COOLEST = 1.5, 0.1  # how much the lot counts in the first of them and in the last
+TRIES = 40  # draws, of which one that is balanced well enough is taken
+HOTTEST, COOLEST = 1.5, 0.1  # how much chance counts in the first draw and in the last
 NEVER = 1e12  # a cost above all others
 
 
@@ -133,11 +133,11 @@ class _Groups:
 def _by_lot(groups, quotas, allowed, needed, singles, random):
     """The part of each group, int64 (groups,).
 
-    Large groups come first. Each goes to the part that lacks its classes most, but the lot has a say, which fades as the
-    rows run out: the small groups then mend what chance did. Several draws are made side by side, the last one without
-    any chance; the first is taken that is balanced as well as that, or, where groups are few, misses the shares by no
-    more than half a group over the root of the number of groups in a part. A class whose groups are just enough for
-    the parts that need it goes to these.
+    Large groups come first. Each goes to the part that lacks its classes most, but chance has a say. Its say fades as
+    the rows run out, so that the small groups mend what chance did. Several draws are made, the last one without any
+    chance. The first draw is taken that is as well balanced as the last one; where groups are few, also one that misses
+    the shares by no more than half a group over the root of the number of groups in a part. A class whose groups are
+    just enough for the parts that need it goes to these.
     """
     totals = quotas.sum(axis=0)
     quotas, singles = np.vstack([quotas, totals]), np.append(singles, singles.sum())

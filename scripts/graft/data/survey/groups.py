@@ -60,8 +60,8 @@ def _labels(codes, labels):
 def guess_group(left, roles, codes):
     """Which column says what belongs together: one whose name says so, or ids that stand in a few rows each.
 
-    Where both are there, the one that holds the other's rows together, too, is taken; else the repeated ids: a run or an
-    instrument then stands across the samples.
+    Where both are there, the one is taken that also holds the other's rows together. If neither does, it is the
+    repeated ids: runs or instruments then go across the samples.
     """
     plain = [c for c in left.values() if c.values is not None and not is_target(c) and not is_aside(c.name)]
     named = [c for c in plain if says_group(c.name) and 1 < c.unique < 0.8 * len(c.filled)]

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-FEW = 10  # samples of a class, below which its figures say next to nothing
+FEW = 10  # with fewer samples of a class, its figures say next to nothing
 UNEVEN = 10  # the commonest class has this many times the samples of the rarest
-SMALL_TEST = 100  # labelled rows of the test split, below which an interval is wider than most differences
+SMALL_TEST = 100  # with fewer labelled test rows, an interval is wider than most differences
 
 
 def troubles(frame, targets, card):

@@ -60,8 +60,8 @@ def without_blank_end(row):
 def begin(text, skip_lines, wanted, header, notes):
     """The text from its header row on (or its first row, where `header` names the columns), and the lines before it.
 
-    Lines before are `skip_lines` of any kind, then Excel's `sep=;`, then those that begin with #; the last of these may be
-    the header row itself, as in `#id,label`.
+    Before the header row come `skip_lines` lines of any kind, then Excel's `sep=;`, then lines that begin with #. The last of these
+    may be the header row itself, as in `#id,label`.
     """
     lines = _numbered_lines(text)
     start, comments = 0, []

@@ -31,8 +31,8 @@ def plot(source, path):
 def quality(labels, predicted, width, groups=None):
     """Precision, recall and F1 of each class, with the 95 % intervals of metrics.json: those of a share, by groups.
 
-    Each is, or grows with, a share of a number of samples: precision of those called the class, recall of those of the
-    class, and F1 = 2 j / (1 + j) of the share j of right ones among those that are the class or are called it.
+    Each comes from a share of right samples: precision among those called the class, recall among those of the class.
+    F1 is 2 j / (1 + j), with the share j among those that are the class or are called it.
 
     Parameters
     ----------
