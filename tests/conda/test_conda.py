@@ -23,7 +23,7 @@ from environments import (
 from running import ROOT
 from tiny_data import small_lab
 
-NEVER_ASKED_FOR = {"tune", "measure_speed", "measure_lengths", "plot_groups", "plot_regressor", "predict_files"}
+NEVER_ASKED_FOR = {"tune", "measure_speed", "measure_lengths", "predict_files"}
 
 
 @pytest.fixture(scope="module")

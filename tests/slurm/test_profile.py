@@ -52,7 +52,7 @@ def test_the_small_default_runs_with_every_gpu_rule_on_a_gpu_node_and_short_jobs
         logs = [path for rule in rules for path in lab.folder.glob(f"logs/{rule}/*.log")]
         assert len(logs) > 2 and len({_place(path).job for path in logs}) == 1, rules
     folders, names, scripts = made(lab.folder, lab.folder), environments_of_scripts(), ran(lab.folder / "ran.txt")
-    assert {"embed", "finetune", "distill", "predict", "plot_classifier", "prepare_data"} <= set(scripts)
+    assert {"embed", "finetune", "distill", "predict", "plot", "prepare_data"} <= set(scripts)
     assert scripts == {script: {folders[names[script]]} for script in scripts}
     assert "Nothing to be done" in lab.run()
 
