@@ -139,27 +139,6 @@ rule plot_classes:
         "../scripts/plot.py"
 
 
-use rule plot_classes as plot_few_shot with:
-    # Draw accuracy against the number of examples, for all tasks of a data set.
-    input:
-        unpack(few_shot_figure_inputs),
-    output:
-        few_shot=report(
-            "<results>/figures/few_shot/{dataset}.svg",
-            caption="captions/few_shot.rst",
-            category="Few-shot",
-            labels={"data set": "{dataset}", "figure": "accuracy and shots"},
-        ),
-    log:
-        "<logs>/plot_few_shot/{dataset}.log",
-    benchmark:
-        "<benchmarks>/plot_few_shot/{dataset}.tsv"
-    params:
-        code=code_digest("plot", figure=["few_shot"]),
-    message:
-        "Drawing the few-shot accuracy on {wildcards.dataset}"
-
-
 use rule plot_classes as plot_classifier with:
     # Draw what a trained classifier has learnt: its training, confusions, classes, calibration, mistakes.
     input:
@@ -231,3 +210,24 @@ use rule plot_classes as plot_distillation with:
         code=code_digest("plot", figure=["distillation"]),
     message:
         "Drawing {wildcards.model} beside its teacher"
+
+
+use rule plot_classes as plot_few_shot with:
+    # Draw accuracy against the number of examples, for all tasks of a data set.
+    input:
+        unpack(few_shot_figure_inputs),
+    output:
+        few_shot=report(
+            "<results>/figures/few_shot/{dataset}.svg",
+            caption="captions/few_shot.rst",
+            category="Few-shot",
+            labels={"data set": "{dataset}", "figure": "accuracy and shots"},
+        ),
+    log:
+        "<logs>/plot_few_shot/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_few_shot/{dataset}.tsv"
+    params:
+        code=code_digest("plot", figure=["few_shot"]),
+    message:
+        "Drawing the few-shot accuracy on {wildcards.dataset}"
