@@ -83,7 +83,7 @@ def entries(config, section):
 
 
 def lookup(config, *path):
-    """What stands at a path of keys, or None if that is unknown."""
+    """What is at a path of keys, or None if that is unknown."""
     for key in path:
         config = config.get(key) if isinstance(config, dict) else None
     return config

@@ -22,7 +22,7 @@ def deal(units, codes, quotas, order, random, ranked=False, in_all=False):
     order : array of float64, shape (n,), the order in which single rows are taken
     random : numpy Generator
     ranked : a class of fewer units than parts goes to the first parts (train, test, validation), not to any
-    in_all : a class of enough units is in all parts also where its units are single rows, whatever the parts' sizes
+    in_all : a class of enough units is in all parts also where its units are single rows, for any sizes of the parts
 
     Returns
     -------
@@ -134,7 +134,7 @@ def _by_lot(groups, quotas, allowed, needed, singles, random):
     """The part of each group, int64 (groups,).
 
     Large groups come first. Each goes to the part that lacks its classes most, but chance has a say. Its say fades as
-    the rows run out, so that the small groups mend what chance did. Several draws are made, the last one without any
+    the rows run out, so that the small groups repair what chance did. Several draws are made, the last one without any
     chance. The first draw is taken that is as well balanced as the last one; where groups are few, also one that misses
     the shares by no more than half a group over the root of the number of groups in a part. A class whose groups are
     just enough for the parts that need it goes to these.
