@@ -72,8 +72,9 @@ def ran(noted):
 
 def made(folder, checkout):
     """The environments that conda made: dict, name of the env file -> folder."""
-    found = {path.read_text(): path.with_suffix("") for path in (folder / ".snakemake/conda").glob("*.yaml")}
-    return {path.stem: found[path.read_text()] for path in (checkout / "envs").glob("*.yaml")}
+    kept = (folder / ".snakemake/conda").glob("*.yaml")
+    found = {path.read_text().strip(): path.with_suffix("") for path in kept}
+    return {path.stem: found[path.read_text().strip()] for path in (checkout / "envs").glob("*.yaml")}
 
 
 def installed(environment):
