@@ -15,7 +15,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 # Snakemake starts scripts by the path of its Python without quotes around it.
 ifneq ($(words $(abspath $(VENV))),1)
-$(error The environment would lie in '$(abspath $(VENV))', and programs in a path with a blank cannot be started. \
+$(error The environment would be in '$(abspath $(VENV))', and programs in a path with a blank cannot be started. \
 	Name another place for it, such as: make $(MAKECMDGOALS) VENV=$(if $(word 2,$(HOME)),/tmp,$(HOME))/graft-venv)
 endif
 
@@ -55,7 +55,7 @@ tune: $(READY)
 run: $(READY)
 	$(SNAKEMAKE)
 
-# Takes away the lock that a run has left which was killed (kill -9, a power failure): make unlock [CONFIG=..].
+# Removes the lock that a run has left which was killed (kill -9, a power failure): make unlock [CONFIG=..].
 unlock: $(READY)
 	$(SNAKEMAKE) --unlock
 

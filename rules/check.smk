@@ -9,7 +9,7 @@ rule check:
 
 
 rule measure_speed:
-    """Run a backbone on a few samples of a data set, to tell what all of them will cost."""
+    """Run a backbone on a few samples of a data set, to estimate what all of them will cost."""
     input:
         unpack(with_backbone),
     output:
@@ -65,7 +65,7 @@ rule check_data:
         page="<results>/data/{dataset}/data_card.html",
     log:
         "<logs>/check_data/{dataset}.log",
-        words="<benchmarks>/check_data/{dataset}.txt",  # what stands out, said at the end of `make check`
+        words="<benchmarks>/check_data/{dataset}.txt",  # what is unusual, said at the end of `make check`
     benchmark:
         "<benchmarks>/check_data/{dataset}.tsv"
     params:

@@ -46,7 +46,7 @@ try:
     config.update(graft_config.load(config, [Path(file) for file in workflow.configfiles if is_users_own(file)]))
     PLAN = graft_config.make_plan(config)
 except UserError as error:
-    raise WorkflowError(f"The config needs mending.\n{error}") from None
+    raise WorkflowError(f"The config has mistakes.\n{error}") from None
 
 if workflow.is_main_process and not {"-n", "--dry-run", "--dryrun", "--lint", "--unlock"} & set(sys.argv):
     stop_if(machine.lacks_conda(workflow.deployment_settings.deployment_method))
@@ -101,7 +101,7 @@ def all_features():
 
 
 def below_prepare_data(function):
-    """An input function of what lies below prepare_data; it asks that checkpoint first, for the data sets of the job.
+    """An input function of what is below prepare_data; it asks that checkpoint first, for the data sets of the job.
 
     What reads a file without asking runs again whenever prepare_data ran, whether its digest changed or not.
     """
@@ -246,7 +246,7 @@ def one_of(names):
 
 
 def run_folder(model, seed):
-    """Where a trained model lies."""
+    """Where a trained model is."""
     return f"<results>/{PLAN.models[model]['stage']}/{model}/seed{seed}"
 
 

@@ -1,6 +1,6 @@
 # Needs: the manifest and a backbone. Makes: embeddings, forwarding only samples that the store lacks.
 #
-# Priorities of the whole workflow: what is short and shows a first figure goes first (heads, few-shot, predictions: 30),
+# Priorities of the whole workflow: what is short and shows results goes first (heads, few-shot, predictions: 30),
 # then what that waits for (embeddings by pretrained networks: 20; fetching and preparing: 40, since a head of any data set
 # waits for it), then long trainings (10), then figures (0).
 

@@ -46,7 +46,7 @@ use rule finetune as fit_head with:
 
 
 rule finetune_fold:
-    """Train a network once more without one fold of its train rows, and keep what it says of these."""
+    """Train a network again without one fold of its train rows, and keep what it says of these."""
     input:
         unpack(training_inputs),
     output:

@@ -50,7 +50,7 @@ rule hand_off_embeddings:
 
 
 rule export_model:
-    """Write a trained model as plain files; tokenizer and preprocessing files lie beside the declared ones."""
+    """Write a trained model as plain files; tokenizer and preprocessing files are beside the declared ones."""
     input:
         unpack(export_inputs),
     output:
@@ -77,7 +77,7 @@ rule export_model:
 
 
 rule index_results:
-    """Name every file of the hand-over with its digest, its figures and where it comes from."""
+    """Name every file of the hand-over with its digest, its metrics and where it comes from."""
     input:
         unpack(index_inputs),
     output:

@@ -152,7 +152,7 @@ def check_inputs(wildcards):
 
 @below_prepare_data
 def data_page_inputs(wildcards):
-    """A data set with all its rows, how near its splits lie to its train rows, and how many of its texts are cut."""
+    """A data set with all its rows, how near its splits are to its train rows, and how many of its texts are cut."""
     name = wildcards.dataset
     return {
         **with_contents(wildcards),
@@ -247,7 +247,7 @@ def hand_off_embeddings_inputs(wildcards):
 
 @below_prepare_data
 def export_inputs(wildcards):
-    """A trained model and what its card tells about it."""
+    """A trained model and what its card says about it."""
     dataset = dataset_of(wildcards)
     folder = run_folder(wildcards.model, wildcards.seed)
     return {

@@ -45,7 +45,7 @@ def names_of(naming, wildcards):
 
 
 def hosted(script):
-    """The file of a script that does not lie beside the library, since the rules come from a hosted repository."""
+    """The file of a script that is not beside the library, since the rules come from a hosted repository."""
     return None if SCRIPTS.is_dir() else str(workflow.source_path(f"../scripts/{script}.py"))
 
 

@@ -2,7 +2,7 @@
 
 
 rule measure_nearness:
-    """Measure how near validation, test and pool rows lie to the train rows, by embeddings that are there already."""
+    """Measure how near validation, test and pool rows are to the train rows, by embeddings that are there already."""
     input:
         unpack(nearness_inputs),
     output:
@@ -21,7 +21,7 @@ rule measure_nearness:
     conda:
         "../envs/report.yaml"
     message:
-        "Measuring how near the splits of {wildcards.dataset} lie to its train rows"
+        "Measuring how near the splits of {wildcards.dataset} are to its train rows"
     script:
         "../scripts/measure_nearness.py"
 
@@ -60,7 +60,7 @@ rule summarize:
 
 
 use rule check_data as show_data with:
-    # Once more when the run is over: what the models cost is known then, and how near the splits lie to the train rows.
+    # Again when the run is over: what the models cost is known then, and how near the splits are to the train rows.
     input:
         unpack(data_page_inputs),
     output:
@@ -140,7 +140,7 @@ rule plot_classes:
 
 
 use rule plot_classes as plot_classifier with:
-    # Draw what a trained classifier has learnt: its training, confusions, classes, calibration, mistakes.
+    # Draw what a classifier has learned: its training, confusions, classes, calibration, mistakes.
     input:
         unpack(figure_inputs),
     output:
@@ -165,7 +165,7 @@ use rule plot_classes as plot_classifier with:
 
 
 use rule plot_classifier as plot_regressor with:
-    # Draw what a model of a measured value has learnt: its training, predictions, error bars, largest errors.
+    # Draw what a regressor has learned: its training, predictions, error bars, largest errors.
     output:
         learning_curves=model_figure("learning_curves.svg", "captions/learning_curves.rst", "training history"),
         regression=model_figure("regression.svg", "captions/regression.rst", "predicted and measured"),

@@ -28,7 +28,7 @@ BODY = pages.environment().from_string("""
 
 <h2>Worth a look</h2>
 {% if notes %}<ul>{% for note in notes %}<li>{{ note | printable }}</li>{% endfor %}</ul>
-{% else %}<p>Nothing stands out.</p>{% endif %}
+{% else %}<p>Nothing is unusual.</p>{% endif %}
 
 {% if speed is not none %}<h2>What the models will cost</h2>
 {% if costs %}
@@ -39,7 +39,7 @@ BODY = pages.environment().from_string("""
 <td class="number">{{ row.trained }}</td><td class="number">{{ row.seconds }}</td><td class="number">{{ row.gpu_seconds }}</td>
 <td class="number">{{ row.memory }}</td><td class="number">{{ row.disk }}</td></tr>{% endfor %}
 </table></div>
-{% if measured %}<p class="soft">Told from up to 64 samples that were run here just now, so right within a factor of
+{% if measured %}<p class="soft">Based on up to 64 samples that were run here just now, so right within a factor of
 two. One job with {{ threads }} thread(s) on this machine; several run side by side. The GPU is one of the A100 class at
 a sixth of its peak. Forwards that the store already holds are not counted. Distilled models also need their teacher.</p>
 {% else %}<p class="soft">No network is run: a head on vectors takes seconds.</p>{% endif %}
@@ -75,7 +75,7 @@ a sixth of its peak. Forwards that the store already holds are not counted. Dist
 <h2>The same content more than once</h2>
 {% if duplicates %}<ul class="cards">{% for pair in duplicates %}<li class="card">{{ pair.shown }}
 {% for line in pair.lines %}<div>{{ line | printable }}</div>{% endfor %}</li>{% endfor %}</ul>{{ more_duplicates }}
-{% else %}<p>No content stands in two rows.</p>{% endif %}
+{% else %}<p>No content is in two rows.</p>{% endif %}
 
 <h2>Left out</h2>
 {% if skipped %}<div class="wide"><table><tr><th>file</th><th>row</th><th>reason</th></tr>
@@ -105,11 +105,11 @@ def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=No
     samples, dataset : paths of the manifest and of dataset.json
     entry : dict, the data set's entry of the config
     models : dict, name -> settings of the models that will be trained on it
-    speed : dict, backbone -> what measure_speed wrote; None: the models have been trained, and nothing is told of their cost
+    speed : dict, backbone -> what measure_speed wrote; None: the models have been trained, and no cost is estimated
     output : path of the page
     lengths : list of dict, what measure_lengths wrote for each text backbone
     nearness : dict, optional, what measure_nearness wrote
-    words : path, optional, of what stands out, as text for a terminal
+    words : path, optional, of what is unusual, as text for a terminal
     """
     manifest = read_manifest(samples)
     card, frame = manifest.card, manifest.frame
@@ -148,7 +148,7 @@ def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=No
 
 
 def near_to_train(nearness):
-    """(what, in words): how near each split lies to the train rows, where that was measured."""
+    """(what, in words): how near each split is to the train rows, where that was measured."""
     if nearness and nearness["median"]:
         medians = ", ".join(f"{split} {value:.3f}" for split, value in nearness["median"].items())
         yield (
@@ -198,7 +198,7 @@ def evenly(rows, count):
 
 
 def sample_table(manifest, splits, look):
-    """For each class the samples of each split; the pool has no classes and stands in a row of its own."""
+    """For each class the samples of each split; the pool has no classes and has a row of its own."""
     first, rows = next(iter(manifest.targets)), []
     frame, number = manifest.frame, first if manifest.targets[first]["kind"] == "regression" else None
     for name in classes_of(manifest)[:CLASSES]:
@@ -268,7 +268,7 @@ def shared_by_splits(manifest, splits):
     for column, what in (("group", "groups"), ("content_sha256", "contents")):
         sets = {split: set(frame.loc[frame["split"] == split, column].dropna()) for split in labelled}
         if not any(sets.values()):
-            said.append((what, "no group is known: samples of one patient, plate or site may stand in several splits"))
+            said.append((what, "no group is known: samples of one patient, plate or site may be in several splits"))
             continue
         counts = ", ".join(f"{split} {len(found)}" for split, found in sets.items())
         common = sum(len(sets[a] & sets[b]) for i, a in enumerate(labelled) for b in labelled[i + 1 :])
@@ -290,7 +290,7 @@ def shared_by_splits(manifest, splits):
 
 
 def duplicate_of(fact, manifest, look):
-    """One content that stands in several rows: what it is, and where."""
+    """One content that is in several rows: what it is, and where."""
     rows = manifest.frame[manifest.frame["sample_id"].isin(fact["samples"])].set_index("sample_id", drop=False)
     first = next(iter(manifest.targets))
     lines = [

@@ -29,7 +29,7 @@ def main(model, metrics, backbone, card, dataset, folder):
     ----------
     model : path of ft_model.pt
     metrics : path of its metrics.json
-    backbone : path of the backbone's backbone.json, beside which its tokenizer lies
+    backbone : path of the backbone's backbone.json, beside which its tokenizer is
     card, dataset : paths of data_card.json and dataset.json of the model's data set
     folder : path of the folder to write
     """
@@ -48,7 +48,7 @@ def main(model, metrics, backbone, card, dataset, folder):
 
 
 def config_of(content, card):
-    """Everything of ft_model.pt but its tensors, and what must be known of the training data to read others alike."""
+    """Everything of ft_model.pt except its tensors, and what is needed to read other data like the training data."""
     config = {key: value for key, value in content.items() if key not in ("state_dict", "fold_heads")}
     heads = sum(tensor.numel() for name, tensor in content["state_dict"].items() if name.startswith("heads."))
     config["backbone"] = portable(config["backbone"])  # its source may be a folder of this machine
@@ -99,7 +99,7 @@ def preprocessor(transform, image):
 
 
 def copy_tokenizer(source, folder):
-    """Copy the tokenizer's files, so that the exported folder stands alone."""
+    """Copy the tokenizer's files, so that the exported folder works alone."""
     from graft.networks.backbones.transformers import tokenizer_files
 
     for path in tokenizer_files(source):

@@ -18,7 +18,7 @@ from graft.store.feature_files import features_of
 logger = logging.getLogger("graft")
 SEEN = (
     "the network of {model} was trained on all train rows of these classes; this does not say how well new classes are "
-    "learnt from few examples. For that, train on another target or data set, or take a pretrained `backbone`"
+    "learned from few examples. For that, train on another target or data set, or take a pretrained `backbone`"
 )
 PREDICTIONS = ["task", "ways", "shots", "episode", "sample_id", "label", "predicted", "confidence"]
 EPISODES = ["task", "ways", "shots", "episode", "accuracy", "log_loss"]
@@ -134,7 +134,7 @@ def judge(logits, ways, temperature):
 def with_half(data, drawn, settings, temperature):
     """The same episodes with half of the smallest class as their support, where theirs is larger.
 
-    How a figure depends on the support's rows cannot be seen where every episode takes nearly all of them.
+    How a metric depends on the support's rows cannot be seen where every episode takes nearly all of them.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Train a model once more without one fold of its train rows, and keep what it says of these."""
+"""Train a model again without one fold of its train rows, and keep what it says of these."""
 
 from pathlib import Path
 

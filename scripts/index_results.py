@@ -1,4 +1,4 @@
-"""Write the index of the hand-over: every file with its digest, every model with its figures and where it comes from."""
+"""Write the index of the hand-over: every file with its digest, every model with its metrics and where it comes from."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def main(predictions, embeddings, exports, metrics, few_shot, datasets, backbone
 
 
 def artefact(root, path):
-    """Where a file lies, its digest and its size in bytes."""
+    """Where a file is, its digest and its size in bytes."""
     path = Path(path).absolute()
     return {
         "path": path.relative_to(root).as_posix(),
@@ -77,7 +77,7 @@ def by_name(paths):
 
 
 def model(root, export, metrics, models):
-    """An exported model: identity, test figures, settings and files."""
+    """An exported model: identity, test metrics, settings and files."""
     config, folder = read_json(export), Path(export).parent
     run = Path(metrics).parent
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
@@ -100,7 +100,7 @@ def model(root, export, metrics, models):
 
 
 def task(root, metrics, tasks):
-    """A few-shot task: settings, figures and files."""
+    """A few-shot task: settings, metrics and files."""
     folder = Path(metrics).parent
     return {
         "task": folder.name,

@@ -1,4 +1,4 @@
-"""Measure how near validation, test and pool rows lie to the train rows, by embeddings that are there already."""
+"""Measure how near validation, test and pool rows are to the train rows, by embeddings that are there already."""
 
 from graft.common.job import job
 from graft.common.outputs import write_json
@@ -8,7 +8,7 @@ from graft.store.feature_files import blocks_of
 
 
 def main(samples, features, backbone, output):
-    """Write what nearness.measure says; `features` are the paths of all parts, `backbone` tells whose they are."""
+    """Write what nearness.measure says; `features` are the paths of all parts, `backbone` says whose they are."""
     manifest = read_manifest(samples)
     is_vector = manifest.card["modality"] == "vector"
     measured = measure(lambda: blocks_of(manifest.frame, *features), manifest.frame, is_vector)

@@ -47,7 +47,7 @@ def measure(rows, source, backbone, device, precision, threads):
     and add counted apart), activation_bytes (kept for the backward, per sample), parameters, width, bytes_decoded
     (per sample, in the store), tokens (per sample, texts only)
     """
-    with tempfile.TemporaryDirectory() as folder:  # not the user's store: what is measured must be done anew each time
+    with tempfile.TemporaryDirectory() as folder:  # not the user's store: what is measured must be done again each time
         start = time.perf_counter()
         inputs = open_inputs(rows, source, backbone, Store(folder), threads)
         decoding = time.perf_counter() - start

@@ -46,7 +46,7 @@ def main(data, path=None):
     found = survey(data)
     path = Path(path or f"{found.name}.yaml")
     if path.exists():
-        raise UserError("stands there already and is not overwritten", str(path), hint="CONFIG=another-name.yaml")
+        raise UserError("exists already and is not overwritten", str(path), hint="CONFIG=another-name.yaml")
     seen = look(found, Path(found.entry["source"]["path"]).resolve())
     write_text(path, config_text(found, seen))
     return "\n".join([*facts(found, seen), "", f"Written: {path}. Read it, then: make check CONFIG={path}"])
@@ -72,8 +72,8 @@ def facts(found, seen):
     groups = seen.frame["group"].dropna()
     if len(groups):
         alone = _groups_in_two_splits(seen)
-        why = f"; without them {alone} would, and figures would be too good" if alone else ""
-        lines.append(f"  {groups.nunique()} groups; none will stand in two splits{why}")
+        why = f"; without them {alone} would, and metrics would be too good" if alone else ""
+        lines.append(f"  {groups.nunique()} groups; none will be in two splits{why}")
     lines.append("  splits: " + ", ".join(f"{split} {n}" for split, n in card["counts"].items()))
     said = [note for note in card["notes"] if not note.startswith("limit: ")]
     notes = [*found.notes, *_long_texts(seen), *said, *troubles(seen.frame, seen.targets, card)]
@@ -88,7 +88,7 @@ def _parts_seen(card):
 
 
 def _groups_in_two_splits(seen):
-    """Of how many groups the rows would stand in several splits, if they were drawn without them."""
+    """Of how many groups the rows would be in several splits, if they were drawn without them."""
     if seen.card["split"]["how"] != "grouped":
         return 0
     rows = seen.frame[seen.frame["split"] != "pool"]
@@ -193,4 +193,4 @@ if __name__ == "__main__":
     try:
         print(main(arguments.data, arguments.config))
     except UserError as error:
-        sys.exit(f"graft cannot go on:\n{error}")
+        sys.exit(f"graft cannot continue:\n{error}")

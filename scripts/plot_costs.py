@@ -96,7 +96,7 @@ def model_of(name, rows, found, metric):
     return {
         "name": name,
         "taken": rows.get("choice", pd.Series(dtype=object)).eq("best").any(),
-        "validation": -np.inf if np.isnan(validation) else validation,  # the order, since test figures choose nothing
+        "validation": -np.inf if np.isnan(validation) else validation,  # the order, since test metrics choose nothing
         "seeds": len(rows),
         "quality": quality,
         "seconds": {step: part["seconds"].sum() / len(rows) for step, part in jobs.groupby("step")},
@@ -114,7 +114,7 @@ def describe(panel):
 
 def quality_of(panel, model):
     value = model["quality"]["value"]
-    return "no test figure" if value is None else f"{METRIC_NAMES[panel['metric']]} {value:.3f}"
+    return "no test metric" if value is None else f"{METRIC_NAMES[panel['metric']]} {value:.3f}"
 
 
 def cost_of(model):
@@ -174,7 +174,7 @@ def paint_quality(axes, panel, models):
     """Quality against time: a point with its interval and its number per model."""
     shown = [(i, one) for i, one in enumerate(models) if one["total"] and one["quality"]["value"] is not None]
     if not shown:
-        return say_empty(axes, "no model has both a test figure and a measured time")
+        return say_empty(axes, "no model has both a test metric and a measured time")
     for i, one in shown:
         value, low, high = (one["quality"][key] for key in ("value", "low", "high"))
         error = [[max(0.0, value - low)], [max(0.0, high - value)]] if low == low and low is not None else None

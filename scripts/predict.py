@@ -30,7 +30,7 @@ def main(samples, model, features, output_predictions, output_metrics, held_out=
     metrics = metrics_of(table, content["targets"][target], rows["sampling_unit"])
     if adapts(content["method"]) and drawn(manifest.card["split"]):
         logger.info(
-            "no figures on test rows: they were drawn from the labelled ones, and %s is for the domain of the pool; "
+            "no metrics on test rows: they were drawn from the labelled ones, and %s is for the domain of the pool; "
             "give labelled rows of that domain as test rows, by a split column",
             content["name"],
         )

@@ -29,7 +29,7 @@ def main(model, data, out, given=None, resources=None, column=None, precision="a
     `given` are paths (samples, features, backbone) that are known; the others are looked for beside the model.
     """
     check_out(Path(out))
-    # Here and not above: a wrong name or path is told before torch is loaded, which takes seconds.
+    # Here and not above: a wrong name or path is reported before torch is loaded, which takes seconds.
     import torch
 
     from graft.common.device import choose_device
@@ -52,7 +52,7 @@ def check_out(path):
         raise UserError("a table is written as CSV or Parquet", str(path), f"OUT=NAME{' or OUT=NAME'.join(SUFFIXES)}")
     if path.exists() and not columns_of(path) >= OWN:
         hint = "name another file: OUT=other.csv"
-        raise UserError("stands there, is no table of new predictions, and is not overwritten", str(path), None, hint)
+        raise UserError("exists, is no table of new predictions, and is not overwritten", str(path), None, hint)
 
 
 def columns_of(path):
@@ -82,7 +82,7 @@ def write(path, table, content):
 
 
 def summary(table, content, out, novelty):
-    """Lines that tell where the table is and what is in it; `novelty` as predict_new gave it."""
+    """Lines that say where the table is and what is in it; `novelty` as predict_new gave it."""
     from graft.data.listing.rows import listed
 
     bad = table[table["problem"].notna()]
@@ -149,4 +149,4 @@ elif __name__ == "__main__":
         path = find_model(asked.pop("model"), asked.pop("seed"), asked.pop("results"))
         print(main(path, **asked))
     except UserError as error:
-        sys.exit(f"graft cannot go on:\n{error}")
+        sys.exit(f"graft cannot continue:\n{error}")

@@ -50,7 +50,7 @@ def main(
     models, metrics, predictions : list of path
         ft_model.pt, metrics.json and predictions.parquet of each trained model, in the same order.
     few_shot : list of path
-        metrics.json of each task; validation.parquet stands beside it.
+        metrics.json of each task; validation.parquet is beside it.
     samples, nearness : list of path
         The manifest and nearness.json of each data set.
     lengths : list of path

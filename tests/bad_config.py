@@ -49,7 +49,7 @@ def problems(change=None, text=GOOD):
 
 
 def only(change, where):
-    """The one error of a change, which must stand at `where`."""
+    """The one error of a change, which must be at `where`."""
     found = problems(change)
     assert list(found) == [where], [str(error) for error in found.values()]
     return found[where]

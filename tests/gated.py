@@ -1,7 +1,7 @@
 """Trainings that wait for a test: none is long, and none is over before the test has done to it what it wants to do.
 
 `checkout` gives a copy of the workflow with a method `gated`, which trains as `full` does. After its second saved state
-it puts a file WAITS beside the state, and goes on when GATE lies in the folder of the run, or a signal has come. If a
+it puts a file WAITS beside the state, and goes on when GATE is in the folder of the run, or a signal has come. If a
 file HANGS lies there, it takes that away and heeds nothing from there on, as on a stuck file system.
 """
 

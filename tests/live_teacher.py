@@ -1,4 +1,4 @@
-"""The teacher as most scripts run it, at every step: what distillation from stored answers is held against."""
+"""The teacher as most scripts run it, at every step: what distillation from stored answers is compared with."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from graft.networks.cpu import kernels
 
 
 class LiveTeacher:
-    """Stands in for graft.training.teacher.StoredTeacher; `forwards` counts the samples that it looked at."""
+    """Replaces graft.training.teacher.StoredTeacher; `forwards` counts the samples that it looked at."""
 
     def __init__(self, student, content, folder):
         self.student, self.content, self.forwards = student, content, 0

@@ -69,7 +69,7 @@ def regression(path, rows=200, seed=0, model="sol.rn50.linear", target="logS", s
 
 
 def metrics(path, kind="classification", value=0.8):
-    """metrics.json with the same figures for every split."""
+    """metrics.json with the same metrics for every split."""
     names = {
         "classification": ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "ece"),
         "regression": ("r2", "rmse", "mae"),

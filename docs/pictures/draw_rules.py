@@ -66,7 +66,7 @@ def header(goal, first):
     return [
         text(MARGIN, 30, "From your data to the report", "title"),
         text(MARGIN, 52, "A box is a file of rules/. Blue: its rules. Green: what is left for you."),
-        text(MARGIN, 68, "Beside the arrows: the files that go on."),
+        text(MARGIN, 68, "Beside the arrows: the files passed on."),
         text(WIDTH - MARGIN, 52, "Dashed: back to a rule of an earlier box.", anchor="end"),
         text(WIDTH - MARGIN, 68, f"Rule all: {goal[0].lower()}{goal[1:]}.", anchor="end"),
         path(f"M{x} {first.y - 26}V{first.y}"),

@@ -1,6 +1,6 @@
 """Where the boxes of the picture of the rules are, which arrows it has, and which way they take.
 
-The longest way of the data is the spine of the picture, from top to bottom; other rooms (files of rules/) lie beside it. An
+The longest way of the data is the spine of the picture, from top to bottom; other rooms (files of rules/) are beside it. An
 arrow is left out where other arrows lead there, too, unless it is the only one that shows what a rule gives to other rooms.
 """
 
@@ -12,7 +12,7 @@ from functools import cache
 
 WIDTH, MARGIN = 900, 12
 SPINE = (280, 300)  # x and width
-LEFT, RIGHT = (MARGIN, 148), (704, 168)  # between them and the spine lie the rails; right of RIGHT, an outer rail
+LEFT, RIGHT = (MARGIN, 148), (704, 168)  # between them and the spine are the rails; right of RIGHT, an outer rail
 HEADER, GAP, LINE, PAD = 90, 38, 16, 12
 RAIL = 16  # from one rail to the next
 DOWN = 30  # from a box's left side to the arrow that leaves it below

@@ -1,6 +1,6 @@
 """The rules of the workflow and the files between them, as Snakemake itself reads them.
 
-Snakemake plans a run that needs every rule, in a folder where the checkpoint's files lie already. No job runs.
+Snakemake plans a run that needs every rule, in a folder where the checkpoint's files are already. No job runs.
 """
 
 import contextlib
@@ -65,7 +65,7 @@ FILES = {
 class Room:
     """One file of rules/, in words and in files.
 
-    `needs` and `makes` are from its first lines. `rules` are pairs (names, words): names of rules that are one but for
+    `needs` and `makes` are from its first lines. `rules` are pairs (names, words): names of rules, one except for
     their files share their words. `gives` is {(number of the rules, room): files}, for what another room reads.
     `leaves` are files that a run ends with. Files are patterns, such as finetune/…/ft_model.pt.
     """

@@ -285,7 +285,7 @@ def test_one_folder_only_is_one_class_and_refused(tmp_path):
     image_folder(tmp_path / "d" / "archive")
     with pytest.raises(UserError, match="all 12 labels are 'archive'") as error:
         prepared(tmp_path / "d")
-    assert "stand deeper" in str(error.value)
+    assert "are deeper" in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["ü ñ 猫.png", 'it\'s "1".png', " lead.png", "a;b&c$d.png", "x" * 240 + ".png"])
@@ -315,7 +315,7 @@ def test_the_same_image_in_two_splits_is_refused_and_can_be_dropped_or_allowed(t
     (root / "train" / "cat" / "copy.png").write_bytes(copy)
     with pytest.raises(UserError) as error:
         prepared(root)
-    assert "1 contents stand in several splits" in str(error.value)
+    assert "1 contents are in several splits" in str(error.value)
     assert "train/cat/copy.png" in str(error.value)
     assert "test/cat/3.png [test]" in str(error.value)
     dropped = prepared(root, duplicates="drop")

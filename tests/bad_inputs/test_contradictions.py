@@ -78,12 +78,12 @@ def test_new_data_need_a_model_and_a_seed_that_are_trained_and_a_name_of_their_o
     assert "no trained model" in error.what and error.hint == "did you mean 'solar.net.full'?"
     assert "0, 1" in only({"predict/plate/seed": 7}, "predict.plate.seed").allowed
     twin = {"model": "solar.net.full", "data": "other"}
-    assert "apart from capitals" in only({"predict/Plate": twin}, "predict.Plate").what
+    assert "except for capitals" in only({"predict/Plate": twin}, "predict.Plate").what
     assert set(problems({"predict/plate": {"model": "solar.net.full"}})) == {"predict.plate"}
 
 
 def test_folds_are_for_networks_that_are_trained_and_no_more_than_the_data_set_has():
-    assert problems({"finetune/solar/folds": 3}) == {}  # linear stands beside full, and has its own way
+    assert problems({"finetune/solar/folds": 3}) == {}  # linear is beside full, and has its own way
     assert "linear" in only({"finetune/topics/folds": 3}, "finetune.topics.folds").what
     assert only({"finetune/solar/folds": 6}, "finetune.solar.folds").allowed == "2 to 5"
     assert only({"finetune/solar/folds": 3, "datasets/cells/folds": 2}, "finetune.solar.folds").allowed == "2"

@@ -121,7 +121,7 @@ def test_texts_for_an_image_model_are_refused(grey, tmp_path):
     assert "no image file in this folder (1 .txt, 1 .csv)" in refusal(grey, tmp_path / "new")
     assert "DATA=" in refusal(grey, tmp_path / "new")
     assert "no image file, and the model takes images" in refusal(grey, tmp_path / "new/a.txt")
-    assert "cannot tell which column holds the images (text)" in refusal(grey, tmp_path / "new/t.csv")
+    assert "it is unclear which column holds the images (text)" in refusal(grey, tmp_path / "new/t.csv")
     said = refusal(grey, tmp_path / "new/t.csv", column="text", out=tmp_path / "out.csv")
     assert "none of 2 samples can be predicted" in said and "a text: no such file" in said
     assert not (tmp_path / "out.csv").exists()

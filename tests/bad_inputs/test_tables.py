@@ -98,7 +98,7 @@ def test_a_wrong_encoding_is_told_by_its_line(tmp_path):
 
 def test_a_separator_that_cannot_be_told_is_asked_for(tmp_path):
     write_lines(tmp_path, "one;two,three", "a;b", "c,d;e;f")
-    assert "cannot tell what separates the columns" in refusal(tmp_path, table="t.csv")
+    assert "it is unclear what separates the columns" in refusal(tmp_path, table="t.csv")
 
 
 def test_missing_files_are_named_with_their_rows(tmp_path):
@@ -118,7 +118,7 @@ def test_repeated_rows_are_named_with_their_labels(tmp_path):
     lines = [f"{label}/{i}.png,{label}" for label in ("cat", "dog") for i in range(6)]
     write_lines(tmp_path, "path,label", *lines, "./cat/1.png,dog")
     message = refusal(tmp_path, table="t.csv")
-    assert "the same file stands in several rows (2 rows)" in message
+    assert "the same file is in several rows (2 rows)" in message
     assert "t.csv, row 2 (cat/1.png), label = cat" in message
     assert "t.csv, row 13 (cat/1.png), label = dog" in message
 
@@ -126,7 +126,7 @@ def test_repeated_rows_are_named_with_their_labels(tmp_path):
 def test_repeated_and_empty_ids_are_named(tmp_path):
     write_lines(tmp_path, "id,text,label", "7,one,a", "7,two,b", ",three,a", "07,four,b")
     message = refusal(tmp_path, **TEXT)
-    assert "the same id stands in several rows (2 rows)" in message
+    assert "the same id is in several rows (2 rows)" in message
     assert "'7': t.csv, row 1" in message
     assert "1 rows without an id" in message
     assert "'07'" not in message
@@ -392,7 +392,7 @@ def test_blanks_around_ids_are_no_part_of_them(tmp_path, blank):
     pq.write_table(
         pa.table({"id": [f"s{i // 2}{blank * (i % 2)}" for i in range(12)], **table}), tmp_path / "t.parquet"
     )
-    assert "the same id stands in several rows (12 rows)" in refusal(tmp_path, **entry)
+    assert "the same id is in several rows (12 rows)" in refusal(tmp_path, **entry)
 
 
 @pytest.mark.parametrize("pattern", ["2020", "2020.0", "202[0]", ["2020", "2031"]])

@@ -78,7 +78,7 @@ def test_a_text_in_two_splits_and_with_two_labels_is_refused(tmp_path):
     entry = {"table": {"train": "train.csv", "test": "test.csv"}}
     with pytest.raises(UserError) as error:
         prepared(tmp_path, **entry)
-    assert "2 contents stand in several splits or have two labels" in str(error.value)
+    assert "2 contents are in several splits or have two labels" in str(error.value)
     assert "two labels: train.csv, row 2 [" in str(error.value)
     assert "several splits: test.csv, row 1 [test], train.csv, row 1 [" in str(error.value)
     kept = set(prepared(tmp_path, duplicates="drop", **entry).frame["sample_id"])

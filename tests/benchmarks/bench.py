@@ -28,7 +28,7 @@ def main(row, output):
         for found in importlib.import_module(f"benchmarks.{name}").run():
             records.append({**found.record(), "machine": harness.machine()})
             print(harness.table(records[-1:]).splitlines()[-1], flush=True)
-            write_json(output, records)  # after every row: half an hour's figures do not hang on the last one
+            write_json(output, records)  # after every row: half an hour's numbers do not depend on the last one
     print("", harness.table(records), sep="\n")
 
 

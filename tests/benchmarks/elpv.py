@@ -18,7 +18,7 @@ ENTRY = {
 
 
 class Files(Dataset):
-    """Each image decoded and resized anew whenever it is asked for."""
+    """Each image decoded and resized again whenever it is asked for."""
 
     def __init__(self, root, paths, labels, size):
         self.paths, self.labels = [root / path for path in paths], list(map(int, labels))

@@ -83,7 +83,7 @@ def machine():
 
 
 def table(records):
-    """What `Row.record` gave as Markdown: figure, ours, other, each with its quality, ratio, target, number of runs."""
+    """What `Row.record` gave as Markdown: metric, ours, other, each with its quality, ratio, target, number of runs."""
     lines = ["| # | what | ours | other | ratio | target | runs |", "|---|---|---|---|---|---|---|"]
     for record in records:
         what = record["what"] + (f" ({record['why']})" if record["why"] and not record["met"] else "")

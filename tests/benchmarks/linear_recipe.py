@@ -2,7 +2,7 @@
 
 As it was: L2 chosen on validation rows, the head fitted on train rows, a temperature fitted to validation rows without a
 prior. (Of its fifteen L2 values those below 0.01 are left out: they take nearly all of the time and lose on these data.) As
-it is: Run.probe. Embeddings are kept in FOLDER. It prints the test figures of every split and the paired differences with
+it is: Run.probe. Embeddings are kept in FOLDER. It prints the test metrics of every split and the paired differences with
 the interval of Nadeau and Bengio (2003), for resplits that overlap. The test messages of the newsgroups are given, so that
 their seeds draw validation rows and folds only, and the interval says nothing of other messages.
 """
@@ -126,7 +126,7 @@ def main(work):
 
 
 def differences(table):
-    """Mean figures of both recipes, and their paired difference with its 95 % interval."""
+    """Mean metrics of both recipes, and their paired difference with its 95 % interval."""
     out = []
     for (name, size), part in table.groupby(["data", "rows"]):
         old, new = (part[part["recipe"] == recipe].set_index("seed") for recipe in ("as_it_was", "as_it_is"))
@@ -138,7 +138,7 @@ def differences(table):
 
 
 def machine():
-    """What the figures were made on."""
+    """What the numbers were measured on."""
     versions = {"Python": platform.python_version(), "torch": torch.__version__, "scipy": scipy.__version__}
     return ", ".join([platform.processor() or platform.machine(), *(f"{k} {v}" for k, v in versions.items())])
 

@@ -79,7 +79,7 @@ def run():
             ("at least", target),
             quality={
                 "ours": f"accuracy {float((found == truth).double().mean()):.4f}",
-                "other": f"predictions equal, but for {ties} ties" if ties else "predictions equal",
+                "other": f"predictions equal, except for {ties} ties" if ties else "predictions equal",
             },
             counts={"episodes": EPISODES, "queries": query.numel(), "threads": THREADS},
         )

@@ -66,7 +66,7 @@ def _in_a_process(stage, modality, folder):
 
 
 def measure(stage, modality, folder):
-    """Run one stage; how far its peak stands above the process's memory before, in 10^9 bytes, and its seconds."""
+    """Run one stage; how far its peak is above the process's memory before, in 10^9 bytes, and its seconds."""
     import hand_off
     import hand_off_embeddings
     import predict

@@ -101,14 +101,14 @@ def over_splits(summary, start, method):
 
 
 def over_seeds(summary, start, method):
-    """Mean test accuracy over seeds with its interval; a model that has not run is said so."""
+    """Mean test accuracy over seeds with its interval; a model that has not run is marked so."""
     columns = [f"test_accuracy{end}" for end in ("", "_low", "_high")]
     found = runs_of(summary, start, method)[columns].to_numpy(np.float64)
     return interval(*mean_over_seeds(*found.T).values()) if len(found) else MISSING
 
 
 def mean(values, ratio):
-    """Mean over splits with its interval; a model that has not run is said so."""
+    """Mean over splits with its interval; a model that has not run is marked so."""
     return interval(*mean_over_splits(values, ratio).values()) if len(values) else MISSING
 
 

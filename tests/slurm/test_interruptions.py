@@ -1,4 +1,4 @@
-"""Six ways in which a cluster ends a job: each training goes on from its saved state and ends with the same bytes."""
+"""Six ways in which a cluster ends a job: each training continues from its saved state and ends with the same bytes."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Arrays: their usual names are known, and splits may stand apart in one file or in several."""
+"""Arrays: their usual names are known, and splits may be separate in one file or in several."""
 
 import numpy as np
 import pytest

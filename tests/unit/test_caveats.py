@@ -1,4 +1,4 @@
-"""What is said of figures that mislead: validation unlike test, validation near to train, texts that are cut."""
+"""What is said of metrics that mislead: validation unlike test, validation near to train, texts that are cut."""
 
 import numpy as np
 import pytest

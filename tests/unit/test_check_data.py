@@ -60,7 +60,7 @@ def test_every_class_and_split_shows_samples_and_counts(tmp_path):
     page = page_of(tmp_path)
     assert len(re.findall(r'<img src="data:image/png', page)) == 2 * 3 * 3  # classes, splits, samples of each
     assert re.search(r"<td>cat</td>\s*<td class=\"number\">9</td>", page)
-    assert "No content stands in two rows" in page and "Every sample can be read" in page
+    assert "No content is in two rows" in page and "Every sample can be read" in page
 
 
 def test_what_was_left_out_and_what_stands_twice_is_listed_with_its_place(tmp_path):
@@ -159,7 +159,7 @@ def test_a_look_says_how_many_of_the_classes_it_shows(tmp_path):
 
 
 def test_texts_that_a_backbone_cuts_are_counted_on_the_page_and_on_the_terminal(tmp_path):
-    """Case 40 of the texts that are cut: the label stands behind what the network reads."""
+    """Case 40 of the texts that are cut: the label is behind what the network reads."""
     (tmp_path / "root").mkdir()
     lines = [f"s{i},{'cell ' * (20 if i % 3 else 300)}end {i},{'ab'[i % 2]}" for i in range(60)]
     write_lines(tmp_path / "root", "id,text,label", *lines)
@@ -214,6 +214,6 @@ def test_once_models_are_trained_the_page_says_how_near_the_splits_lie_instead_o
         "farther": {"test": near},
     }
     page = page_of(tmp_path, nearness=nearness)
-    assert "validation rows lie much nearer to the train rows than test rows do" in page
+    assert "validation rows are much nearer to the train rows than test rows are" in page
     assert "validation 0.825, test 0.580 (embeddings by b)" in page
     assert "What the models will cost" not in page and "Nothing has been trained yet" not in page

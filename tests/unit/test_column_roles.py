@@ -95,7 +95,7 @@ def test_whole_numbers_of_patients_are_the_group_whatever_their_name(name, order
         frame = frame.sample(frac=1, random_state=3)
     roles = roles_of(frame)
     assert roles.group == name and used(roles) == {*MEASURES, "result"}
-    assert roles.why_group in (None, "each of its 30 values stands in about 5 rows")  # None where the name says it
+    assert roles.why_group in (None, "each of its 30 values is in about 5 rows")  # None where the name says it
 
 
 def test_whole_numbers_of_patients_on_several_plates_are_never_learnt():

@@ -1,4 +1,4 @@
-"""Rows of one content: copies and replicates stand in one split and one fold, or are refused, or are dropped."""
+"""Rows of one content: copies and replicates are in one split and one fold, or are refused, or are dropped."""
 
 import unicodedata
 
@@ -25,7 +25,7 @@ def test_copies_stand_in_one_split_and_one_fold_so_that_out_of_fold_is_honest(tm
     for seed in range(3):
         made = prepared(tmp_path, split_seed=seed, folds=5, **TEXT)
         assert len(made.frame) == 500 and (parts_of(made) == 1).all(axis=None)
-        assert sum("200 contents stand in 400 labelled rows" in note for note in made.card["notes"]) == 1
+        assert sum("200 contents are in 400 labelled rows" in note for note in made.card["notes"]) == 1
         assert abs(made.card["counts"]["test"] - 100) <= 2
 
 
@@ -38,13 +38,13 @@ def test_texts_that_only_differ_in_outer_blanks_line_ends_or_composition_are_cop
     pd.DataFrame(table).to_parquet(tmp_path / "t.parquet")
     entry = {**TEXT, "table": "t.parquet", "folds": 5}
     made = prepared(tmp_path, **entry)
-    assert made.frame["content_sha256"].is_unique  # what is embedded is each text as it stands
+    assert made.frame["content_sha256"].is_unique  # what is embedded is each text as it is
     number = made.frame["sample_id"].astype(int) % 60
     assert (made.frame.groupby(number)[["split", "fold"]].nunique() == 1).all(axis=None)
-    assert any("60 contents stand in 120 labelled rows" in note for note in made.card["notes"])
+    assert any("60 contents are in 120 labelled rows" in note for note in made.card["notes"])
     assert len(prepared(tmp_path, duplicates="drop", **entry).frame) == 60
     pd.DataFrame(table).assign(label=["a"] * 60 + ["b"] * 60).to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(UserError, match="60 contents stand in several splits or have two labels"):
+    with pytest.raises(UserError, match="60 contents are in several splits or have two labels"):
         prepared(tmp_path, **entry)
 
 
@@ -91,7 +91,7 @@ def test_replicates_in_two_given_splits_are_refused_and_those_of_test_stay_when_
     write_lines(tmp_path, "id,text,value,part", *(",".join(map(str, row)) for row in rows))
     entry = {"table": "t.csv", "columns": {**TEXT["columns"], "split": "part"}}
     entry["targets"] = {"value": {"kind": "regression"}}
-    with pytest.raises(UserError, match="1 contents stand in several splits") as error:
+    with pytest.raises(UserError, match="1 contents are in several splits") as error:
         prepared(tmp_path, **entry)
     assert "x-1" not in str(error.value) and "duplicates: drop" in str(error.value)
     kept = set(prepared(tmp_path, duplicates="drop", **entry).frame["sample_id"])
@@ -102,7 +102,7 @@ def test_replicates_in_two_given_splits_are_refused_and_those_of_test_stay_when_
 def test_copies_with_two_classes_are_refused_though_they_would_stand_together(tmp_path):
     lines = [f"s{i},text {i % 30},{'ab'[(i + (i == 34)) % 2]}" for i in range(60)]
     write_lines(tmp_path, "id,text,label", *lines)
-    with pytest.raises(UserError, match="1 contents stand in several splits or have two labels"):
+    with pytest.raises(UserError, match="1 contents are in several splits or have two labels"):
         prepared(tmp_path, **TEXT)
     kept = prepared(tmp_path, duplicates="drop", **TEXT).frame
     assert len(kept) == 29 and not {"s4", "s34"} & set(kept["sample_id"])
@@ -123,7 +123,7 @@ def test_copies_in_two_given_folds_are_refused_and_every_hint_of_that_works(tmp_
     ]
     write_lines(tmp_path, "id,text,label,part,fold", *lines)
     entry = {"table": "t.csv", "columns": {**TEXT["columns"], "split": "part", "fold": "fold"}}
-    with pytest.raises(UserError, match="20 contents stand in several folds") as error:
+    with pytest.raises(UserError, match="20 contents are in several folds") as error:
         prepared(tmp_path, **entry)
     assert "t.csv, row 1 [fold 0]" in str(error.value)
     assert set(prepared(tmp_path, duplicates="allow", **entry).frame["fold"]) == {-1, 0, 1, 2}
@@ -152,9 +152,9 @@ def test_blank_wells_on_every_plate_are_named_and_both_hints_keep_the_plates_who
     entry = {"table": "t.csv", "columns": {**TEXT["columns"], "group": "plate"}}
     with pytest.raises(UserError, match="20 groups count as 1, too few for 3 splits") as error:
         prepared(tmp_path, **entry)
-    assert "1 contents stand in several groups" in str(error.value)
+    assert "1 contents are in several groups" in str(error.value)
     assert "in 20 groups: s0, s6, s12, s18 and 16 more" in str(error.value)
-    for way, rows, said in (("drop", 101, "20 groups: train 1"), ("allow", 120, "1 contents stand in several splits")):
+    for way, rows, said in (("drop", 101, "20 groups: train 1"), ("allow", 120, "1 contents are in several splits")):
         assert f"`duplicates: {way}`" in str(error.value)
         made = prepared(tmp_path, duplicates=way, **entry)
         assert len(made.frame) == rows and any(note.startswith(said) for note in made.card["notes"])

@@ -111,7 +111,7 @@ def test_columns_that_are_dead_in_one_domain_or_both_disturb_no_other():
     noise = np.random.default_rng(1).normal(size=(len(source) + len(target), 1)).astype(np.float32)
     dead = 1e-30 * noise
     padded = [np.hstack([part, dead[: len(part)], np.full((len(part), 1), 7, np.float32)]) for part in (source, target)]
-    padded = [np.hstack([part, 0.1 + 1e-8 * part[:, :1]]) for part in padded]  # constant but for rounding
+    padded = [np.hstack([part, 0.1 + 1e-8 * part[:, :1]]) for part in padded]  # constant except for rounding
     moved = aligned(*padded, solvers.DEAD)
     np.testing.assert_allclose(moved[:, WIDTH + 1], 7, atol=1e-5)
     assert np.abs(moved[:, WIDTH]).max() < 1e-20

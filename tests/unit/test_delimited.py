@@ -138,13 +138,13 @@ def test_texts_that_begin_with_a_quote_mark_swallow_no_rows(mark, opened, end):
     table, facts = read_delimited(end.join([mark.join(["id", "text", "label"]), *rows, ""]).encode(), "t.csv")
     assert table["text"].to_pylist() == words
     assert table["label"].to_pylist() == ["q", "r"] * 15
-    assert f"quote marks are taken as they stand, as that of line {opened[0] + 2} ends no field" in facts["notes"][0]
+    assert f"quote marks are taken as they are, as that of line {opened[0] + 2} ends no field" in facts["notes"][0]
 
 
 @pytest.mark.parametrize("row", [5, 29])
 def test_a_single_quote_mark_that_nothing_ends_is_named(row):
     rows, _ = texts(30, (row,), ",")
-    with pytest.raises(UserError, match=rf"1 quote marks .*\n.*line {row + 2} \(the row would go on to line 31\)"):
+    with pytest.raises(UserError, match=rf"1 quote marks .*\n.*line {row + 2} \(the row would continue to line 31\)"):
         read_delimited("\n".join(["id,text,label", *rows, ""]).encode(), "t.csv")
 
 
@@ -158,7 +158,7 @@ def test_a_quote_mark_that_nothing_ends_is_refused_where_others_are_needed_and_t
     rows, _ = texts(30, (5, 11), ",")
     rows[20] = 's20,"Well, he said 20",q'
     data = "\n".join(["id,text,label", *rows, ""])
-    with pytest.raises(UserError, match=r"line 7 \(the row would go on to line 13\)"):
+    with pytest.raises(UserError, match=r"line 7 \(the row would continue to line 13\)"):
         read_delimited(data.encode(), "t.csv")
     for row in (rows[5], rows[11]):
         name, text, label = row.split(",")

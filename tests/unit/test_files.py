@@ -114,7 +114,7 @@ def test_files_in_folders_called_like_splits_are_noted(tmp_path):
     names = [f"{split}/{i}.png" for split, n in (("train", 14), ("test", 6)) for i in range(n)]
     images(tmp_path, *names)
     write_lines(tmp_path, *rows(names), name="truth.csv")
-    assert any("its files stand in test, train" in note for note in prepared(tmp_path, **TABLE).card["notes"])
+    assert any("its files are in test, train" in note for note in prepared(tmp_path, **TABLE).card["notes"])
 
 
 @pytest.mark.parametrize("suffix", ["", ".png"])

@@ -9,7 +9,7 @@ from tiny_data import encoded, pixels, prepared
 
 
 def tree(root, **files):
-    """Folders (`__` stands for /) with that many different images each."""
+    """Folders (`__` means /) with that many different images each."""
     for place, count in files.items():
         folder = Path(root, place.replace("__", "/"))
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,19 +55,19 @@ def test_split_folders_have_many_spellings(tmp_path, names):
 
 def test_a_class_called_train_among_classes_with_folders_in_them_is_asked_about(tmp_path):
     tree(tmp_path, train__steam=6, train__metro=6, bus__city=6, car__small=6)
-    with pytest.raises(UserError, match="cannot tell whether train beside bus, car are splits or classes") as error:
+    with pytest.raises(UserError, match="it is unclear whether train beside bus, car are splits or classes") as error:
         prepared(tmp_path)
     assert "`folders: [label]`" in str(error.value)
     assert prepared(tmp_path, folders=["label"]).targets["label"]["classes"] == ["bus", "car", "train"]
     for name in ("bus", "car"):
         (tmp_path / name).rename(tmp_path / {"bus": "test", "car": "pool"}[name])
-    with pytest.raises(UserError, match="no row of class 'city'"):  # they are splits now, with what stands in them
+    with pytest.raises(UserError, match="no row of class 'city'"):  # they are splits now, with what is in them
         prepared(tmp_path)
 
 
 def test_images_right_below_split_folders_beside_others_are_asked_about(tmp_path):
     tree(tmp_path, train=6, test=6, extra=6)
-    with pytest.raises(UserError, match="cannot tell whether test, train beside extra"):
+    with pytest.raises(UserError, match="it is unclear whether test, train beside extra"):
         prepared(tmp_path)
     assert prepared(tmp_path, folders=["label"]).targets["label"]["classes"] == ["extra", "test", "train"]
     with pytest.raises(UserError, match="name no split") as error:
@@ -97,7 +97,7 @@ def test_folders_with_the_word_of_a_split_in_every_name_are_splits_and_said(tmp_
     assert {
         (path.split("/")[0], split) for path, split in zip(found.frame["path"], found.frame["split"], strict=True)
     } == {(name, split) for split, name in own.items()}
-    (note,) = [note for note in found.card["notes"] if "are taken for splits" in note]
+    (note,) = [note for note in found.card["notes"] if "are read as splits" in note]
     assert all(name in note for name in words) and "`folders: [label]`" in note
     assert prepared(tmp_path, folders=["label"]).targets["label"]["classes"] == sorted(words)
     levels = prepared(tmp_path, folders=["split", "label"])
@@ -108,7 +108,7 @@ def test_folders_with_the_word_of_a_split_in_every_name_are_splits_and_said(tmp_
 def test_images_right_below_folders_with_the_words_of_splits_are_asked_about(tmp_path, names):
     words = names.split()
     tree(tmp_path, **dict.fromkeys(words, 8))
-    with pytest.raises(UserError, match="cannot tell whether .* are splits or classes") as error:
+    with pytest.raises(UserError, match="it is unclear whether .* are splits or classes") as error:
         prepared(tmp_path)
     assert "`folders: [label]`" in error.value.hint
     assert prepared(tmp_path, folders=["label"]).targets["label"]["classes"] == sorted(words)
@@ -116,7 +116,7 @@ def test_images_right_below_folders_with_the_words_of_splits_are_asked_about(tmp
 
 def test_folders_with_the_words_of_splits_beside_others_are_asked_about_and_both_hints_work(tmp_path):
     tree(tmp_path, **{f"{name}__{label}": 8 for name in ("my_train", "my_test", "masks") for label in ("x", "y")})
-    with pytest.raises(UserError, match="cannot tell whether my_test, my_train beside masks") as error:
+    with pytest.raises(UserError, match="it is unclear whether my_test, my_train beside masks") as error:
         prepared(tmp_path)
     assert "`folders: [label]`" in error.value.hint
     assert len(prepared(tmp_path, folders=["label"]).targets["label"]["classes"]) == 3
@@ -130,7 +130,7 @@ def test_words_within_words_and_one_split_alone_are_classes(tmp_path, names):
     words = names.split()
     tree(tmp_path, **{f"{name}__{label}": 8 for name in words for label in ("x", "y")})
     if "valid" in words:  # a split's own name, as ever
-        with pytest.raises(UserError, match="cannot tell whether"):
+        with pytest.raises(UserError, match="it is unclear whether"):
             prepared(tmp_path)
     else:
         assert prepared(tmp_path).targets["label"]["classes"] == sorted(words)
@@ -140,7 +140,7 @@ def test_splits_below_folders_that_may_be_sites_or_classes_are_asked_about_and_t
     tree(
         tmp_path, **{f"{place}__{c}": 6 for place in ("site1__train", "site1__val", "site2__test") for c in ("a", "b")}
     )
-    with pytest.raises(UserError, match="cannot tell whether site1, site2 are classes") as error:
+    with pytest.raises(UserError, match="it is unclear whether site1, site2 are classes") as error:
         prepared(tmp_path)
     assert "`folders: [skip, split, label]`" in error.value.hint and "`folders: [label, split]`" in error.value.hint
     found = prepared(tmp_path, folders=["skip", "split", "label"])
@@ -226,7 +226,7 @@ def test_files_above_the_classes_folders_are_the_pool_and_said(tmp_path):
     found = prepared(tmp_path / "sites", folders=["group", "label"])
     assert found.card["counts"]["pool"] == 3
     assert any(
-        note.startswith("3 files stand above the classes' folders, such as a/0.png") for note in found.card["notes"]
+        note.startswith("3 files are above the classes' folders, such as a/0.png") for note in found.card["notes"]
     )
     tree(tmp_path / "splits", **SPLITS, train=2)
-    assert any(note.startswith("2 files stand above") for note in prepared(tmp_path / "splits").card["notes"])
+    assert any(note.startswith("2 files are above") for note in prepared(tmp_path / "splits").card["notes"])

@@ -161,7 +161,7 @@ def test_an_adapted_model_has_figures_only_of_rows_that_it_acts_on(tmp_path, giv
     with caplog.at_level("INFO"):
         finetune.main(trainer, tmp_path / "ft_model.pt", tmp_path / "ft_history.csv")
         found, metrics = lab.predictions("coral")
-    assert ("test" in metrics) == given and ("no figures on test rows" in caplog.text) != given
+    assert ("test" in metrics) == given and ("no metrics on test rows" in caplog.text) != given
     data, head = trainer.data, network.load(tmp_path / "ft_model.pt")["state_dict"]
     source, target = (torch.from_numpy(one) for one in (data.embeddings, data.pool_embeddings))
     matrix, shift, _ = coral.align(source[data.places("train")], target, data.dead)

@@ -155,7 +155,7 @@ def results(root):
 
 
 def artefacts(value):
-    """Every artefact of an index, wherever it stands."""
+    """Every artefact of an index, wherever it is."""
     if isinstance(value, dict):
         if "sha256" in value:
             yield value

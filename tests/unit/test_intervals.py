@@ -1,4 +1,4 @@
-"""95 % intervals hold the truth in 90 to 98 of 100 data sets that are drawn anew, also where rows or groups are few."""
+"""95 % intervals hold the truth in 90 to 98 of 100 data sets that are drawn, also where rows or groups are few."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ REPETITIONS = 1000
 
 
 def coverage(draw, truth, measure=metrics.classification_metrics):
-    """The share of data sets whose intervals hold the truth, per figure; `draw(rng)` gives what `measure` takes."""
+    """The share of data sets whose intervals hold the truth, per metric; `draw(rng)` gives what `measure` takes."""
     rng = np.random.default_rng(0)
     found = [measure(*draw(rng)) for _ in range(REPETITIONS)]
     return {
@@ -26,7 +26,7 @@ def two(scores):
 
 
 def hits(right, groups=None):
-    """The accuracy of answers of which it is known whether they are right; the other figures are not looked at."""
+    """The accuracy of answers of which it is known whether they are right; the other metrics are not looked at."""
     return {"accuracy": metrics.agreement(right, np.ones(len(right), bool), groups)}
 
 
@@ -210,7 +210,7 @@ def test_a_mean_over_classes_has_the_degrees_of_freedom_of_welch():
     labels, means = np.repeat([0, 1], 8), np.repeat([values[:8].mean(), values[8:].mean()], 8)
     df = stats.ttest_ind(values[:8], values[8:], equal_var=False).df
     assert df < 8
-    twice, units = np.repeat(values - means, 2), np.repeat(np.arange(16), 2)  # each row stands twice, as one unit
+    twice, units = np.repeat(values - means, 2), np.repeat(np.arange(16), 2)  # each row is there twice, as one unit
     for given, expected in ((None, 15), (np.repeat(labels, 2), df)):
         widening = intervals.design_of(twice, units, given).widening
         assert widening == pytest.approx((stats.t.ppf(0.975, expected) / stats.t.ppf(0.975, 31)) ** 2)

@@ -1,4 +1,4 @@
-"""Labels and values: decimal commas, values that stand apart, classes with too few rows."""
+"""Labels and values: decimal commas, values far from the others, classes with too few rows."""
 
 import numpy as np
 import pandas as pd
@@ -275,7 +275,7 @@ def test_a_limit_does_not_count_for_the_least_class_size(tmp_path):
 def test_no_class_size_is_proposed_that_leaves_a_split_without_a_row(tmp_path):
     given(tmp_path, [("a", "train", 30), ("b", "train", 30), ("A", "test", 10), ("B", "test", 10)])
     message = refusal(tmp_path, **GIVEN)
-    assert "min_per_class" not in message and "name the classes alike in all splits" in message
+    assert "min_per_class" not in message and "use the same class names in all splits" in message
     given(tmp_path, [("a", "train", 30), ("b", "train", 30), ("a", "test", 10), ("b", "test", 10)])
     assert prepared(tmp_path, **GIVEN).card["counts"]["test"] == 20
 
@@ -296,7 +296,7 @@ def test_classes_of_one_group_each_are_named_with_it_and_both_hints_work(tmp_pat
     write_lines(tmp_path, "f0,f1,label,plate,well", *lines)
     entry = {"table": "t.csv", "split": settings, "split_seed": 1}
     message = refusal(tmp_path, columns={"features": "f*", "group": "plate"}, **entry)
-    assert "all rows of class 'b' stand in one group: 'plate1'" in message and "columns.group: " in message
+    assert "all rows of class 'b' are in one group: 'plate1'" in message and "columns.group: " in message
     assert "name a finer column; or leave `columns.group` out" in message and "min_per_class" not in message
     for columns in ({"features": "f*", "group": "well"}, VECTORS["columns"]):
         found = prepared(tmp_path, columns=columns, **entry)

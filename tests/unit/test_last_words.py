@@ -25,7 +25,7 @@ Exiting because a job execution failed. Look above for error messages
 def test_every_failed_job_is_named_with_its_reason_alone_and_its_log(tmp_path):
     user, bug, snakemake = (tmp_path / name for name in ("user.log", "bug.log", "snakemake.log"))
     user.write_text(
-        "00:18:30 cells: 800 rows\n00:18:33 graft cannot go on:\ntable.csv: no header\n    hint:    add one\nThe whole log: x\n"
+        "00:18:30 cells: 800 rows\n00:18:33 graft cannot continue:\ntable.csv: no header\n    hint:    add one\nThe whole log: x\n"
     )
     bug.write_text(
         'Traceback (most recent call last):\n  File "x.py", line 1\nKeyError: 7\n\nThis is a fault in graft, not in your data or config. The whole log: y\n'
@@ -111,7 +111,7 @@ def test_a_headline_that_hides_a_hole_names_it():
     table = summary(only={"test_accuracy": 1.0, "test_accuracy_low": 0.8, "test_accuracy_high": 1.0})
     alone = choice("only", "alone", only=(1.0, 0.1, 0, 0, 0, True))
     assert best(table, alone, {"common": 20, "rare": 0})["figures"] == (
-        "accuracy 1.000 [0.800, 1.000] on test; no row of 'rare', so these figures say nothing of it"
+        "accuracy 1.000 [0.800, 1.000] on test; no row of 'rare', so these metrics say nothing of it"
     )
 
 
@@ -120,7 +120,7 @@ def test_seeds_are_averaged_and_a_missing_interval_is_no_hindrance():
     alone = choice("x", "alone", x=(0.6, 0.1, 0, 0, 0, True))
     assert best(table, alone)["figures"] == "R² 0.600, 2 seeds from 0.500 to 0.700 on test"
     assert best(table.head(1), alone)["figures"] == "R² 0.500 on test"
-    assert best(summary(x={"seed": 0}), alone)["figures"] == "no test figure"
+    assert best(summary(x={"seed": 0}), alone)["figures"] == "no test metric"
 
 
 def test_the_last_words_hold_doubts_and_few_shot_figures(tmp_path):

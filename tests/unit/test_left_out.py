@@ -1,4 +1,4 @@
-"""Rows that are left out: a split that the user gave is never drawn anew for them, and a class that is lost is noted."""
+"""Rows that are left out: a split that the user gave is never redrawn for them, and a class that is lost is noted."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_a_smaller_class_size_brings_a_given_test_split_back_as_the_hint_says(tm
 def test_a_given_test_split_that_cannot_be_read_is_not_drawn_anew_and_the_hint_works(tmp_path):
     write(tmp_path, [*TRAIN, *(f",5,{'ab'[i % 2]},test" for i in range(20))])
     said = refusal(tmp_path, on_bad="skip", **GIVEN)
-    assert "t.csv, row 80: cannot be used (`on_bad: skip`)" in said and "mend the rows that cannot be used" in said
+    assert "t.csv, row 80: cannot be used (`on_bad: skip`)" in said and "fix the rows that cannot be used" in said
     write(tmp_path, [*TRAIN, *TEST])
     assert prepared(tmp_path, on_bad="skip", **GIVEN).card["counts"]["test"] == 20
 

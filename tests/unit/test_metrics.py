@@ -321,7 +321,7 @@ def test_the_headline_names_what_a_rare_class_cannot_hide_behind():
 def test_the_headline_says_which_class_has_no_row_or_few():
     one = figures("accuracy", "balanced_accuracy") | {"auroc": {"value": None, "low": None, "high": None}}
     names, caveat = metrics.headline(one, {"common": 20, "rare": 0})
-    assert names == ["accuracy"] and caveat == "no row of 'rare', so these figures say nothing of it"
+    assert names == ["accuracy"] and caveat == "no row of 'rare', so these metrics say nothing of it"
     names, caveat = metrics.headline(one, {"rare": 3, "common": 97})
     assert names == ["balanced_accuracy", "accuracy"] and caveat == "only 3 rows of 'rare'"
     assert metrics.headline({"accuracy": {"value": None, "low": None, "high": None}}, {"a": 0, "b": 0}) == ([], "")

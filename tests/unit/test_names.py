@@ -77,7 +77,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
 
 def test_two_rows_of_one_id_are_refused_and_two_columns_of_one_name(tmp_path):
     write_lines(tmp_path, "id,text,label", f"{nfc('é')},one,a", f"{apart('é')},two,b")
-    with pytest.raises(UserError, match="the same id stands in several rows"):
+    with pytest.raises(UserError, match="the same id is in several rows"):
         prepared(tmp_path, columns={"id": "id", "text": "text"})
     for name, write in (("t.csv", None), ("t.parquet", pq.write_table)):
         table = pa.table([["x"], ["y"], ["a"]], [nfc("é"), apart("é"), "label"])

@@ -1,4 +1,4 @@
-"""Near copies: texts that quote each other and images saved anew are found, others are not, and they stay together."""
+"""Near copies: texts that quote each other and images saved again are found, others are not, and they stay together."""
 
 import io
 import itertools
@@ -246,7 +246,7 @@ def test_given_splits_stay_and_near_copies_across_them_are_counted(tmp_path):
             assert one["split"] == other["split"] != "test" and one["fold"] == other["fold"]
     assert made.card["near_duplicates"]["across_splits"] == 15
     assert made.card["near_duplicates"]["first"][0]["splits"][1] == "test"
-    assert any("15 pairs of nearly equal samples stand in two of the given splits" in n for n in made.card["notes"])
+    assert any("15 pairs of nearly equal samples are in two of the given splits" in n for n in made.card["notes"])
 
 
 def test_a_given_test_row_that_quotes_two_train_rows_joins_them_not(tmp_path):
@@ -307,7 +307,7 @@ def test_near_copies_of_vectors_and_in_growth_stable_splits_are_refused(tmp_path
     with pytest.raises(UserError, match="near_duplicates: samples are vectors"):
         prepared(tmp_path, table="t.csv", columns={"features": ["x1", "x2"]}, split=split)
     entry = {"source": {"path": "x"}, "split": {"growth_stable": True, "near_duplicates": "together"}}
-    with pytest.raises(UserError, match="a new sample may join two"):
+    with pytest.raises(UserError, match="a new sample may link two"):
         graft_config.load({"datasets": {"d": entry}})
     for key in entry["split"]:
         graft_config.load({"datasets": {"d": {**entry, "split": {key: entry["split"][key]}}}})

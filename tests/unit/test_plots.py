@@ -157,7 +157,7 @@ FIGURES = [confusion, reliability, quality, groups, regression, learning, few_sh
 
 
 def texts(folder):
-    """Every text that stands in a figure."""
+    """Every text that is in a figure."""
     root = ElementTree.parse(folder / "figure.svg").getroot()
     return ["".join(one.itertext()) for one in root.iter(f"{SVG}text")]
 
@@ -174,7 +174,7 @@ def test_equal_numbers_give_equal_bytes(figure, tmp_path):
         figure(tmp_path / name)
         figures.append((tmp_path / name / "figure.svg").read_bytes())
     assert figures[0] == figures[1]
-    assert not re.search(rb"20\d\d-\d\d-\d\d", figures[0]), "a date stands in the figure"
+    assert not re.search(rb"20\d\d-\d\d-\d\d", figures[0]), "a date is in the figure"
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -533,6 +533,6 @@ def test_a_figure_of_falling_wavenumbers_has_them_on_its_axis_and_says_how_many_
         element.text or "": float(element.get("x", 0)) for element in ElementTree.fromstring(drawn).iter(f"{SVG}text")
     }
     assert "the first 7 of 10 classes" in said and "feature" not in "".join(said)
-    assert said["4000"] < said["3200"]  # from the left, as the columns stand
+    assert said["4000"] < said["3200"]  # from the left, in the order of the columns
     drawn = data_figures.profiles(random.normal(size=(40, 5)), labels[:40], classes[:3])
     assert "classes" not in drawn

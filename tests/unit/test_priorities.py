@@ -1,4 +1,4 @@
-"""What a run does first where not everything can run at once: what shows a first figure, before what takes long."""
+"""What a run does first where not everything can run at once: what shows first results, before what takes long."""
 
 import re
 
@@ -24,4 +24,4 @@ def test_heads_and_their_predictions_go_before_long_trainings_and_so_does_all_th
     waited_for = ("fetch_dataset", "fetch_backbone", "prepare_data", "embed", "embed_shard")
     slowest = max(rules[name] for name in long)
     assert min(rules[name] for name in (*first, *waited_for)) > slowest
-    assert min(rules[name] for name in first) > rules["embed"]  # the first figure before the next backbone's embeddings
+    assert min(rules[name] for name in first) > rules["embed"]  # first results before the next backbone's embeddings

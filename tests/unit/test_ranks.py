@@ -56,7 +56,7 @@ def test_the_shares_are_equally_long_and_make_the_batch_in_its_order(size, count
 def test_gathered_outputs_follow_the_batch_and_only_the_own_ones_have_a_gradient(as_rank, monkeypatch):
     as_rank(1, 2)
     batch = torch.arange(6.0).reshape(3, 2)
-    shares = [[0, 2], [1, 0]]  # the first sample stands in for the fourth, which is not there
+    shares = [[0, 2], [1, 0]]  # the first sample is repeated for the fourth, which is not there
 
     def all_gather(parts, own):
         assert torch.equal(own, batch[shares[1]])

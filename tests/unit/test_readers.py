@@ -118,7 +118,7 @@ def test_a_whole_number_is_one_group_and_one_class_in_every_table_with_and_witho
     write_lines(tmp_path, "text,label,who", *(f"{t},{y},{who}" for t, y, who in rows[:82]), name="train.csv")
     write_lines(tmp_path, "text,label,who", *(f"{t},{y}.0,{who}.0" for t, y, who in rows[82:]), "x,,", name="test.csv")
     entry = {"table": {"train": "train.csv", "test": "test.csv"}, "columns": {"text": "text", "group": "who"}}
-    with pytest.raises(UserError, match="1 groups stand in several splits:\\s+'20': test, train"):
+    with pytest.raises(UserError, match="1 groups are in several splits:\\s+'20': test, train"):
         prepared(tmp_path, **entry)
     del entry["columns"]["group"]
     assert prepared(tmp_path, **entry).targets["label"]["classes"] == ["0", "1"]
@@ -337,7 +337,7 @@ def test_text_files_and_vector_files_in_folders_are_read(tmp_path):
 def test_what_cannot_be_told_is_asked(tmp_path):
     image_folder(tmp_path)
     (tmp_path / "cat" / "a.txt").write_text("x")
-    with pytest.raises(UserError, match="cannot tell what a sample is"):
+    with pytest.raises(UserError, match="it is unclear what a sample is"):
         prepared(tmp_path)
     assert len(prepared(tmp_path, modality="image").frame) == 12
     (tmp_path / "two.csv").write_text("text,label\n")
@@ -350,7 +350,7 @@ def test_what_cannot_be_told_is_asked(tmp_path):
 
 def test_a_table_with_two_contents_is_asked_about(tmp_path):
     write_lines(tmp_path, "path,text,label", "a.png,one,a", "b.png,two,b")
-    with pytest.raises(UserError, match="cannot tell which column holds the samples"):
+    with pytest.raises(UserError, match="it is unclear which column holds the samples"):
         prepared(tmp_path, table="t.csv")
     assert list_samples({"table": "t.csv", "modality": "text"}, tmp_path).facts["modality"] == "text"
 

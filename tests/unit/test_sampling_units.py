@@ -17,7 +17,7 @@ def frame_of(rows):
 
 
 def partition(frame, pairs=None):
-    """The samples that are drawn together, as a set of sets; those that stand alone are left out."""
+    """The samples that are drawn together, as a set of sets; those that are alone are left out."""
     units = alike.sampling_units(frame, pairs)
     return {frozenset(frame["sample_id"][part]) for _, part in units.groupby(units).groups.items()}
 
@@ -50,7 +50,7 @@ def test_a_group_that_is_called_like_a_sample_is_another_unit():
 
 @pytest.mark.parametrize("near", ["together", "ignore"])
 def test_near_copies_in_a_given_test_split_are_one_unit_where_they_are_looked_for(tmp_path, near):
-    text = "the very same words about the clipper chip stand in each of these replies number {}"
+    text = "the very same words about the clipper chip are in each of these replies number {}"
     lines = [f"s{i},{text.format('word' + chr(97 + i))},{'ab'[i % 2]},test" for i in range(6)]
     words = np.random.default_rng(0).permutation([f"w{i}" for i in range(400)])
     lines += [f"t{i},{' '.join(words[10 * i : 10 * i + 10])},{'ab'[i % 2]},train" for i in range(24)]

@@ -149,7 +149,7 @@ def test_a_group_in_two_given_splits_is_refused_by_name():
     ids = ids_for(range(6))
     user = np.array(["train", "train", "validation", "test", "test", "train"], dtype=object)
     groups = np.array(["p1", "p2", "p3", "p1", "p2", None], dtype=object)
-    with pytest.raises(UserError, match="2 groups stand in several splits") as error:
+    with pytest.raises(UserError, match="2 groups are in several splits") as error:
         make_splits(ids, np.zeros(6, int), groups, user, SHARES, 0)
     assert "'p1': test, train" in str(error.value)
 

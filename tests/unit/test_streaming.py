@@ -1,4 +1,4 @@
-"""Sets larger than the memory: blocks and mapped pages that stand there at once are counted."""
+"""Sets larger than the memory: blocks and mapped pages that are there at once are counted."""
 
 import re
 import weakref

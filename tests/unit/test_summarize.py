@@ -243,7 +243,7 @@ def test_what_makes_figures_doubtful_stands_in_the_last_words_and_on_the_page(tm
     for name in ("words.txt", "index.html"):
         said = html.unescape((tmp_path / name).read_text())
         assert "elpv, defect, solar.rn50.linear: accuracy is 1.000 on validation and 0.570 on test (0.430 lower" in said
-        assert "elpv: validation rows lie much nearer" in said and "validation 0.825, test 0.580" in said
+        assert "elpv: validation rows are much nearer" in said and "validation 0.825, test 0.580" in said
         assert "news: 60 of 60 texts are longer than the 128 tokens" in said
 
 

@@ -520,7 +520,7 @@ def test_plates_that_hold_one_class_each_are_no_groups_and_that_is_said(tmp_path
     path = table(tmp_path / "a" / "t.csv", ["name", "plate", "class", *WAVES], rows)
     entry, seen, said, _ = new(path, monkeypatch, tmp_path)
     assert "group" not in entry["columns"] and seen.card["counts"]["test"] > 10
-    assert "column 'plate' looks like groups, but is not taken as such" in said and "stand in one group" in said
+    assert "column 'plate' looks like groups, but is not taken as such" in said and "are in one group" in said
 
 
 def test_plates_that_share_a_blank_stay_groups_and_the_blank_is_dropped(tmp_path, monkeypatch):

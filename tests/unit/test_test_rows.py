@@ -129,7 +129,7 @@ class Lab:
 
 @pytest.fixture(scope="module", params=["given", "growth-stable"])
 def labs(request, tmp_path_factory):
-    """A lab, and the same one after all labels and values of its test rows were dealt out anew."""
+    """A lab, and the same one after all labels and values of its test rows were dealt out again."""
     folder = tmp_path_factory.mktemp(request.param)
     store, frame = Store(folder / "store"), table(request.param == "growth-stable")
     before = Lab(folder / "before", frame, store)

@@ -63,7 +63,7 @@ def text_trainer(lab, here, compiled=False, **settings):
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("asked", [False, True])
 def test_attention_is_dropped_as_asked_compiled_or_not(lab, tmp_path, monkeypatch, compiled, asked):
-    """`compile: true` once brought dropout back, since no kernel stood in for torch's."""
+    """`compile: true` once brought dropout back, since no kernel replaced torch's."""
     trainer, seen = text_trainer(lab, tmp_path, compiled, attention_dropout=asked, epochs=1), set()
     attention = torch.nn.functional.scaled_dot_product_attention
 

@@ -183,7 +183,7 @@ def test_a_solved_head_is_kept_unless_an_epoch_betters_it(tmp_path, start_is_bet
         digest, history, _ = run(tmp_path, evaluate=evaluate, start=True)
     assert [row["epoch"] for row in history] == [0, 1, 2, 3] and history[0]["val_loss"] == losses[0]
     assert digest == seen[0 if start_is_better else 2] and seen[0] == weights_digest(network().state_dict())
-    assert ("stays as it came" in caplog.text) == start_is_better
+    assert ("stays as it was" in caplog.text) == start_is_better
 
 
 def test_patience_counts_trained_epochs_and_not_from_the_solved_head(tmp_path):

@@ -100,7 +100,7 @@ def write_molecules(folder):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """All examples in one run; backbones from hubs are replaced by local ones, all else is as it stands there."""
+    """All examples in one run; backbones from hubs are replaced by local ones, all else is as it is there."""
     folder = tmp_path_factory.mktemp("examples")
     for write in (write_cells, write_abstracts, write_notes, write_spectra, write_tiles, write_molecules, write_land):
         (folder / "data").mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""make new, make check, make run QUICK=1: from a folder that nobody has tidied to the first figure."""
+"""make new, make check, make run QUICK=1: from a folder that nobody has tidied to the first metric."""
 
 import json
 

@@ -77,7 +77,7 @@ def test_the_rule_and_the_labs_own_rule_give_the_same_table(first):
     assert tables[0]["sample_id"].tolist() == ["0.png", "1.png", "2.png", "3.png", "deeper/broken.png"]
     kept = [table.drop(columns=["label", "unusual", "problem"]) for table in tables]
     pd.testing.assert_frame_equal(*kept, check_dtype=False)
-    assert tables[1]["distance"].notna().sum() == 4  # what lies beside the model was found
+    assert tables[1]["distance"].notna().sum() == 4  # what is beside the model was found
 
 
 @pytest.mark.parametrize("wildcard", ["plate", "dataset", "backbone"])

@@ -169,7 +169,7 @@ def test_a_corrected_label_of_a_test_row_trains_and_embeds_nothing_one_of_a_trai
 
 
 def edited(lab, text, *files, targets=TARGETS, options=()):
-    """What would run with a copy of the checkout in which `text` stands at the end of some files."""
+    """What would run with a copy of the checkout in which `text` is at the end of some files."""
     checkout = lab / "checkout"
     checkout.mkdir()
     for name in ("Snakefile", "rules", "scripts", "config", "envs"):

@@ -23,9 +23,9 @@ def code_digest(script, named=frozenset(), file=None):
     script : str
         Name of the script, without folder and ending.
     named : frozenset of (kind, name)
-        The plug-ins that the job uses, of the kinds that `kinds_of` tells.
+        The plug-ins that the job uses, of the kinds that `kinds_of` gives.
     file : str, optional
-        The script, where it does not lie beside graft, which is installed as a package.
+        The script, where it is not beside graft, which is installed as a package.
     """
     start = Path(file or SCRIPTS / f"{script}.py")
     seen = _closure(start, named)

@@ -4,7 +4,7 @@ import difflib
 
 
 class UserError(Exception):
-    """A mistake that the user can mend. Shown as a message, never as a traceback.
+    """A mistake that the user can fix. Shown as a message, never as a traceback.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class UserError(Exception):
 
 
 class UserErrors(UserError):
-    """Several mistakes, shown together so that they can be mended together."""
+    """Several mistakes, shown together so that they can be fixed together."""
 
     def __init__(self, errors):
         self.errors = list(errors)

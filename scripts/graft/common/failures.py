@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 FAILED = re.compile(r"Error in rule (\S+):\n(?:    .*\n)*?    log: (.+?)(?:, \S+\.json)? \(check log")
-REASON = "graft cannot go on:\n"
+REASON = "graft cannot continue:\n"
 
 
 def reasons(snakemake_logs):

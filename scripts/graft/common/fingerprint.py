@@ -27,7 +27,7 @@ def ignored(name):
 def walk(root):
     """Every file below `root`, in the order of the names, without litter; links are followed, loops are not.
 
-    Data may lie in the folder where Snakemake runs: what the workflow itself puts there is passed over.
+    Data may be in the folder where Snakemake runs: what the workflow itself puts there is passed over.
 
     Yields
     ------
@@ -39,7 +39,7 @@ def walk(root):
 
 
 def fingerprint(entry, folder=None):
-    """What stands in the params of prepare_data, so that it reruns when the user's files change.
+    """What is in the params of prepare_data, so that it reruns when the user's files change.
 
     Only data that are read in place (`source: path`) can change behind the workflow's back. A fetched data set is told
     by its dataset.json, which holds every file's checksum and is an input of the rule. So its fingerprint must be the

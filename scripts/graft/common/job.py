@@ -54,7 +54,7 @@ def job(log, threads=1, gpus=0):
         with ranks.connected(gpus):
             yield
     except UserError as error:
-        logger.error("graft cannot go on:\n%s\nThe whole log: %s", error, path)
+        logger.error("graft cannot continue:\n%s\nThe whole log: %s", error, path)
         sys.exit(1)
     except KeyboardInterrupt:
         logger.error("stopped by Ctrl-C; the next run does this step again")

@@ -6,7 +6,7 @@ from graft.common.errors import UserError
 
 
 def lacks_conda(methods):
-    """The UserError of a run whose jobs shall run in conda environments where there is no conda, or None.
+    """The UserError of a run whose jobs should run in conda environments where there is no conda, or None.
 
     Parameters
     ----------
@@ -15,7 +15,7 @@ def lacks_conda(methods):
     if "conda" not in {str(method) for method in methods} or shutil.which("conda"):
         return None
     return UserError(
-        "the jobs shall run in conda environments, and there is no program `conda` here",
+        "the jobs should run in conda environments, and there is no program `conda` here",
         "software-deployment-method (in profiles/slurm/config.yaml, or --sdm)",
         hint="load conda (often: module load miniforge) or install it; or delete that line of the profile: then all jobs "
         "run in the environment in which you start snakemake",
@@ -27,7 +27,7 @@ def lacks_slurm(executor):
     if executor != "slurm" or shutil.which("sbatch"):
         return None
     return UserError(
-        "the jobs shall go to Slurm, and there is no program `sbatch` here",
+        "the jobs should go to Slurm, and there is no program `sbatch` here",
         "executor (in profiles/slurm/config.yaml)",
         hint="start on a login node of the cluster; or compute on this machine: "
         "snakemake --profile profiles/local --cores all, or make run",

@@ -31,7 +31,7 @@ def plain(text):
 
 
 def look_alike(words):
-    """Lists of words that people take for one.
+    """Lists of words that people mistake for one.
 
     They differ in case, in blanks, in marks that nobody sees, in how a letter is encoded (µ is two characters), or are one
     number: 0.1 and 0.10, 01 and 1.
@@ -66,5 +66,5 @@ def on_disk(root, path):
 
 @functools.lru_cache(maxsize=256)
 def _spelled(folder, mtime_ns):
-    """{composed name: name} of what stands in a folder."""
+    """{composed name: name} of what is in a folder."""
     return {nfc(name): name for name in sorted(os.listdir(folder), reverse=True)}  # noqa: PTH208

@@ -13,7 +13,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-GROUP = 1 << 25  # bytes of a table that is written in parts that stand in memory at once
+GROUP = 1 << 25  # bytes of a table that is written in parts that are in memory at once
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def write_parquet(path, table, metadata=None):
 
 
 def write_parquet_parts(path, schema, parts, metadata=None):
-    """Write an iterable of pyarrow Tables of `schema` as one file, a row group at a time; one stands in memory at once."""
+    """Write an iterable of pyarrow Tables of `schema` as one file, a row group at a time; one is in memory at once."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -98,7 +98,7 @@ def read_parquet_parts(path, columns=None):
 
 
 def write_torch(path, value):
-    """torch.save to memory, then to `path`: equal values give equal bytes whatever the file is called."""
+    """torch.save to memory, then to `path`: equal values give equal bytes under any file name."""
     import torch
 
     buffer = io.BytesIO()
@@ -122,7 +122,7 @@ def sha256_of_file(path):
 
 
 def digest_of(value):
-    """Hex sha256 of a JSON-like value, whatever the order of its keys."""
+    """Hex sha256 of a JSON-like value, the same for any order of its keys."""
     return sha256_of(json.dumps(value, sort_keys=True, ensure_ascii=False))
 
 

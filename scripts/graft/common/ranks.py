@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import numpy as np
 
-OURS = "GRAFT_RANKS"  # tells our ranks from a job in whose environment a site has set WORLD_SIZE for other purposes
+OURS = "GRAFT_RANKS"  # marks our ranks: a site may have set WORLD_SIZE for other purposes
 AGREE = 10  # steps between two looks at whether any rank was told to stop
 PATIENCE = timedelta(days=2)  # others wait while rank 0 decodes images or asks a teacher
 
@@ -29,7 +29,7 @@ def launch(gpus):
     from torch.distributed.run import main as torchrun
 
     os.environ[OURS] = str(gpus)
-    # The ranks heed these, and this process waits for them. They inherit what is ignored, but not what is caught.
+    # The ranks react to these, and this process waits for them. They inherit what is ignored, but not what is caught.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -84,7 +84,7 @@ def first_alone():
 def share(size):
     """Places of a batch of `size` samples that this rank forwards: every count()-th, equally many for all ranks.
 
-    Where they do not come out even, the first sample stands in; `gather` drops it again.
+    Where they do not divide evenly, the first sample is repeated; `gather` drops it again.
     """
     places = np.arange(number(), -(-size // count()) * count(), count())
     return np.where(places < size, places, 0)

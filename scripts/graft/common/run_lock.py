@@ -35,7 +35,7 @@ def advice(unlock, folder="."):
         return f"This folder is locked: another run works in it, process {holder['process']} on this machine."
     return (
         f"This folder is locked by a run that was killed: its process, {holder['process']} on this machine, is gone.\n"
-        f"Take the lock away and run again, and it goes on where it was: {unlock}"
+        f"Remove the lock and run again, and it continues where it stopped: {unlock}"
     )
 
 
@@ -47,7 +47,7 @@ def _holder(folder):
 
 
 def _process(number):
-    """What tells a process from all others, also from a later one of the same number; None if it does not run."""
+    """What identifies a process among all others, also a later one of the same number; None if it does not run."""
     try:
         process = psutil.Process(number)
         if process.status() == psutil.STATUS_ZOMBIE:

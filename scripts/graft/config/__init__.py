@@ -96,7 +96,7 @@ def _place_problems(text, path):
     try:
         Path(text).expanduser()
     except RuntimeError:
-        yield Problem(path, f"nobody's home is {show(text.split('/')[0])}", None, "write the path out")
+        yield Problem(path, f"no user's home is {show(text.split('/')[0])}", None, "write the path out")
 
 
 def complete(value, schema, path, refused):
@@ -134,7 +134,7 @@ def derive(config, files):
 
 
 def shrink(config):
-    """The config of a quick look: does everything hang together? Few samples, one seed, no network trained."""
+    """The config of a quick look: does everything work together? Few samples, one seed, no network trained."""
     for entry in config["datasets"].values():
         entry["limit"] = min(entry["limit"] or QUICK_ROWS, QUICK_ROWS)
     for entry in config["finetune"].values():

@@ -31,7 +31,7 @@ def check(config):
 
 
 def check_references(config):
-    """Every name of a data set, target or backbone stands for something."""
+    """Every name of a data set, target or backbone is defined."""
     datasets = list(config.get("datasets") or {})
     backbones = list(dict.fromkeys([VECTORS, *(config.get("backbones") or {}), *known_backbones()]))
     for section in ("finetune", "few_shot", "distill"):
@@ -209,7 +209,7 @@ def _twice(named, kind):
     for path, name in named:
         other, same = first.setdefault(name.casefold(), (path, name))
         if same is not name:
-            also = "stands" if same == name else f"(like '{same}', apart from capitals) stands"
+            also = "is" if same == name else f"(like '{same}', except for capitals) is"
             what = f"the {kind} '{name}' {also} in {'.'.join(other)} as well; their files would be the same"
             yield Problem(path, what, None, "rename one entry")
 

@@ -18,9 +18,7 @@ def check_datasets(config):
         path = ("datasets", name)
         split = entry.get("split") or {}
         if split.get("growth_stable") and split.get("near_duplicates") == "together":
-            what = (
-                "near copies cannot stay together in a growth-stable split: a new sample may join two that stand apart"
-            )
+            what = "near copies cannot stay together in a growth-stable split: a new sample may link two splits"
             allowed = "near_duplicates: together, or growth_stable: true"
             yield Problem((*path, "split", "near_duplicates"), what, allowed)
         shares = [split.get("validation"), split.get("test")]
@@ -112,7 +110,7 @@ def unknown(path, names, known, kind, place=""):
 
 
 def check_store(config):
-    """A shared store that is not there would never be missed: everything would only be computed once more."""
+    """A shared store that is not there would never be missed: everything would only be computed again."""
     store = config.get("store") or {}
     if store.get("shared") is None:
         return

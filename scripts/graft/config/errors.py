@@ -8,7 +8,7 @@ import jsonschema
 from graft.common.errors import UserError, did_you_mean
 from graft.config.schema import WORDS, allowed, below, every_key, options, read_schema, types_of
 
-# path: where it stands (a tuple of keys and list positions); the rest as in UserError.
+# path: where it is (a tuple of keys and list positions); the rest as in UserError.
 Problem = namedtuple("Problem", "path what allowed hint", defaults=(None, None))
 
 QUOTES = "YAML reads no, yes, on and off as true or false: put the word in quotes"
@@ -62,7 +62,7 @@ def _explain(error):
                 yield Problem((*path, key), what, f"'{key}' together with '{need}'")
     elif keyword == "uniqueItems":
         twice = next(item for position, item in enumerate(value) if item in value[:position])
-        yield Problem(path, f"{show(twice)} stands twice in the list", allowed(schema))
+        yield Problem(path, f"{show(twice)} is in the list twice", allowed(schema))
     else:
         hint = _hint(value, schema) or did_you_mean(value, options(schema))
         yield Problem(path, f"got {describe(value)}", allowed(schema), hint)
@@ -81,7 +81,7 @@ def _hint(value, schema):
     """What to do about a value of the wrong type, or None."""
     wanted = types_of(schema)
     if value is None:
-        return "nothing stands after the colon; delete the line to take the default"
+        return "there is nothing after the colon; delete the line to take the default"
     if isinstance(value, bool) and "string" in wanted:
         return QUOTES
     if isinstance(value, int | float) and "string" in wanted and not isinstance(value, bool):
@@ -103,7 +103,7 @@ def _looks_like_number(text):
 
 
 def _elsewhere(key):
-    """Where else a misplaced key would stand: mostly the indentation is wrong."""
+    """Where else a misplaced key would be: mostly the indentation is wrong."""
     places = sorted((path[:-1] for path, *_ in every_key(read_schema()) if path[-1] == key), key=len)
     names = [".".join(place) or "the top level" for place in places[:3]]
     return f"'{key}' belongs in {' or '.join(names)}: look at the indentation" if names else None
@@ -137,13 +137,13 @@ def dotted(path):
 
 
 def _key(key):
-    """A key that would be misread in a dotted path stands in quotes."""
+    """A key that would be misread in a dotted path is in quotes."""
     plain = key.replace("-", "").replace("_", "").isalnum() and key.isascii()
     return key if plain else repr(key)
 
 
 def to_user_error(problem, lines):
-    """A Problem as a UserError; `lines` (path of keys -> "file line n") says where it stands in the file."""
+    """A Problem as a UserError; `lines` (path of keys -> "file line n") says where it is in the file."""
     place = next((lines[problem.path[:n]] for n in range(len(problem.path), 0, -1) if problem.path[:n] in lines), None)
     where = dotted(problem.path) + (f" ({place})" if place else "")
     return UserError(problem.what, where, problem.allowed, problem.hint)

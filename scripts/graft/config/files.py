@@ -48,7 +48,7 @@ def read_strict(path):
 
 
 def _compose(text):
-    """The tree of a YAML text, by libyaml, which is quicker; what it does not take, by PyYAML, which says better why."""
+    """The tree of a YAML text, by libyaml, which is faster; what it does not take, by PyYAML, which says better why."""
     try:
         return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except YAMLError:
@@ -69,7 +69,7 @@ def _walk(node, keys, path, lines, problems, above):
         for key, value in node.value:
             line = key.start_mark.line + 1
             if key.value in first:
-                what = f"the key '{key.value}' stands twice, first in line {first[key.value]}; one of the two is lost"
+                what = f"the key '{key.value}' is there twice, first in line {first[key.value]}; one of the two is lost"
                 problems.append(UserError(what, f"{path} line {line}", hint="delete or rename one of them"))
             first.setdefault(key.value, line)
             lines[(*keys, str(key.value))] = line

@@ -107,7 +107,7 @@ def notes_of(frame, modality, entry):
 
 
 def _notes_of_vectors(frame):
-    """A line for each number like -999 that stands in many vectors, far from the lowest or highest of all others."""
+    """A line for each number like -999 that is in many vectors, far from the lowest or highest of all others."""
     notes = []
     for end in ("lowest", "highest"):
         apart, (low, high) = stands_apart(frame[end].to_numpy(float))

@@ -1,4 +1,4 @@
-"""One sample's content: from what stands in the file to an array or a text, and to the hash that names it."""
+"""One sample's content: from what is in the file to an array or a text, and to the hash that names it."""
 
 import hashlib
 import io
@@ -51,7 +51,7 @@ def digest_of_content(raw, modality):
 def digest_of_copies(text):
     """The digest that a text shares with those that only differ in outer blanks, line ends or Unicode composition.
 
-    It tells which rows stay together, not what is embedded: a tokenizer may see the difference.
+    It says which rows stay together, not what is embedded: a tokenizer may see the difference.
     """
     plain = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
     return digest_of_content(plain, "text")

@@ -115,8 +115,8 @@ def _beyond(frame, low, high, far):
     )
     if far:
         shown = ", ".join(f"{value:g}" for value in far)
-        one = "lies far from all other values and is taken for no measurement: it"
-        several = "lie far from all other values and are taken for no measurements: they"
+        one = "is far from all other values and is not taken as a measurement: it"
+        several = "are far from all other values and are not taken as measurements: they"
         yield f"{shown} {one if len(far) == 1 else several} did not count for the range"
 
 
@@ -127,9 +127,9 @@ def _apart(frame, dtype):
     low, high, values = pixel_range.apart(*_summaries(frame, dtype))
     if values:
         shown = ", ".join(f"{value:g}" for value in values)
-        stands, means = ("stands", "it means") if len(values) == 1 else ("stand", "they mean")
+        verb, means = ("is", "it means") if len(values) == 1 else ("are", "they mean")
         yield (
-            f"{shown} {stands} apart from all other values, yet counted for the range: if {means} 'not measured', "
+            f"{shown} {verb} apart from all other values, yet counted for the range: if {means} 'not measured', "
             f"`range: [{low:g}, {high:g}]` is that of the others"
         )
 
@@ -164,7 +164,7 @@ def _of_files(frame, entry):
     paged = frame[frame["page_channels"] > 1]
     if alpha:
         yield (
-            f"{alpha} of {len(frame)} images have an alpha channel, by their files' own word: it was laid over white. If it "
+            f"{alpha} of {len(frame)} images have an alpha channel, as their files say: it was blended with white. If it "
             "is a band like the others, `bands: [1, 2, 3]` reads the first three without it"
         )
     if len(several):

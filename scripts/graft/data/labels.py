@@ -11,15 +11,15 @@ from graft.common.names import look_alike
 from graft.data.listing.rows import in_words, is_missing, listed, one_spelling, places
 from graft.data.tables.numbers import stands_apart, to_numbers
 
-# Words that are classes as they stand, but in some tables mean "not labelled".
+# Words that are classes as they are, but in some tables mean "not labelled".
 UNSURE = {"missing", "unknown", "unlabelled", "unlabeled", "undefined", "not available", "not measured", "n.a.", "n.d."}
 UNSURE |= {"nd", "tbd", "nil", "unclassified", "not determined", "not labelled", "not labeled", "n/d", "n. d.", "n. a."}
 UNSURE |= {"#nv", "#n/d", "#wert!", "#value!", "#valor!", "#valeur!", "#div/0!", "#ref!", "#bezug!", "#name?"}  # Excel
 UNSURE |= {"k.a.", "k. a.", "keine angabe", "n.n.", "n.b.", "n. b.", "nicht bestimmt", "nicht gemessen", "unbekannt"}
 UNSURE |= {"sin dato", "sin datos", "desconocido", "inconnu", "non déterminé", "未知", "不明", "-99", "-999", "-9999"}
-ALIKE = "name the classes alike in all splits; or, if these rows have no label yet, call their split pool"
+ALIKE = "use the same class names in all splits; or, if these rows have no label yet, call their split pool"
 DEEPER = (
-    "if the classes' folders stand deeper, let the source start there, or say what the levels are, from the top: "
+    "if the classes' folders are deeper, let the source start there, or say what the levels are, from the top: "
     "`folders: [skip, label]`, or below train/ and test/ `folders: [split, skip, label]`"
 )
 
@@ -78,11 +78,11 @@ def read_targets(frame, targets, missing, named=(), decimal="auto"):
 
 
 def _read_target(frame, name, target, missing, named, used, decimal):
-    """The column, description and notes of one target; `used` are the words of `missing` that stand among all labels."""
+    """The column, description and notes of one target; `used` are the words of `missing` that are among all labels."""
     text = frame[f"label:{name}"]
     stripped = text.str.strip()
     blanks = int((stripped != text)[text.notna()].sum())
-    notes = [f"target {name}: white space around {blanks} labels was taken off"] if blanks else []
+    notes = [f"target {name}: white space around {blanks} labels was removed"] if blanks else []
     kind, threshold = target.get("kind") or "classification", target.get("threshold")
     classes = [str(c) for c in target["classes"]] if target.get("classes") else None
     gone = is_missing(stripped, () if named else missing, classes if classes and threshold is None else ())
@@ -106,7 +106,7 @@ def _read_target(frame, name, target, missing, named, used, decimal):
 
 
 def _words_used(frame, names, missing):
-    """The words of `missing` that stand among the labels: whoever writes a list of his own needs them in it."""
+    """The words of `missing` that are among the labels: a user who lists words needs them in the list."""
     found = {}
     for name in names:
         text = frame[f"label:{name}"].str.strip()
@@ -141,11 +141,11 @@ def _looks_missing(name, text, used):
 
 
 def _looks_alike(name, text):
-    """A note on classes that people would take for one."""
+    """A note on classes that people would mistake for one."""
     counts = text.value_counts()
     return [
         f"target {name}: classes {' and '.join(f'{word!r} ({counts[word]} rows)' for word in alike)} look alike; if they "
-        "are one class, write them alike in the data"
+        "are one class, write them the same way in the data"
         for alike in look_alike(counts.index)
     ]
 
@@ -229,7 +229,7 @@ def _lacking(name, part, absent, table, counts):
 
 
 def _groups_of_few(labelled, name, most):
-    """{class: its groups} of the classes that graft splits and whose rows all stand in `most` groups or fewer."""
+    """{class: its groups} of the classes that graft splits and whose rows are all in `most` groups or fewer."""
     drawn = labelled["given"].isna() | (labelled["given"] == "train")
     rows = labelled.loc[drawn, [name, "group"]].dropna(subset=name)
     groups = rows["group"].mask(rows["group"].str.strip() == "").groupby(rows[name])
@@ -242,11 +242,11 @@ def _bound(what, groups):
     shown = []
     for word, own in groups.items():
         count, names = "one group" if len(own) == 1 else "two groups", "', '".join(own)
-        shown.append(f"all rows of class '{word}' stand in {count}: '{names}'")
+        shown.append(f"all rows of class '{word}' are in {count}: '{names}'")
     return UserError(
         f"{what}, since a group stays together:{listed(shown)}",
         "columns.group",
-        "groups such that every class stands in three of them or more",
+        "groups such that every class is in three of them or more",
         "name a finer column; or leave `columns.group` out (in `folders`: skip instead of group), if it does not matter that "
         "samples of one group are in train and test",
     )

@@ -73,7 +73,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     frame, duplicates = copies.resolve(frame, targets, entry["duplicates"], notes, dropped)
     notes += check_classes(frame, targets, split_facts["how"], classes)
     frame = _with_folds(frame, targets, entry, notes)
-    for target in targets:  # a label of a row that is not learnt from must not make anything run again
+    for target in targets:  # a label of a row that is not learned from must not make anything run again
         frame[target] = frame[target].mask(frame["split"] == "pool")
     frame["sampling_unit"] = alike.sampling_units(frame, near)
     frame = frame.sort_values("sample_id", kind="stable", key=lambda ids: ids.astype(object)).reset_index(drop=True)
@@ -189,7 +189,7 @@ def _without_bad(frame, on_bad):
         ]
         raise UserError(
             f"{len(lines)} of {len(frame)} samples cannot be used:{listed(lines)}",
-            hint="mend or remove them; or leave them out with `on_bad: skip`, which lists them in the data card",
+            hint="fix or remove them; or leave them out with `on_bad: skip`, which lists them in the data card",
         )
     if bad.all():
         raise UserError(f"none of {len(frame)} samples can be used: {skipped[0]['path']}: {skipped[0]['reason']}")
@@ -238,7 +238,7 @@ def _notes_on_groups(frame):
     if pairs:
         shown = "; ".join(" and ".join(f"'{name}'" for name in pair) for pair in pairs[:3])
         more = "; .." if len(pairs) > 3 else ""
-        notes.append(f"groups {shown}{more} look alike; if they are one group, write them alike in the data")
+        notes.append(f"groups {shown}{more} look alike; if they are one group, write them the same way in the data")
     return notes
 
 

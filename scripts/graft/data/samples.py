@@ -68,7 +68,7 @@ class Manifest:
 
 
 def read_manifest(path, without_test=False):
-    """The manifest of a samples.parquet, with the labels.json and data_card.json that stand beside it.
+    """The manifest of a samples.parquet, with the labels.json and data_card.json that are beside it.
 
     `without_test` leaves the rows of the test split out, as all that trains must: not even their ids are read.
     """

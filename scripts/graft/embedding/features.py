@@ -121,7 +121,7 @@ def table_of(source, backbone, store, precision):
 
 @torch.inference_mode()
 def forward(network, inputs, device, precision, progress=None, views=None):
-    """The network's output for every input, longest first so that batches hardly pad.
+    """The network's output for every input, longest first so that batches pad little.
 
     `views` are augmentations, one per input (see augment.draw_views).
 

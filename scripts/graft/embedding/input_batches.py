@@ -139,7 +139,7 @@ class TextInputs:
 
 
 class VectorInputs:
-    """Feature vectors as they stand in the user's files."""
+    """Feature vectors as they are in the user's files."""
 
     def __init__(self, rows, source, backbone, store, threads):
         self.counts = {}
@@ -180,7 +180,7 @@ def missing_rows(rows, table):
 
 
 def in_reading_order(rows):
-    """The rows as they lie in the files: a table that is read a part at a time is then read once."""
+    """The rows as they are in the files: a table that is read a part at a time is then read once."""
     return rows.sort_values(["path", "row"], kind="stable")
 
 

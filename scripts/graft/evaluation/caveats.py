@@ -1,4 +1,4 @@
-"""What makes the figures of a run doubtful, in sentences: for the last words, the index, the data page and the model card."""
+"""What makes the metrics of a run doubtful, in sentences: for the last words, the index, the data page and the model card."""
 
 import math
 
@@ -6,13 +6,13 @@ from graft.evaluation.tables import METRIC_NAMES
 
 SURE = 0.02  # a figure that is surely better on validation than on test by so much is pointed out
 RATIO = 1.1  # the same for the error of a regression, as a ratio
-FARTHER, SURELY = 0.65, 0.55  # probability that a row lies farther from train than a validation row; its lower end
+FARTHER, SURELY = 0.65, 0.55  # probability that a row is farther from train than a validation row; its lower end
 WORTH_A_WORD = 0.01  # if at least this share of the texts is cut, the end of a run says so
 SCORES = ("balanced_accuracy", "accuracy", "auroc", "average_precision")
 
 
 def gap(first, second):
-    """first - second of two figures from different rows, with its interval from theirs (Zou & Donner 2008, MOVER).
+    """first - second of two metrics from different rows, with its interval from theirs (Zou & Donner 2008, MOVER).
 
     Of two shares with Wilson intervals it is Newcombe's (1998, method 10).
 
@@ -57,7 +57,7 @@ def worse_on_test(metrics):
     ]
     return (
         f"{METRIC_NAMES[name]} is {shown[0]} on validation and {shown[1]} on test ({size}): test rows are unlike validation "
-        "rows (another instrument, site or time?); expect the test figure at best for data that are new"
+        "rows (another instrument, site or time?); expect the test metric at best for data that are new"
     )
 
 
@@ -77,7 +77,7 @@ def _ratio(validation, test):
 
 
 def nearer(nearness, split):
-    """Sentences about splits to which validation rows are unlike, since they lie much nearer to the train rows.
+    """Sentences about splits that differ from validation rows, since these are much nearer to the train rows.
 
     Parameters
     ----------
@@ -96,14 +96,14 @@ def nearer(nearness, split):
         numbers = f"{what}: validation {medians['validation']:.3f}, {name} {medians[name]:.3f}"
         together = "name what belongs together (a patient, a thread, a sample) as the group: `columns: {group: ..}`"
         copies = "`split: {near_duplicates: together}` keeps near copies in one split; or " if by_copies else ""
-        said = f"validation rows lie much nearer to the train rows than {name} rows do ({numbers}), so validation figures are too good"
+        said = f"validation rows are much nearer to the train rows than {name} rows are ({numbers}), so validation metrics are too good"
         more = f", and say little of the pool: label some pool rows and put them in test; or {copies}{together}"
-        given = "; if test rows come from elsewhere (another instrument, site or time), their figure is the one that counts there"
+        given = "; if test rows come from elsewhere (another instrument, site or time), their metric is the one that counts there"
         yield said + (more if name == "pool" else f": {copies}{together}{given}")
 
 
 def cut(lengths, brief=False):
-    """A sentence about texts that a backbone reads the beginning of alone; "" if there are none (brief: hardly any).
+    """A sentence about texts that a backbone reads the beginning of alone; "" if there are none (brief: almost none).
 
     Parameters
     ----------

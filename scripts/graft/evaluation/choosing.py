@@ -1,4 +1,4 @@
-"""Which of several models to take. Validation rows alone tell: test rows judge the model that was taken, and choose none.
+"""Which of several models to take. Validation rows decide: test rows judge the model that was taken, and choose none.
 
 Models are compared by a paired bootstrap: each resample draws the groups of the data set (a row without a group is one of
 its own), the same ones for all models. Where the leader's lead over a model may be none, the two are a tie.
@@ -65,19 +65,19 @@ def choose(candidates, classes, groups, metrics, loss, split="validation"):
     units = _units(ids, groups)
     count = units.nunique()
     losses, drawn = _resampled(loss, tables, classes, units)
-    if metric is None:  # one value alone: whoever is nearest to it is no better for that
+    if metric is None:  # one value alone: the model nearest to it is no better for that
         values, drawn = dict.fromkeys(losses, np.nan), {name: 0 * many for name, many in drawn.items()}
     else:
         values, drawn = _resampled(metric, tables, classes, units)
     table = _table(values, losses, drawn, _sizes(metric, tables, units))
-    if metric in OVER_CLASSES:  # one row of a class tells so little that the interval is longer than the scale
+    if metric in OVER_CLASSES:  # one row of a class says so little that the interval is longer than the scale
         table[["gap_low", "gap_high"]] = table[["gap_low", "gap_high"]].clip(-1.0, 1.0)
     tied = [one for one in candidates if table.loc[one.name, "tied"]]
     lowest = min(as_shown(losses[one.name]) for one in tied)
     equals = [one for one in tied if as_shown(losses[one.name]) == lowest]
     by = "alone" if len(candidates) == 1 else "lead" if len(tied) == 1 else "loss" if len(equals) == 1 else "cost"
     facts = {"metric": metric, "loss": loss, "split": split, "rows": len(ids), "groups": count}
-    return {"model": equals[0].name, "by": by, **facts, "table": table}  # equals stand by what they cost
+    return {"model": equals[0].name, "by": by, **facts, "table": table}  # equals are ordered by what they cost
 
 
 def as_shown(loss):
@@ -86,7 +86,7 @@ def as_shown(loss):
 
 
 def _unknown(names, loss, split):
-    """What `choose` gives where no row tells anything: the cheapest model, and that it was not compared."""
+    """What `choose` gives where no row says anything: the cheapest model, and that it was not compared."""
     columns = ["value", "loss", "gap", "gap_low", "gap_high"]
     by = "rows" if len(names) > 1 else "alone"
     facts = {"metric": None, "loss": loss, "split": split, "rows": 0, "groups": 0}
@@ -111,7 +111,7 @@ def _table(values, losses, drawn, sizes):
     for name, value in values.items():
         gap = value - values[leader]
         low, high = _interval(gap, drawn[name] - drawn[leader], sizes)
-        tied = name == leader or not high < 0  # one group alone has no interval, and tells nothing apart
+        tied = name == leader or not high < 0  # one group alone has no interval, and distinguishes nothing
         rows[name] = {"value": value, "loss": losses[name], "gap": gap, "gap_low": low, "gap_high": high, "tied": tied}
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -120,7 +120,7 @@ def _interval(value, drawn, sizes):
     """A percentile interval, wider where few units are drawn: by Student's t, and by what resamples lack of the variance.
 
     Of a class's n units they show (n - 1) / n of the variance, and of a single one nothing. The degrees of freedom are
-    Satterthwaite's (1946), as if the units of all classes varied alike.
+    Satterthwaite's (1946), as if the units of all classes varied equally.
     """
     shown = ((sizes - 1) / sizes**2).sum() / (1 / sizes).sum()
     if shown < 0.5:  # one unit alone, or of a class that counts for most of the variance
@@ -132,7 +132,7 @@ def _interval(value, drawn, sizes):
 
 
 def _units(ids, groups):
-    """Series, sample_id -> number of its group, from 0; rows without one stand for themselves."""
+    """Series, sample_id -> number of its group, from 0; a row without one is its own group."""
     named = pd.Series(groups, dtype=object).reindex(ids).fillna("").str.strip()
     words = [f"group {group}" if group else f"row {one}" for one, group in zip(ids, named, strict=True)]
     return pd.Series(np.unique(words, return_inverse=True)[1], ids)

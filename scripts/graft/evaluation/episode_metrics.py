@@ -1,7 +1,7 @@
-"""Intervals of few-shot figures: how they would come out on other data sets, of which rows are drawn anew.
+"""Intervals of few-shot metrics: how they would come out on other data sets, of which rows are drawn again.
 
-The spread of the episodes only says how a figure depends on which episodes were drawn. With few rows to draw from, all
-episodes share them, and another data set of the same kind gives quite another figure.
+The spread of the episodes only says how a metric depends on which episodes were drawn. With few rows to draw from, all
+episodes share them, and another data set of the same kind gives quite another value.
 """
 
 from functools import cached_property
@@ -26,7 +26,7 @@ def figures_of(episodes, judged, smaller=None):
     Returns
     -------
     dict of str to {"value", "low", "high"}
-        accuracy, log_loss, ece: their intervals hold for other data sets, of which rows and episodes are drawn anew.
+        accuracy, log_loss, ece: their intervals hold for other data sets, of which rows and episodes are drawn again.
         accuracy_episodes, log_loss_episodes: those hold for other episodes of the same rows.
     """
     raw, debiased, gaps = _gaps(episodes, judged)
@@ -80,7 +80,7 @@ class Episodes:
         """Variance of the mean of `values` from the support rows; None if a class has one unit, or no row to spare.
 
         In its support the mean is a U-statistic; its variance is, in the first order, that of the terms of single rows
-        (Hoeffding 1948). What chance adds to a row's term is taken off: the products of an episode with itself.
+        (Hoeffding 1948). What chance adds to a row's term is subtracted: the products of an episode with itself.
         """
         episodes, ways = self.classes.shape
         shots = self.support.shape[1] // ways

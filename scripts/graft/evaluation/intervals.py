@@ -1,9 +1,9 @@
-"""95 % intervals from the influence of each row, or of each group of rows, on a figure.
+"""95 % intervals from the influence of each row, or of each group of rows, on a metric.
 
-A figure is close to its mean over all data plus the mean of its influence values. Rows of one group (a patient, a
+A metric is close to its mean over all data plus the mean of its influence values. Rows of one group (a patient, a
 plate, copies of one content) are drawn together, so their influence is summed first. This is the bootstrap over groups
 in its first order, without drawing. It adds what the bootstrap lacks where rows or groups are few: Student's quantiles,
-a scale on which the figure is nearly normal, and a prior worth one error, since "no error seen" is not "no error".
+a scale on which the metric is nearly normal, and a prior worth one error, since "no error seen" is not "no error".
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LEAST_DF = 4  # where few rows outweigh all others, an interval is at most as wi
 
 
 def units_of(groups):
-    """What is drawn together: the number of each row's unit, or None if every row stands alone.
+    """What is drawn together: the number of each row's unit, or None if every row is alone.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def units_of(groups):
 
 
 def part_of(units, rows):
-    """The units of some rows, numbered anew; None if they all stand alone."""
+    """The units of some rows, numbered again; None if each is alone."""
     if units is None:
         return None
     names, codes = np.unique(units[rows], return_inverse=True)
@@ -46,9 +46,9 @@ def sums(influence, units):
 
 @dataclass(frozen=True)
 class Design:
-    """How much less the rows tell because they come in groups.
+    """How much less the rows say because they come in groups.
 
-    effect : variance of the figure by groups over that by rows (the design effect, Kish 1965)
+    effect : variance of the metric by groups over that by rows (the design effect, Kish 1965)
     size : mean size of the group that a row is in
     widening : square of Student's quantile for the groups over that for the rows
     """
@@ -59,10 +59,10 @@ class Design:
 
 
 def design_of(influence, units, labels=None):
-    """The design effect of a figure; None if all rows are of one group, so that nothing is known of other groups.
+    """The design effect of a metric; None if all rows are of one group, so that nothing is known of other groups.
 
     Student's degrees of freedom are those of Satterthwaite (1946): for groups of different sizes, and over the classes
-    if the figure is a mean over classes (`labels`: the class of each row).
+    if the metric is a mean over classes (`labels`: the class of each row).
     """
     if units is None:
         return Design(1.0, 1.0, 1.0)
@@ -92,7 +92,7 @@ def _df_over_classes(influence, units, labels):
 
 
 def share(value, variance, least, design):
-    """Interval of a figure between 0 and 1: Wilson's, with as many rows as a share of the same variance would have.
+    """Interval of a metric between 0 and 1: Wilson's, with as many rows as a share of the same variance would have.
 
     For the accuracy of rows without groups this is Wilson's (1927) own. Groups take the design effect off the number of
     rows (as Korn and Graubard 1998 do). While errors are few, their variance is little known and too small; it is
@@ -102,7 +102,7 @@ def share(value, variance, least, design):
     ----------
     value : float or None
     variance : float, of the value if all rows were independent
-    least : float > 0, how many rows the figure is worth where no error is seen
+    least : float > 0, how many rows the metric is worth where no error is seen
     design : Design or None
     """
     if value is None:
@@ -120,7 +120,7 @@ def share(value, variance, least, design):
 
 
 def positive(value, influence, units):
-    """Interval of a figure above 0 (a mean loss, a ratio): Student's on the scale of logarithms.
+    """Interval of a metric above 0 (a mean loss, a ratio): Student's on the scale of logarithms.
 
     The degrees of freedom fall with the kurtosis of the influence, by as much as it makes the variance uncertain.
     """
@@ -133,7 +133,7 @@ def positive(value, influence, units):
         return {"value": float(value), "low": float(value), "high": float(value)}
     kurtosis = count * float((each**4).sum()) / squares**2
     df = max(min(count, 2 * count / max(kurtosis - 1, 1e-9)) - 1, min(count - 1, LEAST_DF))
-    # The jackknife's variance: a figure from few groups moves more than its slope says.
+    # The jackknife's variance: a metric from few groups moves more than its slope says.
     half = stdtrit(df, 0.975) * count / (count - 1) * np.sqrt(squares) / rows / value
     return {"value": float(value), "low": float(value * np.exp(-half)), "high": float(value * np.exp(half))}
 
@@ -185,7 +185,7 @@ def mean_over_splits(values, ratio):
 
     Parameters
     ----------
-    values : one figure, or one difference of figures, per split
+    values : one metric, or one difference of metrics, per split
     ratio : float, test rows over train rows of a split
     """
     return _mean(values, lambda variance, count: (1 / count + ratio) * variance)
@@ -206,8 +206,8 @@ def mean_over_seeds(values, lows, highs):
     """Mean over training seeds that were all tested on the same rows.
 
     Seeds that agree are not certain of other rows. So the interval has two parts: the spread of the seeds, and that of
-    the test rows, which the single figures have (`lows`, `highs`). The second does not shrink with the number of seeds.
-    NaN or None: that seed's figure has no interval.
+    the test rows, which the single metrics have (`lows`, `highs`). The second does not shrink with the number of seeds.
+    NaN or None: that seed's metric has no interval.
     """
     values, lows, highs = (np.asarray(one, dtype=np.float64) for one in (values, lows, highs))
     if len(values) == 0:

@@ -23,7 +23,7 @@ __all__ = [
     "wilson",
 ]
 LEAST = np.finfo(np.float64).eps  # probability that a logarithm is taken of
-FEW = 10  # rows of a class, below which its share of a figure hangs on single rows
+FEW = 10  # rows of a class, below which its share of a metric depends on single rows
 
 
 def classification_metrics(labels, probabilities, classes, groups=None, threshold=None, predicted=None):
@@ -155,7 +155,7 @@ def choose_threshold(labels, scores):
 
 
 def headline(metrics, counts=None):
-    """Which figures of a split to name first, and what they do not show.
+    """Which metrics of a split to name first, and what they do not show.
 
     A class is rare if it has less than half of an even share of the rows. Then accuracy is high for a model that never
     names the class, so balanced accuracy is named instead. If the rare one of two classes is the second, the positive
@@ -164,7 +164,7 @@ def headline(metrics, counts=None):
     Parameters
     ----------
     metrics : dict of str to {"value", "low", "high"}
-        The figures of one split, as `classification_metrics` or `regression_metrics` gives them.
+        The metrics of one split, as `classification_metrics` or `regression_metrics` gives them.
     counts : dict of str to int, or None
         Class -> labelled rows in that split, in the order of the classes; None for a number.
 
@@ -185,7 +185,7 @@ def headline(metrics, counts=None):
     names = [name for name in dict.fromkeys(["auroc", wanted, "accuracy"]) if name in known][:2]
     missing = [name for name, size in counts.items() if not size]
     if missing:
-        return names, f"no row of {_quoted(missing)}, so these figures say nothing of it"
+        return names, f"no row of {_quoted(missing)}, so these metrics say nothing of it"
     few = {name: size for name, size in counts.items() if size < FEW}
     if few:
         return names, f"only {min(few.values())} rows of {_quoted([min(few, key=few.get)])}"
@@ -228,7 +228,7 @@ def _mean(values, units):
 def _losses(labels, probabilities, right, accuracy, units):
     """Log loss and Brier score with their intervals.
 
-    Where hardly any row is wrong, the losses say little of what errors cost. So the upper end also holds the errors
+    Where almost no row is wrong, the losses say little of what errors cost. So the upper end also holds the errors
     that the accuracy's interval allows for. Each costs what a right row would cost if its runner-up were true. This
     part fades with the square of the errors that are seen.
     """

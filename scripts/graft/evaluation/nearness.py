@@ -1,7 +1,7 @@
-"""How near the rows of each split lie to the train rows, by stored embeddings: whether validation rows are like the rest.
+"""How near the rows of each split are to the train rows, by stored embeddings: whether validation rows are like the rest.
 
-Messages that quote each other, frames of one film or replicates of one sample that stand in train and in validation make
-the validation figures too good. Then validation rows lie much nearer to their nearest train row than test or pool rows do.
+Messages that quote each other, frames of one film or replicates of one sample that are in train and in validation make
+the validation metrics too good. Then validation rows are much nearer to their nearest train row than test or pool rows are.
 """
 
 import hashlib
@@ -57,8 +57,8 @@ def measure(blocks, frame, columns_differ):
     dict
         measure : "cosine" or "distance"
         median : dict, split -> median over its rows, to the nearest train row
-        farther : dict, "test" and "pool" -> {"value", "low", "high"}: the probability that a row of it lies farther from
-            the train rows than a validation row does (0.5: they are alike), with its 95 % interval over groups
+        farther : dict, "test" and "pool" -> {"value", "low", "high"}: the probability that a row of it is farther from
+            the train rows than a validation row is (0.5: they are equally near), with its 95 % interval over groups
     """
     splits = frame["split"].to_numpy(object)
     asked = {split: _some(frame["sample_id"], np.flatnonzero(splits == split)) for split in SPLITS}
@@ -98,7 +98,7 @@ def farther(validation, other, validation_units, other_units):
 
 
 def _some(sample_ids, places):
-    """At most MOST of the places, by the hash of their ids: the same ones whatever the order of the rows."""
+    """At most MOST of the places, by the hash of their ids: the same ones in any order of the rows."""
     if len(places) <= MOST:
         return places
     keys = [hashlib.sha256(name.encode()).digest() for name in sample_ids.iloc[places]]
@@ -131,11 +131,11 @@ def _scale(blocks, is_train):
 
     mean = mean_of(lambda part: part)
     std = np.sqrt(mean_of(lambda part: (part - mean) ** 2))
-    std = np.where(std > 1e-6 * np.abs(mean), std, np.inf)  # constant but for rounding: says nothing
+    std = np.where(std > 1e-6 * np.abs(mean), std, np.inf)  # constant except for rounding: says nothing
     width = max(1, np.isfinite(std).sum())
     return lambda rows: (np.asarray(rows, np.float64) - mean) / std / np.sqrt(width)
 
 
 def _shown(distance, columns_differ):
-    """A distance, or the cosine that vectors of length 1 at that distance have; to four digits, whatever the threads."""
+    """A distance, or the cosine that vectors of length 1 at that distance have; to four digits, for any threads."""
     return round(float(distance if columns_differ else 1 - distance**2 / 2), 4)

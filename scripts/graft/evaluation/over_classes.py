@@ -1,4 +1,4 @@
-"""Figures that are means over classes, with their intervals; a rare class weighs as much as the others."""
+"""Metrics that are means over classes, with their intervals; a rare class weighs as much as the others."""
 
 import numpy as np
 

@@ -145,7 +145,7 @@ def write_predictions(path, table, content, target):
 def metrics_of(table, facts, groups=None):
     """Metrics with intervals per split; rows without a label are left out.
 
-    Of two classes, sensitivity and specificity stand at one threshold for all splits, chosen on validation rows; it is
+    Of two classes, sensitivity and specificity are for one threshold for all splits, chosen on validation rows; it is
     0.5 if those lack a class.
 
     Parameters

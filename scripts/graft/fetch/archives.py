@@ -25,9 +25,9 @@ def extract(path, folder, patterns=("*",), strip=None):
     path : path of the archive
     folder : path
     patterns : sequence of str
-        As in the shell, where * stands for anything, folders included.
+        As in the shell, where * matches anything, folders included.
     strip : str, optional
-        Folder taken off the front of the names.
+        Folder removed from the front of the names.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""From the source of a backbone to its folder, in one form whatever the library."""
+"""From the source of a backbone to its folder, in one form for all libraries."""
 
 import shutil
 from pathlib import Path

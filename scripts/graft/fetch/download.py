@@ -35,7 +35,7 @@ class Dropped(Exception):
 def download(url, target, parts=None):
     """Download a URL to a file; a file that is there already is left as it is.
 
-    Unfinished bytes stay in a .part file named after the URL, so that the next attempt, or the next run, goes on
+    Unfinished bytes stay in a .part file named after the URL, so that the next attempt, or the next run, continues
     where this one broke off. Two processes may ask for the same file at once.
 
     Parameters
@@ -81,7 +81,7 @@ def _attempts(url, part):
                 raise UserError(
                     f"could not be downloaded in {ATTEMPTS} attempts ({error})",
                     where=url,
-                    hint="check the network and the proxy settings, then rerun: it goes on where it stopped",
+                    hint="check the network and the proxy settings, then rerun: it continues where it stopped",
                 ) from error
             wait = getattr(error, "pause", None)
             wait = min(LONGEST_PAUSE, PAUSE * 2 ** (attempt - 1) if wait is None else wait)
@@ -145,7 +145,7 @@ def _facts_of(part):
 
 
 def _validator(response):
-    """What tells this version of the file from another: a strong ETag, else the time of its last change."""
+    """What distinguishes this version of the file from another: a strong ETag, else the time of its last change."""
     etag = response.headers.get("ETag", "")
     return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
 

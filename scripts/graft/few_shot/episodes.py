@@ -32,7 +32,7 @@ def sample_episodes(support_labels, query_labels, ways, shots, queries, episodes
     Returns
     -------
     classes : array of int64, shape (episodes, ways)
-        The class index that label 0..ways-1 of the episode stands for.
+        The class index that label 0..ways-1 of the episode means.
     support : array of int64, shape (episodes, ways * shots)
         Rows of `support_labels`; the first `shots` are of the episode's class 0, and so on.
     query : array of int64, shape (episodes, ways * queries)
@@ -75,7 +75,7 @@ def _draw(sizes, count, seed, stream):
     """`count` distinct places below each of `sizes` (episodes, ways), in random order: (episodes, ways, count).
 
     The first steps of a Fisher-Yates shuffle, without writing the shuffled list: step i swaps place i with place
-    r_i >= i, so what stands at a place is known from the earlier swaps. Fewer steps give a prefix.
+    r_i >= i, so what is at a place is known from the earlier swaps. Fewer steps give a prefix.
     """
     uniform = _uniform(seed, stream, count, *sizes.shape)
     swapped = np.empty((count, *sizes.shape), dtype=np.int64)  # r_i

@@ -129,7 +129,7 @@ def calibrated(logits, facts):
 def decide(logits):
     """The class that is predicted, shape (N,): that of the largest logit.
 
-    Under class weights this treats all classes alike, as the user asked. The most probable class would hardly ever be a
+    Under class weights this treats all classes equally, as the user asked. The most probable class would rarely be a
     rare one.
     """
     return np.asarray(logits).argmax(1) if len(logits) else np.zeros(0, int)

@@ -11,7 +11,7 @@ from graft.heads.lbfgs import ROWS
 # three of MiniLM's 384 are, at 1e-33 to 1e-8. Scaled up, it would be noise with a weight of a million, which a training
 # that starts from the head would wake. Feature vectors of the user's own have units: give 0 for them.
 DEAD = 1e-5
-# Among columns with units, a narrow one may be measured in a large unit. What is left of a dead unit is told from it by
+# Among columns with units, a narrow one may be measured in a large unit. What is left of a dead unit differs from it by
 # its few spikes: fewer than so many rows make its spread.
 SPIKES = 3
 

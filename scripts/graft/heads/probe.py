@@ -28,7 +28,7 @@ def solve_probe(features, codes, splits, folds, target, settings, dead=DEAD, uni
     """Fit the head of one target, with the L2 of the lowest loss on rows that the heads did not see.
 
     For each candidate there is a head of all train rows, judged by the validation rows. And for each fold there is a
-    head of the train rows of the other folds, judged by the fold's rows. All these rows count alike. Logits are judged
+    head of the train rows of the other folds, judged by the fold's rows. All these rows count equally. Logits are judged
     as they will be delivered, with a temperature of their own. Else a penalty that only makes them too flat would lose
     to one that decides worse. The heads of all candidates and folds are one batch of problems on one rotation of the
     features.
@@ -43,7 +43,7 @@ def solve_probe(features, codes, splits, folds, target, settings, dead=DEAD, uni
     settings : dict with l2 (candidates or None) and class_weights
     dead : features whose spread is below this share of the widest count as constant (see principal_axes)
     unit : Tensor, shape (width,), what standardises the features; by default their own spread
-    refit : whether the head is fitted once more, with the L2 that was chosen, on train and validation rows
+    refit : whether the head is fitted again, with the L2 that was chosen, on train and validation rows
 
     Returns
     -------
@@ -111,11 +111,11 @@ class _Probe:
             logger.info("%d columns say nothing over the train rows and get weight 0: number %s%s", count, first, more)
         self.classes = len(target["classes"]) if target["kind"] == "classification" else None
         self.balanced = self.classes is not None and settings["class_weights"] == "balanced"
-        # As the model will be delivered: class weights are taken off its probabilities.
+        # As the model will be delivered: class weights are removed from its probabilities.
         self.shift = log_shares(np.bincount(self.codes[train], minlength=self.classes)) if self.balanced else None
 
     def search(self, l2s):
-        """The candidates, tried. Where none are given, the grid goes on while one of its ends wins."""
+        """The candidates, tried. Where none are given, the grid continues while one of its ends wins."""
         least = 0.0 if self.classes is None else NATS
         if l2s:
             tried = self.try_(l2s)

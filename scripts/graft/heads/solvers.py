@@ -13,7 +13,7 @@ from graft.heads import lbfgs
 from graft.heads.lbfgs import MEMORY, ROWS
 
 # Candidates for the L2 penalty: half decades. The loss is a mean over rows and the features are standardised, so
-# the useful range hardly depends on the size of the data or on the backbone (1e-5: almost free, 100: almost constant).
+# the useful range depends little on the size of the data or on the backbone (1e-5: almost free, 100: almost constant).
 L2S = tuple(10.0 ** (k / 2) for k in range(-10, 5))
 
 NUMBERS = 1 << 25  # float64 numbers that the solver's state may hold per batch of problems (256 MB)
@@ -33,7 +33,7 @@ def solve_logistic(rotated, labels, classes, l2s, weights=None, subset_of=None, 
     classes : int, the number of classes C
     l2s : sequence of L floats > 0, one penalty per problem
     weights : array or Tensor, shape (S, N), optional
-        Row weights of S subsets (train rows without a fold, say); None: all rows alike.
+        Row weights of S subsets (train rows without a fold, say); None: all rows equal.
     subset_of : sequence of L ints, optional
         The subset of each problem.
     tolerance : float
@@ -54,7 +54,7 @@ def solve_logistic(rotated, labels, classes, l2s, weights=None, subset_of=None, 
     """
     labels = torch.as_tensor(labels, dtype=torch.int64)
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(labels.min())}..{int(labels.max())}")
+        raise ValueError(f"labels must be in 0..{classes - 1}, got {int(labels.min())}..{int(labels.max())}")
     l2s, share = _penalties(l2s), _shares(weights)
     subset_of = torch.as_tensor(subset_of if subset_of is not None else [0] * len(l2s))
     size = (len(rotated.variance) + 1) * classes
@@ -169,7 +169,7 @@ def _penalties(l2s):
 
 
 def _shares(weights):
-    """Weights that sum to 1 per subset; None stands for equal weights."""
+    """Weights that sum to 1 per subset; None means equal weights."""
     if weights is None:
         return None
     weights = torch.as_tensor(weights, dtype=torch.float64)

@@ -18,7 +18,7 @@ UNCHANGED = np.float32([0, 0, 1, 0, 0, 1, 1])
 def view_seed(settings, seed, epoch):
     """The seed of the views that a training with `settings` and `seed` sees in `epoch`; a tuple of int.
 
-    Fine-tuning draws anew for every seed and epoch. Distillation goes round through `views` sets of views (by default
+    Fine-tuning draws again for every seed and epoch. Distillation goes round through `views` sets of views (by default
     one per epoch) that no training seed changes, so that all students share what their teacher says of them.
     """
     if settings["stage"] != "distill":

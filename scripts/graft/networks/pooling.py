@@ -28,7 +28,7 @@ def pool(hidden, mask, pooling):
     ----------
     hidden : Tensor, shape (n, tokens, width)
     mask : Tensor, shape (n, tokens), 1 for tokens and 0 for padding
-    pooling : a key of KEYS, or a list of them, whose vectors stand one after the other
+    pooling : a key of KEYS, or a list of them, whose vectors are one after the other
         'cls' is the first token; 'lasttoken' the last; 'mean_sqrt_len' the sum divided by the root of the number of
         tokens; 'weightedmean' the mean in which the k-th token counts k times (Muennighoff 2022, sec. 3.1).
 

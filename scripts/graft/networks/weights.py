@@ -58,7 +58,7 @@ def _shards(index):
 def read_checkpoint(paths):
     """Tensors of one or several checkpoint files, in the order of the files.
 
-    Wrappers (`{"state_dict": ...}`) and the prefixes `module.` and `_orig_mod.` are taken off.
+    Wrappers (`{"state_dict": ...}`) and the prefixes `module.` and `_orig_mod.` are removed.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def take(state, full, head, order=False):
     full : dict of str to Tensor, the state dict of the whole network, classifier included
     head : set of str, the classifier's names in `full`; these may have other shapes, or be missing
     order : bool
-        Names differ, but tensors stand in the same order: assign by position, every shape checked.
+        Names differ, but tensors are in the same order: assign by position, every shape checked.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a model will cost, told from a few measured samples, before anything is trained."""
+"""What a model will cost, estimated from a few measured samples, before anything is trained."""
 
 # A GPU of the A100 class: a sixth of its bf16 peak, and no more samples than its host decodes and hands over.
 GPU_OPERATIONS_PER_S = 50e12

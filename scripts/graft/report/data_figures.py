@@ -20,7 +20,7 @@ def drawn_classes(labels, classes):
 
 
 def places_of(names, width):
-    """Where the columns stand on an axis, and what the axis is called.
+    """Where the columns are on an axis, and what the axis is called.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def sizes(frame):
         axes.set(xlabel="width, pixels", ylabel="height, pixels", xlim=(0, top), ylim=(0, top))
         axes.legend()
 
-    words = f"{len(counts)} different sizes; the commonest is {counts.idxmax()[0]} x {counts.idxmax()[1]}."
+    words = f"{len(counts)} different sizes; the most common is {counts.idxmax()[0]} x {counts.idxmax()[1]}."
     return svg((4.6, 3.6), "sizes of the images", words, paint)
 
 
@@ -85,7 +85,7 @@ def intensities(pixels, labels, classes, low, high):
         for border in (low, high):
             axes.axvline(border, color=GREY, linestyle=":")
         axes.set(
-            xlabel="pixel value (dotted: black and white for the network; what lies beyond stands at the ends)",
+            xlabel="pixel value (dotted: black and white for the network; values beyond are at the ends)",
             ylabel="share of pixels",
         )
         legend_beside(axes)
@@ -105,7 +105,7 @@ def lengths(words, splits, limit=None):
         axes.hist(values, edges, stacked=True, color=PALETTE[: len(names)], label=names)
         if limit:
             axes.axvline(limit, color=GREY, linestyle=":", label="cut about here")
-        axes.set(xlabel="words per text (the longest 1 % stand at the end)", ylabel="texts")
+        axes.set(xlabel="words per text (the longest 1 % are at the end)", ylabel="texts")
         legend_beside(axes)
 
     return svg((6.4, 3.0), "lengths of the texts", f"The median is {np.median(words):.0f} words.", paint)
@@ -133,7 +133,7 @@ def profiles(vectors, labels, classes, names=None):
             axes.plot(places, mean, color=colour, lw=1.1, label="all" if name is None else shorten([name])[0])
         axes.set(xlabel=axis, ylabel="mean and one standard deviation", title=said)
         if places[0] > places[-1]:
-            axes.invert_xaxis()  # as the columns stand: wavenumbers fall
+            axes.invert_xaxis()  # in the order of the columns: wavenumbers fall
         legend_beside(axes)
 
     return svg((7.2, 3.2), "features", f"{vectors.shape[0]} vectors of {vectors.shape[1]} features. {said}", paint)

@@ -1,11 +1,11 @@
-"""results/index.html: the models to take and why, what makes their figures doubtful, and every model with its links."""
+"""results/index.html: the models to take and why, what makes their metrics doubtful, and every model with its links."""
 
 import pandas as pd
 
 from graft.evaluation.tables import METRIC_NAMES
 from graft.report import pages
 
-# Test figures that a table shows, where its models have them; summary.csv has all.
+# Test metrics that a table shows, where its models have them; summary.csv has all.
 SHOWN = (
     "auroc",
     "average_precision",
@@ -20,7 +20,7 @@ SHOWN = (
 )
 BODY = pages.environment().from_string("""
 <h1>Results</h1>
-{% if quick %}<p>A quick look at few samples: it shows that everything hangs together; the figures mean nothing.</p>{% endif %}
+{% if quick %}<p>A quick look at few samples: it shows that everything works together; the numbers mean nothing.</p>{% endif %}
 <h2>Which model to take</h2>
 <dl class="best">{% for one in facts.best %}
 <dt>{{ one.what | printable }}</dt>
@@ -39,7 +39,7 @@ BODY = pages.environment().from_string("""
 <a href="figures/few_shot/{{ name }}.svg">few-shot accuracy</a>{% endif %}</li>
 {% endfor %}<li><a href="figures/costs.svg">what each model cost, and how good it is</a></li></ul>
 <h2>The models and tasks of this run's config</h2>
-<p class="soft">Figures on the test split, with 95 % intervals for other samples (for other groups, where the data name groups;
+<p class="soft">Metrics on the test split, with 95 % intervals for other samples (for other groups, where the data name groups;
 of few-shot tasks for other rows as well as other episodes). The same with all columns: <a href="summary.csv">summary.csv</a>.
 For the lab's own rules: <a href="handoff/index.json">handoff/index.json</a>. What other configs made in this folder is not
 listed here; it stays in the folders beside this page.</p>
@@ -134,7 +134,7 @@ def _choice(row):
 
 
 def _in_words(row, column):
-    """A figure, and its interval if it has one."""
+    """A metric, and its interval if it has one."""
     value = row.get(column)
     return ("", "") if value is None else (f"{value:.3f}", _interval(row, column, ".3f").strip())
 

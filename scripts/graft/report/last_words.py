@@ -57,7 +57,7 @@ def block(facts, folder, quick=False):
     lines += [f"  {what}: {said}" for what, said in facts["doubts"]]
     lines += [f"Cost: {facts['cost']}"]
     if quick:
-        lines.append("A quick look at few samples: it shows that everything hangs together; the figures mean nothing.")
+        lines.append("A quick look at few samples: it shows that everything works together; the numbers mean nothing.")
     widest = max(len(command) for command, _ in facts["next"])
     lines += ["Next:", *(f"  {command:<{widest}}  {what}" for command, what in facts["next"])]
     return "\n".join(lines)
@@ -90,7 +90,7 @@ def how_chosen(choice):
 def _against(choice, own, other):
     """The metric of the model taken and of another, one of which leads, and their difference with its interval."""
     if choice["metric"] is None:
-        return f"one value alone cannot tell {other.name} apart"
+        return f"one value alone cannot distinguish {other.name}"
     sign, behind = (-1, other) if own["gap"] >= other["gap"] else (1, own)
     said = f"{METRIC_NAMES[choice['metric']]} {own['value']:.3f} against {other['value']:.3f} of {other.name}"
     if math.isnan(behind["gap_low"]):
@@ -105,12 +105,12 @@ def _named(names, most=3):
 
 
 def _figures(rows, counts):
-    """A model's test figures in words, averaged over its seeds, and what they do not show (metrics.headline)."""
+    """A model's test metrics in words, averaged over its seeds, and what they do not show (metrics.headline)."""
     known = {name: rows.get(f"test_{name}", pd.Series(dtype=float)).mean() for name in METRIC_NAMES}
     shown = {name: {"value": None if math.isnan(value) else value} for name, value in known.items()}
     names, caveat = headline(shown, counts)
     if not names:
-        return "no test figure"
+        return "no test metric"
     metric, column, more = names[0], f"test_{names[0]}", ""
     if len(rows) > 1:
         more = f", {len(rows)} seeds from {rows[column].min():.3f} to {rows[column].max():.3f}"

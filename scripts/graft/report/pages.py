@@ -1,7 +1,7 @@
 """The HTML pages of graft: one skeleton, one look, one way to show an image. A page needs no other file and no network.
 
 A page is a jinja2 template, a text in the module that uses it: the code digests of the rules see Python alone.
-`environment()` escapes whatever comes from the user's data::
+`environment()` escapes everything that comes from the user's data::
 
     BODY = environment().from_string("<h1>{{ title }}</h1>...")
     write_text(path, page(title, BODY.render(title=title)))

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from graft.common.outputs import write_text
 from graft.evaluation.tables import printable
 
-# Okabe & Ito (2008), "Color universal design": told apart with every common colour blindness and in grey print.
+# Okabe & Ito (2008), "Color universal design": distinct with every common colour blindness and in grey print.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#6B6B6B"

@@ -138,7 +138,7 @@ def answers(facts):
     names = "\n".join(f"{i}. `{printable(name)}`" for i, name in enumerate(facts["classes"]))
     how = f"temperature {facts['temperature']:.4g}"
     if facts.get("intercepts"):
-        how += "; the class weights of the training are taken off the probabilities, not off the choice of the class"
+        how += "; the training's class weights are removed from the probabilities, not from the choice of the class"
     calibrated = f"Probabilities are calibrated on samples that were held out ({how})."
     return f"{calibrated} Classes in the order of the outputs:\n\n{names}"
 
@@ -170,13 +170,13 @@ def reading_of(image, fit):
     if image.get("bands"):
         said.append(f"The bands {', '.join(map(str, image['bands']))} of each file are taken, counted from 1.")
     else:
-        said.append("What a file calls its alpha channel is laid over white.")
+        said.append("What a file calls its alpha channel is blended with white.")
     if image["channels"] == 1:
         said.append("Images are grey; the network gets the one channel three times.")
     if image.get("frames") == "first":
         said.append("Of a file of several images, the first is taken.")
     if fit == "pad":
-        said.append(f"The longer side is resized; the image stands in the middle of a black square ({low}).")
+        said.append(f"The longer side is resized; the image is in the middle of a black square ({low}).")
     if fit == "crop":
         said.append(
             "The central square is resized at once; resizing first and cropping then differs by less than a pixel."

@@ -49,12 +49,12 @@ def list_new(data, card, column=None):
     -------
     SimpleNamespace
         rows : DataFrame with sample_id (the path relative to `data`, or the row's id), path and row as in a manifest,
-        and reason, null but for samples that cannot even be looked at; entry and root, for the readers
+        and reason, null except for samples that cannot even be looked at; entry and root, for the readers
 
     Raises
     ------
     UserError
-        If nothing in `data` is a sample, or if it cannot be told which column holds the samples.
+        If nothing in `data` is a sample, or if it is unclear which column holds the samples.
     """
     path, modality, known, column = Path(data), card["modality"], card["columns"], nfc(column)
     if not str(data):
@@ -215,7 +215,7 @@ def _guessed(schema, modality, where):
     try:
         _, key, column = columns.content_of(schema, complete({"modality": modality, "targets": {}}), where)
     except UserError:
-        what = f"cannot tell which column holds the {modality}s ({', '.join(schema.names[:30])})"
+        what = f"it is unclear which column holds the {modality}s ({', '.join(schema.names[:30])})"
         raise UserError(what, where, None, NAME_IT[modality]) from None
     return {"path" if key == "bytes" else key: column[0] if key == "features" and len(column) == 1 else column}
 
@@ -230,7 +230,7 @@ def _are_files(read, column, suffixes):
 
 
 def _id_column(schema, read, column, where):
-    """The column of ids that the training data had, if it is here and tells all rows apart."""
+    """The column of ids that the training data had, if it is here and differs in all rows."""
     if column not in schema.names:
         return {}
     ids = cells.ids(read([column])[0], column, where)
@@ -242,7 +242,7 @@ def _rows_of_arrays(path, entry, card, column):
     held = arrays.open_arrays(str(root), name, follow=True)
     key = path.stem if name.endswith(".npy") else _array(held, card["columns"].get("features"), column, str(path))
     if _is_one(held[key].shape, card):
-        hint = f"a single {modality} stands in a .npy file of its own: np.save('one.npy', array)"
+        hint = f"save a single {modality} in its own .npy file: np.save('one.npy', array)"
         raise UserError(
             f"array '{key}' of shape {held[key].shape} is one {modality}", str(path), "an array of several", hint
         )
@@ -261,7 +261,7 @@ def _array(held, known, column, where):
     large = [name for name, array in held.items() if array.ndim > 1]
     likely = [column] if column else usual or large
     if len(likely) != 1 or likely[0] not in held:
-        what = f"there is no array '{column}'" if column else "cannot tell which array holds the samples"
+        what = f"there is no array '{column}'" if column else "it is unclear which array holds the samples"
         raise UserError(what, where, ", ".join(held), did_you_mean(column, held) or "COLUMN=NAME names it")
     return likely[0]
 
@@ -278,7 +278,7 @@ def _is_one_sample(path, card):
 
 
 def _is_one(shape, card):
-    """Whether an array of this shape is one sample: with the channels that the model takes, wherever they stand.
+    """Whether an array of this shape is one sample: with the channels that the model takes, wherever they are.
 
     A stack of three grey images looks like a colour image with the channels first. It is one for a model of colour images.
     """

@@ -34,7 +34,7 @@ def predict_new(content, around, data, column=None, precision="auto", device=Non
     Parameters
     ----------
     content : dict of ft_model.pt
-    around : trained_model.Beside, what lies beside the model
+    around : trained_model.Beside, what is beside the model
     data, column : see new_data.list_new
     precision : 'auto', 'fp32' or 'bf16'
     device : torch.device, optional
@@ -111,7 +111,7 @@ def tokenizer_folder(content, folder):
 def novelty_of(content, around):
     """Novelty for a model; or a str, why there is none."""
     if around.samples is None or around.features is None:
-        return "the embeddings of its training data do not lie beside the model"
+        return "the embeddings of its training data are not beside the model"
     (target,) = content["targets"]
     try:
         found = training_embeddings(around.samples, around.features, target, content["backbone"]["width"])
@@ -124,7 +124,7 @@ def embed_new(rows, source, backbone, precision="auto", device=None, threads=1):
     """Embeddings of samples that no later run will ask for.
 
     They do not go into the user's store. It makes room by dropping the tables that were not used for longest, and a
-    folder that is looked at once must not push out those of a data set. Decoded images stand in a store that lives as
+    folder that is looked at once must not push out those of a data set. Decoded images are in a store that lives as
     long as their block. (Samples to predict time and again belong into a data set, as its pool.)
 
     Parameters

@@ -1,4 +1,4 @@
-"""How far new samples lie from the training data, in the model's own embedding (Sun et al. 2022, "Out-of-distribution
+"""How far new samples are from the training data, in the model's own embedding (Sun et al. 2022, "Out-of-distribution
 detection with deep nearest neighbors"): the distance to the k-th nearest training embedding, and which distance is unusual.
 """
 
@@ -12,20 +12,20 @@ from graft.store.feature_files import read_features
 
 NEIGHBOUR = 10  # k; fewer where there are fewer than 200 training samples
 UNUSUAL = 0.01  # share of samples like the training data that are called unusual, at most
-# A random part of the training data shifts all distances alike (Sun et al., sec. 4.2, keep 1 % of ImageNet), so a
+# A random part of the training data shifts all distances equally (Sun et al., sec. 4.2, keep 1 % of ImageNet), so a
 # million rows cost no more than these. The limit is measured against the same part.
 MOST_TRAIN, MOST_HELD_OUT = 10_000, 2_000
 CELLS = 2**24  # distances held in memory at once
 
 
 class Novelty:
-    """Training embeddings, and the distance from them that held-out samples hardly ever have.
+    """Training embeddings, and the distance from them that held-out samples almost never have.
 
     Parameters
     ----------
     train : float array, shape (n, width)
     held_out : float array, shape (m, width), of samples like the training data that the network was not trained on
-        (its validation and test rows). With none, each training sample is held against the others.
+        (its validation and test rows). With none, each training sample is compared with the others.
     columns_differ : bool
         The columns are quantities of their own (vectors that the user measured): they are standardised. Embeddings of
         a network are scaled to length 1 instead, as in the paper, which would hide a measurement that doubled.
@@ -34,7 +34,7 @@ class Novelty:
     ----------
     k : int, which neighbour is asked
     limit : float, the distance that a sample like the training data exceeds in 1 % of cases at most: see `limit_of`. Few
-        held-out samples cannot say that (99 are needed): then training samples, held against the others, are asked, too,
+        held-out samples cannot say that (99 are needed): then training samples, compared with the others, are used, too,
         and the larger limit counts. If these are few as well it is infinite: unknown.
     """
 
@@ -45,7 +45,7 @@ class Novelty:
         self._mean, self._std = None, None
         if columns_differ:
             self._mean, self._std = train.mean(0), train.std(0)
-            self._std[self._std <= 1e-6 * np.abs(self._mean)] = 1.0  # constant but for rounding
+            self._std[self._std <= 1e-6 * np.abs(self._mean)] = 1.0  # constant except for rounding
         self._train = self._scaled(train)
         distances = self.distance(held_out)
         self.limit = limit_of(distances)

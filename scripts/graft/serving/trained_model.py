@@ -1,4 +1,4 @@
-"""Where a trained model lies, and what lies beside it. Nothing heavy is imported: a wrong name is told at once."""
+"""Where a trained model is, and what is beside it. Nothing heavy is imported: a wrong name is reported at once."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ class Beside:
 
 
 def beside(model, content, resources=None):
-    """What lies in the results folder of a model (its path, and what network.load said) and in the resources folder.
+    """What is in the results folder of a model (its path, and what network.load said) and in the resources folder.
 
     A model that was taken out of its results folder has nothing beside it.
     """
@@ -61,7 +61,7 @@ def beside(model, content, resources=None):
         return Beside(None, None, _there(Path(resources or "resources") / "backbones" / backbone))
     results = model.parents[3]
     embedded = backbone if content["frozen"] else f"{content['name']}.seed{content['seed']}"
-    # The results of a quick look stand one folder deeper than the others.
+    # The results of a quick look are one folder deeper than the others.
     places = [resources] if resources else [results.parent / "resources", results.parents[1] / "resources", "resources"]
     folders = [_there(Path(place) / "backbones" / backbone) for place in places]
     return Beside(
@@ -72,19 +72,19 @@ def beside(model, content, resources=None):
 
 
 def card_of(content, known):
-    """What must be known of the data that a model learned from, to read others alike.
+    """What must be known of the data that a model learned from, to read others in the same way.
 
     Parameters
     ----------
     content : dict of ft_model.pt, or config.json of an exported model
-    known : dict, data_card.json of its data set; empty if it does not lie beside the model
+    known : dict, data_card.json of its data set; empty if it is not beside the model
 
     Returns
     -------
     dict
         A part of data_card.json: dataset, modality, columns (of its table), and image or vector.
     """
-    from graft.data.images import image_format  # here, since a wrong name is told without it
+    from graft.data.images import image_format  # here, since a wrong name is reported without it
 
     modality = content["backbone"]["modality"]
     columns = known.get("columns") or content.get("columns") or {}

@@ -5,7 +5,7 @@ depend on besides the sample (weights, transform, dtype). It holds `key.json`, `
 use) and shards: Arrow IPC files, one record batch each, uncompressed so that they map into memory. A shard is written
 whole and renamed into place: an interrupted job loses at most one shard, and several jobs of several users may append
 at once. The name of a shard is the digest of its bytes. A table may be cleared at any time: who has it open goes on
-with what it has mapped, and what it adds begins the table anew.
+with what it has mapped, and what it adds begins a new table.
 """
 
 import ctypes
@@ -59,7 +59,7 @@ class Store:
         """The table of `kind` for `key` (JSON-like values); each value is an array of `shape` and `dtype`."""
         key = {**key, "shape": list(shape), "dtype": np.dtype(dtype).name}
         place = Path(kind, digest_of(key)[:32])
-        self.write(self.root / place, key, "used", b"")  # written anew: only its owner could set another file's time
+        self.write(self.root / place, key, "used", b"")  # written again: only its owner could set another file's time
         shared = None if self.shared is None else self.shared / place
         return Table(self.root / place, tuple(shape), np.dtype(dtype), key, store=self, shared=shared)
 
@@ -134,7 +134,7 @@ class Store:
             )
 
     def _drop(self, folder):
-        """Delete a table, which is out of sight at once; the bytes set free, 0 if another job was quicker."""
+        """Delete a table, which is out of sight at once; the bytes set free, 0 if another job was faster."""
         size, gone = _size(folder), folder.with_name(f".{folder.name}.{uuid4().hex}")
         try:
             folder.rename(gone)
@@ -264,7 +264,7 @@ class Table:
         return True
 
     def _add(self, name, batch, shard=None):
-        """Take a shard's contents and values up; `shard` is the mapped file, None if the values stand in memory."""
+        """Take a shard's contents and values up; `shard` is the mapped file, None if the values are in memory."""
         self._seen.add(name)
         data = batch.column("value")
         array = np.frombuffer(data.buffers()[1], self.dtype).reshape(len(data), *self.shape)

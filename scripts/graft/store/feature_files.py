@@ -53,7 +53,7 @@ def read_features(path):
 
 
 def blocks_of(rows, *paths):
-    """The embeddings of `rows` out of one or more features files, in blocks, as they stand there.
+    """The embeddings of `rows` out of one or more features files, in blocks, as they are there.
 
     Yields
     ------

@@ -7,7 +7,7 @@ import numpy as np
 
 
 def shuffled_batches(lengths, batch_size, seed, accumulate=1):
-    """The steps of an epoch: shuffled, and batches of similar length so that texts hardly pad.
+    """The steps of an epoch: shuffled, and batches of similar length so that texts need little padding.
 
     No step or batch is much smaller than the others, as the last one would be if all others were full: AdamW's steps
     are as long for one sample as for many.

@@ -39,8 +39,8 @@ class Problem:
     read : callable, (indices, epoch) -> what the loss needs of these samples, as it is on the CPU; a thread reads a batch
         ahead of the device
     loss : callable, (network, what was read) -> scalar Tensor: the mean over the samples of the batch
-    evaluate : callable, network -> dict with "val_loss", "val_loss_calibrated" if that shall decide which epoch is the
-        best, and whatever else the history should show
+    evaluate : callable, network -> dict with "val_loss", "val_loss_calibrated" if that decides which epoch is the
+        best, and what else the history should show
     start : whether the network as it is given (with a solved head) is a candidate for the best: epoch 0 of the history
     """
 
@@ -147,9 +147,7 @@ class _Loop:
         """Leave the best weights in the network; the history."""
         at, network = self.at, self.problem.network
         if self.problem.start and decisive(at.history[0]) <= at.lowest:
-            logger.info(
-                "no epoch was better on validation than the solved head; the network stays as it came (epoch 0)"
-            )
+            logger.info("no epoch was better on validation than the solved head; the network stays as it was (epoch 0)")
         network.load_state_dict(at.best)
         network.eval()
         return at.history
@@ -162,7 +160,7 @@ class _Loop:
         for indices in group:
             with self.accelerator.autocast(), self.mode.running():
                 loss = self.problem.loss(self.model, next(ready)) * len(indices)  # the sum over the batch's samples
-            # Over the samples of a step on average, so that each weighs the same in whatever batch it is. The mean over
+            # Over the samples of a step on average, so that each weighs the same in every batch. The mean over
             # the ranks divides by their number.
             self.accelerator.backward(loss * (self.steps / self.samples) * ranks.count())
             at.loss_sum = at.loss_sum + loss.detach().double()
@@ -198,7 +196,7 @@ class TrainingState:
         self.lowest = math.inf  # the lowest loss of a trained epoch: patience does not count from the start
 
     def begin(self, numbers):
-        """Note the network as it came, as epoch 0."""
+        """Note the network before training, as epoch 0."""
         self.history.append({"epoch": 0, "train_loss": math.nan, **numbers, "stage": "train"})
         self._keep_if_best(decisive(numbers))
 
@@ -269,7 +267,7 @@ def parameter_groups(network, settings):
 def decays(layer, place, name, parameter):
     """Whether weight decay is for a parameter, called `name` in the layer at `place`: for the weights of layers that multiply.
 
-    Not for biases, norms, scales, the class token and what stands for positions, which no small numbers make simpler
+    Not for biases, norms, scales, the class token and what encodes positions, which no small numbers make simpler
     (timm's `no_weight_decay` lists them for its networks).
     """
     if parameter.ndim < 2 or "weight" not in name or "Norm" in type(layer).__name__:
@@ -312,7 +310,7 @@ def termination():
     """A function that says which signal has told this training to end (0: none), so that it saves its state before.
 
     Schedulers send SIGTERM or SIGUSR1 ahead of the end, a terminal SIGINT (Ctrl-C) or, when its connection is lost,
-    SIGHUP. Ctrl-C once more ends the training at once. What a shell has set aside (`nohup`, `&` in a script) stays so.
+    SIGHUP. A second Ctrl-C ends the training at once. What a shell has set aside (`nohup`, `&` in a script) stays so.
     """
     received = []
 

@@ -1,7 +1,7 @@
 """What a training minimises where no teacher is asked, by the kind of the target.
 
 A loss is `loss(outputs, labels, settings, class_weights, teacher)`, a mean over the samples of a batch: the loop makes of it
-the mean over a step, in which each sample weighs the same whatever batch it is in.
+the mean over a step, in which each sample weighs the same in every batch.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Resumable state of a training: undeclared, checked, refused when it belongs to another run.
 
-Snakemake deletes the declared outputs of a job that was killed, so what a rerun continues from lies beside them in
+Snakemake deletes the declared outputs of a job that was killed, so what a rerun continues from is beside them in
 `.state/`. Each save replaces the older of two files, so that one that was cut off or garbled leaves the other.
 """
 

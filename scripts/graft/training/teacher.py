@@ -16,7 +16,7 @@ SHARD = 2048  # views per shard: an interruption loses at most these
 
 
 class StoredTeacher:
-    """Logits that were computed before the training. Those of one set of views at a time lie on the device.
+    """Logits that were computed before the training. Those of one set of views at a time are on the device.
 
     Parameters
     ----------

@@ -171,7 +171,7 @@ class Trainer:
             "val_loss": float(log_loss(outputs, codes).mean()),
             "val_auroc": float("nan") if value is None else float(value),
             # As the model will be delivered. The plain loss of a network that trains on rises with its confidence, which
-            # the temperature takes off again, and would choose an epoch too early.
+            # the temperature removes again, and would choose an epoch too early.
             "val_loss_calibrated": float(log_loss(outputs, codes, **delivered).mean()),
         }
 

@@ -1,4 +1,4 @@
-"""Stands for the expert who looks at the chosen cells and writes what they are into the lab's table.
+"""Is the expert who looks at the chosen cells and writes what they are into the lab's table.
 
 python label.py ELPV next_to_label.csv cells/labels.csv
 """

@@ -11,7 +11,7 @@ from skactiveml.pool import Badge
 
 
 class HandedOver(SkactivemlClassifier):
-    """A classifier that has predicted already: in X, the probabilities stand before the embedding."""
+    """A classifier that has predicted already: in X, the probabilities are before the embedding."""
 
     def fit(self, X, y, sample_weight=None):
         return self

@@ -46,7 +46,7 @@ def decode(data, frames="error", bands=None):
     """Decode an image file that is given as bytes.
 
     Grey and RGB keep their depth: 8 bits as uint8, 16 bits as uint16, all else (float, signed and longer integers) as
-    float32. Palettes, CMYK and 1-bit images become 8-bit RGB or grey; what the file calls an alpha channel is laid over
+    float32. Palettes, CMYK and 1-bit images become 8-bit RGB or grey; what a file calls alpha is blended with
     white; the EXIF orientation is applied. NumPy's .npy files of shape (height, width), (height, width, channels) or
     (channels, height, width) are images too.
 

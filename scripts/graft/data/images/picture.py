@@ -22,9 +22,9 @@ ONE_OR_THREE = "1 (grey) or 3 (RGB)"
 class Picture:
     """A decoded image.
 
-    pixels : array, shape (height, width, channels), uint8, uint16 or float32; masked where GDAL's no-data or NaN stand
+    pixels : array, shape (height, width, channels), uint8, uint16 or float32; masked where GDAL's no-data or NaN is
     whole : the pixels are integers of more than 16 bits
-    alpha : the file has an alpha channel, which was laid over white
+    alpha : the file has an alpha channel, which was blended with white
     frames : how many images the file holds
     page_channels : how many pages the image has, one for each channel
     stored : the type of the file's own numbers, such as int16, which are read as float32
@@ -71,9 +71,9 @@ def of_array(array, bands=None, alpha=None, nodata=None):
 
 
 def channels_last(array):
-    """An array of one image as (height, width, channels), wherever its channels stand.
+    """An array of one image as (height, width, channels), wherever its channels are.
 
-    The last axis is taken for the channels, as NumPy, Pillow and OpenCV have them. Where that cannot be, it is the
+    The last axis is read as the channels, as NumPy, Pillow and OpenCV have them. Where that cannot be, it is the
     first: PyTorch has (1, 48, 48) and (3, 48, 48), and satellite tiles (13, 64, 64). Where both may be, the array is
     refused.
     """
@@ -225,7 +225,7 @@ def _depth(array):
     with np.errstate(over="ignore"):
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
-        raise UserError("pixels that are infinite", hint="NaN stands for pixels that were not measured")
+        raise UserError("pixels that are infinite", hint="NaN means pixels that were not measured")
     return array
 
 

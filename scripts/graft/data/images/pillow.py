@@ -51,14 +51,14 @@ def _frames(image, frames):
 
 
 def _own_bands(image):
-    """The channels of an image as they stand in the file; of a palette, its colours."""
+    """The channels of an image as they are in the file; of a palette, its colours."""
     if image.mode in ("1", "P", "PA"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     return _channels(image)
 
 
 def _picture(image):
-    """The picture of an image of any mode. Alpha is what the format says is alpha; it is laid over white."""
+    """The picture of an image of any mode. Alpha is what the format says is alpha; it is blended with white."""
     alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa", "L", "RGB", "P") and image.has_transparency_data
     if alpha:
         grey = image.mode in ("L", "LA", "La")

@@ -1,7 +1,7 @@
 """Which pixel values become black and white: quantiles of all train images, from a few numbers kept of each.
 
 Each image is summed up by quantiles, which are close together at both ends. So no file is read twice. A quantile of all
-images is that of their quantiles, each weighted by the pixels it stands for; its rank is right to within a fifth.
+images is that of their quantiles, each weighted by the pixels it represents; its rank is right to within a fifth.
 """
 
 import math
@@ -18,7 +18,7 @@ _HALF = np.append(0.0, 1e-4 * 1.4 ** np.arange(26))
 SHARES = np.concatenate([_HALF[_HALF < 0.5], [0.5], 1 - _HALF[_HALF < 0.5][::-1]])
 WEIGHTS = np.diff(
     np.concatenate([[0.0], (SHARES[1:] + SHARES[:-1]) / 2, [1.0]])
-)  # share of pixels that each stands for
+)  # share of pixels that each represents
 
 
 def quantiles(pixels):
@@ -44,7 +44,7 @@ def measure(summaries, counts, ends=(-math.inf, math.inf)):
 
     Returns
     -------
-    low, high : float, 0.1 % of the pixels lie below and above before rounding outwards; low < high
+    low, high : float, 0.1 % of the pixels are below and above before rounding outwards; low < high
     far : list of float, values that were left out
     """
     values, weights = _pooled(summaries, counts)
@@ -53,7 +53,7 @@ def measure(summaries, counts, ends=(-math.inf, math.inf)):
 
 
 def apart(summaries, counts, ends=(-math.inf, math.inf)):
-    """Single values that stand apart from all others, though not far enough to be left out by `measure`.
+    """Single values that are far from all others, though not far enough to be left out by `measure`.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def _ends(values, weights, ends):
 
 
 def quantile(values, weights, share):
-    """The least of sorted `values` below or at which `share` of the weights stand."""
+    """The least of sorted `values` below or at which `share` of the weights are."""
     reached = np.cumsum(weights)
     return float(values[np.searchsorted(reached, share * reached[-1] * (1 - 1e-12))])
 

@@ -94,7 +94,7 @@ def _layout(tiff, pages):
 
 
 def _planes(tiff, series, shape, pages):
-    """{number in the series: page or array} of what stands in this very file."""
+    """{number in the series: page or array} of what is in this very file."""
     if len(series.pages) < math.prod(shape):  # ImageJ describes one page and writes many images after it
         stack = series.asarray(maxworkers=1)
         planes = enumerate(stack.reshape(-1, *stack.shape[len(shape) :]))
@@ -155,7 +155,7 @@ def _nodata(page):
 
 
 def _read_bands(channels, bands):
-    """The chosen bands of a page, or of pages that are channels, as they stand in the file."""
+    """The chosen bands of a page, or of pages that are channels, as they are in the file."""
     page = channels[0]
     in_memory = isinstance(page, np.ndarray)
     samples = page.shape[2] if in_memory else page.samplesperpixel

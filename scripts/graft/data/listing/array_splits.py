@@ -53,7 +53,7 @@ def joined(held, samples, name):
 
 
 def _largest(apart):
-    """The name under which most numbers of several dimensions stand: the samples, whatever they are called."""
+    """The name under which most numbers of several dimensions are stored: the samples, with any name."""
     sizes = {rest: parts["train"].size for rest, parts in apart.items() if "train" in parts and parts["train"].ndim > 1}
     return max(sizes, key=sizes.get, default=None)
 

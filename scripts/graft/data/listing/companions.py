@@ -7,7 +7,7 @@ import re
 
 SHARE = 0.05  # of the files, from which they are said
 MADE = re.compile(r"(?i)((ground|seg|instance|binary)[ _-]?)?(masks?|truth|gt|seg|segmentations?|annotations?|labels?)")
-WORD = re.compile(r"(.*[^/])[ _.-][^\W\d_]+(?:[ _.-]?\d+)?$")  # what stands before the last word of a name
+WORD = re.compile(r"(.*[^/])[ _.-][^\W\d_]+(?:[ _.-]?\d+)?$")  # what is before the last word of a name
 
 
 def notes_on(paths, labels):
@@ -37,7 +37,7 @@ def notes_on(paths, labels):
     out = f"`files: ['{pattern}']` under `source` leaves them out" if pattern else "move them out of the source"
     return [
         f"{len(pairs)} of {len(paths)} files look like masks or copies of others, such as {path} of {other}: each is a sample "
-        f"of its own, and may stand in another split than what it was made of. If they are no samples, {out}"
+        f"of its own, and may be in another split than what it was made of. If they are no samples, {out}"
     ]
 
 

@@ -104,19 +104,19 @@ def _best(names, tree, beside, split):
 
 
 def _below(folder, found):
-    """Of {path: files that it may mean} what stands below a folder: train/ and test/ often hold the same names."""
+    """Of {path: files that it may mean} what is below a folder: train/ and test/ often hold the same names."""
     near = {name: [file for file in files if file.startswith(f"{folder}/")] for name, files in found.items()}
     return {name: files for name, files in near.items() if files}
 
 
 def _in_split(split, found):
-    """The same where several files may be meant and one stands in a folder of the table's split."""
+    """The same where several files may be meant and one is in a folder of the table's split."""
     own = {name: [f for f in files if split in map(split_in, f.split("/")[:-1])] for name, files in found.items()}
     return {name: own[name] if split and len(own[name]) == 1 else files for name, files in found.items()}
 
 
 class _Tree:
-    """What stands below a root, looked up by composed names; every folder is listed once."""
+    """What is below a root, looked up by composed names; every folder is listed once."""
 
     def __init__(self, root, entry):
         self.root, self.source, self.folders, self.ends = root, entry["source"], {}, None
@@ -174,7 +174,7 @@ class _Tree:
 
 
 def _splits_of_folders(paths, table, notes):
-    """The splits of files that stand in train/, test/, .. (Series of str), as without a table; null where they do not."""
+    """The splits of files that are in train/, test/, .. (Series of str), as without a table; null where they do not."""
     folders = paths.dropna().str.split("/").str[:-1]
     for level in range(folders.str.len().min() if len(folders) else 0):
         names = folders.str[level]
@@ -182,7 +182,7 @@ def _splits_of_folders(paths, table, notes):
         if splits.notna().all() and "train" in set(splits) and splits.nunique() > 1:
             shown = ", ".join(sorted(set(names)))
             notes.append(
-                f"{table}: its files stand in {shown}: these are the splits; `columns: {{split: ..}}` names others"
+                f"{table}: its files are in {shown}: these are the splits; `columns: {{split: ..}}` names others"
             )
             return composed(splits.reindex(paths.index).astype("str"))
     return None

@@ -1,4 +1,4 @@
-"""What every reader says of its rows: the columns of a listing, safe paths, and where a row stands for messages."""
+"""What every reader says of its rows: the columns of a listing, safe paths, and where a row is, for messages."""
 
 # A million files: pathlib is several times slower.
 # ruff: noqa: PTH114, PTH116, PTH118, PTH120, PTH123
@@ -136,7 +136,7 @@ def is_missing(text, words, but=()):
 
 
 def in_words(gone):
-    """How many values of each word (Series of str), the commonest first: "15 'nan', 5 empty"."""
+    """How many values of each word (Series of str), the most common first: "15 'nan', 5 empty"."""
     counts = gone.str.strip().fillna("").value_counts()
     shown = [
         f"{n} '{word}'" if word else f"{n} empty" for word, n in sorted(counts.items(), key=lambda c: (-c[1], c[0]))
@@ -204,7 +204,7 @@ def _refuse_outside(root, full, normal, is_link, where, follow):
 
 @functools.lru_cache(maxsize=65536)
 def _real_folder(path):
-    """A million files stand in few folders."""
+    """A million files are in few folders."""
     return os.path.realpath(path)
 
 
@@ -219,7 +219,7 @@ def read_file(root, path, follow=False):
 
 
 def places(frame):
-    """For each row, the words that tell a user where it stands: "labels.csv, row 3 (images/a.png)"."""
+    """For each row, the words that tell a user where it is: "labels.csv, row 3 (images/a.png)"."""
     out = []
     for path, row, table, table_row in zip(
         frame["path"], frame["row"], frame["table"], frame["table_row"], strict=True

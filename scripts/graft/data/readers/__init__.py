@@ -2,7 +2,7 @@
 
 One file per reader, found by its name. Each has
 
-* `looks_right(root) -> bool`: whether the data may lie as it reads them,
+* `looks_right(root) -> bool`: whether the data may have the layout that it reads,
 * `list_samples(entry, root) -> Listing`,
 * `rows(entry, root, name) -> (modality, function(row))`, if samples are rows of files,
 
@@ -86,7 +86,7 @@ def reader_of(entry, root):
     seen = f" ({', '.join(names[:10])}{', ..' if len(names) > 10 else ''})" if names else ""
     what = f"{' and '.join(likely)} would all fit" if likely else f"nothing here looks like samples{seen}"
     raise UserError(
-        f"cannot tell how the data lie: {what}", "reader", " | ".join(readers), "name it in the data set's entry"
+        f"unknown layout of the data: {what}", "reader", " | ".join(readers), "name it in the data set's entry"
     )
 
 
@@ -129,7 +129,7 @@ def _without_missing(frame, missing, notes):
 
 
 def raw_opener(entry, root):
-    """A thread-safe function (path, row) -> (modality, what stands there: bytes of a file or a text, or a vector)."""
+    """A thread-safe function (path, row) -> (modality, what is there: bytes of a file or a text, or a vector)."""
     entry = complete(entry)
     lock, functions = threading.Lock(), {}
 
@@ -162,7 +162,7 @@ def opener(entry, root):
     -------
     function (path, row, content_sha256=None)
         -> image: array as images.decode gives it; text: str; vector: float32, shape (width,).
-        Raises UserError if the content is gone, unreadable, or not the one that the hash tells.
+        Raises UserError if the content is gone, unreadable, or not the one that the hash names.
     """
     entry = complete(entry)
     raw = raw_opener(entry, root)
@@ -173,7 +173,7 @@ def opener(entry, root):
             modality, value = raw(path, row)
             if content_sha256 is not None and digest_of_content(value, modality) != content_sha256:
                 raise UserError(
-                    "changed since prepare_data read it", hint="run the workflow again: it reads the data anew"
+                    "changed since prepare_data read it", hint="run the workflow again: it then reads the new data"
                 )
             return understand(value, modality, entry["frames"], entry["bands"])
         except IndexError:

@@ -2,7 +2,7 @@
 
 `columns: features` names the array of samples and a target's `column` the array of its labels; in a folder of
 .npy files these are the files' names. Arrays (n, width) are vectors, (n, height, width[, channels]) images.
-The splits may stand apart: train_images, train_labels, test_images, .. in one .npz, or X_train.npy, y_train.npy, ..
+The splits may be separate: train_images, train_labels, test_images, .. in one .npz, or X_train.npy, y_train.npy, ..
 """
 
 import functools
@@ -29,7 +29,7 @@ LISTED = {"id": ("ids", "id"), "group": ("groups", "group"), "split": ("splits",
 
 
 def looks_right(root):
-    """Whether .npz or .npy files stand at the top of a data root."""
+    """Whether .npz or .npy files are at the top of a data root."""
     return any(name.endswith(TABLES) for name in _names(root))
 
 
@@ -93,7 +93,7 @@ def _files(entry, root):
     if not packed and not single and "train" in apart.values() and len(set(apart.values())) == len(apart) > 1:
         return apart
     raise UserError(
-        f"cannot tell which file holds the samples ({', '.join(names[:20])})",
+        f"it is unclear which file holds the samples ({', '.join(names[:20])})",
         "table",
         "one .npz file; or one .npy file called X.npy (or one per split, X_train.npy) or as `columns: features` says",
         "name it: `table: data.npz`, or `table: {train: train.npz, test: test.npz}`",
@@ -102,7 +102,7 @@ def _files(entry, root):
 
 @functools.lru_cache(maxsize=8)
 def open_arrays(root, name, follow=False):
-    """{key: array} of an .npz file, or of the .npy files and tables that stand beside a .npy file."""
+    """{key: array} of an .npz file, or of the .npy files and tables that are beside a .npy file."""
     path = inside(root, name, follow=follow)
     try:
         if name.endswith(".npz"):
@@ -151,7 +151,7 @@ def _name_of_samples(arrays, entry, name):
     candidates = [key] if key else [word for word in SAMPLES if word in arrays]
     if len(candidates) != 1 or candidates[0] not in arrays:
         raise UserError(
-            f"cannot tell which array holds the samples ({', '.join(arrays)})",
+            f"it is unclear which array holds the samples ({', '.join(arrays)})",
             name,
             "columns: features: NAME",
             did_you_mean(key, arrays) if key else None,
@@ -210,7 +210,7 @@ def _column(arrays, wanted, words, name, beside):
 
 
 def _labels(arrays, wanted, name, beside, number):
-    """The labels of a target: what has that name; a target called "label" may also stand in y, labels or targets."""
+    """The labels of a target: what has that name; a target called "label" may also be in y, labels or targets."""
     words = LABELS if wanted == LABELS[0] and wanted not in arrays else (wanted,)
     held = [word for word in words if _key(word) in arrays]
     if len(held) > 1:

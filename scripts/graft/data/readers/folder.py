@@ -45,7 +45,7 @@ def list_samples(entry, root):
     labels = columns.pop("label")
     if all(label is None for label in labels):
         raise UserError(
-            "no folder of a class: all files stand at the top of the source, or right below train/, test/",
+            "no folder of a class: all files are at the top of the source, or right below train/, test/",
             "source",
             "one folder per class, or train/ and test/ with the classes' folders in them; or `folders`",
             "if a table names the files' labels, use `reader: table`",
@@ -95,7 +95,7 @@ def _modality(paths):
     if len(likely) != 1 or likely == ["vector"]:
         seen = ", ".join(f"{count} that may be {modality}" for modality, count in counts.items() if count)
         raise UserError(
-            f"cannot tell what a sample is from the files' names ({seen})",
+            f"it is unclear what a sample is from the files' names ({seen})",
             "modality",
             "image | text | vector",
             "say it in the data set's entry; files of other kinds are then left out",
@@ -118,13 +118,13 @@ def _splits_and_labels(paths, notes):
         notes.append(f"folders beside those of the splits are the pool, predicted but not trained on: {shown}")
     if any(top.lower() not in SPLIT_OF for top in split_of):
         shown = ", ".join(f"{top} ({split})" for top, split in sorted(split_of.items())[:20])
-        notes.append(f"folders are taken for splits by a word in their names: {shown}; if not, `folders: [label]`")
+        notes.append(f"folders are read as splits by a word in their names: {shown}; if not, `folders: [label]`")
     splits = [split_of[part[0]] if label is not None else "pool" for part, label in zip(parts, labels, strict=True)]
     return {"split": splits, "label": labels}
 
 
 def are_splits(paths):
-    """Whether `auto` takes the first folders of these paths for splits; UserError if that cannot be told."""
+    """Whether `auto` takes the first folders of these paths for splits; UserError if that is unclear."""
     return _split_folders([path.split("/") for path in paths])
 
 
@@ -137,10 +137,10 @@ def _labels_alone(parts):
     if by_split and any(len(part) > 3 for part in parts):
         tops = sorted({label for label in labels if label})
         raise UserError(
-            f"cannot tell whether {', '.join(tops[:10])} are classes: below them are splits, and folders in these",
+            f"it is unclear whether {', '.join(tops[:10])} are classes: below them are splits, and folders in these",
             "source",
             "classes with train/ and test/ in them, or train/ and test/ with classes in them",
-            "if the classes stand below the splits, `folders: [skip, split, label]`; if not, `folders: [label, split]`",
+            "if the classes are below the splits, `folders: [skip, split, label]`; if not, `folders: [label, split]`",
         )
     splits = [
         "pool" if label is None else split_of[part[1]] if by_split else None
@@ -177,7 +177,7 @@ def _split_folders(parts):
         hint = "if they are classes, `folders: [label]`; if they are splits, call the others validation, test or pool"
     beside = f" beside {', '.join(others[:10])}" if others else ""
     raise UserError(
-        f"cannot tell whether {', '.join(named)}{beside} are splits or classes",
+        f"it is unclear whether {', '.join(named)}{beside} are splits or classes",
         "source",
         "folders of splits alone, with the classes' folders in them; or folders of classes alone",
         hint,
@@ -188,7 +188,7 @@ def _note_on_loose(loose, notes):
     """Say which files have no folder of a class, so that they are predicted and not trained on."""
     if loose:
         notes.append(
-            f"{len(loose)} files stand above the classes' folders, such as {loose[0]}: without a label, in the pool"
+            f"{len(loose)} files are above the classes' folders, such as {loose[0]}: without a label, in the pool"
         )
 
 

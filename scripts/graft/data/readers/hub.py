@@ -30,12 +30,12 @@ def looks_right(root):
 
 
 def prefer(likely, root):
-    """The hub's files stand in folders, too."""
+    """The hub's files are in folders, too."""
     return ["hub"] if "hub" in likely and set(likely) <= {"hub", "folder"} else likely
 
 
 def list_samples(entry, root):
-    """The rows of all shards (rows.Listing). A shard's split is told by its folder or name, as on the hub."""
+    """The rows of all shards (rows.Listing). A shard's split is read from its folder or name, as on the hub."""
     frames, facts, content = [], {"tables": {}}, None
     names = shards(root)
     if not names:

@@ -23,7 +23,7 @@ NAMED = ".csv .tsv .jsonl .parquet .feather .orc .dta .csv.gz"  # the usual ones
 
 
 def looks_right(root):
-    """Whether tables stand at the top of a data root, or in each of its folders of splits."""
+    """Whether tables are at the top of a data root, or in each of its folders of splits."""
     return bool(tables_of(root) or tables_of_splits(root))
 
 
@@ -90,7 +90,7 @@ def tables(entry, root):
     if found and None not in splits and len(set(splits)) == len(splits):
         return dict(zip(found, splits, strict=True))
     raise UserError(
-        f"cannot tell which table lists the samples ({', '.join(found) or 'there is none'})",
+        f"it is unclear which table lists the samples ({', '.join(found) or 'there is none'})",
         "table",
         f"one file, or one per split; {NAMED}",
         "name it: `table: labels.csv` or `table: {train: a.csv, test: b.csv}`",
@@ -182,7 +182,7 @@ def composed_columns(table, where=None):
 def rows_by_group(entry, root, name, content, wanted):
     """Contents, in the columns `wanted`, are read one row group at a time: the file may be larger than the memory.
 
-    But numbers that are written as text are read at once: what their commas mean is told by the whole column.
+    But numbers that are written as text are read at once: what their commas mean is decided by the whole column.
     """
     path = inside(root, name, follow=follows(entry))
     file = pq.ParquetFile(path)

@@ -1,4 +1,4 @@
-"""Near copies of a data set's samples: found among its contents, kept in one split and fold, told in the data card."""
+"""Near copies of a data set's samples: found among its contents, kept in one split and fold, noted in the data card."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,7 +38,7 @@ def bind_near_copies(frame, entry, root, modality, given, notes, threads=1):
         If samples are to be compared that are neither images nor texts.
     """
     words = frame["same_sha256"]
-    if entry["duplicates"] == "allow":  # whoever accepts copies in several splits has no groups joined by them
+    if entry["duplicates"] == "allow":  # a user who accepts copies in several splits has no groups joined by them
         words = words.mask(frame["group"].fillna("").str.strip() != "", frame["sample_id"])
     frame = frame.assign(alike=words)
     if entry["split"].get("near_duplicates") != "together":
@@ -68,7 +68,7 @@ def _similar(rows, entry, root, modality, notes, threads):
 
     if modality not in ("image", "text"):
         raise UserError(
-            f"samples are {modality}s, whose near copies cannot be told",
+            f"samples are {modality}s, whose near copies cannot be found",
             "split.near_duplicates",
             "`together` for images and texts",
             "name the column that says which samples belong together: columns.group",
@@ -88,7 +88,7 @@ def _similar(rows, entry, root, modality, notes, threads):
 
 
 def sampling_units(frame, pairs):
-    """What is drawn together when a figure's interval is computed: rows that do not tell two things.
+    """What is drawn together when a metric's interval is computed: rows that are not independent.
 
     These are the rows of a group, of one content, and near copies, in each split by itself.
 
@@ -99,7 +99,7 @@ def sampling_units(frame, pairs):
 
     Returns
     -------
-    Series of str; None for a row that stands alone
+    Series of str; None for a row that is alone
     """
     units = pd.Series(None, frame.index, dtype=object)
     for _, rows in frame.groupby("split"):
@@ -119,7 +119,7 @@ def facts_of(frame, pairs, notes):
 
     Returns
     -------
-    dict with "pairs", "across_splits" (how many of these stand in two splits), "groups" (clusters that were kept
+    dict with "pairs", "across_splits" (how many of these are in two splits), "groups" (clusters that were kept
     together), "largest" (rows in the largest of these) and "first" (samples and splits of the first pairs), or None
     """
     if pairs is None:
@@ -148,7 +148,7 @@ def facts_of(frame, pairs, notes):
         )
     if any(across):
         notes.append(
-            f"{sum(across)} pairs of nearly equal samples stand in two of the given splits: figures of the later "
+            f"{sum(across)} pairs of nearly equal samples are in two of the given splits: metrics of the later "
             "split are better than for samples that are new"
         )
     return facts

@@ -1,4 +1,4 @@
-"""Contents that stand in several rows: which of them do harm, and what becomes of them."""
+"""Contents that are in several rows: which of them do harm, and what becomes of them."""
 
 import pandas as pd
 
@@ -47,7 +47,7 @@ def resolve(frame, targets, way, notes, dropped=None):
     Raises
     ------
     UserError
-        If a content stands in several splits or has two classes, and `way` is "error".
+        If a content is in several splits or has two classes, and `way` is "error".
     """
     rows = find_copies(frame, targets)
     serious = rows[rows["across"] | rows["contradicting"]]
@@ -55,7 +55,7 @@ def resolve(frame, targets, way, notes, dropped=None):
     if len(serious) and way == "error":
         lines = [_line(part) for _, part in serious.groupby("same_sha256")]
         raise UserError(
-            f"{len(lines)} contents stand in several splits or have two labels:{listed(sorted(lines))}",
+            f"{len(lines)} contents are in several splits or have two labels:{listed(sorted(lines))}",
             hint="`duplicates: drop` keeps one row (that of test) and none of contents with two labels; `allow` keeps all",
         )
     in_pool = frame["split"] == "pool"
@@ -70,14 +70,14 @@ def resolve(frame, targets, way, notes, dropped=None):
     repeated = rows[~rows["contradicting"]]["same_sha256"].nunique()
     if repeated:
         alone = rows.groupby("same_sha256")["alike"].nunique() > 1
-        apart = ", but for those of groups" if alone.any() else ""
+        apart = ", except those of groups" if alone.any() else ""
         notes.append(
-            f"{repeated} contents stand in {len(rows)} labelled rows: where graft draws splits and folds, the rows of one "
+            f"{repeated} contents are in {len(rows)} labelled rows: where graft draws splits and folds, the rows of one "
             f"content stay together{apart}"
         )
     across = rows.loc[rows["across"], "same_sha256"].nunique()
     if across:
-        notes.append(f"{across} contents stand in several splits: figures are better than for samples that are new")
+        notes.append(f"{across} contents are in several splits: metrics are better than for samples that are new")
     return frame, sorted(_joined(dropped or {}, facts), key=lambda fact: fact["samples"])
 
 
@@ -99,7 +99,7 @@ def _note_dropped(facts, gone):
 
 
 def _joined(first, later):
-    """One fact per content: replicates that stay in the first place may stand in several drawn splits later."""
+    """One fact per content: replicates that stay in the first place may be in several drawn splits later."""
     joined = dict(first)
     for same, fact in later.items():
         known = joined.setdefault(same, fact)
@@ -110,7 +110,7 @@ def _joined(first, later):
 
 
 def find_copies(frame, targets):
-    """Contents that stand in several rows of the labelled part.
+    """Contents that are in several rows of the labelled part.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def refuse_in_several_folds(rows, folds, way):
     if len(several) and way != "allow":
         lines = [_line(part, "several folds") for _, part in several.groupby("same_sha256")]
         raise UserError(
-            f"{len(lines)} contents stand in several folds:{listed(sorted(lines))}",
+            f"{len(lines)} contents are in several folds:{listed(sorted(lines))}",
             "columns.fold",
             "one fold for all rows of a content",
             "correct the column, or leave `columns.fold` out: graft then keeps them together; `duplicates: allow` keeps "

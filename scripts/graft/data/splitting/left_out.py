@@ -87,7 +87,7 @@ def without_classes_now_rare(frame, before, skipped, targets, settings, counts, 
             notes.append(f"target {name}: class '{word}' is gone: {', '.join([first, *more])}")
     if not frame["labelled"].any():
         what = f"none of {int(before['labelled'].sum())} labelled rows is left: they cannot be used or are copies"
-        raise UserError(what, hint="mend those that cannot be used; `duplicates: allow` keeps copies with two classes")
+        raise UserError(what, hint="fix those that cannot be used; `duplicates: allow` keeps copies with two classes")
     frame = without_rare(frame, targets, settings, counts, notes)
     return frame.assign(labelled=frame["labelled"] & frame[list(targets)].notna().any(axis=1))
 
@@ -119,7 +119,7 @@ def refuse_lost_splits(asked, frame, skipped, dropped):
         ]
         lines = [f"{place}: {reason}" for place, reason in zip(places(rows), reasons, strict=True)]
         mends = {
-            "on_bad": "mend the rows that cannot be used",
+            "on_bad": "fix the rows that cannot be used",
             "duplicates": "`duplicates: allow`",
             "min_per_class": "a smaller `min_per_class`, or the same names of classes in all splits",
         }

@@ -19,7 +19,7 @@ def limited(frame, targets, limit, notes):
     notes : list of str, to which is added what was left out
     """
     labelled, test = frame["labelled"].to_numpy(bool), (frame["given"] == "test").to_numpy(bool)
-    # Given test rows are chosen apart from the others: their labels decide nothing that is learnt from.
+    # Given test rows are chosen apart from the others: their labels decide nothing that is learned from.
     of_test = limit and round(limit * (labelled & test).sum() / max(1, labelled.sum()))
     keep = np.zeros(len(frame), bool)
     for part, most in ((labelled & ~test, limit and limit - of_test), (labelled & test, of_test)):

@@ -1,4 +1,4 @@
-"""Samples that are nearly the same: texts that quote each other, images that were saved anew. No network is run.
+"""Samples that are nearly the same: texts that quote each other, images that were saved again. No network is run.
 
 The work grows with the number of samples, not with that of their pairs: candidates share a rare shingle, or a part of
 their hash.
@@ -30,7 +30,7 @@ FACTORS = np.array([3, 5, 7, 11, 13], np.uint64) ** np.array([21, 17, 13, 11, 9]
 
 
 def similar_texts(texts):
-    """Pairs of texts of which one quotes the other, or that hardly differ.
+    """Pairs of texts of which one quotes the other, or that differ little.
 
     Two texts are a pair if all their words are the same in order, or if they share at least 3 shingles of 5 words and a
     fifth of the shorter text's shingles (containment, Broder 1997). Shingles that are in more than 20 texts do not
@@ -101,7 +101,7 @@ def _quoting(text_of, shingle, sizes, width):
 
 
 def _hardly_different(text_of, shingle, shingles):
-    """Pairs among texts that share shingles with many: each is held against the next text that has the same ones."""
+    """Pairs among texts that share shingles with many: each is compared with the next text that has the same ones."""
     neighbours = shingle[1:] == shingle[:-1]
     pairs = np.stack([text_of[:-1][neighbours], text_of[1:][neighbours]], axis=1)
     pairs, counts = np.unique(pairs, axis=0, return_counts=True)
@@ -115,7 +115,7 @@ def _hardly_different(text_of, shingle, shingles):
 
 
 def signature(image):
-    """The 63 slowest cosine waves of an image, whatever its size, brightness and contrast; float32, length 1.
+    """The 63 slowest cosine waves of an image, independent of its size, brightness and contrast; float32, length 1.
 
     All zeros for an image of one colour. The signs are the perceptual hash of Zauner (2010), "pHash".
 
@@ -131,7 +131,7 @@ def signature(image):
 
 
 def similar_images(signatures):
-    """Pairs of images that look the same: saved anew, resized, a little brighter or noisier; not turned or cropped.
+    """Pairs of images that look the same: saved again, resized, a little brighter or noisier; not turned or cropped.
 
     At most 4 of the 63 bits of their hashes differ, and the cosine of their signatures is at least 0.99. Hashes with at
     most 4 different bits have one of five parts in common, so only images that share a part are compared. Where very

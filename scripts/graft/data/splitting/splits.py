@@ -16,13 +16,13 @@ ORDER = ("train", "test", "validation")
 
 
 def hash_units(words, seed, salt):
-    """A number in [0, 1) for each word, the same on every machine and whatever the other words are.
+    """A number in [0, 1) for each word, the same on every machine and independent of the other words.
 
     Parameters
     ----------
     words : iterable of str
     seed : int
-    salt : str, tells uses apart so that, say, folds do not follow splits
+    salt : str, separates uses, so that, say, folds do not follow splits
 
     Returns
     -------
@@ -144,7 +144,7 @@ def bind(ids, groups=None, alike=None, growth_stable=False):
     if alike is None or pd.Series(alike).is_unique:
         return words
     if growth_stable:
-        first = pd.Series(words).groupby(alike).transform("min").to_numpy(object)  # "group" stands before "id"
+        first = pd.Series(words).groupby(alike).transform("min").to_numpy(object)  # "group" is before "id"
         return first if groups is None else np.where(own, words, first)
     names, contents = pd.factorize(words)[0], pd.factorize(np.asarray(alike, dtype=object))[0]
     nodes = names.max() + contents.max() + 2
@@ -239,7 +239,7 @@ def _draw(ids, labels, groups, alike, shares, settings, seed):
 
 
 def _refuse_joined(ids, groups, alike, count, needed, settings):
-    """Refuse groups that would be enough, were they not joined by contents that stand in several of them."""
+    """Refuse groups that would be enough, were they not joined by contents that are in several of them."""
     if groups is None or alike is None or len(set(bind(ids, groups))) < needed:
         return
     rows = pd.DataFrame({"id": ids, "group": groups, "alike": alike}).dropna(subset="group")
@@ -252,7 +252,7 @@ def _refuse_joined(ids, groups, alike, count, needed, settings):
     near = "; and `split.near_duplicates: ignore`, as near copies join groups, too"
     raise UserError(
         f"{rows['group'].nunique()} groups count as {count}, too few for {needed} splits, since rows of one content stay "
-        f"together, and {len(lines)} contents stand in several groups:{listed(lines)}",
+        f"together, and {len(lines)} contents are in several groups:{listed(lines)}",
         "columns.group",
         hint="`duplicates: drop` keeps one row of each content and label; `duplicates: allow` keeps all, in several splits"
         + (near if settings.get("near_duplicates") == "together" else ""),
@@ -287,7 +287,7 @@ def _refuse_straddling(parts, groups, what, where):
         raise_all(
             [
                 UserError(
-                    f"{len(lines)} groups stand in several {what}:{listed(lines)}",
+                    f"{len(lines)} groups are in several {what}:{listed(lines)}",
                     where,
                     f"one of the {what} for all rows of a group",
                     "correct the column of groups or that of the " + what,

@@ -22,7 +22,7 @@ def deal(units, codes, quotas, order, random, ranked=False, in_all=False):
     order : array of float64, shape (n,), the order in which single rows are taken
     random : numpy Generator
     ranked : a class of fewer units than parts goes to the first parts (train, test, validation), not to any
-    in_all : a class of enough units is in all parts also where its units are single rows, whatever the parts' sizes
+    in_all : a class of enough units is in all parts also where its units are single rows, for any sizes of the parts
 
     Returns
     -------

@@ -65,7 +65,7 @@ def survey(path, relative_to="."):
 
 
 def _table_or_folders(found, root, name):
-    """A table; or folders of classes, beside which lies a table that lists no samples."""
+    """A table; or folders of classes, beside which is a table that lists no samples."""
     bare = {"source": dict(found.entry["source"])}
     try:
         guess_table(found, root, name)

@@ -48,7 +48,7 @@ def guess_roles(columns, content=None, paths=frozenset()):
     ----------
     columns : list of Column
     content : (key, column), where it is known what the samples are
-    paths : names of the files that stand beside the table, with and without their suffix
+    paths : names of the files that are beside the table, with and without their suffix
     """
     described = {column.name: column for column in columns}
     roles, left = Roles(content=content), dict(described)
@@ -111,7 +111,7 @@ def _splits_and_folds(left, roles):
 
 
 def _unlearnt(left, roles, codes):
-    """Remove the columns that number the rows, or say where or when: rows are often sorted by what is to be learnt.
+    """Remove the columns that number the rows, or say where or when: rows are often sorted by what is to be learned.
 
     A family of many columns with a common stem is left alone: `column 1` to `column 60` are a vector.
     """
@@ -154,7 +154,7 @@ def take(left, fits):
 
 
 def _path(left, paths):
-    """The column of files' names: by their suffixes, else those that stand beside the table."""
+    """The column of files' names: by their suffixes, else those that are beside the table."""
     suffixes = SUFFIXES | set(TEXT_SUFFIXES)
 
     def is_path(column):
@@ -182,7 +182,7 @@ def _embedded(left):
 
 
 def _text(left):
-    """The column of texts: long ones, or a name that says so with values that hardly repeat."""
+    """The column of texts: long ones, or a name that says so with values that repeat little."""
     words = [c for c in left.values() if c.kind == "words" and not c.rest and not is_target(c)]
     differ = [c for c in words if c.unique > 0.5 * len(c.filled) or repeats(c)]  # a molecule may have several values
     long = [c for c in words if c.words >= FEWEST_WORDS or (says_text(c.name) and c in differ)]
@@ -198,9 +198,9 @@ def _is_text(column):
 
 
 def _conditions(left, roles, described):
-    """Remove the columns of which most texts, or files, that stand in several rows have several values; a note on them.
+    """Remove the columns of which most texts, or files, that are in several rows have several values; a note on them.
 
-    That is under which condition each was measured: an assay, a channel. Nobody can tell it from the text.
+    That is under which condition each was measured: an assay, a channel. The text does not show it.
     """
     content = described[roles.content[1]] if roles.content and roles.content[0] in ("text", "path") else None
     found = []

@@ -17,7 +17,7 @@ def alone_of(names):
 def guess_features(left, every, same):
     """The columns of a vector: those of a common stem (nm_900, nm_905, ..), else all that are numbers.
 
-    Columns in which nothing differs may stand among those of a pattern: other rows may differ there.
+    Columns in which nothing differs may be among those of a pattern: other rows may differ there.
     """
     numbers = [c.name for c in left.values() if c.kind == "numbers" and not is_replicate(c.name)]
     flags = [c.name for c in left.values() if _is_flag(c) and not says_target(c.name)]
@@ -39,13 +39,13 @@ def guess_features(left, every, same):
 
 
 def gaps(left, roles, columns):
-    """Remove the columns that stand among the features and hold words for "missing"; a note on them."""
+    """Remove the columns that are among the features and hold words for "missing"; a note on them."""
     taken = [place for place, c in enumerate(columns) if c.kind == "numbers" and c.name not in left]
     found = [c for c in columns[: max(taken, default=0)] if c.rest and c.name in left and not is_target(c)]
     for column in found:
         del left[column.name]
         roles.notes.append(
-            f"column '{column.name}' is no feature, as '{column.unsure[0]}' stands among its numbers: leave such cells empty, "
+            f"column '{column.name}' is no feature, as '{column.unsure[0]}' is among its numbers: leave such cells empty, "
             "or the rows out"
         )
     return [column.name for column in found]

@@ -56,7 +56,7 @@ def guess_folders(found, root):
     found.reasons["folders"] = why
     loose = [path for path, names in zip(paths, folders, strict=True) if not names]
     if loose:
-        found.notes.append(f"{len(loose)} files stand at the top and have no label: they are the pool")
+        found.notes.append(f"{len(loose)} files are at the top and have no label: they are the pool")
 
 
 def _hint_on(files, root):
@@ -121,7 +121,7 @@ def _named_like_groups(names):
 
 
 def _is_shared(level, label, deep):
-    """Whether the same names of a level stand with several classes, as those of sites do and those of sub-folders not."""
+    """Whether the same names of a level occur with several classes, as those of sites do and those of sub-folders not."""
     pairs = {(names[level], names[label]) for names in deep if len(names) > max(level, label)}
     return len(pairs) > len({name for name, _ in pairs})
 

@@ -16,7 +16,7 @@ FEW_ROWS = 20  # of one sample, at most, where it was measured several times
 
 
 def guess_codes(left, roles):
-    """The columns of whole numbers whose values are patients and the like, whatever their names; a note on doubtful ones.
+    """The columns of whole numbers whose values are patients and the like, with any names; a note on doubtful ones.
 
     Counts and ages repeat, too. But only codes change from block to block of rows up and down, or one by one, or have
     one label each that no threshold divides.
@@ -41,7 +41,7 @@ def guess_codes(left, roles):
     if unsure:
         shown = ", ".join(f"'{name}'" for name in unsure[:5])
         roles.notes.append(
-            f"column {shown} may say which rows belong together: each value stands in a few rows; if so: columns: {{group: ..}}"
+            f"column {shown} may say which rows belong together: each value is in a few rows; if so: columns: {{group: ..}}"
         )
     return sure
 
@@ -58,7 +58,7 @@ def _labels(codes, labels):
 
 
 def guess_group(left, roles, codes):
-    """Which column says what belongs together: one whose name says so, or ids that stand in a few rows each.
+    """Which column says what belongs together: one whose name says so, or ids that are in a few rows each.
 
     Where both are there, the one is taken that also holds the other's rows together. If neither does, it is the
     repeated ids: runs or instruments then go across the samples.
@@ -71,13 +71,13 @@ def guess_group(left, roles, codes):
     repeated += [c for c in codes if c not in repeated]
     if not named and not repeated:
         return
-    # Where samples and their patients stand in several rows each, the patients are the group.
+    # Where samples and their patients are in several rows each, the patients are the group.
     outer = next((c for c in repeated if all(_holds(c, other) for other in repeated)), next(iter(repeated), None))
     best = named[0] if named else outer
     if named and repeated and not _holds(named[0], outer):
         best = outer
         roles.notes.append(
-            f"column '{named[0].name}' may be the group, too: {best.name} is taken, as its rows are alike"
+            f"column '{named[0].name}' may be the group, too: {best.name} is taken, as its rows are similar"
         )
     roles.group = left.pop(best.name).name
     roles.why_group = None if best in named else _why_repeated(best)
@@ -89,7 +89,7 @@ def _holds(outer, inner):
 
 
 def unnamed_group(left, roles):
-    """A column of words that are neither classes nor texts, and stand in a few rows each."""
+    """A column of words that are neither classes nor texts, and are in a few rows each."""
     fits = [
         c
         for c in left.values()
@@ -106,7 +106,7 @@ def unnamed_group(left, roles):
 
 
 def repeats(column):
-    """Whether the values stand in a few rows each, most of them in several."""
+    """Whether the values are in a few rows each, most of them in several."""
     counts = column.filled.value_counts()
     few = 2 <= counts.median() <= FEW_ROWS and (counts > 1).mean() > 0.8
     return few and len(counts) >= max(5, counts.median())
@@ -122,4 +122,4 @@ def _is_numbered(column):
 
 
 def _why_repeated(column):
-    return f"each of its {column.unique} values stands in about {column.filled.value_counts().median():.0f} rows"
+    return f"each of its {column.unique} values is in about {column.filled.value_counts().median():.0f} rows"

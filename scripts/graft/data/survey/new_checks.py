@@ -39,7 +39,7 @@ def check_new(new, card, threads=1):
 
 
 def _for_new(reason):
-    """Why a sample cannot be used, without settings of a data set: whoever predicts new samples has none to change."""
+    """Why a sample cannot be used, without settings of a data set: a user with new samples has none to change."""
     reason = SETTINGS.sub(
         " (the model learned from files that hold one image each, grey or RGB: save these so)", reason
     )

@@ -12,7 +12,7 @@ LOOKED_AT = 3000  # labelled samples that are read whole
 
 
 def look(found, root):
-    """Prepare a part of the data, and mend the entry until it can be taken.
+    """Prepare a part of the data, and fix the entry until it can be taken.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def look(found, root):
     """
     ways = {"on_bad": "skip", "frames": "first", "limit": LOOKED_AT}
     with tempfile.TemporaryDirectory() as folder:
-        while True:  # every mend is made once, or raises a number
+        while True:  # every fix is made once, or raises a number
             try:
                 seen = prepare(found.name, found.entry | ways, root, threads=8, cache=Path(folder, "checked.parquet"))
             except UserError as error:
@@ -82,16 +82,16 @@ def _decimal(found, said):
     if "decimal: comma" not in said or "decimal" in found.entry or found.entry.get("separator", "comma") == "comma":
         return False
     found.entry["decimal"] = "comma"
-    found.reasons["decimal"] = "1,234 is taken for a fraction"
+    found.reasons["decimal"] = "1,234 is read as a fraction"
     return True
 
 
 def _no_id(found, said):
-    """Ids that do not tell the rows apart, as where every table counts from 1, are left out."""
+    """Ids that do not distinguish the rows, as where every table counts from 1, are left out."""
     if "leave `columns.id` out" not in said or "id" not in found.entry.get("columns", {}):
         return False
     column = found.entry["columns"].pop("id")
-    found.notes.append(f"column '{column}' is not taken as the id: some values stand in several rows")
+    found.notes.append(f"column '{column}' is not taken as the id: some values are in several rows")
     return True
 
 
@@ -100,7 +100,7 @@ def _copies(found, said):
         return False
     found.entry["duplicates"] = "drop"
     count = re.search(r"(\d+) contents", said)[1]
-    harm = "hold groups together" if "count as" in said else "would stand in two splits or have two labels"
+    harm = "hold groups together" if "count as" in said else "would be in two splits or have two labels"
     found.reasons["duplicates"] = f"{count} contents {harm}"
     return True
 
@@ -117,7 +117,7 @@ def _rare(found, said):
 
 
 def _single(found, seen):
-    """Classes that are too small to stand in all splits are left out, if two others remain."""
+    """Classes that are too small to be in all splits are left out, if two others remain."""
     done = False
     for name, classes in seen.card["classes"].items():
         targets = found.entry.get("targets", {"label": {}})

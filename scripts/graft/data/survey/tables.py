@@ -27,7 +27,7 @@ MISSING_TOO = ("#N/A", "N/A", "NA", "NaN", "None", "NULL")
 
 
 def guess_table(found, root, name=None):
-    """Fill in table and columns; `name` is the table's file, or None if the folder's own tables tell."""
+    """Fill in table and columns; `name` is the table's file, or None if the folder's own tables say it."""
     entry = found.entry
     entry["reader"] = "table"
     names = {name: None} if name else _tables(found, root)
@@ -209,7 +209,7 @@ def _likely(key, held):
 
 
 def _say_other_parts(found, held, samples, where, alone):
-    """Arrays such as eval_X beside train_X: which split is that? A note; refused where train_X stands `alone`."""
+    """Arrays such as eval_X beside train_X: which split is that? A note; refused where train_X is `alone`."""
     rests = {rest for split, rest in map(split_and_rest, held) if split} if alone else {samples}
     ends = "|".join(re.escape(rest) for rest in rests if rest)
     other = re.compile(rf"(?i).+[_.-]({ends})|({ends})[_.-].+")
@@ -227,7 +227,7 @@ def _say_other_parts(found, held, samples, where, alone):
 
 
 def _sampled(values):
-    """The first values and some of all the others: arrays of which every split has its own stand one after the other."""
+    """The first values and some of all the others: arrays of which every split has its own are one after the other."""
     return np.asarray(values if len(values) <= 2 * LOOKED_AT else values[:: -(-len(values) // LOOKED_AT)])
 
 
@@ -248,7 +248,7 @@ def _fill(found, rows, given_split, content=None, paths=frozenset()):
     entry, named = found.entry, {}
     if roles.content is None:
         raise UserError(
-            f"cannot tell which column holds the samples ({', '.join(rows.column_names[:30])})",
+            f"it is unclear which column holds the samples ({', '.join(rows.column_names[:30])})",
             str(entry.get("table", entry["source"]["path"])),
             "a column of file names, of texts, of lists of numbers, or at least 4 columns of numbers",
             "start from config/examples/ and name it under `columns`",
@@ -283,7 +283,7 @@ def _fill(found, rows, given_split, content=None, paths=frozenset()):
     if unsure:
         entry["missing"] = [*MISSING_TOO, *unsure]
         shown = ", ".join(f"'{word}'" for word in unsure)
-        found.reasons["missing"] = f"{shown} among numbers is taken for 'not measured'"
+        found.reasons["missing"] = f"{shown} among numbers is read as 'not measured'"
     if roles.others:
         shown = ", ".join(roles.others[:8]) + (", .." if len(roles.others) > 8 else "")
         found.notes.append(f"columns that are not used: {shown}")

@@ -1,4 +1,4 @@
-"""Which columns of a table may be learnt, and whether they hold classes or numbers."""
+"""Which columns of a table may be learned, and whether they hold classes or numbers."""
 
 from graft.data.survey.words import is_aside, says_amount, says_classes, says_group, says_id, says_target
 
@@ -10,14 +10,14 @@ def is_target(column):
 
 
 def _recurs(column):
-    """Whether a class stands in several rows as a rule, however many classes there are."""
+    """Whether a class is in several rows as a rule, however many classes there are."""
     return column.filled.value_counts().median() >= 2
 
 
 def guess_targets(left, content):
     """(column, kind) of what may be learned, 3 at most: columns with a name that says so; beside numbers also others.
 
-    What stands in a table beside a vector was measured on the same sample, and a head on a vector costs seconds.
+    What is in a table beside a vector was measured on the same sample, and a head on a vector costs seconds.
     """
     found = [(c, kind) for c in left.values() if (kind := kind_of_target(c))]
     wanted = [(c, kind) for c, kind in found if not is_no_target(c)]
@@ -35,7 +35,7 @@ def is_no_target(column):
 
 
 def kind_of_target(column):
-    """classification, regression, or None for a column that cannot be learnt."""
+    """classification, regression, or None for a column that cannot be learned."""
     if column.values is None or not len(column.filled):
         return None
     repeated = column.unique <= min(MOST_CLASSES, max(2, len(column.filled) / 5))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-FEW = 10  # with fewer samples of a class, its figures say next to nothing
-UNEVEN = 10  # the commonest class has this many times the samples of the rarest
+FEW = 10  # with fewer samples of a class, its metrics say almost nothing
+UNEVEN = 10  # the most common class has this many times the samples of the rarest
 SMALL_TEST = 100  # with fewer labelled test rows, an interval is wider than most differences
 
 
@@ -30,7 +30,7 @@ def troubles(frame, targets, card):
     found += _groups(labelled, card)
     test = int((labelled["split"] == "test").sum())
     if test < SMALL_TEST:
-        found.append(f"the test split has {test} rows: expect wide intervals around every figure")
+        found.append(f"the test split has {test} rows: expect wide intervals around every metric")
     if "text" in card and card["text"]["texts_with_replaced_characters"]:
         n = card["text"]["texts_with_replaced_characters"]
         found.append(f"{n} texts hold characters that could not be decoded: name the table's `encoding`")
@@ -43,8 +43,8 @@ def _duplicates(card):
     two = sum(fact["two_labels"] for fact in contents)
     if contents:
         rows = sum(len(fact["samples"]) for fact in contents)
-        yield f"{len(contents)} contents stand in several rows ({rows} rows)" + (
-            f"; {several} of them would stand in several splits, {two} have two labels: `duplicates: drop`"
+        yield f"{len(contents)} contents are in several rows ({rows} rows)" + (
+            f"; {several} of them would be in several splits, {two} have two labels: `duplicates: drop`"
             if several or two
             else ""
         )
@@ -82,7 +82,7 @@ def _values(name, values):
         return
     far = np.abs(values - np.median(values)) > 10 * spread
     if far.any():
-        yield f"target {name}: {int(far.sum())} values lie more than ten standard deviations out, such as {values[far][0]:g}"
+        yield f"target {name}: {int(far.sum())} values are more than ten standard deviations out, such as {values[far][0]:g}"
 
 
 def _groups(labelled, card):
@@ -94,7 +94,7 @@ def _groups(labelled, card):
         shown = ", ".join(
             f"{split} {per_split[split]}" for split in ("train", "validation", "test") if split in per_split
         )
-        yield f"only {groups.nunique()} groups ({shown}): the test figure is about those groups, not about new ones in general"
+        yield f"only {groups.nunique()} groups ({shown}): the test metric is about those groups, not about new ones in general"
     if card["split"]["how"] == "given":
         return
     for split, part in labelled.groupby("split"):

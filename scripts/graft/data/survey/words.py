@@ -1,4 +1,4 @@
-"""What a name says: the words of a column's, folder's or file's name, whole ones, and what they usually stand for."""
+"""What a name says: the words of a column's, folder's or file's name, whole ones, and what they usually mean."""
 
 import re
 
@@ -92,7 +92,7 @@ def says_group(column):
 
 
 def says_target(column):
-    """Whether a column's name says that it is to be learnt; y alone, but not centroid_y."""
+    """Whether a column's name says that it is to be learned; y alone, but not centroid_y."""
     words = words_of(column)
     if words in (["y"], ["y", "true"], ["y", "value"]) or any(part in column for part in TARGET_ANYWHERE):
         return True

@@ -1,4 +1,4 @@
-"""What stands in the cells of an Arrow table: names as text, and the samples themselves, bytes, texts or vectors."""
+"""What is in the cells of an Arrow table: names as text, and the samples themselves, bytes, texts or vectors."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""From a table's columns to a listing, for every reader whose samples stand in Arrow tables."""
+"""From a table's columns to a listing, for every reader whose samples are in Arrow tables."""
 
 import fnmatch
 import posixpath
@@ -104,7 +104,7 @@ def content_of(schema, entry, where):
     -------
     (modality or None, key, column)
         key is "path", "bytes" (of images), "text" or "features", whose column is a list of names; the modality is None for
-        paths whose kind only the files tell.
+        paths whose kind only the files show.
     """
     named = {key: entry["columns"].get(key) for key in GUESSES if entry["columns"].get(key)}
     if not named:
@@ -119,7 +119,7 @@ def content_of(schema, entry, where):
         named = {key: named[key] for key in wanted[:1] if key in named}
     if len(named) != 1:
         raise UserError(
-            f"cannot tell which column holds the samples ({', '.join(schema.names[:30])})",
+            f"it is unclear which column holds the samples ({', '.join(schema.names[:30])})",
             where,
             "exactly one of columns: path (files), text, features (numbers)",
             "name it under `columns`, and say `modality: image`, `text` or `vector`",
@@ -134,7 +134,7 @@ def content_of(schema, entry, where):
 
 
 def used_columns(entry, content, where, before=None):
-    """Which columns the samples and their ids stand in, in order: new data are read alike (see new_data.py).
+    """Which columns the samples and their ids are in, in order: new data are read in the same way (see new_data.py).
 
     `before` is what an earlier table of the data set gave: features must be the same columns in all.
     """
@@ -159,7 +159,7 @@ def _others(entry):
 
 
 def modality_of_paths(paths, where):
-    """The modality that the files' suffixes tell."""
+    """The modality that the files' suffixes show."""
     suffixes = {posixpath.splitext(path)[1].lower() for path in paths}
     if suffixes <= SUFFIXES - {".npy"}:
         return "image"
@@ -169,11 +169,11 @@ def modality_of_paths(paths, where):
         raise UserError(
             f"the values of the column of paths are no file names with a suffix, such as '{min(paths)}'",
             where,
-            "file names as they stand in the source, such as 000.png; the suffix alone may be missing",
+            "file names as they are in the source, such as 000.png; the suffix alone may be missing",
             "write the files' names into the table; if the files have no suffix: `modality: image` or `modality: text`",
         )
     raise UserError(
-        f"cannot tell from the files' names whether they are images ({', '.join(sorted(suffixes)[:10])})",
+        f"it is unclear from the files' names whether they are images ({', '.join(sorted(suffixes)[:10])})",
         where,
         "modality: image | text | vector",
         "say it in the data set's entry",
@@ -184,7 +184,7 @@ def feature_columns(schema, wanted, where, others=()):
     """The columns of a feature vector: `wanted` is a name, a pattern, or a list of both.
 
     A pattern leaves out the columns that `others` (see `_others`) names: a target among the features would foretell
-    itself. Its columns have the order of their names, with 9 before 10, whatever their order in one table or another.
+    itself. Its columns have the order of their names, with 9 before 10, independent of their order in the tables.
     """
     names = []
     for pattern in [wanted] if isinstance(wanted, str) else wanted:
@@ -260,9 +260,9 @@ def _bad_ids(frame):
             f"'{name}': {place}" + "".join(f", {c[6:]} = {v}" for c, v in zip(labels, values, strict=True))
             for name, place, *values in zip(rows["sample_id"], places(rows), *(rows[c] for c in labels), strict=True)
         ]
-        what = "the same file stands in several rows" if is_file[twice].all() else "the same id stands in several rows"
-        hint = "remove the repeated rows; if a file may stand in several rows, name a column with ids (columns: id)"
-        if frame["table_row"].eq(frame["row"]).all():  # the samples stand in the table itself
+        what = "the same file is in several rows" if is_file[twice].all() else "the same id is in several rows"
+        hint = "remove the repeated rows; if a file may be in several rows, name a column with ids (columns: id)"
+        if frame["table_row"].eq(frame["row"]).all():  # the samples are in the table itself
             hint = "remove the repeated rows; or leave `columns.id` out: rows are then called by their table and number"
         errors.append(UserError(f"{what} ({twice.sum()} rows):{listed(lines)}", hint=hint))
     return errors

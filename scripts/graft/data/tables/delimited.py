@@ -175,11 +175,11 @@ def _quotes_are_text(text, where, character, fields, ragged, before, notes):
     if not found:
         return False
     if any(ended for _, _, ended in found) and all(line.count(character) + 1 == fields for line in _lines(text)):
-        notes.append(f"quote marks are taken as they stand, as that of line {found[0][0] + before} ends no field")
+        notes.append(f"quote marks are taken as they are, as that of line {found[0][0] + before} ends no field")
         return True
     if ragged > len(found):  # the rows that do not fit are named
         return False
-    shown = [f"line {first + before} (the row would go on to line {last + before})" for first, last, _ in found]
+    shown = [f"line {first + before} (the row would continue to line {last + before})" for first, last, _ in found]
     raise UserError(
         f"{len(found)} quote marks open a field and do not end it:{listed(shown)}",
         where,
@@ -216,7 +216,7 @@ def _read_csv(text, where, separator, character, names, quote='"'):
 
 
 def _without_blank_columns(text, where, separator, character, names, given, before):
-    """Names and table without nameless columns in which nothing stands, as spreadsheets leave them at the end.
+    """Names and table without nameless columns in which there is nothing, as spreadsheets leave them at the end.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What kind of file a table is, by its first bytes, whatever it is called; and tables that are not delimited text."""
+"""What kind of file a table is, by its first bytes, not by its name; and tables that are not delimited text."""
 
 import bz2
 import gzip
@@ -17,7 +17,7 @@ import pyarrow.parquet
 from graft.common.errors import UserError
 
 READ = "CSV, TSV, Parquet, Feather or Arrow, ORC, JSON, Stata or SAS, also compressed (gzip, bzip2, xz, zstd, zip)"
-START = 600  # bytes that tell the kind
+START = 600  # bytes that show the kind
 MAGIC = (
     (b"PAR1", "parquet"),
     (b"ARROW1", "feather"),

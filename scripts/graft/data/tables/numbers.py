@@ -1,4 +1,4 @@
-"""Numbers as text: with decimal points or commas, and values that stand so far apart that they may not be measured."""
+"""Numbers as text: with decimal points or commas, and values so far from the others that they may not be measured."""
 
 import re
 
@@ -13,8 +13,8 @@ GROUPED = r"\s*[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?\s*"  # 1.234 and 1.234,5 w
 BLANK = "[ \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}]"
 SPACED = rf"\s*[-+]?[1-9]\d{{0,2}}(?:{BLANK}\d{{3}})+(?:[.,]\d*)?\s*"  # 12 345,5
 WHOLE = r"\s*[-+]?\d+\s*"
-FILLER = r"\s*[-+]?(?:0|99+)\s*"  # also stands among numbers that all have their fraction
-MANY = 0.01  # share of the rows, and at least 3 of them, from which one value that stands apart is no accident
+FILLER = r"\s*[-+]?(?:0|99+)\s*"  # is also among numbers that all have their fraction
+MANY = 0.01  # share of the rows, and at least 3 of them, from which one value far from the others is no accident
 
 
 def to_numbers(columns, decimal, where):
@@ -33,7 +33,7 @@ def to_numbers(columns, decimal, where):
     Raises
     ------
     UserError
-        If it cannot be told what the commas, or the points, mean.
+        If it is unclear what the commas, or the points, mean.
     """
     columns = {name: _typed(text) for name, text in columns.items()}
     numbers = {name: pd.to_numeric(text, errors="coerce").astype("float64") for name, text in columns.items()}
@@ -92,7 +92,7 @@ def _typed(text):
 
 
 def _fit(texts, pattern):
-    """Whether all texts fit a pattern; the first one mostly tells."""
+    """Whether all texts fit a pattern; the first one mostly decides."""
     return not len(texts) or bool(re.fullmatch(pattern, texts.iloc[0]) and texts.str.fullmatch(pattern).all())
 
 
@@ -102,7 +102,7 @@ def _beside(texts):
 
 
 def stands_apart(numbers):
-    """Values that many rows share and that lie further from all others than these lie from each other.
+    """Values that many rows share and that are further from all others than these are from each other.
 
     A program that has no word for "not measured" writes such a number: -999, 9999. The last of 1, 10, 100, 1000 is none.
 
@@ -134,7 +134,7 @@ def stands_apart(numbers):
 
 
 def _in_a_scale(others, apart):
-    """Whether values that stand apart go on in the steps of a logarithmic scale: 1, 10, 100, 1000."""
+    """Whether values far from the others continue in the steps of a logarithmic scale: 1, 10, 100, 1000."""
     positive = others[others > 0]
     if len(positive) < 2 or others[0] < 0 or len(apart) > 1 or apart[0] < others[-1]:
         return False

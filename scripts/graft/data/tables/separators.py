@@ -32,7 +32,7 @@ def records(text, character):
 def open_quotes(text, character):
     """(first line, last line, whether a quote mark ends it) of every row that a quote mark makes too long.
 
-    The quote that ends a field stands before a separator or at the end of a line. Where text follows it, or where there is
+    The quote that ends a field is before a separator or at the end of a line. Where text follows it, or where there is
     none, the field was not quoted: it only begins with a quote mark, as a text may.
     """
     lines = list(io.StringIO(text, newline=None))
@@ -111,7 +111,7 @@ def _is_header(line, following, wanted):
 
 
 def _fields(line):
-    """The fields of a line by whichever separator gives most of them."""
+    """The fields of a line by the separator that gives most of them."""
     parts = [[nfc(part.strip(' "')) for part in line.strip().split(mark)] for mark in SEPARATORS.values()]
     return max(parts[:-1], key=len) if max(map(len, parts[:-1])) > 1 else parts[-1]
 
@@ -125,7 +125,7 @@ def guess_separator(text, where, wanted=(), named=False, before=0):
     where : str, for messages
     wanted : names that the header must have; they decide between separators
     named : bool, whether the columns' names are given, so that the first line is data
-    before : int, lines of the file that stand before `text`
+    before : int, lines of the file that are before `text`
 
     Returns
     -------
@@ -165,7 +165,7 @@ def begins_later(rows, expected, before):
     ----------
     rows : list of (line, fields)
     expected : int, fields of the first row
-    before : int, lines of the file that stand before
+    before : int, lines of the file that are before
     """
     usual, count = Counter(len(row) for _, row in rows).most_common(1)[0]
     if usual == expected or usual < 2 or count < len(rows) / 2:
@@ -210,12 +210,12 @@ def _no_separator(found, where, before):
     name = max(found, key=lambda one: (usual(found[one]) or [(0, 0)])[0][::-1])
     rows = found[name]
     fields, count = (usual(rows) or [(0, 0)])[0]
-    what = "cannot tell what separates the columns: no separator gives all rows the same number of fields"
+    what = "it is unclear what separates the columns: no separator gives all rows the same number of fields"
     hint = "name the separator in the data set's entry; a row may also have a field too many or too few"
     if count >= len(rows) / 2:
         odd = [f"line {line + before} has {len(row)}" for line, row in rows if len(row) != fields]
         what += f" (with {name} most lines have {fields}, but {', '.join(odd[:10])}{', ..' if len(odd) > 10 else ''})"
-        hint = begins_later(rows, len(rows[0][1]), before) or "mend those lines; or name the separator"
+        hint = begins_later(rows, len(rows[0][1]), before) or "fix those lines; or name the separator"
     return UserError(what, where, "separator: " + " | ".join(SEPARATORS), hint)
 
 

@@ -113,7 +113,7 @@ def tokenizer(folder, spec=None):
 
 
 def longest_input(spec):
-    """How many tokens the network of a text backbone (backbone.json) can read, whatever it is set to; None: any number."""
+    """How many tokens the network of a text backbone (backbone.json) can read, at any setting; None: any number."""
     return plugins.load("library", "transformers").longest_input(spec)
 
 

@@ -1,4 +1,4 @@
-"""Image backbones of timm: any architecture, its classifier taken off."""
+"""Image backbones of timm: any architecture, without its classifier."""
 
 import sys
 

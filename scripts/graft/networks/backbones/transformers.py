@@ -84,7 +84,7 @@ def build(spec, folder=None, attention_dropout=False):
 
 
 def _drop_no_attention(config):
-    """Set every probability with which attention weights are dropped to 0, whatever the architecture calls it.
+    """Set every probability with which attention weights are dropped to 0, under any name in the architecture.
 
     In the network itself, so that it holds for every kernel, device and compiler.
     """
@@ -149,7 +149,7 @@ def example(spec):
 
 @torch.no_grad()
 def refuse_blind(network):
-    """Refuse to pool by the first token where it sees no other: the same vector for all texts that begin alike."""
+    """Refuse to pool by the first token where it sees no other: the same vector for all texts with equal starts."""
     pooling = network.pooling
     if "cls" not in ([pooling] if isinstance(pooling, str) else pooling):
         return
@@ -158,7 +158,7 @@ def refuse_blind(network):
     if torch.allclose(hidden[0, 0], hidden[1, 0], rtol=0, atol=1e-7):
         raise UserError(
             f"pooling cls takes the first token, and in {network.spec['architecture']} it sees none of the others: all texts "
-            "that begin alike would be one",
+            "that begin the same way would be one",
             where="pooling",
             allowed="lasttoken, mean, weightedmean, max, mean_sqrt_len",
             hint="write `pooling: lasttoken` in the backbone's entry",
@@ -210,7 +210,7 @@ def make_config(content):
 
 
 def tokenizer(folder, config=None):
-    """The folder's tokenizer, from local files alone; without a pad token the end-of-text token stands in."""
+    """The folder's tokenizer, from local files alone; without a pad token the end-of-text token is used."""
     try:
         words = transformers.AutoTokenizer.from_pretrained(
             str(folder), config=config, local_files_only=True, trust_remote_code=False
@@ -219,7 +219,7 @@ def tokenizer(folder, config=None):
         raise UserError(
             f"holds no tokenizer that transformers can read ({str(error).splitlines()[0]})",
             where=str(folder),
-            hint="tokenizer.json, or vocab.txt and the like, must stand beside config.json",
+            hint="tokenizer.json, or vocab.txt and the like, must be beside config.json",
         ) from error
     if words.pad_token is None:
         words.pad_token = words.eos_token

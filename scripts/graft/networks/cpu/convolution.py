@@ -41,7 +41,7 @@ def convolve(inputs, weight, bias, stride, padding, dilation, groups, activation
 
 
 class Conv(torch.autograd.Function):
-    """`convolve` in `dtype`, with gradients; the activation must be one whose gradient its output tells."""
+    """`convolve` in `dtype`, with gradients; the activation must be one whose gradient its output gives."""
 
     @staticmethod
     def forward(ctx, inputs, weight, bias, geometry, activation, dtype):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as functional
 
 LEVELS = 1 << 16  # of a random number
-SHORT = 512  # tokens up to which the whole matrix of attention weights is the quicker way
+SHORT = 512  # tokens up to which the whole matrix of attention weights is the faster way
 
 
 def dropout(input, p=0.5, training=True, inplace=False):
@@ -24,7 +24,7 @@ def dropout(input, p=0.5, training=True, inplace=False):
 def plain_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
     """Attention by its definition (Vaswani et al. 2017, eq. 1): softmax(query key' scale + mask) value.
 
-    For short texts three plain operations in bfloat16 are quicker, backward above all, than torch's fused attention.
+    For short texts three plain operations in bfloat16 are faster, backward above all, than torch's fused attention.
     """
     if dropout_p or is_causal or enable_gqa or key.shape[-2] > SHORT:
         return functional.scaled_dot_product_attention(

@@ -1,10 +1,10 @@
 """Convolution, frozen BatchNorm and activation in one operation on a CPU, forward and backward.
 
-A small network on a CPU waits for memory rather than for arithmetic. A BatchNorm whose statistics stand still is a factor
+A small network on a CPU waits for memory rather than for arithmetic. A BatchNorm whose statistics are fixed is a factor
 and a shift per channel, and goes into the weights; oneDNN applies the activation before it writes; padding that differs
 between the sides becomes a larger kernel. The results are the same up to rounding, and so are the gradients.
 
-What follows what is found by running the network once, on one sample (`trace`), whatever library it is of.
+What follows what is found by running the network once, on one sample (`trace`), from any library.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ ACTIVATIONS = {
     functional.silu: lambda inputs, inplace=False: ("swish", ()),
     functional.hardswish: lambda inputs, inplace=False: ("hardswish", ()),
 }
-TOLD_BY_OUTPUT = ("none", "relu", "hardtanh")  # activations whose gradient can be told from their output
+TOLD_BY_OUTPUT = ("none", "relu", "hardtanh")  # activations whose gradient can be computed from their output
 
 
 @dataclass
@@ -117,7 +117,7 @@ class _Recorder(TorchFunctionMode):
 
 
 class Replacing(TorchFunctionMode):
-    """While this is on, other functions stand in for some of torch's: `table`, function -> function."""
+    """While this is on, other functions replace some of torch's: `table`, function -> function."""
 
     def __init__(self, table):
         super().__init__()
@@ -128,7 +128,7 @@ class Replacing(TorchFunctionMode):
 
 
 class Forward:
-    """The functions that stand in while a network only runs forward, its weights standing still.
+    """The functions that replace torch's while a network only runs forward, with fixed weights.
 
     precision : 'bf16' or 'fp32', of the products. Between the layers convolutions give bfloat16 only in networks without
         depthwise ones.
@@ -194,7 +194,7 @@ def thin_in_float32(device_type):
 
 
 class Training:
-    """The functions that stand in during a training step; gradients go to all that takes part."""
+    """The functions that replace torch's during a training step; gradients go to all that takes part."""
 
     def __init__(self, found, precision, frozen_batchnorm):
         self.trace, self.frozen = found, frozen_batchnorm

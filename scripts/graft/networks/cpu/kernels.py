@@ -1,4 +1,4 @@
-"""How a network is run on a device: number formats, and on a CPU what is quicker there than torch's own way.
+"""How a network is run on a device: number formats, and on a CPU what is faster there than torch's own way.
 
 `inference` and `training` give a function that opens the context for one forward pass: `with running(): network(batch)`.
 """
@@ -33,8 +33,8 @@ def compiled(model, example, device, precision):
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             outputs = fast(example)
         sum(output.float().sum() for output in outputs.values()).backward()
-    except Exception as error:  # whatever the compiler did not like: training needs none
-        logger.info("torch.compile failed, training goes on without it: %s", " ".join(str(error).split())[:300])
+    except Exception as error:  # any failure of the compiler: training needs none
+        logger.info("torch.compile failed, training continues without it: %s", " ".join(str(error).split())[:300])
         return model
     finally:
         model.zero_grad(set_to_none=True)
@@ -43,7 +43,7 @@ def compiled(model, example, device, precision):
 
 
 def inference(network, example, device, precision):
-    """For running forward only, the weights standing still: embeddings stay within cosine 0.999 of float32.
+    """For running forward only, with fixed weights: embeddings stay within cosine 0.999 of float32.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Draw which classes a trained model takes for which: the confusion matrix of its test samples."""
+"""Draw which classes a trained model mistakes for which: the confusion matrix of its test samples."""
 
 import numpy as np
 

@@ -45,7 +45,7 @@ def paint(figure, lines, title):
     )
     names = shorten([line["name"] for line in lines], width=60)
     for i, (line, name, (dash, marker, colour)) in enumerate(zip(lines, names, looks, strict=False)):
-        # Lines stand a little apart, so that their intervals do not hide each other.
+        # Lines are a little apart, so that their intervals do not hide each other.
         x = [place[one["shots"]] + 0.025 * (i - (len(lines) - 1) / 2) for one in line["points"]]
         accuracy = [one["accuracy"] for one in line["points"]]
         values = [one["value"] for one in accuracy]

@@ -8,7 +8,7 @@ from graft.report.plots import GREY, PALETTE, draw, head, say_empty, shorten
 
 MOST = 60  # groups; of more, the worst are drawn
 CLASSES = 24  # columns of the table of errors; of more classes, those with the most errors
-TEXTS = 10  # up to so many columns, a cell says what the class is taken for
+TEXTS = 10  # up to so many columns, a cell says what the class is mistaken for
 NONE = "no group"
 
 
@@ -123,7 +123,7 @@ def intervals(axes, value, low, high, colour):
 
 
 def paint_errors(figure, axes, table, rows):
-    """Colour = share of a true class's samples in a group that are wrong; in the cells wrong / all and taken for what."""
+    """Colour = share of a true class's samples in a group that are wrong; cells: wrong / all, and mistaken for what."""
     wrong, total, taken = errors_of(rows, list(table.index))
     columns = list(wrong.columns)
     shares = np.ma.masked_invalid(np.divide(wrong, total, out=np.full(wrong.shape, np.nan), where=total > 0))
@@ -162,7 +162,7 @@ def paint_errors(figure, axes, table, rows):
 
 
 def errors_of(rows, groups):
-    """Per group (row) and true class (column): samples that are wrong, all samples, and the commonest wrong answer.
+    """Per group (row) and true class (column): samples that are wrong, all samples, and the most common wrong answer.
 
     Returns
     -------

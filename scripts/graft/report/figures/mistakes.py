@@ -115,7 +115,7 @@ def describe(judged, count):
     shown = "all of them" if count <= MOST else f"the {MOST} that it was most confident of"
     return (
         f"{judged.name}. {count} of {total} {split} samples are wrong ({100 * count / total:.1f} %); {shown}, the most "
-        "confident first. At the right stand the probabilities that it gave. A confident mistake may be a wrong label."
+        "confident first. At the right are the probabilities that it gave. A confident mistake may be a wrong label."
     )
 
 
@@ -143,7 +143,7 @@ def percent(share):
 
 
 def whereabouts(sample_id, place):
-    """(term, value, more, CSS class) of where the sample stands in the user's data."""
+    """(term, value, more, CSS class) of where the sample is in the user's data."""
     facts = [("file", printable(place["path"]), "" if place["row"] < 0 else f"row {place['row'] + 1}", "")]
     if sample_id != place["path"]:
         facts.append(("sample", printable(sample_id), "", ""))

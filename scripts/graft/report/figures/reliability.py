@@ -17,7 +17,7 @@ def plot(source, path):
     logits = rows[[f"logit_{name}" for name in classes]].to_numpy(float)
     calibrated = rows[[f"prob_{name}" for name in classes]].to_numpy(float)
     temperature = float(rows["temperature"].iloc[0]) if len(rows) else 1.0
-    how = f"temperature {temperature:.3g}" + (", class weights taken off" if f"intercept_{classes[0]}" in rows else "")
+    how = f"temperature {temperature:.3g}" + (", class weights removed" if f"intercept_{classes[0]}" in rows else "")
     units, answer = units_of(rows.get("group")), decide(logits)
     panels = [
         (name, reliability(labels, chances, BINS, answer), error(labels, chances, answer, units))

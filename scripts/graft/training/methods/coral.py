@@ -7,7 +7,7 @@ instrument's or site's), and the head is solved on these. It acts on the target'
 Train and validation rows are of the source: the L2 and the temperature are chosen on aligned rows, and heads that contain
 the alignment predict them, the out-of-fold ones train rows, a copy of the model's own the validation rows. Give test rows of
 the target domain, by your split column: they, like all rows that are predicted, are taken as they are. Test rows that were
-drawn from the labelled rows are of the source, and have no figures (see predict).
+drawn from the labelled rows are of the source, and have no metrics (see predict).
 """
 
 import logging
