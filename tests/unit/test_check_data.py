@@ -214,6 +214,6 @@ def test_once_models_are_trained_the_page_says_how_near_the_splits_lie_instead_o
         "farther": {"test": near},
     }
     page = page_of(tmp_path, nearness=nearness)
-    assert "validation rows are much nearer to the train rows than test rows do" in page
+    assert "validation rows are much nearer to the train rows than test rows are" in page
     assert "validation 0.825, test 0.580 (embeddings by b)" in page
     assert "What the models will cost" not in page and "Nothing has been trained yet" not in page
