@@ -163,6 +163,15 @@ def embed_jobs(name, backbone, parts):
     return [*jobs, *(f"{job}.{item}" for job in jobs for item in shares)]
 
 
+def split_settings(wildcards):
+    """What the config says of the splits of each data set."""
+    return {name: PLAN.datasets[name]["split"] for name in used_datasets()}
+
+
+def is_quick(wildcards):
+    return config["quick"]
+
+
 def task_settings(wildcards):
     """Settings of the few-shot tasks, by name."""
     return PLAN.tasks

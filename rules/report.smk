@@ -44,8 +44,10 @@ rule summarize:
     benchmark:
         "<benchmarks>/summarize.tsv"
     params:
+        splits=split_settings,
         tasks=task_settings,
         runs=jobs_of_runs,
+        quick=is_quick,
         code=code_digest("summarize"),
     threads: 1
     resources:

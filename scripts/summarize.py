@@ -34,7 +34,7 @@ def main(
     samples,
     nearness,
     lengths,
-    datasets,
+    splits,
     tasks,
     runs,
     figures,
@@ -55,8 +55,8 @@ def main(
         The manifest and nearness.json of each data set.
     lengths : list of path
         What measure_lengths wrote of each data set and backbone.
-    datasets, tasks : dict
-        Name -> settings in the config, of the data sets and of the few-shot tasks.
+    splits, tasks : dict
+        Name -> settings in the config, of the data sets' splits and of the few-shot tasks.
     runs : list of dict
         The jobs of each trained model; see last_words.results.
     figures : dict, (model, seed) -> names of its figures' files
@@ -74,7 +74,7 @@ def main(
     counts = {
         key: manifests[key[0]].card["classes"].get(key[1], {}).get("test") for key in choices if key[0] in manifests
     }
-    doubts = [*doubts_of_models(choices, trained), *doubts_of_data(nearness, lengths, datasets)]
+    doubts = [*doubts_of_models(choices, trained), *doubts_of_data(nearness, lengths, splits)]
     facts = last_words.results(table, choices, counts, doubts, Path(words).parent, runs, quick)
     write_text(index, index_page.page(table, facts, figures, quick))
     write_text(words, last_words.block(facts, Path(output).parent, quick) + "\n")
@@ -185,10 +185,10 @@ def doubts_of_models(choices, trained):
             yield f"{dataset}, {target}, {choice['model']}", said
 
 
-def doubts_of_data(nearness, lengths, datasets):
+def doubts_of_data(nearness, lengths, splits):
     """(what, sentence) of data sets whose validation rows are unlike the rest, and whose texts are cut."""
     for one in map(read_json, nearness):
-        yield from ((one["dataset"], said) for said in nearer(one, datasets[one["dataset"]]["split"]))
+        yield from ((one["dataset"], said) for said in nearer(one, splits[one["dataset"]]))
     for path in lengths:
         said = cut(read_json(path), brief=True)
         if said:
@@ -260,12 +260,12 @@ if "snakemake" in globals():
             samples=list(snakemake.input.samples),
             nearness=list(snakemake.input.nearness),
             lengths=list(snakemake.input.get("lengths", [])),
-            datasets=snakemake.config["datasets"],
+            splits=snakemake.params.splits,
             tasks=snakemake.params.tasks,
             runs=snakemake.params.runs,
             figures={(one["model"], one["seed"]): one["figures"] for one in snakemake.params.runs},
             output=snakemake.output.table,
             index=snakemake.output.index,
             words=snakemake.log.words,
-            quick=snakemake.config["quick"],
+            quick=snakemake.params.quick,
         )

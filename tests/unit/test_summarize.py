@@ -35,7 +35,7 @@ RUNS = [
         "jobs": {"training": ["embed"], "prediction": ["predict"]},
     }
 ]
-SETTINGS = {"elpv": {"split": {}}, "news": {"split": {}}}
+SPLITS = {"elpv": {}, "news": {}}
 
 
 def run(folder, model, seed=0, stage="finetune", kind="classification", classes=("a", "b"), target="defect", noise=0):
@@ -102,7 +102,7 @@ def summarize(folder, homes, tasks=(), lengths=(), **farther):
         samples,
         nearness,
         list(lengths),
-        SETTINGS,
+        SPLITS,
         TASKS,
         RUNS,
         figures,
