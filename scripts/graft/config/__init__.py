@@ -100,7 +100,7 @@ def _place_problems(text, path):
 
 
 def complete(value, schema, path, refused):
-    """A copy with every default, at every depth, and with None (unknown) for what is refused: the checks go on without it.
+    """A copy with every default, at every depth, and with None (unknown) for what is refused: the checks continue without it.
 
     A block in which a key is missing or wrong stays: the rest of it is still worth a look.
     """

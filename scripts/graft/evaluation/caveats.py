@@ -4,7 +4,7 @@ import math
 
 from graft.evaluation.tables import METRIC_NAMES
 
-SURE = 0.02  # a figure that is surely better on validation than on test by so much is pointed out
+SURE = 0.02  # a metric that is surely better on validation than on test by so much is pointed out
 RATIO = 1.1  # the same for the error of a regression, as a ratio
 FARTHER, SURELY = 0.65, 0.55  # probability that a row is farther from train than a validation row; its lower end
 WORTH_A_WORD = 0.01  # if at least this share of the texts is cut, the end of a run says so

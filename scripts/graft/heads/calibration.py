@@ -9,7 +9,7 @@ LOWEST, HIGHEST = 0.05, 20.0
 # Standard deviations of the priors, in nats. tests/benchmarks/calibration_priors.py simulates 2, 4 and 10 classes and 6 to 100
 # rows, with factors on the logits between 1/2 and 4. With 12 rows, the log loss of 2 (4, 10) classes is above the best by
 # 0.034 (0.039, 0.053) with 0.5, 0.064 (0.113, 0.217) with 0.1, 0.045 (0.057, 0.052) with 1, 0.33 (0.18, 0.06) without a
-# prior, and 0.070 (0.137, 0.297) without a temperature. From 50 rows on, 0.5 and more are alike. The prior of an intercept is
+# prior, and 0.070 (0.137, 0.297) without a temperature. From 50 rows on, 0.5 and more are equal. The prior of an intercept is
 # wider: it is around what the class weights imply, which fits linear heads well and networks less.
 TEMPERATURE_PRIOR = 0.5
 INTERCEPT_PRIOR = 1.0

@@ -116,7 +116,7 @@ def _solve_ridge(rotated, variance, targets, share, used, l2s):
     """Every L2 value of one subset: shape (L, rank + 1, T), the last row holds the intercepts.
 
     The second moments of all used rows are known: diag(variance). So only what the subset leaves out (or weighs less)
-    is computed, and taken off. Where there are none, nothing is left to decompose.
+    is computed, and subtracted. Where there are none, nothing is left to decompose.
     """
     intercept = share @ targets
     centre, moment = torch.zeros_like(variance), torch.zeros(len(variance), targets.shape[1], dtype=torch.float64)

@@ -13,7 +13,7 @@ WORD = re.compile(r"(.*[^/])[ _.-][^\W\d_]+(?:[ _.-]?\d+)?$")  # what is before 
 def notes_on(paths, labels):
     """A note where many files look like companions of others, which the samples' labels are not about; list of str.
 
-    In the same folder, a file is the companion of one that has the same name but for its suffix, or but for a word
+    In the same folder, a file is the companion of one that has the same name except for its suffix, or a word
     behind it (7_mask.png beside 7.png). In another folder, it is the companion of one of the same name if its folder is
     called like masks and is not itself the class.
 
