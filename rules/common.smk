@@ -345,9 +345,9 @@ def say_results(results, benchmarks):
 
 def say_reasons_last(snakemake_logs):
     """Print why jobs failed after all that Snakemake itself still has to say."""
-    from graft.common import failures
+    from graft.common import failed_jobs
 
-    atexit.register(print, "", failures.reasons(snakemake_logs), sep="\n", file=sys.stderr)
+    atexit.register(print, "", failed_jobs.reasons(snakemake_logs), sep="\n", file=sys.stderr)
 
 
 def say_lock_last(folder):

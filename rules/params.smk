@@ -168,10 +168,6 @@ def split_settings(wildcards):
     return {name: PLAN.datasets[name]["split"] for name in used_datasets()}
 
 
-def is_quick(wildcards):
-    return config["quick"]
-
-
 def task_settings(wildcards):
     """Settings of the few-shot tasks, by name."""
     return PLAN.tasks

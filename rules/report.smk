@@ -47,7 +47,7 @@ rule summarize:
         splits=split_settings,
         tasks=task_settings,
         runs=jobs_of_runs,
-        quick=is_quick,
+        quick=config["quick"],
         code=code_digest("summarize"),
     threads: 1
     resources:

@@ -14,7 +14,7 @@ from benchmarks.trainers import classifier, dynamic_padding, padded_to, trained
 from graft.common import plugins
 from graft.embedding.input_batches import open_inputs
 from graft.networks import backbones
-from graft.training.batches import shuffled_batches
+from graft.training.batch_order import shuffled_batches
 
 TRAIN, VALIDATION, TEST, BATCH, LENGTH, LR = 384, 32, 384, 16, 512, 5e-5
 TOPICS = ["sci.crypt", "sci.electronics", "sci.med", "sci.space"]

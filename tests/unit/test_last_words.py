@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from graft.common.failures import reasons
+from graft.common.failed_jobs import reasons
 from graft.report.last_words import block, how_chosen, results
 
 SNAKEMAKE = """

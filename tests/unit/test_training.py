@@ -18,8 +18,8 @@ from transformers import AutoConfig, AutoModel
 from graft.common.errors import UserError
 from graft.networks.cpu import kernels
 from graft.networks.network import Network, weights_digest
-from graft.training import loop, losses
-from graft.training.batches import read_ahead, shuffled_batches
+from graft.training import loop, losses, optimizer
+from graft.training.batch_order import read_ahead, shuffled_batches
 from graft.training.data import TrainingData
 from graft.training.state import StateFiles
 
@@ -310,14 +310,14 @@ def test_every_step_has_its_rate_and_a_gradient_no_longer_than_the_clip(tmp_path
 
 def test_norms_and_biases_do_not_decay_and_heads_have_their_own_rate():
     model = network()
-    groups = loop.parameter_groups(model, SETTINGS | {"lr": 1.0, "head_lr": 2.0})
+    groups = optimizer.parameter_groups(model, SETTINGS | {"lr": 1.0, "head_lr": 2.0})
     found = {id(p): (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
     for name, parameter in model.named_parameters():
         assert found[id(parameter)] == (2.0 if "heads" in name else 1.0, 0.05 if parameter.ndim > 1 else 0.0)
 
 
 def names_of(network, decaying):
-    found = loop.parameter_groups(network, SETTINGS)
+    found = optimizer.parameter_groups(network, SETTINGS)
     chosen = {id(p) for group in found for p in group["params"] if (group["weight_decay"] > 0) == decaying}
     return {name for name, parameter in network.named_parameters() if id(parameter) in chosen}
 
@@ -396,7 +396,7 @@ def test_batches_of_texts_hold_texts_of_similar_length():
 
 
 def test_the_rate_warms_up_and_ends_at_zero():
-    factor = loop.warmup_and_cosine(100, 0.1)
+    factor = optimizer.warmup_and_cosine(100, 0.1)
     assert factor(0) == pytest.approx(0.1) and factor(9) == pytest.approx(1.0) and factor(100) == pytest.approx(0.0)
 
 

@@ -11,7 +11,7 @@ import json
 import os
 from pathlib import Path
 
-from graft.common.names import on_disk
+from graft.common.spelling import on_disk
 
 # What systems and storage servers put beside data; hidden names (.DS_Store, .ipynb_checkpoints) start with a dot.
 IGNORED = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r", "lost+found"}

@@ -9,7 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from graft.common.errors import raise_all
-from graft.config.checks import check
+from graft.config.cross_checks import check
 from graft.config.errors import Problem, schema_problems, show, to_user_error
 from graft.config.files import EXAMPLE, read_strict
 from graft.config.plan import Plan, complete_backbones, entries, make_plan, modality_of

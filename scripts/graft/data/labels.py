@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from graft.common.errors import UserError, raise_all
-from graft.common.names import look_alike
+from graft.common.spelling import look_alike
 from graft.data.listing.rows import in_words, is_missing, listed, one_spelling, places
 from graft.data.tables.numbers import stands_apart, to_numbers
 

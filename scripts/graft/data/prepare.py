@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from graft.common.errors import UserError
-from graft.common.names import look_alike
 from graft.common.outputs import write_json, write_text
+from graft.common.spelling import look_alike
 from graft.data.card import count, describe, notes_of
 from graft.data.checking import check_samples
 from graft.data.images import image_format, values_of

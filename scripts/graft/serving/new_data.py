@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from graft.common.errors import UserError, did_you_mean
 from graft.common.fingerprint import walk
-from graft.common.names import nfc
+from graft.common.spelling import nfc
 from graft.data import images
 from graft.data.images import SUFFIXES as IMAGES
 from graft.data.listing.files import SUFFIXES_OF, find_files

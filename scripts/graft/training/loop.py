@@ -9,7 +9,6 @@ state does exactly what the undisturbed run would have done: on the same CPU it 
 
 import logging
 import math
-import re
 import signal
 import time
 from collections.abc import Callable
@@ -23,10 +22,10 @@ import torch
 from graft.common import ranks
 from graft.common.errors import UserError
 from graft.common.job import Progress
-from graft.training.batches import read_ahead
+from graft.training.batch_order import read_ahead
+from graft.training.optimizer import parameter_groups, warmup_and_cosine
 
 logger = logging.getLogger("graft")
-POSITIONS = re.compile("pos|rel|wpe|distance")  # in the names that transformers has for tables of positions
 
 
 @dataclass
@@ -250,41 +249,6 @@ class TrainingState:
 def decisive(numbers):
     """The validation loss that decides which epoch is the best."""
     return numbers.get("val_loss_calibrated", numbers["val_loss"])
-
-
-def parameter_groups(network, settings):
-    """Backbone and heads, each with and without weight decay."""
-    groups, layers = {}, dict(network.named_modules())
-    for name, parameter in network.named_parameters():
-        if parameter.requires_grad:
-            lr = settings["head_lr"] if name.startswith("heads.") else settings["lr"]
-            place, _, own = name.rpartition(".")
-            decay = settings["weight_decay"] if decays(layers[place], place, own, parameter) else 0.0
-            groups.setdefault((lr, decay), []).append(parameter)
-    return [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]
-
-
-def decays(layer, place, name, parameter):
-    """Whether weight decay is for a parameter, called `name` in the layer at `place`: for the weights of layers that multiply.
-
-    Not for biases, norms, scales, the class token and what encodes positions, which no small numbers make simpler
-    (timm's `no_weight_decay` lists them for its networks).
-    """
-    if parameter.ndim < 2 or "weight" not in name or "Norm" in type(layer).__name__:
-        return False
-    return not (isinstance(layer, torch.nn.Embedding) and POSITIONS.search(place.rpartition(".")[2]))
-
-
-def warmup_and_cosine(steps, warmup):
-    """Factor of the learning rate per step: linear up over the first `warmup` share, then half a cosine to zero."""
-    up = max(1, round(steps * warmup))
-
-    def factor(step):
-        if step < up:
-            return (step + 1) / up
-        return 0.5 * (1 + math.cos(math.pi * (step - up) / max(1, steps - up)))
-
-    return factor
 
 
 def set_train(network, freeze_batchnorm):

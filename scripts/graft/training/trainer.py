@@ -19,7 +19,7 @@ from graft.networks.augment import draw_views, view_seed
 from graft.networks.cpu import kernels
 from graft.networks.network import Network, outputs_of
 from graft.training import loop, losses
-from graft.training.batches import shuffled_batches
+from graft.training.batch_order import shuffled_batches
 from graft.training.data import TrainingData
 
 logger = logging.getLogger("graft")

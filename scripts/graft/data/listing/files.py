@@ -6,7 +6,7 @@ import posixpath
 
 from graft.common.errors import UserError
 from graft.common.fingerprint import walk
-from graft.common.names import nfc, on_disk
+from graft.common.spelling import nfc, on_disk
 from graft.data.images import SUFFIXES
 from graft.data.listing.rows import composed, listed, split_in, splits_named
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from graft.common.errors import UserError
-from graft.common.names import on_disk
+from graft.common.spelling import on_disk
 
 COLUMNS = ("sample_id", "path", "row", "table", "table_row", "split", "fold", "group")
 SPLITS = {

@@ -20,7 +20,7 @@ from pathlib import Path
 from graft.common import plugins
 from graft.common.errors import UserError
 from graft.common.fingerprint import ignored, root_of
-from graft.common.names import nfc
+from graft.common.spelling import nfc
 from graft.data.contents import digest_of_content, understand
 from graft.data.listing.files import SUFFIXES_OF
 from graft.data.listing.rows import MISSING, Listing, follows, in_words, is_missing, one_spelling, read_file

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from graft.common.errors import UserError, did_you_mean, raise_all
-from graft.common.names import nfc
+from graft.common.spelling import nfc
 from graft.data.listing.array_splits import joined, split_and_rest, under_common_names
 from graft.data.listing.rows import as_text, follows, inside, listing
 from graft.data.readers import table

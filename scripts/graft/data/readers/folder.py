@@ -7,7 +7,7 @@ from pathlib import Path
 
 from graft.common.errors import UserError, raise_all
 from graft.common.fingerprint import walk
-from graft.common.names import nfc
+from graft.common.spelling import nfc
 from graft.data.listing import companions
 from graft.data.listing.files import SUFFIXES_OF, is_wanted
 from graft.data.listing.rows import SPLIT_OF, listing, split_in, splits_named

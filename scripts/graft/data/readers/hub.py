@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from graft.common.errors import UserError
 from graft.common.fingerprint import walk
-from graft.common.names import nfc
+from graft.common.spelling import nfc
 from graft.data.listing.rows import SPLIT_OF, follows, inside
 from graft.data.readers import table as table_reader
 from graft.data.tables import cells, columns

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from graft.common.errors import UserError, did_you_mean
 from graft.common.fingerprint import ignored
-from graft.common.names import nfc
+from graft.common.spelling import nfc
 from graft.data.listing.files import find_files
 from graft.data.listing.rows import SPLIT_OF, follows, inside
 from graft.data.tables import cells, columns, kinds

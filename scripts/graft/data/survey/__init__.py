@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from graft.common.errors import UserError
-from graft.common.names import plain
+from graft.common.spelling import plain
 from graft.data.readers import arrays, folder, hub, table
 from graft.data.survey.folders import guess_folders
 from graft.data.survey.tables import guess_arrays, guess_hub, guess_table

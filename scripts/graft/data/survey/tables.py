@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from graft.common.errors import UserError
 from graft.common.fingerprint import walk
-from graft.common.names import plain
+from graft.common.spelling import plain
 from graft.data.images import SUFFIXES
 from graft.data.listing.array_splits import split_and_rest
 from graft.data.listing.files import TEXT_SUFFIXES

@@ -2,7 +2,7 @@
 
 import re
 
-from graft.common.names import plain
+from graft.common.spelling import plain
 from graft.data.listing.rows import PIECE, SPLIT_OF, SPLITS
 
 

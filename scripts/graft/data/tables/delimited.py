@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from graft.common.errors import UserError
-from graft.common.names import nfc
+from graft.common.spelling import nfc
 from graft.data.listing.rows import listed
 from graft.data.tables.separators import (
     SEPARATORS,

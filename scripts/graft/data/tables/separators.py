@@ -8,7 +8,7 @@ import re
 from collections import Counter
 
 from graft.common.errors import UserError
-from graft.common.names import nfc
+from graft.common.spelling import nfc
 
 SNIFFED = 200_000  # characters from which the separator is guessed
 EXCEL = re.compile(r'"?sep=.?"?')  # the first line of some CSV files, for Excel

@@ -11,7 +11,7 @@ import pytest
 
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint
-from graft.common.names import look_alike, nfc, on_disk, plain
+from graft.common.spelling import look_alike, nfc, on_disk, plain
 from graft.data.readers import complete, opener
 from tiny_data import encoded, pixels, prepared, write_lines
 
