@@ -23,16 +23,17 @@ module graft:
 
 use rule * from graft as graft_*
 """
+# Imports graft for the tiny config of .test.
 LAB = f"""{MODULE}
 rule ensemble:
     default_target: True
     input:
         index="lab/models/handoff/index.json",
         summary="lab/models/summary.csv",
-        predictions="lab/models/handoff/cells/label/predictions.parquet",
-        few_shot="lab/models/few_shot/few.tiny.prototypes/metrics.json",
+        predictions="lab/models/handoff/seeds/kind/predictions.parquet",
+        few_shot="lab/models/few_shot/few.vectors.prototypes/metrics.json",
         costs="lab/models/figures/costs.svg",
-        curves="lab/models/figures/finetune/cells.tiny.linear/seed0/learning_curves.svg",
+        curves="lab/models/figures/finetune/kinds.vectors.linear/seed0/learning_curves.svg",
     output:
         "ensemble.txt",
     shell:

@@ -10,7 +10,7 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.preprocessing import StandardScaler
 
 from graft.common.errors import UserError
-from graft.heads import solvers
+from graft.heads import principal_axes, solvers
 from graft.training.data import TrainingData
 from graft.training.methods import coral, linear
 from graft.training.trainer import Trainer
@@ -112,11 +112,13 @@ def test_columns_that_are_dead_in_one_domain_or_both_disturb_no_other():
     dead = 1e-30 * noise
     padded = [np.hstack([part, dead[: len(part)], np.full((len(part), 1), 7, np.float32)]) for part in (source, target)]
     padded = [np.hstack([part, 0.1 + 1e-8 * part[:, :1]]) for part in padded]  # constant except for rounding
-    moved = aligned(*padded, solvers.DEAD)
+    moved = aligned(*padded, principal_axes.DEAD)
     np.testing.assert_allclose(moved[:, WIDTH + 1], 7, atol=1e-5)
     assert np.abs(moved[:, WIDTH]).max() < 1e-20
     np.testing.assert_allclose(moved[:, :WIDTH], aligned(source, target), rtol=1e-5, atol=1e-5)
-    one = aligned(np.hstack([source, 0 * dead[: len(source)]]), np.hstack([target, noise[: len(target)]]), solvers.DEAD)
+    one = aligned(
+        np.hstack([source, 0 * dead[: len(source)]]), np.hstack([target, noise[: len(target)]]), principal_axes.DEAD
+    )
     assert np.isfinite(one).all() and np.abs(one[:, :WIDTH]).max() < 2 * np.abs(moved[:, :WIDTH]).max()
 
 
