@@ -69,7 +69,7 @@ report: run
 	@echo "Open report.html in a browser."
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # `snakemake --profile slurm` on a Slurm that the tests start themselves: a quarter of an hour.
 slurm-test: $(READY)

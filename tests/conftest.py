@@ -21,7 +21,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Whole runs come first: each process takes the next file when it is free, and none waits long for the other's last one."""
+    """Whole runs come first (see --no-loadscope-reorder): no process then waits long for the last file of the other."""
     items.sort(key=lambda item: item.path.parent.name not in ("workflow", "lab_workflow", "faults"))
 
 
