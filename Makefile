@@ -90,7 +90,7 @@ lint: $(READY)
 results: $(READY)
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --directory build/results \
 		--configfile config/results.yaml -- results/summary.csv
-	PYTHONPATH=scripts $(BIN)/python tests/benchmarks/write_results.py build/results/results/summary.csv
+	PYTHONPATH=scripts:tests $(BIN)/python tests/benchmarks/write_results.py build/results/results/summary.csv
 
 # graft against the scripts that it replaces and its peers, side by side: make bench [ROW=P4]; half an hour for all rows.
 bench: $(PEERS_READY)

@@ -2,7 +2,7 @@
 
 As it was: L2 chosen on validation rows, the head fitted on train rows, a temperature fitted to validation rows without a
 prior. (Of its fifteen L2 values those below 0.01 are left out: they take nearly all of the time and lose on these data.) As
-it is: Run.probe. Embeddings are kept in FOLDER. It prints the test metrics of every split and the paired differences with
+it is: Trainer.probe. Embeddings are kept in FOLDER. It prints the test metrics of every split and the paired differences with
 the interval of Nadeau and Bengio (2003), for resplits that overlap. The test messages of the newsgroups are given, so that
 their seeds draw validation rows and folds only, and the interval says nothing of other messages.
 """
@@ -23,13 +23,13 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import assets  # noqa: E402
-from fits import fit_logistic  # noqa: E402
+from benchmarks.over_runs import mean_over_splits  # noqa: E402
+from fits import L2S, fit_logistic  # noqa: E402
 from graft.common.fingerprint import root_of  # noqa: E402
 from graft.data.prepare import prepare  # noqa: E402
 from graft.data.readers import complete  # noqa: E402
 from graft.embedding import features  # noqa: E402
 from graft.embedding.input_batches import open_source  # noqa: E402
-from graft.evaluation.intervals import mean_over_splits  # noqa: E402
 from graft.evaluation.metrics import classification_metrics  # noqa: E402
 from graft.heads import calibration, solvers  # noqa: E402
 from graft.heads.principal_axes import steadied  # noqa: E402
@@ -66,7 +66,7 @@ def embedded(name, work):
 def as_it_was(embeddings, codes, splits, folds, facts):
     """Test probabilities of the recipe up to version 0.1."""
     train, validation = splits == "train", splits == "validation"
-    classes, l2s = len(facts["classes"]), solvers.L2S[6:]
+    classes, l2s = len(facts["classes"]), L2S[6:]
     found = fit_logistic(embeddings[train], codes[train], classes, l2s)
     outputs = [solvers.outputs(embeddings, weight, bias) for weight, bias in zip(*found, strict=True)]
     best = min(outputs, key=lambda logits: calibration.log_loss(logits[validation], codes[validation]).mean())

@@ -5,8 +5,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from benchmarks.harness import THREADS, Row, alternate
-from fits import fit_logistic, fit_ridge
-from graft.heads import solvers
+from fits import fit_logistic, fit_ridge, scores
 
 ROWS, WIDTH, CLASSES, SUBSETS = 2000, 384, 4, 5
 L2S = np.logspace(-4, 1, 20)
@@ -33,7 +32,7 @@ def _ridge(features, values, masks):
     ours_s, one_s, (weights, biases), _ = alternate(ours, one, repeats=9, threads=HALF)
     scaled, kept = _standardised(features, masks), masks[0] > 0
     model = Ridge(alpha=L2S[MIDDLE] * kept.sum()).fit(scaled[kept], values[kept])
-    predicted = solvers.scores(features, weights[MIDDLE : MIDDLE + 1], biases[MIDDLE : MIDDLE + 1])[0, :, 0].numpy()
+    predicted = scores(features, weights[MIDDLE : MIDDLE + 1], biases[MIDDLE : MIDDLE + 1])[0, :, 0].numpy()
     far = np.abs(predicted - model.predict(scaled)).max() / values.std()
     return Row(
         "P7",
@@ -64,7 +63,7 @@ def _logistic(features, labels, masks):
     exact = scikit_learn(1e-10)
     for name, what, other in (("P7b", "one of them", one), ("P7c", "one by scikit-learn", scikit_learn)):
         ours_s, other_s, (weights, biases), theirs = alternate(ours, other, threads=HALF)
-        quality = {"ours": torch.softmax(solvers.scores(features, weights, biases)[MIDDLE], -1).numpy()}
+        quality = {"ours": torch.softmax(scores(features, weights, biases)[MIDDLE], -1).numpy()}
         if other is scikit_learn:
             quality["other"] = theirs
         yield Row(

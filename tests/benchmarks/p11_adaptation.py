@@ -14,7 +14,7 @@ import assets
 from benchmarks.elpv import ENTRY
 from benchmarks.harness import THREADS, Row, alternate
 from benchmarks.own_runs import backbone
-from fits import fit_logistic
+from fits import L2S, fit_logistic
 from graft.common.fingerprint import root_of
 from graft.data.prepare import prepare
 from graft.data.readers import complete
@@ -23,7 +23,6 @@ from graft.embedding.input_batches import open_source
 from graft.evaluation.metrics import auroc
 from graft.heads.calibration import log_loss, probabilities
 from graft.heads.principal_axes import DEAD
-from graft.heads.solvers import L2S
 from graft.store import Store
 from graft.training.methods.coral import align, moved
 

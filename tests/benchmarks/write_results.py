@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.over_runs import mean_over_seeds, mean_over_splits
 from graft.common.outputs import read_json, write_text
-from graft.evaluation.intervals import mean_over_seeds, mean_over_splits
 
 HERE = Path(__file__).resolve().parents[2]
 PAGE, README = HERE / "docs" / "results.md", HERE / "README.md"
@@ -47,7 +47,7 @@ def put_between(path, begin, end, text):
 
 
 def results(summary, ratio):
-    """Rows of data, model, metric, value and goal; `ratio` of test to train rows of a split, see intervals.mean_over_splits."""
+    """Rows of data, model, metric, value and goal; `ratio` of test to train rows of a split, see over_runs.mean_over_splits."""
     linear, lp_ft = over_splits(summary, "solar-", "linear"), over_splits(summary, "solar-", "lp_ft")
     alone, student = over_splits(summary, "alone-", "lp_ft"), over_splits(summary, "small-", "kd")
     rows = [

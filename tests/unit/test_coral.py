@@ -9,8 +9,9 @@ import torch
 from sklearn.covariance import ledoit_wolf
 from sklearn.preprocessing import StandardScaler
 
+from fits import L2S
 from graft.common.errors import UserError
-from graft.heads import principal_axes, solvers
+from graft.heads import principal_axes
 from graft.training.data import TrainingData
 from graft.training.methods import coral, linear
 from graft.training.trainer import Trainer
@@ -168,7 +169,7 @@ def test_a_number_is_predicted_on_aligned_rows_too():
     assert np.corrcoef(predicted, values)[0, 1] > 0.99
     assert trained.fold_heads["y"]["weight"].shape == (3, 1, WIDTH)
     l2s = [one["l2"] for one in trained.history]
-    assert l2s == sorted(l2s) and l2s[0] < solvers.L2S[0]  # there is no noise: less and less penalty is better
+    assert l2s == sorted(l2s) and l2s[0] < L2S[0]  # there is no noise: less and less penalty is better
 
 
 @pytest.mark.parametrize("pool", [None, np.zeros((1, WIDTH), np.float32)])

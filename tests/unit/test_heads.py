@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from fits import fit_logistic, fit_ridge
+from fits import L2S, fit_logistic, fit_ridge, scores
 from graft.common.errors import UserError
 from graft.heads import lbfgs, solvers
 from graft.heads.lbfgs import ROWS
@@ -33,7 +33,7 @@ def test_logistic_heads_agree_with_scikit_learn(rows, width, classes, weighted):
     weight = np.random.default_rng(1).uniform(0.1, 2, rows) if weighted else np.ones(rows)
     l2s = [1e-3, 1e-1, 10.0]
     weights, biases = fit_logistic(features, labels, classes, l2s, sample_weight=weight if weighted else None)
-    ours = torch.softmax(solvers.scores(features, weights, biases), -1).numpy()
+    ours = torch.softmax(scores(features, weights, biases), -1).numpy()
     assert weights.shape == (3, classes, width) and biases.shape == (3, classes)
     for one, l2 in zip(ours, l2s, strict=True):
         np.testing.assert_allclose(one, sklearn_chances(features, labels, l2, weight, classes == 2), atol=1e-4)
@@ -47,8 +47,8 @@ def test_ridge_heads_agree_with_scikit_learn():
         targets = rng.normal(size=(rows, 2))
         folds = np.stack([np.arange(rows) % 3 != fold for fold in range(3)]).astype(float)
         weights = np.concatenate([folds, rng.uniform(0.1, 2, (1, rows)), np.ones((1, rows))])
-        l2s, each = np.tile(solvers.L2S, len(weights)), np.repeat(weights, len(solvers.L2S), axis=0)
-        predicted = solvers.scores(features, *fit_ridge(features, targets, l2s, sample_weight=each))
+        l2s, each = np.tile(L2S, len(weights)), np.repeat(weights, len(L2S), axis=0)
+        predicted = scores(features, *fit_ridge(features, targets, l2s, sample_weight=each))
         for one, l2, weight in zip(predicted.numpy(), l2s, each, strict=True):
             model = Ridge(alpha=l2 * weight.sum()).fit(scaled, targets, sample_weight=weight)
             np.testing.assert_allclose(one, model.predict(scaled), atol=1e-8)
@@ -70,8 +70,8 @@ def test_penalties_that_are_solved_in_several_batches_give_what_each_gives_alone
     features, labels = problem(60, 8, 3)
     classes = 200  # so many that not all penalties fit into one batch
     together = fit_logistic(features, labels, classes)
-    for place in (0, len(solvers.L2S) // 2, -1):
-        alone = fit_logistic(features, labels, classes, [solvers.L2S[place]])
+    for place in (0, len(L2S) // 2, -1):
+        alone = fit_logistic(features, labels, classes, [L2S[place]])
         torch.testing.assert_close(together[0][place], alone[0][0], atol=1e-4, rtol=1e-3)
 
 
@@ -154,8 +154,8 @@ def test_of_columns_with_units_those_that_are_constant_or_a_few_tiny_spikes_get_
 def test_columns_with_tiny_units_count_when_asked_to():
     features, labels = problem(50, 6, 3)
     small = features * np.array([1e-9, 1, 1, 1, 1, 1])
-    plain = solvers.scores(features, *fit_logistic(features, labels, 3, [0.1]))
-    scaled = solvers.scores(small, *fit_logistic(small, labels, 3, [0.1], dead=0))
+    plain = scores(features, *fit_logistic(features, labels, 3, [0.1]))
+    scaled = scores(small, *fit_logistic(small, labels, 3, [0.1], dead=0))
     torch.testing.assert_close(plain, scaled, atol=1e-4, rtol=0)
 
 
@@ -164,7 +164,7 @@ def test_separable_data_and_absent_classes_give_finite_heads():
     labels = np.repeat([0, 2], 10)
     weights, biases = fit_logistic(features, labels, 4)
     assert torch.isfinite(weights).all() and torch.isfinite(biases).all()
-    assert (solvers.scores(features, weights, biases).argmax(-1) == torch.tensor(labels)).all()
+    assert (scores(features, weights, biases).argmax(-1) == torch.tensor(labels)).all()
 
 
 def test_the_same_input_gives_the_same_bits():
@@ -238,7 +238,7 @@ def test_an_unsolved_problem_keeps_its_best_weights():
     losses = []
     for steps in (1, 3, 1000):
         weights, biases = fit_logistic(features, labels, 3, [0.001], max_iter=steps)
-        logs = torch.log_softmax(solvers.scores(features, weights, biases)[0], -1)
+        logs = torch.log_softmax(scores(features, weights, biases)[0], -1)
         losses.append(float(-logs[range(120), labels].mean()))
     assert np.log(3) > losses[0] > losses[1] > losses[2]
 

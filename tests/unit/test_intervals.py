@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
+from benchmarks import over_runs
 from graft.evaluation import intervals, metrics
 from graft.evaluation.episode_metrics import Episodes, figures_of
 from graft.few_shot.episodes import episode_labels, sample_episodes
@@ -167,22 +168,22 @@ def test_few_shot_figures_over_data_sets(shots, train_rows, test_rows):
 
 def test_overlapping_splits_are_less_certain_than_their_spread():
     values = [0.90, 0.91, 0.89, 0.92, 0.88]
-    plain, corrected = intervals.mean_interval(values), intervals.mean_over_splits(values, 0.2 / 0.65)
+    plain, corrected = intervals.mean_interval(values), over_runs.mean_over_splits(values, 0.2 / 0.65)
     wider = (corrected["high"] - corrected["value"]) / (plain["high"] - plain["value"])
     assert wider == pytest.approx(np.sqrt((1 / 5 + 0.2 / 0.65) / (1 / 5)))
-    assert intervals.mean_over_splits([0.9], 0.3) == {"value": 0.9, "low": None, "high": None}
-    assert intervals.mean_over_splits([], 0.3)["value"] is None
+    assert over_runs.mean_over_splits([0.9], 0.3) == {"value": 0.9, "low": None, "high": None}
+    assert over_runs.mean_over_splits([], 0.3)["value"] is None
 
 
 def test_seeds_that_agree_are_as_uncertain_as_the_test_rows():
     low, high = (float(end[0]) for end in intervals.wilson([1470], [1575]))
-    one = intervals.mean_over_seeds([1470 / 1575] * 3, [low] * 3, [high] * 3)
+    one = over_runs.mean_over_seeds([1470 / 1575] * 3, [low] * 3, [high] * 3)
     assert (one["low"], one["high"]) == pytest.approx((low, high))
-    several = intervals.mean_over_seeds([0.93, 0.94, 0.92], [0.91, 0.92, 0.90], [0.95, 0.96, 0.94])
+    several = over_runs.mean_over_seeds([0.93, 0.94, 0.92], [0.91, 0.92, 0.90], [0.95, 0.96, 0.94])
     half = stats.t.ppf(0.975, 2) * 0.01 / np.sqrt(3)
     assert several["high"] == pytest.approx(0.93 + np.hypot(half, 0.02))
-    assert intervals.mean_over_seeds([0.9], [np.nan], [np.nan]) == {"value": 0.9, "low": None, "high": None}
-    assert intervals.mean_over_seeds([0.9], [0.8], [0.95])["low"] == pytest.approx(0.8)
+    assert over_runs.mean_over_seeds([0.9], [np.nan], [np.nan]) == {"value": 0.9, "low": None, "high": None}
+    assert over_runs.mean_over_seeds([0.9], [0.8], [0.95])["low"] == pytest.approx(0.8)
 
 
 def test_the_design_effect_is_that_of_the_mean_of_equal_groups():

@@ -12,10 +12,6 @@ from graft.common.errors import UserError
 from graft.heads import lbfgs
 from graft.heads.lbfgs import MEMORY, ROWS
 
-# Candidates for the L2 penalty: half decades. The loss is a mean over rows and the features are standardised, so
-# the useful range depends little on the size of the data or on the backbone (1e-5: almost free, 100: almost constant).
-L2S = tuple(10.0 ** (k / 2) for k in range(-10, 5))
-
 NUMBERS = 1 << 25  # float64 numbers that the solver's state may hold per batch of problems (256 MB)
 
 
@@ -136,12 +132,6 @@ def _solve_ridge(rotated, variance, targets, share, used, l2s):
     else:
         weights = moment / (spread[:, None] + l2s[:, None, None])
     return torch.cat([weights, (intercept - centre @ weights)[:, None]], 1)
-
-
-def scores(features, weights, biases):
-    """Logits (or predicted values) of every head: float64, shape (L, N, C)."""
-    features = torch.as_tensor(features).double()
-    return torch.einsum("nd,lcd->lnc", features, weights.double()) + biases.double()[:, None]
 
 
 def outputs(features, weight, bias):
