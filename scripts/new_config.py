@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from graft.common.errors import UserError
+from graft.common.errors import REASON, UserError
 from graft.common.outputs import write_text
 from graft.config.plan import known_backbones
 from graft.data.card import in_words
@@ -193,4 +193,4 @@ if __name__ == "__main__":
     try:
         print(main(arguments.data, arguments.config))
     except UserError as error:
-        sys.exit(f"graft cannot continue:\n{error}")
+        sys.exit(f"{REASON}{error}")

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from graft.common.errors import UserError
+from graft.common.errors import REASON, UserError
 from graft.common.job import gpus_of, job, keep_freed_memory, pin_threads
 from graft.serving.trained_model import beside, find_model
 
@@ -149,4 +149,4 @@ elif __name__ == "__main__":
         path = find_model(asked.pop("model"), asked.pop("seed"), asked.pop("results"))
         print(main(path, **asked))
     except UserError as error:
-        sys.exit(f"graft cannot continue:\n{error}")
+        sys.exit(f"{REASON}{error}")

@@ -2,6 +2,8 @@
 
 import difflib
 
+REASON = "graft cannot continue:\n"  # what comes before such an error in a log and on the terminal
+
 
 class UserError(Exception):
     """A mistake that the user can fix. Shown as a message, never as a traceback.

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
+from graft.common.errors import REASON
+
 FAILED = re.compile(r"Error in rule (\S+):\n(?:    .*\n)*?    log: (.+?)(?:, \S+\.json)? \(check log")
-REASON = "graft cannot continue:\n"
 
 
 def reasons(snakemake_logs):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from graft.common import ranks
-from graft.common.errors import UserError
+from graft.common.errors import REASON, UserError
 
 logger = logging.getLogger("graft")
 
@@ -54,7 +54,7 @@ def job(log, threads=1, gpus=0):
         with ranks.connected(gpus):
             yield
     except UserError as error:
-        logger.error("graft cannot continue:\n%s\nThe whole log: %s", error, path)
+        logger.error("%s%s\nThe whole log: %s", REASON, error, path)
         sys.exit(1)
     except KeyboardInterrupt:
         logger.error("stopped by Ctrl-C; the next run does this step again")

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pyarrow as pa
 
-from graft.common.errors import UserError, did_you_mean, raise_all
+from graft.common.errors import UserError, did_you_mean, first_line, raise_all
 from graft.common.spelling import nfc
 from graft.data.listing.array_splits import joined, split_and_rest, under_common_names
 from graft.data.listing.rows import as_text, follows, inside, listing
@@ -120,7 +120,7 @@ def open_arrays(root, name, follow=False):
         raise
     except (ValueError, OSError, EOFError, KeyError) as error:
         hint = "save arrays of numbers or text, not of Python objects" if "pickle" in str(error).lower() else None
-        raise UserError(f"not a readable NumPy file ({str(error).splitlines()[0][:160]})", name, hint=hint) from None
+        raise UserError(f"not a readable NumPy file ({first_line(error)})", name, hint=hint) from None
     except Exception as error:  # zipfile raises its own kinds
         raise UserError(f"not a readable NumPy file ({error})", name, hint="it may be cut short") from None
 

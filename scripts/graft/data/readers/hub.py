@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graft.common.errors import UserError
+from graft.common.errors import UserError, first_line
 from graft.common.fingerprint import walk
 from graft.common.spelling import nfc
 from graft.data.listing.rows import SPLIT_OF, follows, inside
@@ -100,9 +100,7 @@ def _mapped(path, name):
         except pa.ArrowInvalid:
             return pa.ipc.open_file(source).read_all()
     except (pa.ArrowException, OSError) as error:
-        raise UserError(
-            f"not a readable file ({str(error).splitlines()[0][:160]})", name, hint="the file may be cut short"
-        ) from None
+        raise UserError(f"not a readable file ({first_line(error)})", name, hint="the file may be cut short") from None
 
 
 def class_names(schema):

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graft.common.errors import UserError, did_you_mean
+from graft.common.errors import UserError, did_you_mean, first_line
 from graft.common.fingerprint import ignored
 from graft.common.spelling import nfc
 from graft.data.listing.files import find_files
@@ -152,7 +152,7 @@ def open_parquet(entry, path, name):
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise UserError(
-            f"not a readable Parquet file ({str(error).splitlines()[0][:160]})",
+            f"not a readable Parquet file ({first_line(error)})",
             name,
             hint="the file may be cut short; write or copy it again",
         ) from None
@@ -164,7 +164,7 @@ def open_parquet(entry, path, name):
         try:
             table = composed_columns(file.read(columns=[raw[column] for column in wanted]))
         except (pa.ArrowException, OSError) as error:
-            raise UserError(f"a damaged Parquet file ({str(error).splitlines()[0][:160]})", name) from None
+            raise UserError(f"a damaged Parquet file ({first_line(error)})", name) from None
         return table.select(wanted).slice(entry["skip_rows"]), {"encoding": "parquet"}
 
     return schema, read
@@ -197,7 +197,7 @@ def rows_by_group(entry, root, name, content, wanted):
         try:
             table = composed_columns(file.read_row_group(number, columns=[raw[column] for column in wanted]))
         except (pa.ArrowException, OSError) as error:
-            raise UserError(f"a damaged Parquet file ({str(error).splitlines()[0][:160]})", name) from None
+            raise UserError(f"a damaged Parquet file ({first_line(error)})", name) from None
         return cells.contents(table, content, name)
 
     lock = threading.Lock()  # a ParquetFile is for one thread at a time

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from graft.common.errors import UserError
+from graft.common.errors import UserError, first_line
 from graft.common.spelling import plain
 from graft.data.readers import arrays, folder, hub, table
 from graft.data.survey.folders import guess_folders
@@ -74,7 +74,7 @@ def _table_or_folders(found, root, name):
             raise
         others = ", ".join(table.tables_of(root)[:5])
         found = Survey(found.name, bare | {"reader": "folder"})
-        found.notes.append(f"{others} is not looked at: {str(error).splitlines()[0]}")
+        found.notes.append(f"{others} is not looked at: {first_line(error)}")
         guess_folders(found, root)
     return found
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from graft.common.errors import UserError
+from graft.common.errors import UserError, first_line
 from graft.common.fingerprint import walk
 from graft.common.spelling import plain
 from graft.data.images import SUFFIXES
@@ -142,7 +142,7 @@ def _complete_ones(found, root, names, first):
             if name == first:
                 raise
             found.notes.append(
-                f"{name} is left out ({str(error).splitlines()[0]}); samples without labels can be predicted: make predict"
+                f"{name} is left out ({first_line(error)}); samples without labels can be predicted: make predict"
             )
     return kept
 

@@ -14,7 +14,7 @@ import pyarrow.feather
 import pyarrow.orc
 import pyarrow.parquet
 
-from graft.common.errors import UserError
+from graft.common.errors import UserError, first_line
 
 READ = "CSV, TSV, Parquet, Feather or Arrow, ORC, JSON, Stata or SAS, also compressed (gzip, bzip2, xz, zstd, zip)"
 START = 600  # bytes that show the kind
@@ -121,7 +121,7 @@ def unpacked(data, kind, where):
         RuntimeError,
         pa.ArrowException,
     ) as error:
-        what = f"a damaged {kind} file ({str(error).splitlines()[0][:160]})"
+        what = f"a damaged {kind} file ({first_line(error)})"
         raise UserError(what, where, hint="it may be cut short; write or copy it again") from None
     return None
 
@@ -158,9 +158,7 @@ def read_typed(data, kind, where):
     except UserError:
         raise
     except Exception as error:  # every library has its own kinds
-        what = (
-            f"not a readable {kind} file ({str(error).splitlines()[0][:160] if str(error) else type(error).__name__})"
-        )
+        what = f"not a readable {kind} file ({first_line(error)})"
         raise UserError(what, where, hint="it may be cut short; write or copy it again") from None
     return _plain(table)
 

@@ -9,7 +9,7 @@ import torch
 import transformers
 from torch import nn
 
-from graft.common.errors import UserError, raise_all
+from graft.common.errors import UserError, first_line, raise_all
 from graft.common.outputs import read_json, sha256_of, sha256_of_file
 from graft.networks.backbones import chosen
 from graft.networks.pooling import pool, said_beside
@@ -217,7 +217,7 @@ def tokenizer(folder, config=None):
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"holds no tokenizer that transformers can read ({str(error).splitlines()[0]})",
+            f"holds no tokenizer that transformers can read ({first_line(error)})",
             where=str(folder),
             hint="tokenizer.json, or vocab.txt and the like, must be beside config.json",
         ) from error
