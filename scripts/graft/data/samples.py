@@ -14,7 +14,7 @@ from graft.common.errors import UserError
 from graft.common.outputs import read_json, write_parquet
 from graft.data.labels import natural_sort
 
-__all__ = ["Manifest", "digest_of_rows", "natural_sort", "read_manifest", "write_manifest"]
+__all__ = ["Manifest", "card_beside", "digest_of_rows", "natural_sort", "read_manifest", "write_manifest"]
 
 COLUMNS = ("sample_id", "path", "row", "content_sha256", "split", "fold", "group", "sampling_unit")
 
@@ -74,9 +74,12 @@ def read_manifest(path, without_test=False):
     """
     path = Path(path)
     frame = pq.read_table(path, filters=[("split", "!=", "test")] if without_test else None).to_pandas()
-    return Manifest(
-        frame, read_json(path.with_name("labels.json"))["targets"], read_json(path.with_name("data_card.json"))
-    )
+    return Manifest(frame, read_json(path.with_name("labels.json"))["targets"], card_beside(path))
+
+
+def card_beside(path):
+    """The data card of a samples.parquet, which is in the same folder."""
+    return read_json(Path(path).with_name("data_card.json"))
 
 
 def write_manifest(path, frame, targets):

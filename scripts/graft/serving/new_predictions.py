@@ -14,7 +14,7 @@ from graft.common.errors import UserError
 from graft.common.job import Progress
 from graft.common.outputs import read_json
 from graft.data.listing.rows import listed
-from graft.data.samples import Manifest
+from graft.data.samples import Manifest, card_beside
 from graft.data.survey.new_checks import check_new
 from graft.embedding import features
 from graft.embedding.input_batches import open_inputs
@@ -49,7 +49,7 @@ def predict_new(content, around, data, column=None, precision="auto", device=Non
     UserError
         If there is no sample, or none that the model can take.
     """
-    known = read_json(Path(around.samples).with_name("data_card.json")) if around.samples else {}
+    known = card_beside(around.samples) if around.samples else {}
     card = card_of(content, known)
     new = list_new(data, card, column)
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from graft.common.device import choose_device, choose_precision
 from graft.common.outputs import digest_of, sha256_of_file, write_csv
-from graft.data.samples import read_manifest
+from graft.data.samples import card_beside
 from graft.embedding import features
 from graft.embedding.input_batches import open_source
 from graft.store import Store
@@ -36,7 +36,7 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     settings, mode, folds = params["settings"], params["mode"], params.get("folds")
     device = choose_device(gpus)
     precision = choose_precision(mode["precision"], device)
-    card = read_manifest(inputs["samples"], without_test=True).card
+    card = card_beside(inputs["samples"])
     backbone = features.pretrained(Path(inputs["backbone"]).parent, card)
     fingerprint = digest_of(
         {
