@@ -23,9 +23,8 @@ elif not importlib.util.find_spec("graft"):
         "pip install 'graft @ git+https://github.com/OWNER/graft@TAG'"
     )
 
-from graft.common import codedigest, machine, plugins
-from graft.common import run_lock
 from graft import config as graft_config
+from graft.common import codedigest, machine, plugins, run_lock
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint, fingerprint_of_files
 from graft.common.outputs import read_json

@@ -34,7 +34,7 @@ rule finetune:
 
 
 use rule finetune as fit_head with:
-    # Only a head is fitted, on embeddings that are there: a short job that needs no GPU.
+    """Fit a head on embeddings that are there: a short job that needs no GPU."""
     wildcard_constraints:
         model=one_of(frozen_networks()),
     threads: 1

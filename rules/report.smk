@@ -62,7 +62,7 @@ rule summarize:
 
 
 use rule check_data as show_data with:
-    # Again when the run is over: what the models cost is known then, and how near the splits are to the train rows.
+    """Show the data when the run is over: what the models cost is known then, and how near the splits are to train rows."""
     input:
         unpack(data_page_inputs),
     output:
@@ -111,8 +111,9 @@ rule plot_costs:
         "../scripts/plot_costs.py"
 
 
+# An output of the figures below is called like the module that draws it.
 rule plot_classes:
-    """Draw how many labelled samples each class has in each split. An output of the figures is called like its module."""
+    """Draw how many labelled samples each class has in each split."""
     input:
         unpack(prepared),
     output:
@@ -142,7 +143,7 @@ rule plot_classes:
 
 
 use rule plot_classes as plot_classifier with:
-    # Draw what a classifier has learned: its training, confusions, classes, calibration, mistakes.
+    """Draw what a classifier has learned: its training, confusions, classes, calibration, mistakes."""
     input:
         unpack(figure_inputs),
     output:
@@ -167,7 +168,7 @@ use rule plot_classes as plot_classifier with:
 
 
 use rule plot_classifier as plot_regressor with:
-    # Draw what a regressor has learned: its training, predictions, error bars, largest errors.
+    """Draw what a regressor has learned: its training, predictions, error bars, largest errors."""
     output:
         learning_curves=model_figure("learning_curves.svg", "captions/learning_curves.rst", "training history"),
         regression=model_figure("regression.svg", "captions/regression.rst", "predicted and measured"),
@@ -183,7 +184,7 @@ use rule plot_classifier as plot_regressor with:
 
 
 use rule plot_classes as plot_groups with:
-    # Draw how a model does on each group of its data set.
+    """Draw how a model does on each group of its data set."""
     input:
         unpack(figure_inputs),
     output:
@@ -199,7 +200,7 @@ use rule plot_classes as plot_groups with:
 
 
 use rule plot_classes as plot_distillation with:
-    # Draw a student beside its teacher.
+    """Draw a student beside its teacher."""
     input:
         unpack(distillation_figure_inputs),
     output:
@@ -215,7 +216,7 @@ use rule plot_classes as plot_distillation with:
 
 
 use rule plot_classes as plot_few_shot with:
-    # Draw accuracy against the number of examples, for all tasks of a data set.
+    """Draw accuracy against the number of examples, for all tasks of a data set."""
     input:
         unpack(few_shot_figure_inputs),
     output:

@@ -96,7 +96,7 @@ def _place_problems(text, path):
     try:
         Path(text).expanduser()
     except RuntimeError:
-        yield Problem(path, f"no user's home is {show(text.split('/')[0])}", None, "write the path out")
+        yield Problem(path, f"there is no home folder {show(text.split('/')[0])}", None, "write the path out")
 
 
 def complete(value, schema, path, refused):

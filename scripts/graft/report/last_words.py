@@ -90,7 +90,7 @@ def how_chosen(choice):
 def _against(choice, own, other):
     """The metric of the model taken and of another, one of which leads, and their difference with its interval."""
     if choice["metric"] is None:
-        return f"one value alone cannot distinguish {other.name}"
+        return f"one value alone cannot distinguish it from {other.name}"
     sign, behind = (-1, other) if own["gap"] >= other["gap"] else (1, own)
     said = f"{METRIC_NAMES[choice['metric']]} {own['value']:.3f} against {other['value']:.3f} of {other.name}"
     if math.isnan(behind["gap_low"]):

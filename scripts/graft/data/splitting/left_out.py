@@ -118,12 +118,12 @@ def refuse_lost_splits(asked, frame, skipped, dropped):
             for name in rows["sample_id"]
         ]
         lines = [f"{place}: {reason}" for place, reason in zip(places(rows), reasons, strict=True)]
-        mends = {
+        fixes = {
             "on_bad": "fix the rows that cannot be used",
             "duplicates": "`duplicates: allow`",
             "min_per_class": "a smaller `min_per_class`, or the same names of classes in all splits",
         }
-        ways = [mend for key, mend in mends.items() if any(key in reason for reason in reasons)]
+        ways = [fix for key, fix in fixes.items() if any(key in reason for reason in reasons)]
         if split != "train":
             ways.append(f"take the {split} rows out of the data, and graft draws a {split} split out of train")
         errors.append(

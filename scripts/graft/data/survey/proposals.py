@@ -35,11 +35,11 @@ def look(found, root):
                 seen = prepare(found.name, found.entry | ways, root, threads=8, cache=Path(folder, "checked.parquet"))
             except UserError as error:
                 if not any(
-                    mend(found, str(error)) for mend in (_links, _bands, _decimal, _no_id, _copies, _rare, _no_group)
+                    fix(found, str(error)) for fix in (_links, _bands, _decimal, _no_id, _copies, _rare, _no_group)
                 ):
                     raise
                 continue
-            if not any(mend(found, seen) for mend in (_skipped_links, _pages, _single)):
+            if not any(fix(found, seen) for fix in (_skipped_links, _pages, _single)):
                 break
     _settle(found, seen)
     return seen
