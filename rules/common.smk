@@ -118,7 +118,7 @@ def below_prepare_data(function):
 def all_results(wildcards):
     """The inputs of `all`."""
     return [
-        *(f"<results>/{stage}/{model}/seed{seed}/metrics.json" for stage, model, seed in all_runs()),
+        *(f"{folder}/metrics.json" for run in all_runs() for folder in target_folders(*run)),
         *(f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()),
         "<results>/handoff/index.json",
         "<results>/summary.csv",
@@ -176,9 +176,10 @@ def handed_runs():
     return [run for run in all_runs() if wanted == "all" or run[1] in wanted]
 
 
-def handed_table(run):
-    """The data set and target whose table of predictions a run belongs to."""
-    return PLAN.models[run[1]]["dataset"], PLAN.models[run[1]]["target"]
+def handed_tables(run):
+    """(data set, target) of each table of predictions that a run belongs to."""
+    settings = PLAN.models[run[1]]
+    return [(settings["dataset"], target) for target in settings["targets"]]
 
 
 def all_figures():
@@ -193,29 +194,32 @@ def all_figures():
 
 def figures_of(model):
     """The figures of a trained model, by what it predicts, how it was made and whether its data set has groups."""
-    names = ["learning_curves.svg", "mistakes.html"]
-    if kind_of(model) == "regression":
-        names += ["regression.svg"]
-    else:
-        names += ["confusion.svg", "per_class.svg", "reliability.svg"]
-    names += ["groups.svg"] if has_groups(PLAN.models[model]["dataset"]) else []
-    return names + (["distillation.svg"] if PLAN.models[model]["stage"] == "distill" else [])
+    settings = PLAN.models[model]
+    names = ["groups"] if has_groups(settings["dataset"]) else []
+    names += ["distillation"] if settings["stage"] == "distill" else []
+    found = ["learning_curves.svg"]
+    for target in settings["targets"]:
+        for name in [*FIGURES[kind_of(settings["dataset"], target)], *names]:
+            found.append(f"{target}/{name}.{'html' if name in ('mistakes', 'errors') else 'svg'}")
+    return found
+
+
+# What is drawn of the predictions for each kind of target, beside groups and a student's teacher.
+FIGURES = {
+    "classification": ["mistakes", "confusion", "per_class", "reliability"],
+    "regression": ["errors", "regression"],
+}
 
 
 def model_figure(name, caption, words):
-    """A figure of a trained model, as an output that the report shows."""
+    """A figure of a trained model's predictions, as an output that the report shows."""
     return report(
-        f"<results>/figures/{{stage}}/{{model}}/seed{{seed}}/{name}",
+        f"<results>/figures/{{stage}}/{{model}}/seed{{seed}}/{{target}}/{name}",
         caption=caption,
         category="Models",
         subcategory="{model}",
-        labels={"seed": "{seed}", "figure": words},
+        labels={"seed": "{seed}", "target": "{target}", "figure": words},
     )
-
-
-def models_that_predict(kind):
-    """The names of the trained models of a kind of target: classification or regression."""
-    return [model for model in PLAN.models if kind_of(model) == kind]
 
 
 def frozen_networks():
@@ -228,10 +232,9 @@ def trained_networks():
     return [name for name, model in PLAN.models.items() if not is_frozen(model)]
 
 
-def kind_of(model):
-    """What a trained model predicts: classification (classes) or regression (values)."""
-    settings = PLAN.models[model]
-    return PLAN.datasets[settings["dataset"]]["targets"][settings["target"]]["kind"]
+def kind_of(dataset, target):
+    """What kind of target one is: classification (one class out of several), regression (a number)."""
+    return PLAN.datasets[dataset]["targets"][target]["kind"]
 
 
 def has_groups(dataset):
@@ -247,6 +250,11 @@ def one_of(names):
 def run_folder(model, seed):
     """Where a trained model is."""
     return f"<results>/{PLAN.models[model]['stage']}/{model}/seed{seed}"
+
+
+def target_folders(stage, model, seed):
+    """Where what a trained model says of each of its targets is."""
+    return [f"{run_folder(model, seed)}/{target}" for target in PLAN.models[model]["targets"]]
 
 
 def embeddings_of(model, seed):

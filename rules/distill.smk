@@ -36,11 +36,11 @@ rule compare:
     input:
         unpack(comparison_inputs),
     output:
-        agreement="<results>/distill/{model}/seed{seed}/agreement.json",
+        agreement="<results>/distill/{model}/seed{seed}/{target}/agreement.json",
     log:
-        "<logs>/compare/{model}.seed{seed}.log",
+        "<logs>/compare/{model}.seed{seed}.{target}.log",
     benchmark:
-        "<benchmarks>/compare/{model}.seed{seed}.tsv"
+        "<benchmarks>/compare/{model}.seed{seed}.{target}.tsv"
     params:
         code=code_digest("compare"),
     threads: 1

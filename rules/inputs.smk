@@ -98,8 +98,9 @@ def distill_inputs(wildcards):
 @below_prepare_data
 def comparison_inputs(wildcards):
     """Model, predictions and metrics of a student and of its teacher, and the manifest, which names the groups."""
-    student = PLAN.models[wildcards.model]
-    files = {"model": "ft_model.pt", "predictions": "predictions.parquet", "metrics": "metrics.json"}
+    student, target = PLAN.models[wildcards.model], wildcards.target
+    files = {"model": "ft_model.pt"}
+    files |= {"predictions": f"{target}/predictions.parquet", "metrics": f"{target}/metrics.json"}
     teacher_folder = run_folder(student["teacher"], student["teacher_seed"])
     student_folder = run_folder(wildcards.model, wildcards.seed)
     return {
@@ -187,19 +188,21 @@ def few_shot_inputs(wildcards):
 
 @below_prepare_data
 def figure_inputs(wildcards):
-    """What a trained model's figures are drawn from: what it left behind, and the samples that it was judged by."""
+    """What the figures of a trained model's target are drawn from: its predictions, and the samples that it was judged by."""
     folder = run_folder(wildcards.model, wildcards.seed)
-    return {
-        **with_contents(wildcards),
-        "history": f"{folder}/ft_history.csv",
-        "predictions": f"{folder}/predictions.parquet",
-    }
+    return {**with_contents(wildcards), "predictions": f"{folder}/{wildcards.target}/predictions.parquet"}
+
+
+@below_prepare_data
+def history_inputs(wildcards):
+    """How a training went."""
+    return {"history": f"{run_folder(wildcards.model, wildcards.seed)}/ft_history.csv"}
 
 
 @below_prepare_data
 def distillation_figure_inputs(wildcards):
     """A student's comparison with its teacher."""
-    return {"agreement": f"{run_folder(wildcards.model, wildcards.seed)}/agreement.json"}
+    return {"agreement": f"{run_folder(wildcards.model, wildcards.seed)}/{wildcards.target}/agreement.json"}
 
 
 @below_prepare_data
@@ -212,9 +215,9 @@ def few_shot_figure_inputs(wildcards):
 @below_prepare_data
 def summary_inputs(wildcards):
     """Every trained model with its metrics and predictions, the metrics of every few-shot task, and what the data are like."""
-    folders, datasets = [run_folder(model, seed) for _, model, seed in all_runs()], used_datasets()
+    folders, datasets = [folder for run in all_runs() for folder in target_folders(*run)], used_datasets()
     return {
-        "models": [f"{folder}/ft_model.pt" for folder in folders],
+        "models": [f"{run_folder(model, seed)}/ft_model.pt" for _, model, seed in all_runs()],
         "metrics": [f"{folder}/metrics.json" for folder in folders],
         "predictions": [f"{folder}/predictions.parquet" for folder in folders],
         "few_shot": [f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()],
@@ -234,8 +237,10 @@ def costs_inputs(wildcards):
 @below_prepare_data
 def hand_off_inputs(wildcards):
     """The predictions of every handed model on one target, all seeds."""
-    runs = [run for run in handed_runs() if handed_table(run) == (wildcards.dataset, wildcards.target)]
-    return {"predictions": [f"{run_folder(model, seed)}/predictions.parquet" for _, model, seed in runs]}
+    runs = [run for run in handed_runs() if (wildcards.dataset, wildcards.target) in handed_tables(run)]
+    return {
+        "predictions": [f"{run_folder(model, seed)}/{wildcards.target}/predictions.parquet" for _, model, seed in runs]
+    }
 
 
 @below_prepare_data
@@ -249,10 +254,10 @@ def hand_off_embeddings_inputs(wildcards):
 def export_inputs(wildcards):
     """A trained model and what its card says about it."""
     dataset = dataset_of(wildcards)
-    folder = run_folder(wildcards.model, wildcards.seed)
+    folder, stage = run_folder(wildcards.model, wildcards.seed), model_of(wildcards)["stage"]
     return {
         "model": f"{folder}/ft_model.pt",
-        "metrics": f"{folder}/metrics.json",
+        "metrics": [f"{one}/metrics.json" for one in target_folders(stage, wildcards.model, wildcards.seed)],
         "backbone": f"<resources>/backbones/{PLAN.models[wildcards.model]['backbone']}/backbone.json",
         "card": ancient(f"<results>/data/{dataset}/data_card.json"),
         "dataset": ancient(f"<resources>/datasets/{dataset}/dataset.json"),
@@ -267,13 +272,13 @@ def index_inputs(wildcards):
     return {
         "predictions": [
             f"<results>/handoff/{dataset}/{target}/predictions.parquet"
-            for dataset, target in dict.fromkeys(map(handed_table, runs))
+            for dataset, target in dict.fromkeys(table for run in runs for table in handed_tables(run))
         ],
         "embeddings": [
             f"<results>/handoff/{dataset}/{backbone}.embeddings.parquet" for dataset, backbone in all_features()
         ],
         "exports": [f"<results>/handoff/models/{model}/seed{seed}/config.json" for _, model, seed in runs],
-        "metrics": [f"{run_folder(model, seed)}/metrics.json" for _, model, seed in runs],
+        "metrics": [f"{folder}/metrics.json" for run in runs for folder in target_folders(*run)],
         "few_shot": [f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()],
         "datasets": [ancient(f"<resources>/datasets/{dataset}/dataset.json") for dataset in datasets],
         "labelled": [f"<results>/data/{dataset}/labelled.digest" for dataset in datasets],

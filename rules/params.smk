@@ -97,11 +97,27 @@ def classifiers_of(wildcards):
     return [PLAN.tasks[wildcards.task]["method"]]
 
 
+def kinds_of(wildcards):
+    """The kinds of the targets of a job: the one that it names, or those of its model."""
+    model = model_of(wildcards)
+    if not model:  # a lab's own rule, or one for all models
+        return plugins.names("kind")
+    named = [wildcards.target] if wildcards.get("target") else model["targets"]
+    return sorted({kind_of(model["dataset"], target) for target in named})
+
+
+def task_weights_of(wildcards):
+    model = model_of(wildcards)
+    return [model["task_weights"]] if len(model["targets"]) > 1 else []
+
+
 PLUGINS = {
     "source": sources_of,
     "reader": readers_of,
     "library": libraries_of,
+    "kind": kinds_of,
     "method": methods_of,
+    "task_weights": task_weights_of,
     "objective": objectives_of,
     "classifier": classifiers_of,
 }
@@ -152,7 +168,7 @@ def jobs_of(stage, model, seed, parts, folds):
             *(f"finetune_fold/{model}.seed{seed}.fold{fold}" for fold in folds),
         ],
         "embedding by the trained network": embed_jobs(f"{dataset}.{model}.seed{seed}", backbone, own),
-        "prediction": [f"predict/{stage}.{model}.seed{seed}"],
+        "prediction": [f"predict/{stage}.{model}.seed{seed}.{target}" for target in settings["targets"]],
     }
 
 

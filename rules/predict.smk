@@ -6,12 +6,12 @@ rule predict:
     input:
         unpack(prediction_inputs),
     output:
-        predictions="<results>/{stage}/{model}/seed{seed}/predictions.parquet",
-        metrics="<results>/{stage}/{model}/seed{seed}/metrics.json",
+        predictions="<results>/{stage}/{model}/seed{seed}/{target}/predictions.parquet",
+        metrics="<results>/{stage}/{model}/seed{seed}/{target}/metrics.json",
     log:
-        "<logs>/predict/{stage}.{model}.seed{seed}.log",
+        "<logs>/predict/{stage}.{model}.seed{seed}.{target}.log",
     benchmark:
-        "<benchmarks>/predict/{stage}.{model}.seed{seed}.tsv"
+        "<benchmarks>/predict/{stage}.{model}.seed{seed}.{target}.tsv"
     params:
         code=code_digest("predict"),
     threads: 1
@@ -22,7 +22,7 @@ rule predict:
     conda:
         "../envs/torch.yaml"
     message:
-        "Predicting with {wildcards.model}, seed {wildcards.seed}"
+        "Predicting {wildcards.target} with {wildcards.model}, seed {wildcards.seed}"
     script:
         "../scripts/predict.py"
 
@@ -32,7 +32,8 @@ rule predict_files:
 
     A lab's own rule takes other data, or a model that another run trained: `use rule predict_files from graft as
     predict_plate with:` input `data` and `model` (an ft_model.pt in its results folder; `samples`, `features` and
-    `backbone` are looked for beside it), output `table` (.csv or .parquet), log and benchmark.
+    `backbone` are looked for beside it), output `table` (.csv or .parquet), log and benchmark. The tables of further targets
+    are beside it, with the target's name.
     """
     input:
         unpack(new_data_inputs),

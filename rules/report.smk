@@ -142,45 +142,61 @@ rule plot_classes:
         "../scripts/plot.py"
 
 
+use rule plot_classes as plot_training with:
+    """Draw how the training of a model went."""
+    input:
+        unpack(history_inputs),
+    output:
+        learning_curves=report(
+            "<results>/figures/{stage}/{model}/seed{seed}/learning_curves.svg",
+            caption="captions/learning_curves.rst",
+            category="Models",
+            subcategory="{model}",
+            labels={"seed": "{seed}", "figure": "training history"},
+        ),
+    log:
+        "<logs>/plot_training/{stage}.{model}.seed{seed}.log",
+    benchmark:
+        "<benchmarks>/plot_training/{stage}.{model}.seed{seed}.tsv"
+    params:
+        code=code_digest("plot", figure=["learning_curves"]),
+    message:
+        "Drawing the training of {wildcards.model}, seed {wildcards.seed}"
+
+
 use rule plot_classes as plot_classifier with:
-    """Draw what a classifier has learned: its training, confusions, classes, calibration, mistakes."""
+    """Draw what a classifier has learned: its confusions, classes, calibration, mistakes."""
     input:
         unpack(figure_inputs),
     output:
-        learning_curves=model_figure("learning_curves.svg", "captions/learning_curves.rst", "training history"),
         confusion=model_figure("confusion.svg", "captions/confusion.rst", "confusion of classes"),
         per_class=model_figure("per_class.svg", "captions/per_class.rst", "quality per class"),
         reliability=model_figure("reliability.svg", "captions/reliability.rst", "reliability of confidence"),
         mistakes=model_figure("mistakes.html", "captions/mistakes.rst", "most confident mistakes"),
     log:
-        "<logs>/plot_classifier/{stage}.{model}.seed{seed}.log",
+        "<logs>/plot_classifier/{stage}.{model}.seed{seed}.{target}.log",
     benchmark:
-        "<benchmarks>/plot_classifier/{stage}.{model}.seed{seed}.tsv"
+        "<benchmarks>/plot_classifier/{stage}.{model}.seed{seed}.{target}.tsv"
     params:
-        code=code_digest("plot", figure=["learning_curves", "confusion", "per_class", "reliability", "mistakes"]),
-    wildcard_constraints:
-        model=one_of(models_that_predict("classification")),
+        code=code_digest("plot", figure=["confusion", "per_class", "reliability", "mistakes"]),
     resources:
         mem_mb=scale(4000),
         runtime=scale(30),
     message:
-        "Drawing {wildcards.model}, seed {wildcards.seed}"
+        "Drawing {wildcards.target} by {wildcards.model}, seed {wildcards.seed}"
 
 
 use rule plot_classifier as plot_regressor with:
-    """Draw what a regressor has learned: its training, predictions, error bars, largest errors."""
+    """Draw what a regressor has learned: its predictions, error bars, largest errors."""
     output:
-        learning_curves=model_figure("learning_curves.svg", "captions/learning_curves.rst", "training history"),
         regression=model_figure("regression.svg", "captions/regression.rst", "predicted and measured"),
-        mistakes=model_figure("mistakes.html", "captions/errors.rst", "largest errors"),
+        errors=model_figure("errors.html", "captions/errors.rst", "largest errors"),
     log:
-        "<logs>/plot_regressor/{stage}.{model}.seed{seed}.log",
+        "<logs>/plot_regressor/{stage}.{model}.seed{seed}.{target}.log",
     benchmark:
-        "<benchmarks>/plot_regressor/{stage}.{model}.seed{seed}.tsv"
+        "<benchmarks>/plot_regressor/{stage}.{model}.seed{seed}.{target}.tsv"
     params:
-        code=code_digest("plot", figure=["learning_curves", "regression", "mistakes"]),
-    wildcard_constraints:
-        model=one_of(models_that_predict("regression")),
+        code=code_digest("plot", figure=["regression", "errors"]),
 
 
 use rule plot_classes as plot_groups with:
@@ -190,9 +206,9 @@ use rule plot_classes as plot_groups with:
     output:
         groups=model_figure("groups.svg", "captions/groups.rst", "quality per group"),
     log:
-        "<logs>/plot_groups/{stage}.{model}.seed{seed}.log",
+        "<logs>/plot_groups/{stage}.{model}.seed{seed}.{target}.log",
     benchmark:
-        "<benchmarks>/plot_groups/{stage}.{model}.seed{seed}.tsv"
+        "<benchmarks>/plot_groups/{stage}.{model}.seed{seed}.{target}.tsv"
     params:
         code=code_digest("plot", figure=["groups"]),
     message:
@@ -206,9 +222,9 @@ use rule plot_classes as plot_distillation with:
     output:
         distillation=model_figure("distillation.svg", "captions/distillation.rst", "student and teacher"),
     log:
-        "<logs>/plot_distillation/{stage}.{model}.seed{seed}.log",
+        "<logs>/plot_distillation/{stage}.{model}.seed{seed}.{target}.log",
     benchmark:
-        "<benchmarks>/plot_distillation/{stage}.{model}.seed{seed}.tsv"
+        "<benchmarks>/plot_distillation/{stage}.{model}.seed{seed}.{target}.tsv"
     params:
         code=code_digest("plot", figure=["distillation"]),
     message:

@@ -8,8 +8,8 @@ from graft.common.job import job
 from graft.common.outputs import read_json, write_json
 from graft.data.samples import read_manifest
 from graft.evaluation.metrics import agreement
-from graft.evaluation.predictions import SPLITS
 from graft.networks import network
+from graft.targets.predictions import SPLITS
 
 
 def main(teacher, student, samples, output):

@@ -7,10 +7,10 @@ from graft.common import plugins, ranks
 from graft.common.errors import UserError
 from graft.common.job import gpus_of, job
 from graft.common.outputs import write_json, write_torch
-from graft.evaluation import predictions
 from graft.heads.calibration import calibrated
 from graft.networks import network
 from graft.store.feature_files import features_of
+from graft.targets import predictions
 from graft.training import teacher
 from graft.training.model_file import content_of
 from graft.training.rule_inputs import open_trainer, write_history
@@ -30,16 +30,15 @@ def main(trainer, content, features, folder, output_model, output_history, count
     """
     data, settings = trainer.data, trainer.settings
     data.check()
-    known = content["targets"][settings["target"]]["classes"]
-    if known != data.target["classes"]:
-        raise UserError(
-            f"the teacher's classes {known} are not the data set's {data.target['classes']}", where=settings["name"]
-        )
+    for name, target in data.targets.items():
+        known, own = content["targets"][name]["classes"], target.facts["classes"]
+        if known != own:
+            raise UserError(f"the teacher's classes {known} are not the data set's {own}", where=settings["name"])
     with ranks.first_alone():
         read, done = answers(trainer, content, features, folder)
     logger.info("teacher: %d forwarded, %d in the store", done["forwards"], done["stored"])
-    loss = plugins.load("objective", settings["method"]).loss
-    trained = trainer.fit(trainer.probe(), loss, teacher.StoredTeacher(read, trainer.device))
+    losses = plugins.load("objective", settings["method"]).losses
+    trained = trainer.fit(trainer.probe(), losses, teacher.StoredTeacher(read, trainer.device))
     student = content_of(trainer, trained)
     if ranks.is_first():
         write_torch(output_model, student)
@@ -56,8 +55,11 @@ def answers(trainer, content, features, folder):
     data, settings = trainer.data, trainer.settings
     rows = data.rows.iloc[data.places("train")]
     if settings["augment"] == "none":
-        logits = predictions.teaching_logits(content, settings["target"], features_of(rows, features))
-        logits = calibrated(logits, content["targets"][settings["target"]])
+        embeddings = features_of(rows, features)
+        logits = {
+            name: calibrated(predictions.teaching_logits(content, name, embeddings), content["targets"][name])
+            for name in data.targets
+        }
         return lambda seed: logits, {"forwards": 0, "stored": len(rows)}
 
     def view_logits(seed):

@@ -28,7 +28,7 @@ def main(model, metrics, backbone, card, dataset, folder):
     Parameters
     ----------
     model : path of ft_model.pt
-    metrics : path of its metrics.json
+    metrics : paths of its metrics.json, which are in folders called as its targets
     backbone : path of the backbone's backbone.json, beside which its tokenizer is
     card, dataset : paths of data_card.json and dataset.json of the model's data set
     folder : path of the folder to write
@@ -44,7 +44,8 @@ def main(model, metrics, backbone, card, dataset, folder):
         write_json(folder / "preprocessor_config.json", preprocessor(content["transform"], config["image"]))
     if content["backbone"]["modality"] == "text":
         copy_tokenizer(Path(backbone).parent, folder)
-    write_text(folder / "README.md", model_card(config, read_json(metrics), card, read_json(dataset)))
+    measured = {Path(path).parent.name: read_json(path) for path in metrics}
+    write_text(folder / "README.md", model_card(config, measured, card, read_json(dataset)))
 
 
 def config_of(content, card):
@@ -110,7 +111,7 @@ if "snakemake" in globals():
     with job(snakemake.log[0], snakemake.threads):
         main(
             model=snakemake.input.model,
-            metrics=snakemake.input.metrics,
+            metrics=list(snakemake.input.metrics),
             backbone=snakemake.input.backbone,
             card=snakemake.input.card,
             dataset=snakemake.input.dataset,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from graft.common import plugins, ranks
 from graft.common.job import gpus_of, job
-from graft.evaluation.held_out import write_held_out
+from graft.targets.held_out import write_held_out
 from graft.training.model_file import held_out
 from graft.training.rule_inputs import open_trainer
 
@@ -16,7 +16,7 @@ def main(trainer, output):
     trained = plugins.load("method", trainer.settings["method"]).train(trainer)
     ids, outputs = held_out(trainer, trained)
     if ranks.is_first():
-        write_held_out(output, ids, outputs, data.fold, data.target)
+        write_held_out(output, ids, outputs, data.fold)
         trainer.states.clear()
 
 

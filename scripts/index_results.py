@@ -8,7 +8,8 @@ from graft.common.outputs import read_json, sha256_of_file, write_json
 from graft.evaluation.tables import portable
 
 FORMAT = 1
-RUN_FILES = ("ft_model.pt", "ft_history.csv", "predictions.parquet", "metrics.json")
+RUN_FILES = ("ft_model.pt", "ft_history.csv")
+TARGET_FILES = ("predictions.parquet", "metrics.json")
 TASK_FILES = ("few_shot_predictions.csv", "episodes.parquet", "metrics.json")
 PROVENANCE = ("library", "architecture", "source", "revision", "licence", "weights_sha256")
 
@@ -23,7 +24,7 @@ def main(predictions, embeddings, exports, metrics, few_shot, datasets, backbone
     exports : list of path
         config.json of each exported model.
     metrics, few_shot : list of path
-        metrics.json of each trained model (as `exports`, in the same order) and of each few-shot task.
+        metrics.json of each trained model and target, and of each few-shot task.
     datasets : dict
         Name -> {"dataset": dataset.json, "labelled": labelled.digest, "pool": pool.digest}, paths.
     backbones : list of path
@@ -39,9 +40,7 @@ def main(predictions, embeddings, exports, metrics, few_shot, datasets, backbone
             "graft": __version__,
             "predictions": [table(root, path, "target") for path in sorted(predictions, key=str)],
             "embeddings": [table(root, path, "backbone") for path in sorted(embeddings, key=str)],
-            "models": [
-                model(root, *paths, models) for paths in sorted(zip(exports, metrics, strict=True), key=by_name)
-            ],
+            "models": [one for path in sorted(exports, key=by_name) for one in targets_of(root, path, metrics, models)],
             "tasks": [task(root, path, tasks) for path in sorted(few_shot, key=str)],
             "datasets": {name: dataset(paths) for name, paths in sorted(datasets.items())},
             "backbones": dict(sorted(backbone(path) for path in backbones)),
@@ -71,17 +70,22 @@ def table(root, path, what):
     }
 
 
-def by_name(paths):
-    config = read_json(paths[0])
+def by_name(path):
+    config = read_json(path)
     return config["name"], config["seed"]
 
 
-def model(root, export, metrics, models):
-    """An exported model: identity, test metrics, settings and files."""
+def targets_of(root, export, metrics, models):
+    """An exported model, once for each of its targets: identity, test metrics, settings and files."""
     config, folder = read_json(export), Path(export).parent
-    run = Path(metrics).parent
+    found = {(path.parents[2].name, path.parents[1].name, path.parent.name): path for path in map(Path, metrics)}
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    target, facts = next(iter(config["targets"].items()))
+    for target, facts in config["targets"].items():
+        yield model(root, config, target, facts, found[config["name"], folder.name, target], models, files)
+
+
+def model(root, config, target, facts, metrics, models, files):
+    run = metrics.parents[1]
     return {
         "model": config["name"],
         "seed": config["seed"],
@@ -95,7 +99,11 @@ def model(root, export, metrics, models):
         "test": read_json(metrics).get("test", {}),
         "settings": portable(models[config["name"]]),
         "export": [artefact(root, path) for path in files],
-        "run": [artefact(root, run / name) for name in RUN_FILES if (run / name).is_file()],
+        "run": [
+            artefact(root, path)
+            for path in (*(run / name for name in RUN_FILES), *(metrics.with_name(name) for name in TARGET_FILES))
+            if path.is_file()
+        ],
     }
 
 

@@ -9,22 +9,21 @@ from graft.common import plugins
 from graft.common.job import job
 from graft.common.outputs import write_json
 from graft.data.samples import read_manifest
-from graft.evaluation.held_out import read_held_out
-from graft.evaluation.predictions import metrics_of, predict, write_predictions
 from graft.networks import network
 from graft.store.feature_files import blocks_of
+from graft.targets.held_out import read_held_out
+from graft.targets.predictions import metrics_of, predict, write_predictions
 
 logger = logging.getLogger("graft")
 
 
-def main(samples, model, features, output_predictions, output_metrics, held_out=()):
-    """Write the prediction table over the parts that `features` (paths) covers, and the metrics of each split.
+def main(samples, model, target, features, output_predictions, output_metrics, held_out=()):
+    """Write the prediction table of a target over the parts that `features` (paths) covers, and the metrics of each split.
 
     `held_out` (paths) are what the models of the folds say of the train rows that they did not see.
     """
     manifest, content = read_manifest(samples), network.load(model)
     rows = pd.concat([manifest.part(Path(path).stem) for path in features], ignore_index=True)
-    (target,) = content["targets"]
     table = predict(content, target, manifest, rows, blocks_of(rows, *features), read_held_out(held_out))
     write_predictions(output_predictions, table, content, target)
     metrics = metrics_of(table, content["targets"][target], rows["sampling_unit"])
@@ -53,6 +52,7 @@ if "snakemake" in globals():
         main(
             samples=snakemake.input.samples,
             model=snakemake.input.model,
+            target=snakemake.wildcards.target,
             features=list(snakemake.input.features),
             output_predictions=snakemake.output.predictions,
             output_metrics=snakemake.output.metrics,

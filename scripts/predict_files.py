@@ -41,9 +41,19 @@ def main(model, data, out, given=None, resources=None, column=None, precision="a
     keep_freed_memory()
     content = network.load(model)
     around = replace(beside(model, content, resources), **(given or {}))
-    table, novelty = predict_new(content, around, data, column, precision, choose_device(gpus), threads)
-    write(Path(out), table, content)
-    return "\n".join(summary(table, content, out, novelty))
+    paths = tables_of(Path(out), content["targets"])
+    for path in list(paths.values())[1:]:
+        check_out(path)
+    tables, novelty = predict_new(content, around, data, column, precision, choose_device(gpus), threads)
+    for target in reversed(tables):  # the first one is the rule's output
+        write(paths[target], tables[target], content, target)
+    return "\n".join(summary(tables, content, paths, novelty))
+
+
+def tables_of(path, targets):
+    """Where the table of each target goes: that of the first to `path`, of the others beside it, with their names."""
+    first, *others = targets
+    return {first: path} | {name: path.with_name(f"{path.stem}.{name}{path.suffix}") for name in others}
 
 
 def check_out(path):
@@ -68,32 +78,34 @@ def columns_of(path):
         return set()
 
 
-def write(path, table, content):
+def write(path, table, content, target):
     from graft.common.outputs import write_csv
-    from graft.evaluation.predictions import write_predictions
+    from graft.targets.predictions import write_predictions
 
     try:
         if path.suffix == ".csv":
             write_csv(path, table)
         else:
-            write_predictions(path, table, content, next(iter(content["targets"])))
+            write_predictions(path, table, content, target)
     except OSError as error:
         raise UserError(f"cannot be written ({error.strerror})", str(path)) from None
 
 
-def summary(table, content, out, novelty):
-    """Lines that say where the table is and what is in it; `novelty` as predict_new gave it."""
+def summary(tables, content, paths, novelty):
+    """Lines that say where the tables are and what is in them; `novelty` as predict_new gave it."""
     from graft.data.listing.rows import listed
 
+    table = next(iter(tables.values()))
     bad = table[table["problem"].notna()]
+    out = ", ".join(map(str, paths.values()))
     yield f"Table: {out} ({len(table):,} samples, by {content['name']}, seed {content['seed']})"
-    (target,) = content["targets"]
-    if content["targets"][target]["kind"] == "classification":
-        counts = table["predicted"].value_counts()
-        yield f"  {target}: " + ", ".join(f"{name} {n:,}" for name, n in counts.items())
-    else:
-        values = table["predicted"].dropna().astype(float)
-        yield f"  {target}: {values.min():.4g} to {values.max():.4g}, median {values.median():.4g}"
+    for target, found in tables.items():
+        if content["targets"][target]["kind"] == "regression":
+            values = found["predicted"].dropna().astype(float)
+            yield f"  {target}: {values.min():.4g} to {values.max():.4g}, median {values.median():.4g}"
+        else:
+            counts = found["predicted"].explode().value_counts()  # of several labels, each sample's are a list
+            yield f"  {target}: " + ", ".join(f"{name} {n:,}" for name, n in counts.items())
     if isinstance(novelty, str):
         yield f"  distance and unusual are empty: {novelty}"
     else:

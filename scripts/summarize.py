@@ -47,8 +47,10 @@ def main(
 
     Parameters
     ----------
-    models, metrics, predictions : list of path
-        ft_model.pt, metrics.json and predictions.parquet of each trained model, in the same order.
+    models : list of path
+        ft_model.pt of each trained model.
+    metrics, predictions : list of path
+        metrics.json and predictions.parquet of each model and target, in the same order.
     few_shot : list of path
         metrics.json of each task; validation.parquet is beside it.
     samples, nearness : list of path
@@ -65,7 +67,11 @@ def main(
     quick : bool, whether this is a quick look
     """
     manifests = {one.card["dataset"]: one for one in map(read_manifest, samples)}
-    trained = [facts_of_model(*paths) for paths in zip(models, metrics, predictions, strict=True)]
+    judged = dict(zip(metrics, predictions, strict=True))
+    trained = [
+        facts_of_model(path, {one: judged[one] for one in metrics if Path(one).parents[1] == Path(path).parent})
+        for path in models
+    ]
     choices = choices_of(trained, manifests) | choices_of_tasks(few_shot, tasks, manifests)
     rows = [row for one in trained for row in rows_of_model(one)]
     rows += [row for one in few_shot for row in rows_of_task(one, tasks)]
@@ -104,8 +110,8 @@ def compared(row, choices):
     return {"choice": said, "compared_by": choice["metric"], **gaps}
 
 
-def facts_of_model(model, metrics, predictions):
-    """What ft_model.pt, metrics.json and predictions.parquet say of one trained model."""
+def facts_of_model(model, judged):
+    """What ft_model.pt says of one trained model, and of each of its targets metrics.json; `judged`: metrics -> predictions."""
     # On the device "meta" a tensor has a shape and no data: a summary reads no weights.
     content = torch.load(model, weights_only=True, map_location="meta")
     backbone, state = content["backbone"], content["state_dict"]
@@ -114,8 +120,8 @@ def facts_of_model(model, metrics, predictions):
         "content": content,
         "stage": Path(model).parents[2].name,
         "parameters": (backbone.get("parameters") or 0) + heads,
-        "metrics": read_json(metrics),
-        "predictions": predictions,
+        "metrics": {Path(metrics).parent.name: read_json(metrics) for metrics in judged},
+        "predictions": {Path(metrics).parent.name: predictions for metrics, predictions in judged.items()},
     }
 
 
@@ -126,11 +132,11 @@ def choices_of(trained, manifests):
         content = one["content"]
         for target, facts in content["targets"].items():
             found.setdefault((content["dataset"], target), []).append((content["name"], facts, one))
-    return {key: choice_of(members, manifests[key[0]]) for key, members in sorted(found.items())}
+    return {key: choice_of(members, manifests[key[0]], key[1]) for key, members in sorted(found.items())}
 
 
-def choice_of(members, manifest):
-    """Compare the models of one target, each with all its seeds; `members` are (name, facts of the target, model)."""
+def choice_of(members, manifest, target):
+    """Compare the models of a target, each with all its seeds; `members` are (name, facts of the target, model)."""
     _, facts, first = members[0]
     classes = facts.get("classes") if facts["kind"] == "classification" else None
     columns = (
@@ -139,10 +145,10 @@ def choice_of(members, manifest):
     candidates = []
     for name in dict.fromkeys(name for name, *_ in members):
         seeds = [one for other, _, one in members if other == name]
-        tables = [validation_rows(one["predictions"], columns) for one in seeds]
+        tables = [validation_rows(one["predictions"][target], columns) for one in seeds]
         candidates.append(Candidate(name, tables, seeds[0]["parameters"], seeds[0]["content"]["frozen"]))
     counts = None if classes is None else Counter({name: 0 for name in classes} | Counter(tables[0]["label"]))
-    names, _ = headline(first["metrics"].get("validation", {}), counts)
+    names, _ = headline(first["metrics"][target].get("validation", {}), counts)
     metrics = ["r2"] if classes is None else [*(name for name in names if name in COLUMNS), "accuracy"]
     groups = dict(zip(manifest.frame["sample_id"], manifest.frame["sampling_unit"], strict=True))
     return choose(candidates, classes, groups, metrics, "rmse" if classes is None else "log_loss")
@@ -180,7 +186,7 @@ def doubts_of_models(choices, trained):
     """(what, sentence) of every taken model that is surely worse on test than on validation."""
     for (dataset, target), choice in choices.items():
         one = next((one for one in trained if one["content"]["name"] == choice["model"]), None)
-        said = worse_on_test(one["metrics"]) if one else ""
+        said = worse_on_test(one["metrics"][target]) if one else ""
         if said:
             yield f"{dataset}, {target}, {choice['model']}", said
 
@@ -209,7 +215,7 @@ def rows_of_model(one):
             "seed": content["seed"],
             "parameters": one["parameters"],
             "temperature": facts.get("temperature"),
-            **flatten(one["metrics"]),
+            **flatten(one["metrics"][target]),
         }
 
 

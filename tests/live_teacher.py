@@ -5,10 +5,10 @@ import torch
 
 from graft.embedding import features
 from graft.embedding.input_batches import open_inputs
-from graft.evaluation.predictions import teaching_logits
 from graft.heads.calibration import calibrated
 from graft.networks.augment import draw_views
 from graft.networks.cpu import kernels
+from graft.targets.predictions import teaching_logits
 
 
 class LiveTeacher:

@@ -16,10 +16,10 @@ from graft.data.readers import complete
 from graft.data.samples import read_manifest
 from graft.embedding import features
 from graft.embedding.input_batches import open_source
-from graft.evaluation.held_out import read_held_out, with_held_out
 from graft.networks import network
 from graft.store import Store
 from graft.store.feature_files import write_features
+from graft.targets.held_out import read_held_out, with_held_out
 from graft.training.data import TrainingData
 from graft.training.methods import coral
 from graft.training.rule_inputs import open_trainer

@@ -8,7 +8,7 @@ import compare
 import report_tables
 from graft.common.outputs import read_json
 from graft.evaluation import metrics
-from graft.evaluation.predictions import metrics_of
+from graft.targets.predictions import metrics_of
 
 FACTS = {"kind": "classification", "classes": ["no", "yes"]}
 

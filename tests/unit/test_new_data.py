@@ -14,11 +14,11 @@ from graft.common.errors import UserError
 from graft.common.outputs import read_json
 from graft.data.images import DECODER
 from graft.data.samples import read_manifest
-from graft.evaluation.predictions import predict
 from graft.evaluation.tables import read_predictions
 from graft.networks import network
 from graft.serving.trained_model import card_of
 from graft.store.feature_files import features_of
+from graft.targets.predictions import predict
 from tiny_data import encoded, image_folder, pixels, text_table, write_lines
 from trained_runs import MODEL, finished_run
 

@@ -19,12 +19,12 @@ import report_tables
 import trained_runs
 from graft.common.outputs import write_json, write_torch
 from graft.data.samples import read_manifest
-from graft.evaluation.predictions import predict as predict_known
 from graft.heads.probe import VALIDATION
 from graft.networks import network
 from graft.serving.exported import load_exported, predict
 from graft.serving.novelty import Novelty, training_embeddings
 from graft.store.feature_files import features_of
+from graft.targets.predictions import predict as predict_known
 from tiny_data import class_folders, encoded, npy, pixels, png16, tiff
 from trained_runs import MODEL, finished_run
 

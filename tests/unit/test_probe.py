@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from fits import fit_logistic
-from graft.evaluation import predictions
 from graft.heads import calibration, principal_axes, solvers
 from graft.heads.probe import VALIDATION, solve_probe
+from graft.targets import predictions
 from graft.training.data import TrainingData
 from graft.training.methods import linear
 from graft.training.model_file import calibration_of

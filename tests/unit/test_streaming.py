@@ -20,9 +20,9 @@ from graft.data.readers import arrays, table
 from graft.data.samples import Manifest
 from graft.embedding import features, input_batches
 from graft.embedding.input_batches import open_source
-from graft.evaluation import predictions
 from graft.store import Store, feature_files
 from graft.store.feature_files import blocks_of, features_of, write_features
+from graft.targets import predictions
 
 ROWS, WIDTH = 50, 4
 PAGE = 1 << 21  # the kernel may map as much around one value that is read

@@ -12,8 +12,10 @@ FOLDERS = {
     "source": "fetch/sources",
     "reader": "data/readers",
     "library": "networks/backbones",
+    "kind": "targets/kinds",
     "method": "training/methods",
     "objective": "training/objectives",
+    "task_weights": "training/task_weights",
     "classifier": "few_shot/classifiers",
     "figure": "report/figures",
 }

@@ -37,12 +37,14 @@ def check_references(config):
     for section in ("finetune", "few_shot", "distill"):
         for name, entry in entries(config, section):
             path = (section, name)
+            if entry.get("target") is not None and entry.get("targets") is not None:
+                yield Problem((*path, "targets"), "`target` is given, too", "one of target and targets")
             yield from unknown((*path, "backbone"), entry.get("backbone"), backbones, "backbone")
             yield from unknown((*path, "dataset"), entry.get("dataset"), datasets, "data set")
             for dataset in as_list(entry.get("dataset")):
                 targets, place = lookup(config, "datasets", dataset, "targets"), f" in data set '{dataset}'"
-                if targets:
-                    yield from unknown((*path, "target"), entry.get("target"), list(targets), "target", place)
+                for key in ("target", "targets") if targets else ():
+                    yield from unknown((*path, key), entry.get(key), list(targets), "target", place)
 
 
 def _unknown_model(path, name, known, config):
@@ -59,7 +61,7 @@ def _unknown_model(path, name, known, config):
 def check_models(config, trained):
     """Settings that do not fit the data: of fine-tuned and of distilled models."""
     for path, model in trained:
-        dataset, kind = model["dataset"], _kind(config, model["dataset"], model["target"])
+        dataset = model["dataset"]
         yield from _clash((*path, "backbone"), config, dataset, model["backbone"])
         yield from _nothing_to_train(path, config, model)
         modality = _modality(config, dataset)
@@ -68,17 +70,26 @@ def check_models(config, trained):
             yield Problem((*path, "augment"), what, "none")
         if model.get("views") is not None and model.get("augment") == "none":
             yield Problem((*path, "views"), "there is one view of an image without `augment`", None, "set `augment`")
-        if kind != "regression":
-            continue
-        if model["stage"] == "distill":
-            what = f"distillation imitates class probabilities, and target '{model['target']}' is a number"
-            yield Problem((*path, "teacher"), what, "a teacher of a classification target")
-        if model.get("class_weights") not in (None, "none"):
-            what = f"target '{model['target']}' is a number and has no classes to weigh"
-            yield Problem((*path, "class_weights"), what, "none")
-        if model.get("label_smoothing"):
-            what = f"target '{model['target']}' is a number, and only classes can be smoothed"
-            yield Problem((*path, "label_smoothing"), what, "0")
+        yield from _only_numbers(path, model, [_kind(config, dataset, target) for target in model["targets"]])
+
+
+def _only_numbers(path, model, kinds):
+    """Settings for classes, of a model whose targets (of these kinds) are numbers."""
+    named = dict(zip(model["targets"], kinds, strict=True))
+    number = next((target for target, kind in named.items() if kind == "regression"), None)
+    if number and model["stage"] == "distill":
+        what = f"distillation imitates class probabilities, and target '{number}' is a number"
+        rest = [target for target, kind in named.items() if kind != "regression"]
+        hint = f"name one that has classes: `target: {rest[0]}`" if rest else None
+        yield Problem((*path, "teacher"), what, "a teacher of a classification target", hint)
+    if number is None or set(kinds) != {"regression"}:
+        return
+    if model.get("class_weights") not in (None, "none"):
+        what = f"target '{number}' is a number and has no classes to weigh"
+        yield Problem((*path, "class_weights"), what, "none")
+    if model.get("label_smoothing"):
+        what = f"target '{number}' is a number, and only classes can be smoothed"
+        yield Problem((*path, "label_smoothing"), what, "0")
 
 
 def _nothing_to_train(path, config, model):
@@ -145,11 +156,15 @@ def check_distill(config, trained, by_name):
             hint = "to teach a network of the same size, give the backbone a second entry under another name"
             yield Problem((*path, "backbone"), what, "another backbone than the teacher's", hint)
         yield from _unknown_seed((*path, "teacher_seed"), model.get("teacher_seed"), name, teacher)
-        for key, word in (("dataset", "data set"), ("target", "target")):
+        for key, word, learned in (
+            ("dataset", "data set", as_list(teacher["dataset"])),
+            ("target", "target", teacher["targets"]),
+        ):
             own = lookup(config, *path, key)
-            if own is not None and teacher[key] is not None and own != teacher[key]:
-                what = f"the student's {word} is '{own}', but its teacher learned '{teacher[key]}'"
-                yield Problem((*path, key), what, f"'{teacher[key]}', or leave the line out")
+            if own is not None and learned and own not in learned:
+                said = "', '".join(learned)
+                what = f"the student's {word} is '{own}', but its teacher learned '{said}'"
+                yield Problem((*path, key), what, f"'{said}', or leave the line out")
 
 
 def _unknown_seed(path, seed, name, model):

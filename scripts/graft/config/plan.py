@@ -12,7 +12,7 @@ from graft.config.schema import read_schema, schema_path
 
 VECTORS = "vectors"
 # Keys of an entry that may be lists or depend on other entries: each model and task has its own value.
-NAMING = ("dataset", "target", "backbone", "method", "model", "model_seed")
+NAMING = ("dataset", "target", "targets", "alone", "backbone", "method", "model", "model_seed")
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Plan:
     """Plain dicts, name -> settings; all of it can be written as JSON.
 
     datasets, backbones : as in the config, with `name`; backbones include the implicit `vectors`
-    models : stage ('finetune' | 'distill'), name, entry, dataset, target, backbone, method, seeds and all training
+    models : stage ('finetune' | 'distill'), name, entry, dataset, targets (a list), backbone, method, seeds and all training
         settings; distilled ones also teacher, teacher_seed, temperature, alpha
     tasks : name, entry, dataset, target, backbone (or None), model (or None), model_seed, method, ways, shots, ...,
         seen_before (whether the model's network was trained on the very classes)
@@ -101,25 +101,34 @@ def models(config):
     found = []
     for entry, given in entries(config, "finetune"):
         for label, dataset in _datasets(entry, given):
-            target = given.get("target") or first_target(config, dataset)
-            found += [(("finetune", entry), model) for model in _models("finetune", label, given, dataset, target)]
+            for name, targets in _together_and_alone(label, given, first_target(config, dataset)):
+                found += [(("finetune", entry), model) for model in _models("finetune", name, given, dataset, targets)]
     for entry, given in entries(config, "distill"):
-        students = _models("distill", entry, given, given.get("dataset"), given.get("target"))
+        students = _models("distill", entry, given, given.get("dataset"), as_list(given.get("target")))
         found += [(("distill", entry), model) for model in students]
     by_name = {settings["name"]: settings for _, settings in found}
     for _, settings in found:
         origin = [settings, *teachers(settings, by_name).values()][-1]
-        for key in ("dataset", "target") if origin["stage"] == "finetune" else ():
-            settings[key] = settings[key] or origin[key]
+        for key in ("dataset", "targets") if origin["stage"] == "finetune" else ():
+            settings[key] = settings[key] or deepcopy(origin[key])
     return found
 
 
-def _models(stage, label, given, dataset, target):
-    """The models of an entry for one data set; a student's data set and target are its first teacher's."""
+def _together_and_alone(label, given, first):
+    """(label, targets): all that an entry names in one model; and, to compare it with, a model of each."""
+    several = as_list(given.get("targets"))
+    if not several:
+        return [(label, as_list(given.get("target") or first))]
+    alone = [(f"{label}-{target}", [target]) for target in several] if given.get("alone", True) else []
+    return [(label, several), *alone]
+
+
+def _models(stage, label, given, dataset, targets):
+    """The models of an entry for one data set; a student's data set and targets are its first teacher's."""
     rest = {key: value for key, value in given.items() if key not in NAMING}
     for backbone, method in product(as_list(given.get("backbone")), as_list(given.get("method"))):
         head = {"stage": stage, "name": f"{label}.{backbone}.{method}", "entry": label, "dataset": dataset}
-        yield head | {"target": target, "backbone": backbone, "method": method} | rest
+        yield head | {"targets": targets, "backbone": backbone, "method": method} | rest
 
 
 def teachers(model, by_name):
@@ -150,7 +159,7 @@ def tasks(config, trained):
 
 def _trained_on(model, dataset, target):
     """Whether the weights of a model's network were trained on these classes."""
-    if model is None or (model["dataset"], model["target"]) != (dataset, target):
+    if model is None or model["dataset"] != dataset or target not in model["targets"]:
         return False
     return model["stage"] == "distill" or not plugins.constant("method", model["method"], "FROZEN")
 

@@ -51,11 +51,6 @@ class Network(nn.Module):
             self.heads[target].bias.copy_(torch.as_tensor(bias))
 
 
-def outputs_of(target):
-    """How many outputs a target of labels.json needs."""
-    return len(target["classes"]) if target["kind"] == "classification" else 1
-
-
 def to_dict(network, **facts):
     """The content of ft_model.pt; `facts` are name, seed, method, dataset, targets, fold_heads, frozen, for images
     image (what images.image_format says of the training data), and for tables columns.

@@ -1,5 +1,7 @@
 """results/index.html: the models to take and why, what makes their metrics doubtful, and every model with its links."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from graft.evaluation.tables import METRIC_NAMES
@@ -118,10 +120,17 @@ def _row(row, metrics, figures):
         "seed": row["seed"],
         "shots": row.get("shots"),
         "folder": folder,
-        "figures": [(name.split(".")[0].replace("_", " "), f"figures/{folder}{name}") for name in names],
+        "figures": [
+            (Path(name).stem.replace("_", " "), f"figures/{folder}{name}") for name in names if is_of(name, row)
+        ],
         "cells": [_in_words(row, f"test_{metric}") for metric in metrics],
         "choice": _choice(row),
     }
+
+
+def is_of(figure, row):
+    """Whether a figure is of the row's target, or of its model as a whole."""
+    return "/" not in figure or figure.startswith(f"{row['target']}/")
 
 
 def _choice(row):

@@ -81,10 +81,7 @@ def predict(network, samples):
         if len(rows):
             device, threads = next(network.parameters()).device, torch.get_num_threads()
             rows, embeddings = embed_taken(new, card, lambda: _backbone(network), "samples", "fp32", device, threads)
-    return {
-        target: _answers(table_of({**content, "targets": {target: facts}}, rows, embeddings))
-        for target, facts in config["targets"].items()
-    }
+    return {target: _answers(table_of(content, target, rows, embeddings)) for target in config["targets"]}
 
 
 def _backbone(network):

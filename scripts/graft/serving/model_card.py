@@ -41,8 +41,8 @@ def model_card(config, metrics, card, dataset):
     ----------
     config : dict
         config.json of the exported model.
-    metrics : dict
-        metrics.json of the model.
+    metrics : dict, target -> dict
+        metrics.json of each target of the model.
     card : dict
         data_card.json of its data set.
     dataset : dict
@@ -54,20 +54,21 @@ def model_card(config, metrics, card, dataset):
 def front_matter(config, metrics, dataset):
     """The hub's YAML: licence, task, data, and the test results as a model index."""
     modality = config["backbone"]["modality"]
-    target, facts = next(iter(config["targets"].items()))
-    task = TASKS.get((modality, facts["kind"]))
+    tasks = [TASKS.get((modality, facts["kind"])) for facts in config["targets"].values()]
+    task = tasks[0]
     hub_name = (dataset.get("source") or {}).get("huggingface")
     results = [
         EvalResult(
-            task_type=task or "other",
+            task_type=own or "other",
             dataset_type=hub_name or config["dataset"],
             dataset_name=config["dataset"],
             dataset_split="test",
             metric_type=HUB_METRICS.get(name, name),
-            metric_name=METRIC_NAMES.get(name, name),
+            metric_name=METRIC_NAMES.get(name, name) + (f" of {target}" if len(tasks) > 1 else ""),
             metric_value=round(metric["value"], 6),
         )
-        for name, metric in metrics.get("test", {}).items()
+        for target, own in zip(config["targets"], tasks, strict=True)
+        for name, metric in metrics[target].get("test", {}).items()
         if metric["value"] is not None and name != "threshold"
     ]
     data = ModelCardData(
@@ -103,15 +104,16 @@ def licence_of(backbone):
 def body(config, metrics, card, dataset):
     """What a reader wants to know: what it is, labels, data, quality, and how to load it."""
     backbone = config["backbone"]
-    target, facts = next(iter(config["targets"].items()))
-    counts = card.get("counts", {})
+    targets, counts = config["targets"], card.get("counts", {})
+    several = len(targets) > 1
+    names = [f"**{name}**" for name in targets]
     parts = [
         f"# {config['name']}, seed {config['seed']}",
-        f"A {backbone['modality']} model of **{target}**, trained with [graft](#how-to-load-it) by `{config['method']}` "
+        f"A {backbone['modality']} model of {_listed(names)}, trained with [graft](#how-to-load-it) by `{config['method']}` "
         f"from the backbone `{backbone['name']}` ({backbone['library']}, {backbone['architecture'] or 'none'}); "
         f"{config['parameters']:,} parameters.",
         "## Answers",
-        answers(facts),
+        *(f"### {name}\n\n{answers(facts)}" if several else answers(facts) for name, facts in targets.items()),
         "## Data",
         f"Data set `{config['dataset']}`: "
         + ", ".join(f"{count} {split}" for split, count in counts.items())
@@ -120,15 +122,24 @@ def body(config, metrics, card, dataset):
         "## Quality",
         "With 95 % intervals for other samples, and for other groups where the data name groups of samples that belong "
         "together. The test split was not used in training.",
-        quality(metrics),
-        *(f"**Beware**: {said}." for said in [worse_on_test(metrics)] if said),
+        *(part for name in targets for part in ([f"### {name}"] if several else []) + judged(metrics[name])),
         *reading(config),
         "## How to load it",
-        HOW.format(target=target, sample=SAMPLES[backbone["modality"]]),
+        HOW.format(target=next(iter(targets)), sample=SAMPLES[backbone["modality"]]),
         "The file `config.json` holds the architecture, the preprocessing and the calibration; `model.safetensors` the "
         f"weights (digest `{config['digests']['model']}`).",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _listed(names):
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def judged(metrics):
+    """The quality for one target, and what makes it doubtful."""
+    said = worse_on_test(metrics)
+    return [quality(metrics), *([f"**Beware**: {said}."] if said else [])]
 
 
 def answers(facts):

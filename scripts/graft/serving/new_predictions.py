@@ -18,12 +18,12 @@ from graft.data.samples import Manifest, card_beside
 from graft.data.survey.new_checks import check_new
 from graft.embedding import features
 from graft.embedding.input_batches import open_inputs
-from graft.evaluation.predictions import predict
 from graft.networks.cpu import kernels
 from graft.serving.new_data import list_new
 from graft.serving.novelty import Novelty, training_embeddings
 from graft.serving.trained_model import card_of
 from graft.store import Store
+from graft.targets.predictions import predict
 
 BLOCK = 256  # samples whose decoded images are on the disk at once
 
@@ -41,7 +41,7 @@ def predict_new(content, around, data, column=None, precision="auto", device=Non
 
     Returns
     -------
-    table : DataFrame, see `table_of`
+    tables : dict, target -> DataFrame, see `table_of`
     novelty : Novelty; or a str, why there are no distances
 
     Raises
@@ -58,7 +58,12 @@ def predict_new(content, around, data, column=None, precision="auto", device=Non
 
     rows, embeddings = embed_taken(new, card, backbone, str(data), precision, device, threads)
     novelty = novelty_of(content, around)
-    return table_of(content, rows, embeddings, novelty if isinstance(novelty, Novelty) else None), novelty
+    known, tables = novelty if isinstance(novelty, Novelty) else None, {}
+    for target in content["targets"]:
+        tables[target] = table_of(content, target, rows, embeddings, None if tables else known)
+        first = next(iter(tables.values()))  # how far a sample is does not depend on the target
+        tables[target] = tables[target].assign(distance=first["distance"], unusual=first["unusual"])
+    return tables, novelty
 
 
 def embed_taken(new, card, backbone, where, precision="auto", device=None, threads=1):
@@ -112,9 +117,10 @@ def novelty_of(content, around):
     """Novelty for a model; or a str, why there is none."""
     if around.samples is None or around.features is None:
         return "the embeddings of its training data are not beside the model"
-    (target,) = content["targets"]
     try:
-        found = training_embeddings(around.samples, around.features, target, content["backbone"]["width"])
+        found = training_embeddings(
+            around.samples, around.features, list(content["targets"]), content["backbone"]["width"]
+        )
     except UserError as error:
         return f"{error.where}: {error.what}"
     return Novelty(*found, columns_differ=_modality(content) == "vector")
@@ -171,12 +177,12 @@ def _whole_or_halves(embedded, block, width):
     return np.concatenate([found for found, _ in parts]), [why for _, reasons in parts for why in reasons]
 
 
-def table_of(content, rows, embeddings, novelty=None):
+def table_of(content, target, rows, embeddings, novelty=None):
     """The prediction table of new samples, in their order.
 
     Parameters
     ----------
-    content : dict of ft_model.pt
+    content : dict of ft_model.pt; `target` is one of its targets
     rows : DataFrame with sample_id and reason (null, or why there is no prediction), n rows
     embeddings : float array, shape (rows without a reason, width)
     novelty : Novelty, optional
@@ -188,9 +194,8 @@ def table_of(content, rows, embeddings, novelty=None):
         unusual (null where there is no distance, or too few samples to hold it against) and problem (why there is no
         prediction)
     """
-    (target,) = content["targets"]
-    is_class = content["targets"][target]["kind"] == "classification"
-    rows = rows.reset_index(drop=True).assign(split="new", fold=-1, **{target: None if is_class else np.nan})
+    unlabelled = np.nan if content["targets"][target]["kind"] == "regression" else None
+    rows = rows.reset_index(drop=True).assign(split="new", fold=-1, **{target: unlabelled})
     good = rows[rows["reason"].isna()]
     found = predict(content, target, Manifest(good, content["targets"], {}), good, embeddings)
     every = {"target": target, "split": "new", "fold": np.int16(-1), "model": content["name"], "seed": content["seed"]}

@@ -89,14 +89,14 @@ def limit_of(distances, share=UNUSUAL):
     return float(np.sort(distances)[place - 1]) if place <= len(distances) else math.inf
 
 
-def training_embeddings(samples, features, target, width):
+def training_embeddings(samples, features, targets, width):
     """The embeddings that a model learned from, and those held out.
 
     Parameters
     ----------
     samples : path of the data set's manifest, samples.parquet
     features : path of the model's embeddings of it, labelled.parquet
-    target : str, what the model predicts
+    targets : list of str, what the model predicts
     width : int, of the model's embeddings
 
     Returns
@@ -109,8 +109,8 @@ def training_embeddings(samples, features, target, width):
     UserError
         If the embeddings are not those of the model.
     """
-    manifest = pq.read_table(samples, columns=["sample_id", "content_sha256", "split", target]).to_pandas()
-    known = manifest[manifest[target].notna()].set_index("sample_id")
+    manifest = pq.read_table(samples, columns=["sample_id", "content_sha256", "split", *targets]).to_pandas()
+    known = manifest[manifest[targets].notna().any(axis=1)].set_index("sample_id")
     ids, embeddings = read_features(features)
     known = known.reindex(ids)
     splits = known["split"].to_numpy(object)

@@ -2,24 +2,52 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
-from graft.common import ranks
+from graft.common import plugins, ranks
 from graft.common.errors import UserError
 from graft.data.samples import read_manifest
 from graft.embedding.input_batches import open_inputs
 from graft.heads import principal_axes
-from graft.networks.network import outputs_of
 from graft.store.feature_files import features_of, read_features
 
 HELD_OUT = "held out"  # the split of train rows that a fold's model does not see
 
 
+@dataclass(frozen=True)
+class Target:
+    """One target of a training, and its labels of all rows.
+
+    name : str
+    kind : module of targets/kinds
+    facts : dict, what labels.json says, and how the kind reads outputs (`encode`)
+    codes : array, shape (n, ..), what the loss compares outputs with
+    known : array of bool, shape (n,), which rows have a label
+    share : float, of the train rows that have one
+    chance_loss : float, the mean loss of the best constant answer for these
+    class_counts : array of int, shape (classes,), train rows of each class, if the loss weighs classes by them; else None
+    """
+
+    name: str
+    kind: ModuleType
+    facts: dict
+    codes: np.ndarray
+    known: np.ndarray
+    share: float
+    chance_loss: float
+    class_counts: np.ndarray | None
+
+    @property
+    def outputs(self):
+        """How many outputs a network has for it."""
+        return self.kind.outputs_of(self.facts)
+
+
 @dataclass
 class TrainingData:
-    """The rows of one target of a data set, and what a network gets of them.
+    """The rows of the targets of a model, and what a network gets of them.
 
     `settings` are the model's settings from the config, `features` the path of the stored embeddings or None, `pool`
     that of the pool's (None where the method does not use them, or there is no pool). With `fold`, train rows of that
@@ -41,16 +69,11 @@ class TrainingData:
     def manifest(self):
         return read_manifest(self.samples, without_test=True)
 
-    @property
-    def target(self):
-        """What labels.json says of the target."""
-        return self.manifest.targets[self.settings["target"]]
-
     @cached_property
     def rows(self):
-        """The train and validation rows that have this target, in the manifest's order."""
+        """The train and validation rows that have a label of any of the targets, in the manifest's order."""
         rows = self.manifest.part("labelled")
-        return rows[rows[self.settings["target"]].notna()].reset_index(drop=True)
+        return rows[rows[self.settings["targets"]].notna().any(axis=1)].reset_index(drop=True)
 
     @cached_property
     def splits(self):
@@ -66,33 +89,27 @@ class TrainingData:
 
     def check(self):
         """Refuse to train on nothing."""
+        labelled = self.rows[self.settings["targets"]].notna()
         for split in ("train", "validation"):
-            if not len(self.places(split)):
-                raise UserError(f"the data set has no {split} row for this target", where=self.settings["name"])
+            for name in self.settings["targets"]:
+                if not labelled[name].to_numpy()[self.places(split)].any():
+                    what = f"the data set has no {split} row with a label of target '{name}'"
+                    raise UserError(what, where=self.settings["name"])
 
     @cached_property
-    def scale(self):
-        """Mean and standard deviation of a regression target over the train rows; (0, 1) for classes."""
-        if self.target["kind"] == "classification":
-            return 0.0, 1.0
-        values = self.manifest.codes(self.settings["target"], self.rows)[self.splits == "train"]
-        return float(values.mean()), float(values.std()) or 1.0
+    def targets(self):
+        """Target by name, in the order of the config."""
+        return {name: self._target(name) for name in self.settings["targets"]}
 
-    @cached_property
-    def codes(self):
-        """Class indices (int64) or standardised values (float64) of the rows."""
-        codes = self.manifest.codes(self.settings["target"], self.rows)
-        if self.target["kind"] == "classification":
-            return codes
-        mean, std = self.scale
-        return (codes - mean) / std
-
-    @property
-    def class_counts(self):
-        """Train rows of each class, if the loss weighs classes by them; else None."""
-        if self.target["kind"] != "classification" or self.settings["class_weights"] != "balanced":
-            return None
-        return np.bincount(self.codes[self.splits == "train"], minlength=outputs_of(self.target))
+    def _target(self, name):
+        facts, train = self.manifest.targets[name], self.splits == "train"
+        kind = plugins.load("kind", facts["kind"])
+        codes, reading = kind.encode(self.manifest.codes(name, self.rows), train)
+        known, counts = kind.known(codes), None
+        if kind.CLASS_WEIGHTS and self.settings["class_weights"] == "balanced":
+            counts = np.bincount(codes[train & known], minlength=kind.outputs_of(facts))
+        share, chance = float(known[train].mean()), kind.chance_loss(codes[train])
+        return Target(name, kind, {**facts, **reading}, codes, known, share, chance, counts)
 
     @cached_property
     def inputs(self):

@@ -37,10 +37,12 @@ class Problem:
         samples and steps
     read : callable, (indices, epoch) -> what the loss needs of these samples, as it is on the CPU; a thread reads a batch
         ahead of the device
-    loss : callable, (network, what was read) -> scalar Tensor: the mean over the samples of the batch
+    loss : callable, (network, what was read) -> Tensor: the mean over the samples of the batch; of shape (parts,) where
+        the loss has several, which `weights` makes one of
     evaluate : callable, network -> dict with "val_loss", "val_loss_calibrated" if that decides which epoch is the
         best, and what else the history should show
     start : whether the network as it is given (with a solved head) is a candidate for the best: epoch 0 of the history
+    weights : Module with backward(losses, backward, network), see task_weights; None: there is one loss
     """
 
     network: torch.nn.Module
@@ -49,6 +51,7 @@ class Problem:
     loss: Callable
     evaluate: Callable
     start: bool = False
+    weights: torch.nn.Module | None = None
 
 
 @dataclass
@@ -106,7 +109,10 @@ class _Loop:
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
         network = problem.network
-        optimizer = torch.optim.AdamW(parameter_groups(network, settings), fused=True)
+        groups = parameter_groups(network, settings)
+        if own := list(problem.weights.to(mode.device).parameters()) if problem.weights else []:
+            groups.append({"params": own, "lr": settings["head_lr"], "weight_decay": 0.0})
+        optimizer = torch.optim.AdamW(groups, fused=True)
         first = problem.batches(0)
         self.steps, self.samples = len(first), sum(len(indices) for step in first for indices in step)
         total = self.steps * settings["epochs"]
@@ -114,7 +120,7 @@ class _Loop:
         model, self.optimizer = self.accelerator.prepare(network, optimizer)
         set_train(network, settings["freeze_batchnorm"])
         self.model = mode.prepare(model) if mode.prepare else model
-        self.at = TrainingState(network, self.optimizer, schedule)
+        self.at = TrainingState(network, self.optimizer, schedule, problem.weights)
         self.at.restore(states.load())
         if problem.start and not self.at.history:
             network.eval()
@@ -161,8 +167,8 @@ class _Loop:
                 loss = self.problem.loss(self.model, next(ready)) * len(indices)  # the sum over the batch's samples
             # Over the samples of a step on average, so that each weighs the same in every batch. The mean over
             # the ranks divides by their number.
-            self.accelerator.backward(loss * (self.steps / self.samples) * ranks.count())
-            at.loss_sum = at.loss_sum + loss.detach().double()
+            self._backward(loss * (self.steps / self.samples) * ranks.count())
+            at.loss_sum = at.loss_sum + loss.detach().double().mean()
         if self.settings["clip_norm"]:
             self.accelerator.clip_grad_norm_(network.parameters(), self.settings["clip_norm"])
         self.optimizer.step()
@@ -170,6 +176,10 @@ class _Loop:
         self.optimizer.zero_grad(set_to_none=True)
         at.step += 1
         self.progress.add(1)
+
+    def _backward(self, losses):
+        backward, weights = self.accelerator.backward, self.problem.weights
+        weights.backward(losses, backward, self.problem.network) if weights else backward(losses)
 
     def _save_if_due(self, told):
         """Save the state from time to time, and before this process ends because a signal told it to."""
@@ -187,8 +197,8 @@ class _Loop:
 class TrainingState:
     """How far a training is: all that must be kept to continue it."""
 
-    def __init__(self, network, optimizer, schedule):
-        self.network, self.optimizer, self.schedule = network, optimizer, schedule
+    def __init__(self, network, optimizer, schedule, weights=None):
+        self.network, self.optimizer, self.schedule, self.weights = network, optimizer, schedule, weights
         self.epoch, self.step, self.waited = 0, 0, 0
         self.loss_sum = torch.zeros((), dtype=torch.float64)
         self.history, self.best, self.best_loss = [], None, math.inf
@@ -226,6 +236,7 @@ class TrainingState:
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "weights": self.weights.state_dict() if self.weights else {},
             "counters": [self.epoch, self.step, self.waited],
             "loss_sum": float(self.loss_sum),
             "history": self.history,
@@ -239,6 +250,8 @@ class TrainingState:
         self.network.load_state_dict(captured["network"])
         self.optimizer.load_state_dict(captured["optimizer"])
         self.schedule.load_state_dict(captured["schedule"])
+        if self.weights:
+            self.weights.load_state_dict(captured["weights"])
         self.epoch, self.step, self.waited = captured["counters"]
         self.loss_sum = torch.tensor(captured["loss_sum"], dtype=torch.float64)
         self.history, self.best = captured["history"], captured["best"]

@@ -4,64 +4,63 @@ import numpy as np
 
 from graft.data.images import image_format
 from graft.heads import solvers
-from graft.heads.calibration import fit_calibration, residual_std
-from graft.networks.network import outputs_of, to_dict
+from graft.networks.network import to_dict
 from graft.training.data import HELD_OUT
 
 
 def content_of(trainer, trained):
     """The content of ft_model.pt: a dict for `network.load`."""
-    settings, target = trainer.settings, trainer.settings["target"]
+    settings = trainer.settings
     return to_dict(
         trained.network,
         name=settings["name"],
         seed=trainer.seed,
         method=settings["method"],
         dataset=settings["dataset"],
-        targets={target: {**trainer.data.target, **calibration_of(trainer, trained)}},
+        targets=facts_of_targets(trainer, trained),
         fold_heads=trained.fold_heads,
         frozen=trainer.frozen,
         **meaning_of(trainer.data.source.card),
     )
 
 
-def calibration_of(trainer, trained):
-    """The temperature and intercepts of class probabilities; of values mean, standard deviation and spread of residuals."""
-    outputs, codes = _honest_outputs(trainer, trained)
-    if trainer.data.target["kind"] == "classification":
-        return fit_calibration(outputs, codes, trainer.shift)
-    mean, std = trainer.data.scale
-    return {"mean": mean, "std": std, "residual_std": std * float(residual_std(codes, outputs[:, 0]))}
+def facts_of_targets(trainer, trained):
+    """What makes predictions of the outputs for each target: its kind and classes, how it is read, its calibration."""
+    validation = trainer.data.places("validation")
+    outputs = {} if trainer.frozen else trainer.outputs(trained.network, validation)
+    found = {}
+    for name, target in trainer.data.targets.items():
+        rows, own = (validation, outputs[name]) if name in outputs else _of_probe(trainer, trained, name)
+        known = target.known[rows]
+        calibration = target.kind.calibrate(own[known], target.codes[rows][known], target.facts, trainer.shift(target))
+        found[name] = {**target.facts, **calibration}
+    return found
 
 
-def _honest_outputs(trainer, trained):
-    """Outputs for rows that the model, or the probe's head of their fold, did not see, and the rows' codes.
-
-    Of a network these are the validation rows, of a probe on a frozen one those of all folds, too.
-    """
-    data, validation = trainer.data, trainer.data.places("validation")
-    if not trainer.frozen:
-        outputs = trainer.outputs(trained.network, validation)
-    elif trained.unseen is not None:
-        known = np.isfinite(trained.unseen[:, 0])
-        return trained.unseen[known], data.codes[known]
-    else:
-        head = trained.network.heads[trainer.settings["target"]]
-        weight, bias = head.weight.detach().cpu(), head.bias.detach().cpu()
-        outputs = solvers.outputs(data.embeddings[validation], weight, bias)
-    return outputs, data.codes[validation]
+def _of_probe(trainer, trained, name):
+    """Rows that the probe's heads for a target did not see, those of all folds, too; and what these heads say of them."""
+    unseen = trained.unseen.get(name)
+    if unseen is not None:
+        rows = np.flatnonzero(np.isfinite(unseen[:, 0]))
+        return rows, unseen[rows]
+    head, rows = trained.network.heads[name], trainer.data.places("validation")
+    weight, bias = head.weight.detach().cpu(), head.bias.detach().cpu()
+    return rows, solvers.outputs(trainer.data.embeddings[rows], weight, bias)
 
 
 def held_out(trainer, trained):
-    """The ids of the rows that were held out, n, and the network's outputs for them, shape (n, outputs).
+    """The ids of the rows that were held out, n, and the network's outputs for them, target -> array of shape (n, outputs).
 
-    Logits; or values in the target's own unit, since each fold's train rows have a mean and a spread of their own.
+    Numbers are in the target's own unit, since each fold's train rows have a mean and a spread of their own.
     """
     data, places = trainer.data, trainer.data.places(HELD_OUT)
-    if not len(places):  # no row of the fold has this target
-        return [], np.empty((0, outputs_of(data.target)))
-    mean, std = data.scale
-    return data.rows["sample_id"].iloc[places].tolist(), trainer.outputs(trained.network, places) * std + mean
+    ids = data.rows["sample_id"].iloc[places].tolist()
+    if not ids:  # no row of the fold has a label
+        return ids, {name: np.empty((0, target.outputs)) for name, target in data.targets.items()}
+    outputs = trainer.outputs(trained.network, places)
+    for name, target in data.targets.items():
+        outputs[name] = outputs[name] * target.facts.get("std", 1.0) + target.facts.get("mean", 0.0)
+    return ids, outputs
 
 
 def meaning_of(card):

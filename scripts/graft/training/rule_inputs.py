@@ -16,7 +16,7 @@ from graft.training.state import StateFiles
 from graft.training.trainer import Trainer
 
 ALWAYS = ("epoch", "train_loss", "val_acc", "val_loss")
-COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best", "val_loss_calibrated", "unseen_loss")
+COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best", "val_loss_calibrated", "unseen_loss", "target")
 
 
 def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, fold=None):
@@ -69,6 +69,10 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
 
 
 def write_history(path, history):
-    """One row per epoch (or, for the probe, per L2 candidate); columns without any value are left out."""
+    """One row per epoch (or, for the probe, per target and L2 candidate); columns without any value are left out.
+
+    Where a model has several targets, each has columns of its own at the end, such as val_acc_TARGET.
+    """
     frame = pd.DataFrame(history)
-    write_csv(path, frame.reindex(columns=[name for name in COLUMNS if name in ALWAYS or name in frame]))
+    known = [name for name in COLUMNS if name in ALWAYS or name in frame]
+    write_csv(path, frame.reindex(columns=[*known, *(name for name in frame if name not in COLUMNS)]))

@@ -7,10 +7,10 @@ from graft.common.job import Progress
 from graft.common.outputs import digest_of
 from graft.embedding import features
 from graft.embedding.input_batches import missing_rows, open_inputs, transform_key
-from graft.evaluation.predictions import teaching_logits
 from graft.heads.calibration import calibrated
 from graft.networks.augment import draw_views, view_seed
 from graft.networks.cpu import kernels
+from graft.targets.predictions import teaching_logits
 
 SHARD = 2048  # views per shard: an interruption loses at most these
 
@@ -20,17 +20,21 @@ class StoredTeacher:
 
     Parameters
     ----------
-    read : callable, view seed -> array of shape (train rows, classes)
+    read : callable, view seed -> dict, target -> array of shape (train rows, classes)
     """
 
     def __init__(self, read, device):
         self._read, self._device, self._seed = read, device, None
 
-    def logits(self, indices, seed):
+    def logits(self, target, indices, seed):
         """float32 Tensor, shape (n, classes); `indices` are places among the train rows, `seed` that of their views."""
         if seed != self._seed:
-            self._seed, self._logits = seed, torch.from_numpy(self._read(seed)).to(self._device)
-        return self._logits[torch.as_tensor(indices, device=self._device)].float()
+            read = self._read(seed)
+            self._seed, self._logits = (
+                seed,
+                {name: torch.from_numpy(one).to(self._device) for name, one in read.items()},
+            )
+        return self._logits[target][torch.as_tensor(indices, device=self._device)].float()
 
 
 def view_seeds(settings, seed):
@@ -57,15 +61,17 @@ def view_logits(trainer, content, folder, seed):
 
     Returns
     -------
-    float64 array, shape (train rows, classes): calibrated, as the teacher's probabilities are
+    dict, target -> float64 array, shape (train rows, classes): calibrated, as the teacher's probabilities are
     int : views that were forwarded
     """
-    data, target = trainer.data, trainer.settings["target"]
+    data = trainer.data
     rows, backbone = data.rows.iloc[data.places("train")], features.trained(content, folder)
-    table = data.store.table(
-        "teacher_logits", (len(data.target["classes"]),), np.float32, **_key(trainer, content, seed)
-    )
-    wanted = missing_rows(rows, table)
+    tables = {
+        name: data.store.table("teacher_logits", (target.outputs,), np.float32, **_key(trainer, content, name, seed))
+        for name, target in data.targets.items()
+    }
+    lacking = [missing_rows(rows, table) for table in tables.values()]
+    wanted = max(lacking, key=len)  # what one target lacks, all do: they are written together
     if len(wanted):
         network = kernels.place(backbone.network().eval(), trainer.device, trainer.layout)
         progress = Progress(f"teacher, views {seed}", len(wanted))
@@ -75,15 +81,17 @@ def view_logits(trainer, content, folder, seed):
             contents = list(block["content_sha256"])
             views = draw_views(trainer.settings["augment"], contents, seed)
             embeddings, _ = features.forward(network, inputs, trainer.device, trainer.precision, progress, views)
-            table.append(contents, teaching_logits(content, target, embeddings))
-    return calibrated(table.read(rows["content_sha256"]), content["targets"][target]), len(wanted)
+            for name, table in tables.items():
+                table.append(contents, teaching_logits(content, name, embeddings))
+    read = {name: table.read(rows["content_sha256"]) for name, table in tables.items()}
+    return {name: calibrated(logits, content["targets"][name]) for name, logits in read.items()}, len(wanted)
 
 
-def _key(trainer, content, seed):
+def _key(trainer, content, target, seed):
     """All that a teacher's logits depend on besides the sample."""
     return {
         "model": content["digests"]["model"],
-        "target": trainer.settings["target"],
+        "target": target,
         "transform": transform_key(content["backbone"], trainer.data.source.card),
         "augment": trainer.settings["augment"],
         "view_seed": list(seed),

@@ -8,17 +8,16 @@ from functools import partial
 import numpy as np
 import torch
 
-from graft.common import ranks
+from graft.common import plugins, ranks
 from graft.embedding.features import first_of, forward
 from graft.embedding.input_batches import Chosen, pinned
-from graft.evaluation.metrics import auroc
 from graft.heads import principal_axes
-from graft.heads.calibration import fit_calibration, log_loss, log_shares, probabilities
-from graft.heads.probe import solve_probe
+from graft.heads.calibration import log_shares
+from graft.heads.losses import class_weights, mean_of
 from graft.networks.augment import draw_views, view_seed
 from graft.networks.cpu import kernels
-from graft.networks.network import Network, outputs_of
-from graft.training import loop, losses
+from graft.networks.network import Network
+from graft.training import loop
 from graft.training.batch_order import shuffled_batches
 from graft.training.data import TrainingData
 
@@ -30,20 +29,21 @@ class Trained:
     """What a method returns.
 
     network : Network with the trained weights
-    history : list of dict, one per epoch (or, of the probe, per L2 candidate)
+    history : list of dict, one per epoch (or, of the probe, per target and L2 candidate)
     fold_heads : {target: heads that predict rows which they did not see}, see solve_probe's "unseen"
-    unseen : the probe's "outputs" for rows that its heads did not see, array of shape (n, outputs); None without a probe
+    unseen : {target: the probe's "outputs" for rows that its heads did not see, array of shape (n, outputs)}; empty without a
+        probe
     """
 
     network: Network
     history: list
     fold_heads: dict = field(default_factory=dict)
-    unseen: np.ndarray | None = None
+    unseen: dict = field(default_factory=dict)
 
 
 @dataclass
 class Trainer:
-    """Trains a network on the target of `data`, on one device, with one seed.
+    """Trains a network on the targets of `data`, on one device, with one seed.
 
     With `frozen` the network is never run: it has the weights of its backbone, not the architecture.
     """
@@ -62,54 +62,67 @@ class Trainer:
         return self.data.settings
 
     def untrained(self):
-        """The pretrained backbone with a new head: Network."""
+        """The pretrained backbone with new heads: Network."""
         torch.manual_seed(self.seed)
-        outputs = {self.settings["target"]: outputs_of(self.data.target)}
+        outputs = {name: target.outputs for name, target in self.data.targets.items()}
         own = self.data.backbone
         backbone = own.stored() if self.frozen else own.network(attention_dropout=self.settings["attention_dropout"])
         return kernels.place(Network(backbone, outputs, self.settings["dropout"]), self.device, self.layout)
 
     def probe(self, refit=False, embeddings=None, unit=None):
-        """Solve the linear probe on the stored embeddings: Trained, with a new network that has the solved head.
+        """Solve the linear probe on the stored embeddings: Trained, with a new network that has the solved heads.
 
         Parameters
         ----------
-        refit : whether the head is fitted on validation rows, too: only for a method that ends here, since these rows then
+        refit : whether the heads are fitted on validation rows, too: only for a method that ends here, since these rows then
             judge nothing that starts from it
         embeddings : float32 array, shape (n, width), in place of the stored ones
         unit : Tensor, shape (width,), what standardises them; by default `principal_axes.steadied` does, and vectors' own
             spread
         """
-        data, target = self.data, self.settings["target"]
+        data = self.data
         embeddings = data.embeddings if embeddings is None else embeddings
         if unit is None and data.dead:  # columns of the user's own keep their own units
             unit = principal_axes.steadied(embeddings[data.splits == "train"])
-        folds = data.rows["fold"].to_numpy()
-        solved = solve_probe(
-            embeddings, data.codes, data.splits, folds, data.target, self.settings, data.dead, unit, refit
-        )
-        logger.info("linear probe: l2 %g", solved["l2"])
-        network = self.untrained()
-        network.set_head(target, solved["weight"], solved["bias"])
-        blind = solved["unseen"]
-        heads = blind and {target: {**blind, "weight": blind["weight"].float(), "bias": blind["bias"].float()}}
-        return Trained(network, solved["history"], heads or {}, solved["outputs"])
+        trained = Trained(self.untrained(), [])
+        for name, target in data.targets.items():
+            self._solve(trained, name, target, embeddings, unit, refit)
+        return trained
 
-    def fit(self, start=None, loss=None, teacher=None):
+    def _solve(self, trained, name, target, embeddings, unit, refit):
+        """Solve the head of one target, on the rows that have its label, and put it into `trained`."""
+        data, known = self.data, np.flatnonzero(target.known)
+        splits, folds = data.splits[known], data.rows["fold"].to_numpy()[known]
+        own = embeddings if len(known) == len(embeddings) else embeddings[known]
+        solved = target.kind.solve(
+            own, target.codes[known], splits, folds, target.facts, self.settings, data.dead, unit, refit
+        )
+        of_target = "" if len(data.targets) == 1 else f" of {name}"
+        logger.info("linear probe%s: l2 %s", of_target, ", ".join(f"{one:g}" for one in np.atleast_1d(solved["l2"])))
+        trained.network.set_head(name, solved["weight"], solved["bias"])
+        trained.history += [one | ({"target": name} if of_target else {}) for one in solved["history"]]
+        if blind := solved["unseen"]:
+            trained.fold_heads[name] = {**blind, "weight": blind["weight"].float(), "bias": blind["bias"].float()}
+        trained.unseen[name] = np.full((len(embeddings), target.outputs), np.nan)
+        trained.unseen[name][known] = solved["outputs"]
+
+    def fit(self, start=None, losses=None, teacher=None):
         """Train with the loop: Trained.
 
         Parameters
         ----------
         start : Trained, where to start; by default the untrained network. What a probe has solved is a candidate for the
             best: the network is never left worse
-        loss : callable as in losses.py; by default that of the target's kind
-        teacher : object with logits(indices, view seed), such as a StoredTeacher
+        losses : callable, (outputs, codes, settings, class weights, the teacher's logits) -> the loss of each sample; by default
+            the `losses` of each target's kind, which ask no teacher
+        teacher : object with logits(target, indices, view seed), such as a StoredTeacher
         """
-        loss = loss or losses.OF_KIND[self.data.target["kind"]]
         few = self.data.inputs.prepare(self.data.inputs.batch(self.data.places("train")[:2]), self.device)
         start = start or Trained(self.untrained(), [])
-        batches, read, step = self._batches(loss, teacher)
-        problem = loop.Problem(start.network, batches, read, step, self._judge, bool(start.history))
+        batches, read, step = self._batches(losses, teacher)
+        several = len(self.data.targets) if len(self.data.targets) > 1 else 0
+        weights = plugins.load("task_weights", self.settings["task_weights"]).Weights(several) if several else None
+        problem = loop.Problem(start.network, batches, read, step, self._judge, bool(start.history), weights)
         if self.compile:
             prepare = partial(kernels.compiled, example=few, device=self.device, precision=self.precision)
             mode = loop.Mode(self.device, self.precision, nullcontext, prepare)
@@ -121,26 +134,27 @@ class Trainer:
         return Trained(start.network, start.history + history)
 
     def outputs(self, network, places):
-        """The network's outputs for the rows at some places, in eval mode and without augmentation: float64, (n, outputs)."""
-        head = _OneHead(network, self.settings["target"])
+        """The network's outputs for the rows at some places, in eval mode and without augmentation.
+
+        Returns
+        -------
+        dict, target -> float64 array, shape (n, outputs)
+        """
         own = Chosen(self.data.inputs, places[ranks.share(len(places))])
-        outputs, _ = forward(head, own, self.device, self.precision)
-        every = ranks.gather(torch.from_numpy(outputs).to(self.device), len(places))
-        return every.cpu().numpy().astype(np.float64)
+        outputs, _ = forward(_AllHeads(network), own, self.device, self.precision)
+        every = ranks.gather(torch.from_numpy(outputs).to(self.device), len(places)).cpu().numpy().astype(np.float64)
+        ends = np.cumsum([target.outputs for target in self.data.targets.values()])
+        return dict(zip(self.data.targets, np.split(every, ends[:-1], axis=1), strict=True))
 
-    @property
-    def shift(self):
+    def shift(self, target):
         """What the class weights imply for the intercepts of the probabilities (see calibration); None without weights."""
-        counts = self.data.class_counts
-        return None if counts is None else log_shares(counts)
+        return None if target.class_counts is None else log_shares(target.class_counts)
 
-    def _batches(self, loss, teacher):
+    def _batches(self, losses, teacher):
         """The loop's batches, what it reads of a batch, and the loss on that."""
-        data, settings, target = self.data, self.settings, self.settings["target"]
-        train, counts = data.places("train"), data.class_counts
-        codes = torch.from_numpy(data.codes).to(self.device)
-        contents = data.rows["content_sha256"].to_numpy(dtype=object)
-        weights = None if counts is None else losses.class_weights(counts).to(self.device)
+        data, settings = self.data, self.settings
+        train, contents = data.places("train"), data.rows["content_sha256"].to_numpy(dtype=object)
+        compared = [self._compared(target, losses or target.kind.losses) for target in data.targets.values()]
 
         def read(indices, epoch):
             own, of_views = train[indices[ranks.share(len(indices))]], view_seed(settings, self.seed, epoch)
@@ -149,39 +163,56 @@ class Trainer:
 
         def step(network, ready):
             indices, of_views, views, batch = ready
-            inputs = data.inputs.prepare(batch, self.device, views)
-            logits = ranks.gather(network(inputs)[target].float(), len(indices))
-            told = teacher.logits(indices, of_views) if teacher else None
-            return loss(logits, codes[train[indices]], settings, weights, told)
+            outputs = network(data.inputs.prepare(batch, self.device, views))
+            found = []
+            for name, compare in zip(data.targets, compared, strict=True):
+                told = (teacher.logits(name, indices, of_views),) if teacher else ()
+                found.append(compare(ranks.gather(outputs[name].float(), len(indices)), train[indices], *told))
+            return found[0] if len(found) == 1 else torch.stack(found)
 
         lengths = data.inputs.lengths[train]
         return shuffled_batches(lengths, settings["batch_size"], self.seed, settings["accumulate"]), read, step
 
+    def _compared(self, target, losses):
+        """A function of the outputs of a batch, its rows, and what the teacher told: the loss of a target."""
+        codes, counts = torch.from_numpy(target.codes).to(self.device), target.class_counts
+        weights = None if counts is None else class_weights(counts).to(self.device)
+        scale = target.chance_loss if len(self.data.targets) > 1 else 1.0
+
+        def compare(outputs, rows, *told):
+            labelled, here = target.known[rows], codes[rows]
+            if not labelled.all():
+                outputs, here, *told = (
+                    one[torch.from_numpy(labelled).to(self.device)] for one in (outputs, here, *told)
+                )
+            return mean_of(losses(outputs, here, self.settings, weights, *told), len(rows), target.share) / scale
+
+        return compare
+
     def _judge(self, network):
-        """What the history says of a network: its numbers on the validation rows."""
+        """What the history says of a network: its numbers on the validation rows.
+
+        Of several targets, the losses are the mean of theirs, each divided by that of the best constant answer.
+        """
         places = self.data.places("validation")
-        outputs, codes = self.outputs(network, places), self.data.codes[places]
-        if self.data.target["kind"] == "regression":
-            loss = float(np.mean((outputs[:, 0] - codes) ** 2))
-            return {"val_loss": loss, "val_r2": float(1 - loss / max(np.var(codes), 1e-12))}
-        value, _ = auroc(codes, probabilities(outputs))
-        delivered = fit_calibration(outputs, codes, self.shift)
-        return {
-            "val_acc": float(np.mean(outputs.argmax(1) == codes)),
-            "val_loss": float(log_loss(outputs, codes).mean()),
-            "val_auroc": float("nan") if value is None else float(value),
-            # As the model will be delivered. The plain loss of a network that trains on rises with its confidence, which
-            # the temperature removes again, and would choose an epoch too early.
-            "val_loss_calibrated": float(log_loss(outputs, codes, **delivered).mean()),
-        }
+        outputs, found, means = self.outputs(network, places), {}, {}
+        for name, target in self.data.targets.items():
+            known = target.known[places]
+            numbers = target.kind.judge(outputs[name][known], target.codes[places][known], self.shift(target))
+            if len(self.data.targets) == 1:
+                return numbers
+            found |= {f"{key}_{name}": value for key, value in numbers.items()}
+            for key in ("val_loss", "val_loss_calibrated"):
+                means.setdefault(key, []).append(numbers.get(key, numbers["val_loss"]) / target.chance_loss)
+        return {key: float(np.mean(values)) for key, values in means.items()} | found
 
 
-class _OneHead(torch.nn.Module):
-    """A network that answers with one target's logits."""
+class _AllHeads(torch.nn.Module):
+    """A network that answers with the outputs of all targets beside each other."""
 
-    def __init__(self, network, target):
+    def __init__(self, network):
         super().__init__()
-        self.network, self.target = network, target
+        self.network = network
 
     def forward(self, inputs):
-        return self.network(inputs)[self.target]
+        return torch.cat(list(self.network(inputs).values()), 1)

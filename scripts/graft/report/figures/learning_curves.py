@@ -1,5 +1,8 @@
 """Draw how a training went: loss and quality against the epoch, and, for a probe, against its L2."""
 
+from itertools import cycle
+from pathlib import Path
+
 import pandas as pd
 
 from graft.evaluation.tables import METRIC_NAMES
@@ -10,14 +13,33 @@ QUALITY = {"val_acc": "accuracy", "val_auroc": "auroc", "val_r2": "r2"}
 
 def plot(source, path):
     """Draw the ft_history.csv of a model."""
-    frame, name = pd.read_csv(source.files["history"]), source.judged.name
-    stages = [
-        (stage, frame[frame["stage"] == stage]) for stage in ("probe", "train") if (frame["stage"] == stage).any()
-    ]
+    history = Path(source.files["history"])
+    frame, name = pd.read_csv(history), f"{history.parts[-3]}, seed {history.parts[-2].removeprefix('seed')}"
+    stages = stages_of(frame)
     title = "training history"
     words = " ".join([f"{name}.", *(describe(stage, rows) for stage, rows in stages)])
-    size = (7.4 if len(stages) < 2 else 9.6, 4.8 if has_quality(frame) else 3.2)
+    size = (7.4 if len(stages) < 2 else 9.6 + 2.2 * (len(stages) - 2), 4.8 if qualities(frame) else 3.2)
     draw(path, size, title, words, lambda figure: paint(figure, stages, title, name))
+
+
+def stages_of(frame):
+    """(name, rows) of the linear probe, of each target if there are several, and of the training; what there is of these."""
+    probe, train = frame[frame["stage"] == "probe"], frame[frame["stage"] == "train"]
+    found = [("probe", probe)]
+    if "target" in frame and probe["target"].notna().any():
+        found = [(f"probe of {target}", rows) for target, rows in probe.groupby("target", sort=False)]
+    return [(name, rows) for name, rows in [*found, ("train", train)] if len(rows)]
+
+
+def qualities(rows):
+    """The columns of validation quality that have values, name -> what they hold; of several targets with their names."""
+    found = {}
+    for column in rows:
+        base = next((name for name in QUALITY if column == name or column.startswith(f"{name}_")), None)
+        if base and rows[column].notna().any():
+            target = column.removeprefix(base).removeprefix("_")
+            found[column] = METRIC_NAMES[QUALITY[base]] + (f" of {target}" if target else "")
+    return found
 
 
 def best_row(rows):
@@ -44,19 +66,15 @@ def describe(stage, rows):
 
 def is_probe(stage, rows):
     """Whether the rows are L2 candidates of a convex head rather than epochs."""
-    return stage == "probe" and "l2" in rows and rows["l2"].notna().all()
-
-
-def has_quality(rows):
-    return any(column in rows and rows[column].notna().any() for column in QUALITY)
+    return stage.startswith("probe") and "l2" in rows and rows["l2"].notna().all()
 
 
 def paint(figure, stages, title, name):
     head(figure, title, name)
     if not stages:
         return say_empty(figure.add_subplot(), "the history has no rows")
-    height = 2 if any(has_quality(rows) for _, rows in stages) else 1
-    axes = figure.subplots(height, len(stages), sharex="col", squeeze=False, width_ratios=[1, 1.6][-len(stages) :])
+    height = 2 if any(qualities(rows) for _, rows in stages) else 1
+    axes = figure.subplots(height, len(stages), sharex="col", squeeze=False, width_ratios=widths_of(stages))
     for place, (stage, rows) in enumerate(stages):
         paint_stage(axes[:, place], stage, rows)
     axes[0, 0].set_ylabel("loss")
@@ -71,6 +89,10 @@ def paint(figure, stages, title, name):
             legend_beside(row[-1], handles=list(handles.values()), labels=list(handles))
 
 
+def widths_of(stages):
+    return [1.6 if stage == "train" else 1 for stage, _ in stages]
+
+
 def paint_stage(axes, stage, rows):
     """Loss above, quality (if there is any) below, the kept row marked."""
     probe, best = is_probe(stage, rows), best_row(rows)
@@ -83,8 +105,8 @@ def paint_stage(axes, stage, rows):
         curves.append(("unseen_loss", "folds and validation", PALETTE[2], "^"))
     paint_curves(upper, rows, place, curves)
     for one in lower:
-        looks = zip(QUALITY.items(), PALETTE[2:], ("o", "s", "^"), strict=False)
-        paint_curves(one, rows, place, [(column, METRIC_NAMES[name], *look) for (column, name), *look in looks])
+        looks = zip(qualities(rows).items(), cycle(PALETTE[2:]), cycle("os^"), strict=False)
+        paint_curves(one, rows, place, [(column, name, *look) for (column, name), *look in looks])
         if not one.get_lines():
             say_empty(one, "not measured in this stage")
     shown = [one for one in axes if one.axison]
@@ -100,7 +122,7 @@ def paint_stage(axes, stage, rows):
         upper.xaxis.get_major_locator().set_params(integer=True)
     shown[-1].set_xlabel("L2 penalty" if probe else "epoch")
     upper.tick_params(labelbottom=len(shown) == 1)
-    upper.set_title({"probe": "linear probe", "train": "training"}[stage])
+    upper.set_title(stage.replace("probe", "linear probe").replace("train", "training"))
 
 
 def paint_curves(axes, rows, place, curves):

@@ -41,7 +41,7 @@ def train(trainer):
     logger.info("aligning %d labelled rows with the %d of the pool", len(source), len(target))
     # The temperature, too, is fitted on aligned rows, so that it suits rows of the target domain.
     trained = trainer.probe(embeddings=moved(source, matrix, shift).numpy(), unit=unit)
-    heads = {name: _before_alignment(head, matrix, shift) for name, head in _with_own(trained, data).items()}
+    heads = {name: _before_alignment(_with_own(trained, name), matrix, shift) for name in data.targets}
     return replace(trained, fold_heads=heads)
 
 
@@ -111,16 +111,15 @@ def _power(matrix, exponent):
     return (vectors * values.clamp_min(1e-12 * values.max()) ** exponent) @ vectors.T
 
 
-def _with_own(trained, data):
-    """The heads of the folds, and before them the model's own as the one that predicts validation rows."""
-    target = data.settings["target"]
+def _with_own(trained, target):
+    """The heads of a target's folds, and before them the model's own as the one that predicts validation rows."""
     own, found = trained.network.heads[target], trained.fold_heads.get(target)
     heads = {
         "folds": torch.tensor([VALIDATION]),
         "weight": own.weight.detach().cpu()[None],
         "bias": own.bias.detach().cpu()[None],
     }
-    return {target: {key: torch.cat([one, found[key]]) if found else one for key, one in heads.items()}}
+    return {key: torch.cat([one, found[key]]) if found else one for key, one in heads.items()}
 
 
 def _before_alignment(head, matrix, shift):

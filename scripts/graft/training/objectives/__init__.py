@@ -1,4 +1,5 @@
-"""Objectives of distillation. One file per objective, found by its name, with a `loss` as those of training/losses.py.
+"""Objectives of distillation. One file per objective, found by its name.
 
-`teacher` holds the teacher's logits of the batch, shape (n, classes).
+An objective has `losses(outputs, labels, settings, class_weights, teacher)`: the loss of each sample, a Tensor of shape (n,), as
+the `losses` of a kind of target, but with the teacher's logits of the batch, shape (n, classes).
 """

@@ -2,10 +2,10 @@
 
 import torch.nn.functional as functional
 
-from graft.training.losses import weighted_mean
+from graft.targets.kinds import classification
 
 
-def loss(logits, labels, settings, class_weights=None, teacher=None):
+def losses(logits, labels, settings, class_weights, teacher):
     """alpha T^2 KL(teacher || student, both at temperature T) + (1 - alpha) cross-entropy, each sample by its class's weight.
 
     The factor T^2 keeps the soft part's gradients at the scale of the hard part's. logits and teacher (n, classes).
@@ -17,5 +17,5 @@ def loss(logits, labels, settings, class_weights=None, teacher=None):
         reduction="none",
         log_target=True,
     ).sum(1)
-    hard = functional.cross_entropy(logits, labels, label_smoothing=settings["label_smoothing"], reduction="none")
-    return weighted_mean(alpha * temperature**2 * soft + (1 - alpha) * hard, labels, class_weights)
+    mixed = alpha * temperature**2 * soft + (1 - alpha) * classification.losses(logits, labels, settings)
+    return mixed if class_weights is None else mixed * class_weights[labels]

@@ -1,18 +1,16 @@
 """The prediction table: one schema for every stage, one row per sample and target."""
 
 import json
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from graft.common import plugins
 from graft.common.outputs import write_parquet
-from graft.evaluation.held_out import with_held_out
-from graft.evaluation.metrics import choose_threshold, classification_metrics, regression_metrics
 from graft.heads import solvers
-from graft.heads.calibration import calibrated, decide, probabilities
 from graft.heads.probe import VALIDATION
+from graft.targets.held_out import with_held_out
 
 SPLITS = ("train", "validation", "test")
 
@@ -89,7 +87,7 @@ def predict(content, target, manifest, rows, embeddings, held_out=None):
     blocks = [(slice(None), embeddings)] if isinstance(embeddings, np.ndarray) else embeddings
     outputs, folds = outputs_of(content, target, blocks, rows)
     if held_out is not None:
-        outputs, folds = with_held_out(outputs, folds, rows, held_out, facts)
+        outputs, folds = with_held_out(outputs, folds, rows, held_out, target, facts)
     table = pd.DataFrame(
         {
             "sample_id": rows["sample_id"],
@@ -100,42 +98,15 @@ def predict(content, target, manifest, rows, embeddings, held_out=None):
             "seed": content["seed"],
         }
     ).reset_index(drop=True)
-    codes = manifest.codes(target, rows)
-    columns = _classes(outputs, codes, facts) if facts["kind"] == "classification" else _values(outputs, codes, facts)
+    columns = plugins.load("kind", facts["kind"]).columns(outputs, manifest.codes(target, rows), facts)
     return pd.concat([table, pd.DataFrame(columns)], axis=1)
-
-
-def _classes(logits, codes, facts):
-    classes, best = facts["classes"], decide(logits)
-    chances = probabilities(calibrated(logits, facts))
-    ranked = np.sort(chances, axis=1)
-    names = np.array(classes, dtype=object)
-    intercepts = facts.get("intercepts", ())
-    return {
-        "label": np.where(codes >= 0, names[np.maximum(codes, 0)], None),
-        "predicted": names[best],
-        "confidence": np.take_along_axis(chances, best[:, None], axis=1)[:, 0],
-        "entropy": -np.sum(chances * np.log(np.maximum(chances, 1e-300)), axis=1),
-        "margin": ranked[:, -1] - ranked[:, -2],
-        "temperature": facts["temperature"],
-        **{f"prob_{name}": chances[:, i] for i, name in enumerate(classes)},
-        **{f"logit_{name}": logits[:, i] for i, name in enumerate(classes)},
-        **{f"intercept_{name}": value for name, value in zip(classes, intercepts, strict=False)},
-    }
-
-
-def _values(outputs, values, facts):
-    return {
-        "value": values,
-        "predicted": outputs[:, 0] * facts["std"] + facts["mean"],
-        "std": facts["residual_std"],
-    }
 
 
 def write_predictions(path, table, content, target):
     """Write the table with the class order and the model's digest in the file's metadata."""
     metadata = {
         "target": target,
+        "kind": content["targets"][target]["kind"],
         "classes": json.dumps(content["targets"][target].get("classes")),
         "model_digest": content["digests"]["model"],
     }
@@ -145,40 +116,14 @@ def write_predictions(path, table, content, target):
 def metrics_of(table, facts, groups=None):
     """Metrics with intervals per split; rows without a label are left out.
 
-    Of two classes, sensitivity and specificity are for one threshold for all splits, chosen on validation rows; it is
-    0.5 if those lack a class.
-
     Parameters
     ----------
     table : DataFrame of `predict`
     facts : dict, the target's facts in ft_model.pt
     groups : sequence of str or None, one per row of the table: rows of one group (a patient, a plate) are drawn together
     """
-    known = "label" if facts["kind"] == "classification" else "value"
+    kind = plugins.load("kind", facts["kind"])
     groups = np.full(len(table), None) if groups is None else np.asarray(groups, dtype=object)
-    table = table.assign(group=groups)[table[known].notna()]
-    parts = {split: table[table["split"] == split] for split in SPLITS}
-    if facts["kind"] == "regression":
-        measure = _regression
-    else:
-        threshold = None
-        if len(facts["classes"]) == 2:
-            threshold = choose_threshold(*_judged(parts["validation"], facts["classes"], column=1))
-        measure = partial(_classification, classes=facts["classes"], threshold=threshold)
-    return {split: measure(part) for split, part in parts.items() if len(part)}
-
-
-def _regression(part):
-    return regression_metrics(part["value"].to_numpy(), part["predicted"].to_numpy(), part["group"].to_numpy())
-
-
-def _classification(part, classes, threshold):
-    predicted = part["predicted"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
-    return classification_metrics(*_judged(part, classes), classes, part["group"].to_numpy(), threshold, predicted)
-
-
-def _judged(part, classes, column=slice(None)):
-    """Class indices and probabilities of some rows."""
-    labels = part["label"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
-    names = [f"prob_{name}" for name in classes]
-    return labels, part[names[column] if column == 1 else names].to_numpy()
+    table = table.assign(group=groups)[table[kind.LABEL].notna()]
+    found = kind.metrics({split: table[table["split"] == split] for split in SPLITS}, facts)
+    return {split: metrics for split, metrics in found.items() if (table["split"] == split).any()}

@@ -8,19 +8,19 @@ from graft.common.errors import UserError
 from graft.common.outputs import write_parquet
 
 
-def write_held_out(path, sample_ids, outputs, fold, facts):
+def write_held_out(path, sample_ids, outputs, fold):
     """Write the outputs of one fold's model.
 
     Parameters
     ----------
     sample_ids : list of str, n
-    outputs : float array, shape (n, outputs): logits, or values in the target's own unit
+    outputs : dict, target -> float array, shape (n, outputs): logits, or values in the target's own unit
     fold : int
-    facts : dict of labels.json, the target's
     """
-    columns = [pa.array(sample_ids, pa.string()), pa.array([fold] * len(sample_ids), pa.int16())]
-    columns += [pa.array(column, pa.float64()) for column in outputs.T]
-    write_parquet(path, pa.table(columns, names=["sample_id", "fold", *_names(facts)]))
+    columns = {"sample_id": pa.array(sample_ids, pa.string()), "fold": pa.array([fold] * len(sample_ids), pa.int16())}
+    for target, found in outputs.items():
+        columns |= {f"{target}.{place}": pa.array(column, pa.float64()) for place, column in enumerate(found.T)}
+    write_parquet(path, pa.table(columns))
 
 
 def read_held_out(paths):
@@ -28,16 +28,16 @@ def read_held_out(paths):
     return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True) if paths else None
 
 
-def with_held_out(outputs, folds, rows, held_out, facts):
+def with_held_out(outputs, folds, rows, held_out, target, facts):
     """Give the rows that were held out the outputs of the model that did not see them, and their fold.
 
     Parameters
     ----------
     outputs : float array, shape (n, outputs), of the model that saw all train rows: logits, or standardised values
     folds : int array, shape (n,)
-    rows : DataFrame with sample_id, n rows
+    rows : DataFrame with sample_id and the target's labels, n rows
     held_out : DataFrame that `read_held_out` returned
-    facts : dict of ft_model.pt, the target's
+    target : str; facts : dict of ft_model.pt, the target's
 
     Returns
     -------
@@ -52,13 +52,8 @@ def with_held_out(outputs, folds, rows, held_out, facts):
     if (places < 0).any():
         lost = held_out["sample_id"][places < 0].iloc[0]
         raise UserError(f"sample '{lost}' of a fold is not in the manifest", hint="run the workflow again")
-    found = held_out[_names(facts)].to_numpy(np.float64)
-    if facts["kind"] == "regression":
-        found = (found - facts["mean"]) / facts["std"]
+    found = held_out[[f"{target}.{place}" for place in range(outputs.shape[1])]].to_numpy(np.float64)
+    found = (found - facts.get("mean", 0.0)) / facts.get("std", 1.0)
     outputs, folds = outputs.copy(), folds.copy()
     outputs[places], folds[places] = found, held_out["fold"]
     return outputs, folds
-
-
-def _names(facts):
-    return [f"logit_{name}" for name in facts["classes"]] if facts["kind"] == "classification" else ["value"]

@@ -1,0 +1,17 @@
+"""Kinds of targets. One file per kind, found by its name: what the outputs for such a target mean, from loss to metrics.
+
+A kind has
+
+* `LABEL`, the column of the prediction table with the truth; `CLASS_WEIGHTS`, whether its loss can weigh classes
+* `outputs_of(target)`: how many outputs a target of labels.json needs
+* `encode(codes, train)`: what the loss compares the outputs with, and how to read outputs (kept in ft_model.pt); `codes` are
+  those of samples.Manifest.codes, `train` marks the rows that may be looked at
+* `known(codes)`: which rows have a label
+* `losses(outputs, codes, settings, class_weights)`: the loss of each sample, a Tensor of shape (n,)
+* `chance_loss(codes)`: the mean loss of the best constant answer, by which several targets get the same scale
+* `solve(features, codes, ...)`: the head on stored embeddings, see heads.probe.solve_probe
+* `calibrate(outputs, codes, facts, shift)`: what makes predictions of outputs, kept in ft_model.pt; `facts` are the target's,
+  with what `encode` gave
+* `judge(outputs, codes, shift)`: the numbers of a history, on validation rows
+* `columns(outputs, codes, facts)`: the columns of the prediction table; `metrics(parts, facts)`: metrics of its splits
+"""

@@ -1,0 +1,97 @@
+"""One class out of several: softmax, cross-entropy, one temperature."""
+
+import numpy as np
+import torch.nn.functional as functional
+
+from graft.evaluation.metrics import auroc, choose_threshold, classification_metrics
+from graft.heads.calibration import calibrated, decide, fit_calibration, log_loss, probabilities
+from graft.heads.probe import solve_probe as solve
+
+__all__ = ["solve"]
+
+LABEL = "label"
+CLASS_WEIGHTS = True
+
+
+def outputs_of(target):
+    return len(target["classes"])
+
+
+def encode(codes, train):
+    return codes, {}
+
+
+def known(codes):
+    return codes >= 0
+
+
+def losses(logits, labels, settings, class_weights=None):
+    """Cross-entropy of each sample, times its class's weight; logits (n, classes), labels int64 (n,)."""
+    found = functional.cross_entropy(logits, labels, label_smoothing=settings["label_smoothing"], reduction="none")
+    return found if class_weights is None else found * class_weights[labels]
+
+
+def chance_loss(codes):
+    """The entropy of the classes' shares, in nats."""
+    shares = np.bincount(codes[known(codes)]) / known(codes).sum()
+    return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+
+
+def calibrate(logits, codes, facts, shift):
+    return fit_calibration(logits, codes, shift)
+
+
+def judge(logits, codes, shift):
+    value, _ = auroc(codes, probabilities(logits))
+    delivered = fit_calibration(logits, codes, shift)
+    return {
+        "val_acc": float(np.mean(logits.argmax(1) == codes)),
+        "val_loss": float(log_loss(logits, codes).mean()),
+        "val_auroc": float("nan") if value is None else float(value),
+        # As the model will be delivered. The plain loss of a network that trains on rises with its confidence, which
+        # the temperature removes again, and would choose an epoch too early.
+        "val_loss_calibrated": float(log_loss(logits, codes, **delivered).mean()),
+    }
+
+
+def columns(logits, codes, facts):
+    classes, best = facts["classes"], decide(logits)
+    chances = probabilities(calibrated(logits, facts))
+    ranked = np.sort(chances, axis=1)
+    names = np.array(classes, dtype=object)
+    intercepts = facts.get("intercepts", ())
+    return {
+        "label": np.where(codes >= 0, names[np.maximum(codes, 0)], None),
+        "predicted": names[best],
+        "confidence": np.take_along_axis(chances, best[:, None], axis=1)[:, 0],
+        "entropy": -np.sum(chances * np.log(np.maximum(chances, 1e-300)), axis=1),
+        "margin": ranked[:, -1] - ranked[:, -2],
+        "temperature": facts["temperature"],
+        **{f"prob_{name}": chances[:, i] for i, name in enumerate(classes)},
+        **{f"logit_{name}": logits[:, i] for i, name in enumerate(classes)},
+        **{f"intercept_{name}": value for name, value in zip(classes, intercepts, strict=False)},
+    }
+
+
+def metrics(parts, facts):
+    """Of two classes, sensitivity and specificity are for one threshold for all splits, chosen on validation rows; it is 0.5
+    if those lack a class."""
+    classes, threshold = facts["classes"], None
+    if len(classes) == 2:
+        labels, chances = _judged(parts["validation"], classes)
+        threshold = choose_threshold(labels, chances[:, 1])
+    return {
+        split: classification_metrics(
+            *_judged(part, classes), classes, part["group"].to_numpy(), threshold, _codes(part["predicted"], classes)
+        )
+        for split, part in parts.items()
+    }
+
+
+def _judged(part, classes):
+    """Class indices and probabilities of some rows."""
+    return _codes(part["label"], classes), part[[f"prob_{name}" for name in classes]].to_numpy()
+
+
+def _codes(words, classes):
+    return words.map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)

@@ -1,0 +1,62 @@
+"""A number: squared error on standardised values, one standard deviation of the residuals."""
+
+import numpy as np
+import torch.nn.functional as functional
+
+from graft.evaluation.metrics import regression_metrics
+from graft.heads.calibration import residual_std
+from graft.heads.probe import solve_probe as solve
+
+__all__ = ["solve"]
+
+LABEL = "value"
+CLASS_WEIGHTS = False
+
+
+def outputs_of(target):
+    return 1
+
+
+def encode(values, train):
+    """Standardised by the train rows."""
+    seen = values[train & np.isfinite(values)]
+    mean, std = float(seen.mean()), float(seen.std()) or 1.0
+    return (values - mean) / std, {"mean": mean, "std": std}
+
+
+def known(codes):
+    return np.isfinite(codes)
+
+
+def losses(outputs, values, settings, class_weights=None):
+    """Squared error of each sample; outputs (n, 1), values float (n,)."""
+    return functional.mse_loss(outputs.squeeze(1), values.to(outputs.dtype), reduction="none")
+
+
+def chance_loss(codes):
+    """The variance."""
+    return float(np.var(codes[known(codes)]))
+
+
+def calibrate(outputs, codes, facts, shift):
+    return {"residual_std": facts["std"] * float(residual_std(codes, outputs[:, 0]))}
+
+
+def judge(outputs, codes, shift):
+    loss = float(np.mean((outputs[:, 0] - codes) ** 2))
+    return {"val_loss": loss, "val_r2": float(1 - loss / max(np.var(codes), 1e-12))}
+
+
+def columns(outputs, values, facts):
+    return {
+        "value": values,
+        "predicted": outputs[:, 0] * facts["std"] + facts["mean"],
+        "std": facts["residual_std"],
+    }
+
+
+def metrics(parts, facts):
+    return {
+        split: regression_metrics(part["value"].to_numpy(), part["predicted"].to_numpy(), part["group"].to_numpy())
+        for split, part in parts.items()
+    }
