@@ -25,12 +25,11 @@ class LiveTeacher:
         self.running = kernels.inference(self.network, example, device, student.precision)
 
     @torch.inference_mode()
-    def logits(self, indices, seed):
+    def logits(self, target, indices, seed):
         views = draw_views(self.student.settings["augment"], self.contents[indices], seed)
         inputs = self.inputs.prepare(self.inputs.batch(indices), self.student.device, views)
         with self.running():
             embeddings = self.network(inputs)
         self.forwards += len(indices)
-        target = self.student.settings["target"]
         logits = teaching_logits(self.content, target, embeddings.float().cpu().numpy()).astype(np.float32)
         return torch.from_numpy(calibrated(logits, self.content["targets"][target])).float().to(self.student.device)

@@ -12,7 +12,7 @@ import warm_jobs
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("GRAFT_TEST_CACHE") or ROOT / "tests/.cache").absolute()  # of what is fetched
 
-# What each rule says when it starts (its `message:`), so that a run's output tells which rules ran.
+# How what each rule says when it starts (its `message:`) begins, a pattern, so that a run's output tells which rules ran.
 MESSAGES = {
     "fetch_dataset": "Fetching data set",
     "fetch_backbone": "Fetching backbone",
@@ -22,7 +22,7 @@ MESSAGES = {
     "finetune_fold": "Training",
     "distill": "Distilling",
     "compare": "Comparing",
-    "predict": "Predicting with",
+    "predict": r"Predicting \S+ with",
     "predict_files": "Predicting new data",
     "few_shot": "Few-shot episodes",
 }
@@ -69,9 +69,9 @@ def jobs_of(output):
     """Messages of the jobs that ran, by rule."""
     said = re.findall(r"^Job \d+: (.*)$", output, re.MULTILINE)
     return {
-        rule: [line for line in said if line.startswith(start)]
+        rule: [line for line in said if re.match(start, line)]
         for rule, start in MESSAGES.items()
-        if any(line.startswith(start) for line in said)
+        if any(re.match(start, line) for line in said)
     }
 
 

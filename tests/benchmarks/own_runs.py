@@ -92,4 +92,4 @@ def logits(trainer, trained, split):
     rows = rows[rows["split"] == split].reset_index(drop=True)
     inputs = open_inputs(rows, data.source, data.backbone, data.store, THREADS)
     embeddings, _ = features.forward(network.backbone, inputs, trainer.device, trainer.precision)
-    return network.heads[trainer.settings["target"]](torch.from_numpy(embeddings))
+    return network.heads[trainer.settings["targets"][0]](torch.from_numpy(embeddings))

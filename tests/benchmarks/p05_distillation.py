@@ -12,7 +12,7 @@ from benchmarks.harness import Row, alternate
 from benchmarks.own_runs import Prepared, backbone
 from distill import answers
 from graft import config as graft_config
-from graft.training import losses
+from graft.targets.kinds import classification
 from graft.training.model_file import content_of
 from graft.training.objectives import kd
 from graft.training.teacher import StoredTeacher
@@ -50,19 +50,20 @@ class Lab:
         return iter([(student, student.probe(), student.data.inputs)[:2] for student in made])
 
 
-def epochs(students, loss, teacher_of=lambda student: None):
+def epochs(students, losses, teacher_of=lambda student: None):
     """A function that trains the next student for an epoch; the losses of its steps, and of validation at the end."""
 
     def epoch():
         (student, start), seen = next(students), []
 
         def recorded(*arguments):
-            seen.append(loss(*arguments))
-            return seen[-1]
+            found = losses(*arguments)
+            seen.append(found.detach().mean())
+            return found
 
         history = student.fit(start, recorded, teacher_of(student)).history
         student.states.clear()
-        return np.array([float(value.detach()) for value in seen]), history[-1]["val_auroc"]
+        return np.array([float(value) for value in seen]), history[-1]["val_auroc"]
 
     return epoch
 
@@ -76,10 +77,10 @@ def _rows(lab):
     read, counts = answers(lab.student(), lab.teacher, None, lab.large.folder)
     live = LiveTeacher(lab.student(), lab.teacher, lab.large.folder)
     students = lab.students(2 * REPEATS + 6)
-    stored = epochs(students, kd.loss, lambda student: StoredTeacher(read, student.device))
-    alone = epochs(students, losses.cross_entropy)
+    stored = epochs(students, kd.losses, lambda student: StoredTeacher(read, student.device))
+    alone = epochs(students, classification.losses)
     stored_s, alone_s, (ours, auroc), (_, alone) = alternate(stored, alone, REPEATS)
-    again_s, live_s, _, (theirs, asked) = alternate(stored, epochs(students, kd.loss, lambda _: live), 2, warm=False)
+    again_s, live_s, _, (theirs, asked) = alternate(stored, epochs(students, kd.losses, lambda _: live), 2, warm=False)
     what = f"one epoch of distillation with augmentation, Lite2 at 260 px to Lite0 at {SIZE} px, answers stored"
     far = float(np.abs(ours - theirs).max())
     done = {"steps": len(ours), "teacher forwards": 0, "forwards before": counts["forwards"]}

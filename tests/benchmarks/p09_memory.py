@@ -108,7 +108,8 @@ def measure(stage, modality, folder):
             raise RuntimeError(f"{counts['forwards']} forwards for {len(rows)} images")
     elif stage == "predict":
         write_torch(folder / "ft_model.pt", _model(modality, read_manifest(samples).targets["label"]))
-        predict.main(samples, folder / "ft_model.pt", parts, folder / "predictions.parquet", folder / "metrics.json")
+        outputs = folder / "predictions.parquet", folder / "metrics.json"
+        predict.main(samples, folder / "ft_model.pt", "label", parts, *outputs)
     else:
         hand_off.main([folder / "predictions.parquet"], folder / "handed.parquet")
         hand_off_embeddings.main(parts, folder / "embeddings.parquet")

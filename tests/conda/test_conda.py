@@ -57,7 +57,7 @@ def run(folder, hosted, conda):
 
 def test_every_stage_runs(lab):
     folder, _ = lab
-    for name in ("summary.csv", "handoff/index.json", "distill/small.smaller.kd/seed0/agreement.json"):
+    for name in ("summary.csv", "handoff/index.json", "distill/small.smaller.kd/seed0/label/agreement.json"):
         assert (folder / "lab/models" / name).exists()
 
 

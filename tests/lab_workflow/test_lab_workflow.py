@@ -163,7 +163,7 @@ def test_new_labels_rerun_what_depends_on_them_once(labelled):
             *(f"Fine-tuning {model}, seed 0" for model in (LINEAR, TRAINED)),
             *(f"Training {TRAINED}, seed 0, without fold {fold}" for fold in range(3)),
             *(f"Embedding cells ({part}) with {TRAINED}, seed 0" for part in ("labelled", "pool")),
-            *(f"Predicting with {model}, seed 0" for model in (LINEAR, TRAINED)),
+            *(f"Predicting defect with {model}, seed 0" for model in (LINEAR, TRAINED)),
             "Handing over the predictions of defect in cells",
             "Handing over the embeddings of cells by effnet-96",
             "Choosing cells to label next",

@@ -111,6 +111,6 @@ def test_the_card_of_a_model_that_is_worse_on_test_begins_its_warning_where_its_
     facts = {"kind": "classification", "classes": ["a", "b"], "temperature": 1.0}
     config = {"name": "m.vectors.linear", "seed": 0, "method": "linear", "dataset": "d", "parameters": 9}
     config |= {"backbone": backbone, "targets": {"label": facts}, "digests": {"model": "0"}}
-    said = body(config, metrics, {"counts": {"train": 9}}, {})
+    said = body(config, {"label": metrics}, {"counts": {"train": 9}}, {})
     assert "**Beware**: accuracy is 1.000 on validation and 0.570 on test" in said.split("## Quality")[1]
-    assert "Beware" not in body(config, {split: metrics["test"] for split in metrics}, {}, {})
+    assert "Beware" not in body(config, {"label": {split: metrics["test"] for split in metrics}}, {}, {})

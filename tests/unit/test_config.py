@@ -169,8 +169,8 @@ def test_a_list_of_data_sets_makes_one_entry_per_data_set():
 
 
 def test_the_target_is_the_data_sets_first_unless_the_entry_names_one():
-    assert make_plan(load(minimal())).models["e.a.linear"]["target"] == "y"
-    assert make_plan(load(minimal(target="z"))).models["e.a.linear"]["target"] == "z"
+    assert make_plan(load(minimal())).models["e.a.linear"]["targets"] == ["y"]
+    assert make_plan(load(minimal(target="z"))).models["e.a.linear"]["targets"] == ["z"]
 
 
 def test_a_student_takes_data_set_and_target_from_its_teacher_also_through_a_chain():
@@ -182,7 +182,7 @@ def test_a_student_takes_data_set_and_target_from_its_teacher_also_through_a_cha
     }
     models = make_plan(load(config)).models
     student = models["second.c.kd"]
-    assert (student["stage"], student["dataset"], student["target"]) == ("distill", "d", "y")
+    assert (student["stage"], student["dataset"], student["targets"]) == ("distill", "d", ["y"])
     assert (student["teacher"], student["teacher_seed"]) == ("first.b.kd", 0)
     assert student["temperature"] == 4 and student["epochs"] == 5
 
@@ -242,7 +242,7 @@ def test_the_readme_has_a_table_for_every_section_and_plugin_folder():
     places = set(re.findall(r"<!-- schema (\S+) -->", text))
     sections = {key for key, inner in read_schema()["properties"].items() if inner.get("type") == "object"}
     assert places >= sections - {"report"} | {"training", "top"}
-    assert set(re.findall(r"<!-- plugins (\S+) -->", text)) == {"method", "classifier", "objective"}
+    assert set(re.findall(r"<!-- plugins (\S+) -->", text)) == {"method", "classifier", "objective", "task_weights"}
 
 
 def test_a_key_of_the_schema_that_is_new_makes_the_readme_drift(monkeypatch):

@@ -34,7 +34,7 @@ def domains(rows=400, pool=300, seed=0):
 def run_of(features, labels, pool, kind="classification"):
     """A trainer on embeddings that lie ready: 3 of 4 rows are of train, in two folds, the others of validation."""
     kept, rows, heads = {}, len(features), {}
-    settings = {"name": "solar.tiny.coral", "target": "y", "l2": None, "class_weights": "none"}
+    settings = {"name": "solar.tiny.coral", "targets": ["y"], "l2": None, "class_weights": "none"}
     backbone, path = SimpleNamespace(spec={"library": "vectors"}), None if pool is None else "pool.parquet"
     data = TrainingData(settings, None, None, backbone, None, pool=path)
     trainer = Trainer(data, 0, None, torch.device("cpu"), "fp32", frozen=True)
@@ -46,10 +46,11 @@ def run_of(features, labels, pool, kind="classification"):
     splits = np.where(np.arange(rows) % 4 < 3, "train", "validation").astype(object)
     folds = np.where(splits == "train", np.arange(rows) % 2, -1)
     vars(data).update(
-        manifest=SimpleNamespace(targets={"y": {"kind": kind, "classes": ["a", "b"]}}),
+        manifest=SimpleNamespace(
+            targets={"y": {"kind": kind, "classes": ["a", "b"]}}, codes=lambda target, rows: labels
+        ),
         rows=pd.DataFrame({"fold": folds}),
         splits=splits,
-        codes=labels,
         embeddings=features.copy(),
         pool_embeddings=pool,
     )
@@ -149,7 +150,7 @@ def test_heads_of_the_folds_predict_the_train_rows_as_they_are():
 def test_validation_rows_are_aligned_for_the_temperature_and_the_stored_embeddings_are_left_alone():
     source, labels, target, _ = domains()
     run, head = run_of(source, labels, target)
-    unseen = coral.train(run).unseen
+    unseen = coral.train(run).unseen["y"]
     np.testing.assert_array_equal(run.data.embeddings, source)
     train, validation = (run.data.places(split) for split in ("train", "validation"))
     matrix, shift, _ = coral.align(torch.from_numpy(source[train]), torch.from_numpy(target), 0.0)

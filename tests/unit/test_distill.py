@@ -130,11 +130,12 @@ def losses_of(trainer, answering):
     seen = []
 
     def recorded(*arguments):
-        seen.append(kd.loss(*arguments))
-        return seen[-1]
+        found = kd.losses(*arguments)
+        seen.append(found.detach().mean())
+        return found
 
-    trainer.fit(loss=recorded, teacher=answering)
-    return np.array([float(one.detach()) for one in seen])
+    trainer.fit(losses=recorded, teacher=answering)
+    return np.array([float(one) for one in seen])
 
 
 @pytest.mark.parametrize("augment", ["standard", "none"])
@@ -182,7 +183,9 @@ def test_the_answers_are_those_of_the_head_that_saw_no_validation_row(lab, augme
     blind = {key: 2 * own[f"heads.label.{key}"][None] for key in ("weight", "bias")}
     head = {"fold_heads": {"label": {"folds": torch.tensor([VALIDATION]), **blind}}}
     careful = {**lab.teacher, **head, "digests": {**lab.teacher["digests"], "model": "3" * 64}}
-    known, found = (distill.answers(run, one, lab.teacher_features, None)[0]((0,)) for one in (lab.teacher, careful))
+    known, found = (
+        distill.answers(run, one, lab.teacher_features, None)[0]((0,))["label"] for one in (lab.teacher, careful)
+    )
     np.testing.assert_allclose(found, 2 * known, rtol=1e-4, atol=1e-5)
     assert np.abs(known).max() > 0.1
 
@@ -195,12 +198,12 @@ def test_views_go_round_and_the_student_sees_those_that_the_teacher_answers(lab)
     seen, asked, prepare = [], [], run.data.inputs.prepare
     run.data.inputs.prepare = lambda batch, device, views=None: seen.append(views) or prepare(batch, device, views)
 
-    def logits(indices, seed):
+    def logits(target, indices, seed):
         asked.append(seed)
         assert np.array_equal(seen[-1], draw_views("standard", contents[indices], seed))
-        return torch.from_numpy(read(seed)[indices])
+        return torch.from_numpy(read(seed)[target][indices])
 
-    run.fit(loss=kd.loss, teacher=SimpleNamespace(logits=logits))
+    run.fit(losses=kd.losses, teacher=SimpleNamespace(logits=logits))
     steps = -(-train_rows(run) // 8)
     assert asked == [(epoch % 2,) for epoch in range(5) for _ in range(steps)]
 
@@ -218,7 +221,7 @@ def test_new_images_are_the_only_ones_that_the_teacher_looks_at(tmp_path):
 
 def test_a_killed_job_loses_at_most_one_shard_of_answers_and_ends_with_the_same(lab, monkeypatch):
     run = lab.student()
-    undisturbed = {seed: lab.answers(run)[0](seed) for seed in [(0,), (1,)]}
+    undisturbed = {seed: lab.answers(run)[0](seed)["label"] for seed in [(0,), (1,)]}
     run.data.store = Store(lab.here / "other")
     monkeypatch.setattr(teacher, "SHARD", 8)
     forward, calls = features.forward, []
@@ -235,15 +238,15 @@ def test_a_killed_job_loses_at_most_one_shard_of_answers_and_ends_with_the_same(
     read, counts = lab.answers(run)
     assert counts == {"forwards": 2 * train_rows(run) - 16, "stored": 16}
     for seed, logits in undisturbed.items():
-        assert np.allclose(read(seed), logits, atol=1e-5)
+        assert np.allclose(read(seed)["label"], logits, atol=1e-5)
 
 
 def test_answers_that_another_job_made_room_of_are_computed_again(lab):
     run = lab.student()
     read, _ = lab.answers(run)
-    before = read((1,))
+    before = read((1,))["label"]
     run.data.store.keep_only(lambda kind, key: kind != "teacher_logits")
-    assert np.array_equal(read((1,)), before)
+    assert np.array_equal(read((1,))["label"], before)
 
 
 def test_what_was_trained_under_another_teacher_is_not_gone_on_with(lab):
@@ -278,4 +281,5 @@ def test_two_images_of_one_content_are_answered_once(lab):
     train, rows = run.data.splits == "train", run.data.rows
     rows.loc[train, "content_sha256"] = rows.loc[train, "content_sha256"].iloc[0]
     read, counts = lab.answers(run)
-    assert counts["forwards"] == 2 and (read((0,)) == read((0,))[0]).all()
+    logits = read((0,))["label"]
+    assert counts["forwards"] == 2 and (logits == logits[0]).all()

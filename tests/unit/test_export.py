@@ -78,7 +78,7 @@ def trained(folder, modality, kind="classification", licence="Apache-2.0", sourc
         frozen=False,
     )
     write_torch(folder / "run/ft_model.pt", content)
-    report_tables.metrics(folder / "run/metrics.json", kind, value=0.812)
+    report_tables.metrics(folder / "run/defect/metrics.json", kind, value=0.812)
     write_json(folder / "backbone/backbone.json", spec)
     write_text(folder / "backbone/vocab.txt", "\n".join(WORDS) + "\n")
     write_json(folder / "backbone/tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "do_lower_case": True})
@@ -98,7 +98,7 @@ def export(folder, *arguments, **settings):
 def run(folder):
     export_model.main(
         model=folder / "run/ft_model.pt",
-        metrics=folder / "run/metrics.json",
+        metrics=[folder / "run/defect/metrics.json"],
         backbone=folder / "backbone/backbone.json",
         card=folder / "card.json",
         dataset=folder / "dataset.json",

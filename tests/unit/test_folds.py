@@ -92,7 +92,7 @@ class Lab:
         if not model.exists():
             finetune.main(self.trainer(method), model, self.folder / "ft_history.csv")
         parts = [self.folder / f"{part}.parquet" for part in ("labelled", "pool")]
-        predict.main(self.folder / "samples.parquet", model, parts, *out, held_out)
+        predict.main(self.folder / "samples.parquet", model, "y", parts, *out, held_out)
         return pd.read_parquet(out[0]).set_index("sample_id"), read_json(out[1])
 
 
@@ -145,7 +145,7 @@ def test_values_are_held_out_in_their_own_unit(tmp_path):
     table_, metrics = lab.predictions("lp_ft", held_out)
     found = read_held_out(held_out).set_index("sample_id")
     train = table_[table_["split"] == "train"]
-    assert np.allclose(train["predicted"], found["value"].loc[train.index])
+    assert np.allclose(train["predicted"], found["y.0"].loc[train.index])
     assert np.corrcoef(train["predicted"], train["value"])[0, 1] > 0.95
     assert abs(train["predicted"].mean() - train["value"].mean()) < 200
     assert metrics["train"]["r2"]["value"] > 0.9
@@ -205,10 +205,10 @@ def test_a_fold_that_is_all_there_is_to_train_on_is_refused(tmp_path):
 
 
 def test_what_another_data_set_held_out_is_refused():
-    held_out = pd.DataFrame({"sample_id": ["s9"], "fold": [0], "value": [1.0]})
+    held_out = pd.DataFrame({"sample_id": ["s9"], "fold": [0], "y.0": [1.0]})
     facts = {"kind": "regression", "mean": 0.0, "std": 1.0}
     with pytest.raises(UserError, match="'s9'"):
-        with_held_out(np.zeros((1, 1)), np.array([-1]), pd.DataFrame({"sample_id": ["s1"]}), held_out, facts)
+        with_held_out(np.zeros((1, 1)), np.array([-1]), pd.DataFrame({"sample_id": ["s1"]}), held_out, "y", facts)
 
 
 def test_every_fold_has_a_state_of_its_own(tmp_path):

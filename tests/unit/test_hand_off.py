@@ -112,7 +112,7 @@ def results(root):
     """A small results folder with one exported model and one few-shot task, and the arguments of the index."""
     name = "solar.rn50.linear"
     run, export = root / "results/finetune" / name / "seed0", root / "results/handoff/models" / name / "seed0"
-    report_tables.metrics(run / "metrics.json")
+    report_tables.metrics(run / "defect/metrics.json")
     write_text(run / "ft_model.pt", "weights")
     write_text(export / "model.safetensors", "weights")
     write_json(
@@ -144,7 +144,7 @@ def results(root):
         "predictions": [predictions],
         "embeddings": [embeddings],
         "exports": [export / "config.json"],
-        "metrics": [run / "metrics.json"],
+        "metrics": [run / "defect/metrics.json"],
         "few_shot": [task],
         "datasets": {"elpv": {"dataset": data, **digests}},
         "backbones": [backbone],

@@ -122,18 +122,18 @@ def written(folder, splits, target, contents=None):
 
 def test_training_embeddings_are_those_of_labelled_train_rows_and_the_others_are_held_out(tmp_path):
     paths = written(tmp_path, ["train", "test", "train", "validation", "train"], ["a", "b", None, "a", "b"])
-    train, held_out = training_embeddings(*paths, "label", 2)
+    train, held_out = training_embeddings(*paths, ["label"], 2)
     assert train[:, 0].tolist() == [4, 0] and held_out[:, 0].tolist() == [3, 1]
 
 
 def test_a_copy_of_a_train_row_is_not_held_out(tmp_path):
     """Its distance would be 0: the limit would be too low, and more than 1 % of new samples unusual."""
     paths = written(tmp_path, ["train", "test", "test", "validation"], list("abab"), ["x", "x", "y", "z"])
-    train, held_out = training_embeddings(*paths, "label", 2)
+    train, held_out = training_embeddings(*paths, ["label"], 2)
     assert train[:, 0].tolist() == [0] and held_out[:, 0].tolist() == [3, 2]
 
 
 def test_embeddings_of_another_width_are_not_those_of_the_model(tmp_path):
     paths = written(tmp_path, ["train", "test"], ["a", "b"])
     with pytest.raises(UserError, match="not the embeddings that the model learned from"):
-        training_embeddings(*paths, "label", 3)
+        training_embeddings(*paths, ["label"], 3)

@@ -125,11 +125,11 @@ def run_of(folder, root, facts=None, folds=(), **entry):
     features = results / f"features/cells/{MODEL}.seed0/labelled.parquet"
     table = predict_known(content, target, manifest, rows, features_of(rows, features)).set_index("sample_id")
     kind = known["kind"]
-    report_tables.metrics(folder / "metrics.json", kind, value=0.8)
+    report_tables.metrics(folder / target / "metrics.json", kind, value=0.8)
     write_json(folder / "dataset.json", {"name": "cells", "source": {"path": str(root)}})
     export_model.main(
         model=model,
-        metrics=folder / "metrics.json",
+        metrics=[folder / target / "metrics.json"],
         backbone=folder / "resources/backbones/tiny/backbone.json",
         card=results / "data/cells/data_card.json",
         dataset=folder / "dataset.json",
@@ -141,7 +141,7 @@ def run_of(folder, root, facts=None, folds=(), **entry):
     assert len(table) and set(table["split"]) >= {"test"}
     width = content["backbone"]["width"]
     novelty = Novelty(
-        *training_embeddings(results / "data/cells/samples.parquet", features, target, width), kind is None
+        *training_embeddings(results / "data/cells/samples.parquet", features, [target], width), kind is None
     )
     return SimpleNamespace(
         folder=folder,
@@ -232,7 +232,7 @@ def novelty_of_vectors(run):
     results = run.model.parents[3]
     features = results / f"features/cells/{MODEL}.seed0/labelled.parquet"
     rows = read_manifest(results / "data/cells/samples.parquet").part("labelled")
-    found = training_embeddings(results / "data/cells/samples.parquet", features, run.target, len(WAVES))
+    found = training_embeddings(results / "data/cells/samples.parquet", features, [run.target], len(WAVES))
     return pd.Series(Novelty(*found, columns_differ=True).distance(features_of(rows, features)), rows["sample_id"])
 
 

@@ -105,9 +105,9 @@ def regression(folder, **settings):
 
 
 def learning(folder, **settings):
-    report_tables.history(folder / "h.csv", **settings)
-    report_tables.manifest(folder, report_tables.predictions(folder / "p.parquet", TWO), "vector")
-    drawn("learning_curves", folder, history=folder / "h.csv", predictions=folder / "p.parquet")
+    history = folder / "solar.rn50.lp_ft/seed0/ft_history.csv"
+    report_tables.history(history, **settings)
+    drawn("learning_curves", folder, history=history)
 
 
 def few_shot(folder, names=("a.rn50.prototypes", "b.rn50.ridge")):

@@ -17,7 +17,7 @@ from graft.heads.probe import VALIDATION, solve_probe
 from graft.targets import predictions
 from graft.training.data import TrainingData
 from graft.training.methods import linear
-from graft.training.model_file import calibration_of
+from graft.training.model_file import facts_of_targets
 from graft.training.trainer import Trainer
 
 CLASSES = {"kind": "classification", "classes": ["a", "b", "c"]}
@@ -196,15 +196,13 @@ def test_labels_by_lot_end_the_grid_at_a_constant_head():
 
 def run_of(features, codes, splits, folds, target=CLASSES, **settings):
     """A trainer on embeddings that lie ready, without a network."""
-    settings, kept = {"name": "e.tiny.linear", "target": "y", **PLAIN, **settings}, {}
+    settings, kept = {"name": "e.tiny.linear", "targets": ["y"], **PLAIN, **settings}, {}
     data = TrainingData(settings, None, None, SimpleNamespace(spec={"library": "timm"}), None)
     trainer = Trainer(data, 0, None, torch.device("cpu"), "fp32", frozen=True)
     vars(data).update(
-        manifest=SimpleNamespace(targets={"y": target}),
+        manifest=SimpleNamespace(targets={"y": target}, codes=lambda target, rows: codes),
         rows=pd.DataFrame({"fold": folds}),
         splits=splits,
-        codes=codes,
-        scale=(0.0, 1.0),
         embeddings=features,
     )
     trainer.untrained = lambda: SimpleNamespace(set_head=lambda _, weight, bias: kept.update(weight=weight, bias=bias))
@@ -213,11 +211,11 @@ def run_of(features, codes, splits, folds, target=CLASSES, **settings):
 
 def table_of(run, kept, trained, features, codes, splits, folds):
     """The prediction table of a trained head as predict makes it."""
-    facts = {**run.data.target, **calibration_of(run, trained)}
+    facts = facts_of_targets(run, trained)
     content = {
         "name": "m",
         "seed": 0,
-        "targets": {"y": facts},
+        "targets": facts,
         "fold_heads": trained.fold_heads,
         "state_dict": {"heads.y.weight": kept["weight"].float(), "heads.y.bias": kept["bias"].float()},
     }
@@ -288,8 +286,8 @@ def test_the_prediction_table_says_which_head_predicted_each_row(weights):
     table, content = table_of(run, kept, trained, features, codes, splits, folds)
     assert (table["fold"] == np.where(splits == "validation", VALIDATION, folds)).all()
     logits = table[["logit_a", "logit_b", "logit_c"]].to_numpy()
-    known = np.isfinite(trained.unseen[:, 0])
-    np.testing.assert_allclose(logits[known], trained.unseen[known], atol=1e-4)
+    known = np.isfinite(trained.unseen["y"][:, 0])
+    np.testing.assert_allclose(logits[known], trained.unseen["y"][known], atol=1e-4)
     whole = solvers.outputs(features, kept["weight"], kept["bias"])
     np.testing.assert_allclose(logits[splits == "test"], whole[splits == "test"], atol=1e-4)
     assert np.abs(logits[known] - whole[known]).max() > 0.01
@@ -327,7 +325,7 @@ def test_a_target_known_for_few_rows_keeps_the_numbers_of_its_folds():
     assert set(table["fold"][train]) == {-1, 1, 3}
     assert (table["fold"][train & (folds == 3)] == 3).all()
     logits = table[["logit_a", "logit_b", "logit_c"]].to_numpy()
-    np.testing.assert_allclose(logits[few][folds[few] == 3], trained.unseen[folds[few] == 3], atol=1e-4)
+    np.testing.assert_allclose(logits[few][folds[few] == 3], trained.unseen["y"][folds[few] == 3], atol=1e-4)
 
 
 def test_calibration_is_fitted_on_rows_of_all_folds_and_validation():
@@ -335,11 +333,16 @@ def test_calibration_is_fitted_on_rows_of_all_folds_and_validation():
     run, _ = run_of(features, codes, splits, folds)
     trained = linear.train(run)
     seen = splits != "test"
-    assert calibration_of(run, trained)["temperature"] == calibration.fit_temperature(trained.unseen[seen], codes[seen])
+    assert facts_of_targets(run, trained)["y"]["temperature"] == calibration.fit_temperature(
+        trained.unseen["y"][seen], codes[seen]
+    )
     run, _ = run_of(*rows(kind="regression"), NUMBER)
     trained = linear.train(run)
-    residual = (trained.unseen[:, 0] - run.data.codes)[splits != "test"]
-    assert calibration_of(run, trained)["residual_std"] == pytest.approx(np.sqrt(np.mean(residual**2)))
+    residual, facts = (
+        (trained.unseen["y"][:, 0] - run.data.targets["y"].codes)[seen],
+        facts_of_targets(run, trained)["y"],
+    )
+    assert facts["residual_std"] == pytest.approx(facts["std"] * np.sqrt(np.mean(residual**2))) and facts["std"] > 1.1
 
 
 def test_the_same_rows_give_the_same_bits():

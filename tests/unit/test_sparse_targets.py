@@ -69,7 +69,7 @@ def predicted(folder, frame, method="linear"):
     trainer = Trainer(data, 0, SimpleNamespace(clear=lambda: None), torch.device("cpu"), "fp32")
     finetune.main(trainer, folder / "ft_model.pt", folder / "ft_history.csv")
     out = folder / "p.parquet", folder / "m.json"
-    predict.main(folder / "samples.parquet", folder / "ft_model.pt", [folder / "labelled.parquet"], *out)
+    predict.main(folder / "samples.parquet", folder / "ft_model.pt", "seldom", [folder / "labelled.parquet"], *out)
     return network.load(folder / "ft_model.pt"), rows, pd.read_parquet(out[0]).set_index("sample_id")
 
 
@@ -140,7 +140,7 @@ def test_the_groups_of_the_manifest_reach_the_metrics(tmp_path):
     samples = pd.read_parquet(paths[0])
     samples["sampling_unit"] = [f"p{i % 10}" for i in range(len(samples))]
     write_parquet(paths[0], samples)
-    predict.main(paths[0], paths[1], [paths[2]], *paths[3:])
+    predict.main(paths[0], paths[1], "seldom", [paths[2]], *paths[3:])
     together, predictions = read_json(paths[4])["test"], pd.read_parquet(paths[3])
     test = predictions[(predictions["split"] == "test") & predictions["label"].notna()]
     groups = samples.set_index("sample_id")["sampling_unit"].loc[test["sample_id"]]

@@ -31,7 +31,7 @@ RUNS = [
     {
         "model": "solar.rn50.linear",
         "seed": 0,
-        "figures": ["confusion.svg", "mistakes.html"],
+        "figures": ["defect/confusion.svg", "defect/mistakes.html"],
         "jobs": {"training": ["embed"], "prediction": ["predict"]},
     }
 ]
@@ -59,12 +59,13 @@ def run(folder, model, seed=0, stage="finetune", kind="classification", classes=
         },
     }
     torch.save(content, home / "ft_model.pt")
-    report_tables.metrics(home / "metrics.json", kind)
+    own = home / target
+    report_tables.metrics(own / "metrics.json", kind)
     if kind == "classification":
-        report_tables.predictions(home / "predictions.parquet", list(classes), seed=noise, model=model, target=target)
+        report_tables.predictions(own / "predictions.parquet", list(classes), seed=noise, model=model, target=target)
     else:
         report_tables.regression(
-            home / "predictions.parquet", seed=noise, model=model, target=target, split="validation"
+            own / "predictions.parquet", seed=noise, model=model, target=target, split="validation"
         )
     return home
 
@@ -86,9 +87,11 @@ def data_set(folder, name, splits=("validation",), **farther):
 
 def summarize(folder, homes, tasks=(), lengths=(), **farther):
     output = folder / "summary.csv"
-    models, metrics, predictions = (
-        [h / file for h in homes] for file in ("ft_model.pt", "metrics.json", "predictions.parquet")
+    models, metrics = (
+        [home / "ft_model.pt" for home in homes],
+        [one for home in homes for one in home.glob("*/metrics.json")],
     )
+    predictions = [path.with_name("predictions.parquet") for path in metrics]
     data = [data_set(folder, name, **farther) for name in ("elpv", "news")]
     samples, nearness = ([home / file for home in data] for file in ("samples.parquet", "nearness.json"))
     figures = {(one["model"], one["seed"]): one["figures"] for one in RUNS}
@@ -184,7 +187,7 @@ def test_the_page_and_the_last_words_name_the_model_to_take_with_its_interval_an
         assert f"on validation with {other}: AUROC" in said or f"of {other} (difference" in said
         assert "1 trained model took 60 s of work in 1 jobs, 1.2 GB" in said
     assert 'href="finetune/solar.rn50.linear/seed0/"' in page
-    assert 'href="figures/finetune/solar.rn50.linear/seed0/mistakes.html"' in page
+    assert 'href="figures/finetune/solar.rn50.linear/seed0/defect/mistakes.html"' in page
     assert 'href="figures/data/elpv.html"' in page and "Everything" not in page
 
 
@@ -192,21 +195,21 @@ def test_the_figures_of_a_choice_are_those_of_validation_rows_alone(tmp_path):
     homes = [run(tmp_path, "solar.rn50.linear"), run(tmp_path, "solar.rn50.lp_ft", noise=1)]
     before = summarize(tmp_path, homes)
     for home in homes:
-        table = pd.read_parquet(home / "predictions.parquet")
+        table = pd.read_parquet(home / "defect/predictions.parquet")
         validation = table[table["split"] == "validation"]
         area = roc_auc_score(validation["label"] == "b", validation["prob_b"])
         row = before.set_index("model").loc[home.parent.name]
         leader = before.loc[before["validation_gap"] == 0, "model"].iloc[0]
         assert row["compared_by"] == "auroc" and (row["validation_gap"] == 0) == (home.parent.name == leader)
         if home.parent.name != leader:
-            best = pd.read_parquet(tmp_path / "finetune" / leader / "seed0/predictions.parquet")
+            best = pd.read_parquet(tmp_path / "finetune" / leader / "seed0/defect/predictions.parquet")
             best = best[best["split"] == "validation"]
             gap = area - roc_auc_score(best["label"] == "b", best["prob_b"])
             assert row["validation_gap"] == pytest.approx(gap, abs=1e-12)
         rows = table["split"] == "test"
         table.loc[rows, "label"] = table.loc[rows, "label"].to_numpy()[::-1]
         metadata = {"target": "defect", "classes": '["a", "b"]', "model_digest": "d"}
-        write_parquet(home / "predictions.parquet", table, metadata)
+        write_parquet(home / "defect/predictions.parquet", table, metadata)
     pd.testing.assert_frame_equal(before, summarize(tmp_path, homes))
 
 
@@ -224,10 +227,10 @@ def test_of_few_shot_tasks_the_one_that_is_better_on_validation_is_taken_by_the_
 
 def test_what_makes_figures_doubtful_stands_in_the_last_words_and_on_the_page(tmp_path):
     home = run(tmp_path, "solar.rn50.linear")
-    metrics = json.loads((home / "metrics.json").read_text())
+    metrics = json.loads((home / "defect/metrics.json").read_text())
     metrics["validation"]["accuracy"] = {"value": 1.0, "low": 0.94, "high": 1.0}
     metrics["test"]["accuracy"] = {"value": 0.57, "low": 0.47, "high": 0.66}
-    write_json(home / "metrics.json", metrics)
+    write_json(home / "defect/metrics.json", metrics)
     lengths = tmp_path / "data/news/minilm.lengths.json"
     facts = {
         "backbone": "minilm",

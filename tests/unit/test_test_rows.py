@@ -168,7 +168,7 @@ def test_a_training_holds_no_test_row(labs):
     data = labs[0].trainer("label.tiny.full").data
     assert set(data.manifest.frame["split"]) == {"train", "validation", "pool"}
     assert set(data.rows["split"]) == {"train", "validation"}
-    assert len(data.rows) == len(data.codes) == len(data.embeddings) == len(data.inputs.lengths)
+    assert len(data.rows) == len(data.targets["label"].codes) == len(data.embeddings) == len(data.inputs.lengths)
     everything = set(labs[0].manifest.frame["split"])
     assert "test" in everything
 

@@ -21,7 +21,7 @@ from graft.embedding.input_batches import open_source, padded
 from graft.networks import backbones
 from graft.networks.cpu import kernels
 from graft.store import Store
-from graft.training import losses
+from graft.targets.kinds import classification, regression
 from graft.training.data import TrainingData
 from graft.training.objectives import kd
 from graft.training.state import StateFiles
@@ -100,15 +100,15 @@ def test_padded_texts_say_which_of_their_tokens_are_real():
 def test_a_run_trains_on_train_rows_with_their_own_labels_and_judges_on_validation_rows(lab, tmp_path, monkeypatch):
     """The loss of the first step is that of the network as it begins, on the labels of the manifest."""
     trainer, seen = text_trainer(lab, tmp_path, dropout=0, batch_size=64), []
-    loss = losses.cross_entropy
-    monkeypatch.setitem(losses.OF_KIND, "classification", lambda logits, labels, *_: seen.append((logits, labels)) or loss(logits, labels, *_))  # fmt: skip
+    losses = classification.losses
+    monkeypatch.setattr(classification, "losses", lambda logits, labels, *_: seen.append((logits, labels)) or losses(logits, labels, *_))  # fmt: skip
     frame = trainer.data.manifest.frame
     trained = trainer.fit()
     logits, labels = seen[0]
     assert sorted(labels.tolist()) == sorted((frame["label"] == "b")[frame["split"] == "train"].astype(int))
     assert len(seen) == 2 and len(logits) == (frame["split"] == "train").sum()
     places = trainer.data.places("validation")
-    outputs, codes = trainer.outputs(trained.network, places), trainer.data.codes[places]
+    outputs, codes = trainer.outputs(trained.network, places)["label"], trainer.data.targets["label"].codes[places]
     chances = softmax(outputs, axis=1)
     best = min(trained.history, key=lambda row: row["val_loss_calibrated"])
     assert best["val_loss"] == pytest.approx(metrics.log_loss(codes, chances, labels=[0, 1]), rel=1e-5)
@@ -128,13 +128,14 @@ def test_the_distillation_loss_is_hintons(weights, temperature, alpha, smoothing
     each = (alpha * temperature**2 * soft + (1 - alpha) * hard) * (1 if weights is None else weights.numpy()[labels])
     settings = {"temperature": temperature, "alpha": alpha, "label_smoothing": smoothing}
     tensors = [torch.from_numpy(one) for one in (student, labels)]
-    found = kd.loss(*tensors, settings, weights, torch.from_numpy(teacher))
-    assert float(found) == pytest.approx(each.mean(), rel=1e-12)
+    found = kd.losses(*tensors, settings, weights, torch.from_numpy(teacher))
+    np.testing.assert_allclose(found, each, rtol=1e-12, atol=1e-12)
+    assert float(found.mean()) == pytest.approx(each.mean(), rel=1e-12)
 
 
-def test_the_squared_error_is_the_mean_over_the_samples():
+def test_a_number_has_the_squared_error_of_each_sample():
     outputs, values = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64)
-    assert float(losses.squared_error(outputs, values, {})) == pytest.approx((0 + 4 + 9) / 3)
+    assert regression.losses(outputs, values, {}).tolist() == pytest.approx([0, 4, 9])
 
 
 @pytest.mark.parametrize(("ranks_", "threads"), [(1, 3), (2, 1), (4, 1)])

@@ -16,9 +16,11 @@ from torchvision import models
 from transformers import AutoConfig, AutoModel
 
 from graft.common.errors import UserError
+from graft.heads.losses import class_weights, mean_of
 from graft.networks.cpu import kernels
 from graft.networks.network import Network, weights_digest
-from graft.training import loop, losses, optimizer
+from graft.targets.kinds import classification
+from graft.training import loop, optimizer
 from graft.training.batch_order import read_ahead, shuffled_batches
 from graft.training.data import TrainingData
 from graft.training.state import StateFiles
@@ -245,20 +247,24 @@ RARE = (DRAW.permutation(500) < 10).astype(np.int64)  # a class of 2 %
 
 def balanced_loss(logits, smoothing=0.0, accumulate=1):
     """What an epoch minimises in batches of 16, most of which have no row of the rare class."""
-    labels, loss = torch.from_numpy(RARE), losses.cross_entropy
+    labels, losses = torch.from_numpy(RARE), classification.losses
     weights, settings = class_weights_of(RARE, 2), {"label_smoothing": smoothing}
     batches = [b for step in shuffled_batches(np.ones(500), 16, 0, accumulate)(0) for b in step]
-    return sum(float(loss(logits[b], labels[b], settings, weights)) * len(b) for b in batches) / 500
+    return sum(float(mean_of(losses(logits[b], labels[b], settings, weights), len(b))) * len(b) for b in batches) / 500
 
 
 def class_weights_of(labels, classes):
     """The class weights of train rows with these labels, beside one validation row of class 0 for every three."""
     between = np.arange(0, len(labels), 3)
-    data = TrainingData({"target": "y", "class_weights": "balanced"}, *[None] * 4)
-    manifest = SimpleNamespace(targets={"y": {"kind": "classification", "classes": list("abc")[:classes]}})
-    splits = np.insert(np.full(len(labels), "train", dtype=object), between, "validation")
-    vars(data).update(codes=np.insert(labels, between, 0), splits=splits, manifest=manifest)
-    return losses.class_weights(data.class_counts)
+    data = TrainingData({"targets": ["y"], "class_weights": "balanced"}, *[None] * 4)
+    targets = {"y": {"kind": "classification", "classes": list("abc")[:classes]}}
+    codes, splits = (
+        np.insert(one, between, new)
+        for one, new in ((labels, 0), (np.full(len(labels), "train", object), "validation"))
+    )
+    manifest = SimpleNamespace(targets=targets, codes=lambda target, rows: codes)
+    vars(data).update(rows=None, splits=splits, manifest=manifest)
+    return class_weights(data.targets["y"].class_counts)
 
 
 def test_a_rare_class_has_half_of_a_balanced_loss_whatever_batches_its_rows_are_in():

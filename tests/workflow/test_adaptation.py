@@ -38,7 +38,7 @@ def test_new_pool_rows_make_the_adapted_model_anew_and_no_other(tmp_path):
     write_spectra(tmp_path, pool=200)
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(CONFIG))
-    metrics = [f"{folder}/metrics.json" for folder in FOLDERS]
+    metrics = [f"{folder}/label/metrics.json" for folder in FOLDERS]
     graft(tmp_path, config, *metrics)
     adapted, unadapted = (json.loads((tmp_path / file).read_text())["test"]["accuracy"]["value"] for file in metrics)
     assert adapted > unadapted + 0.1

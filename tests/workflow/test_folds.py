@@ -24,7 +24,7 @@ CONFIG = {
     "finetune": {"cells": ENTRY},
 }
 FULL = "results/finetune/cells.tiny.full/seed0"
-TARGETS = [f"{FULL}/metrics.json", "results/finetune/cells.tiny.linear/seed0/metrics.json"]
+TARGETS = [f"{FULL}/label/metrics.json", "results/finetune/cells.tiny.linear/seed0/label/metrics.json"]
 
 
 def write_table(folder, **changes):
@@ -71,14 +71,14 @@ def lab(first, tmp_path):
 
 
 def test_train_rows_of_a_trained_network_have_a_fold_and_what_its_model_said(first):
-    table = pd.read_parquet(first / FULL / "predictions.parquet").set_index("sample_id")
+    table = pd.read_parquet(first / FULL / "label/predictions.parquet").set_index("sample_id")
     manifest = pd.read_parquet(first / "results/data/cells/samples.parquet").set_index("sample_id")
     train = manifest["split"] == "train"
     assert (table["fold"] == np.where(train, manifest["fold"] % 2, -1)).all() and train.sum() == 20
     for fold in (0, 1):
         held_out = pd.read_parquet(first / FULL / f"fold{fold}/held_out.parquet").set_index("sample_id")
         assert set(held_out.index) == set(table.index[table["fold"] == fold])
-        assert np.allclose(held_out["logit_a"], table.loc[held_out.index, "logit_a"])
+        assert np.allclose(held_out["label.0"], table.loc[held_out.index, "logit_a"])
         assert not (first / FULL / f"fold{fold}/.state").exists()
 
 
@@ -89,7 +89,7 @@ def test_nothing_changed_trains_no_fold_again(lab):
 def test_folds_are_added_and_taken_away_without_training_the_model_again(lab):
     before = (lab / FULL / "ft_model.pt").stat().st_mtime_ns
     assert set(run(lab, folds=None)) == {"predict"}
-    assert (pd.read_parquet(lab / FULL / "predictions.parquet")["fold"] == -1).all()
+    assert (pd.read_parquet(lab / FULL / "label/predictions.parquet")["fold"] == -1).all()
     jobs = planned(lab, folds=4)
     assert set(jobs) == {"finetune_fold", "predict"} and len(jobs["finetune_fold"]) == 4
     assert (lab / FULL / "ft_model.pt").stat().st_mtime_ns == before

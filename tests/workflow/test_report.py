@@ -58,12 +58,14 @@ def run(tmp_path_factory):
 def test_groups_are_drawn_where_there_are_any_and_values_otherwise_than_classes(run):
     said = graft(run, run / "config.yaml", "--dry-run").output
     names = ("plates-kind", "plates-size", "loose-kind", "loose-size")
-    asked = {name: set(re.findall(rf"figures/finetune/{name}[^\s,;]+/(\w+\.\w+)", said)) for name in names}
-    classes = {"learning_curves.svg", "confusion.svg", "per_class.svg", "reliability.svg", "mistakes.html"}
-    values = {"learning_curves.svg", "regression.svg", "mistakes.html"}
+    asked = {name: set(re.findall(rf"figures/finetune/{name}[^\s,;]+?/seed0/([\w/]+\.\w+)", said)) for name in names}
+    classes = {"learning_curves.svg"} | {
+        f"kind/{n}" for n in ("confusion.svg", "per_class.svg", "reliability.svg", "mistakes.html")
+    }
+    values = {"learning_curves.svg", "size/regression.svg", "size/errors.html"}
     assert asked == {
-        "plates-kind": classes | {"groups.svg"},
-        "plates-size": values | {"groups.svg"},
+        "plates-kind": classes | {"kind/groups.svg"},
+        "plates-size": values | {"size/groups.svg"},
         "loose-kind": classes,
         "loose-size": values,
     }
@@ -71,8 +73,9 @@ def test_groups_are_drawn_where_there_are_any_and_values_otherwise_than_classes(
 
 def test_the_figures_of_values_in_groups_are_drawn(run):
     folder = "results/figures/finetune/plates-size.vectors.linear/seed0"
-    graft(run, run / "config.yaml", f"{folder}/mistakes.html", f"{folder}/groups.svg")
-    page = (run / folder / "mistakes.html").read_text(encoding="utf-8")
+    files = [f"{folder}/{name}" for name in ("learning_curves.svg", "size/errors.html", "size/groups.svg")]
+    graft(run, run / "config.yaml", *files)
+    page = (run / folder / "size/errors.html").read_text(encoding="utf-8")
     assert "largest errors" in page and "<polyline" in page and "plate " in page
-    assert "plate " in (run / folder / "groups.svg").read_text(encoding="utf-8")
-    assert (run / folder / "regression.svg").exists() and (run / folder / "learning_curves.svg").exists()
+    assert "plate " in (run / folder / "size/groups.svg").read_text(encoding="utf-8")
+    assert (run / folder / "size/regression.svg").exists() and (run / folder / "learning_curves.svg").exists()

@@ -17,8 +17,8 @@ from running import ROOT, graft
 from tiny_data import UNTRAINED
 
 RUNS = ("solar.tiny.linear", "solar.tiny.lp_ft")
-TARGETS = [f"results/finetune/{run}/seed0/metrics.json" for run in RUNS]
-OTHER = ["results/finetune/other.tiny.linear/seed0/metrics.json"]
+TARGETS = [f"results/finetune/{run}/seed0/label/metrics.json" for run in RUNS]
+OTHER = ["results/finetune/other.tiny.linear/seed0/label/metrics.json"]
 CONFIG = {
     "datasets": {
         "cells": {"source": {"path": "cells"}, "split": {"growth_stable": True, "validation": 0.25, "test": 0.25}},
@@ -38,8 +38,8 @@ CONFIG = {
     "few_shot": {"few": {"dataset": "cells", "backbone": "tiny", "shots": [1], "queries": 2, "ways": 2, "episodes": 5}},
 }
 TAUGHT = "results/distill/student.smaller.kd/seed0"
-FIGURES = ("results/figures/finetune/solar.tiny.linear/seed0/confusion.svg", "results/figures/few_shot/cells.svg")
-ALL = (*TARGETS, *OTHER, f"{TAUGHT}/metrics.json", "results/few_shot/few.tiny.prototypes/metrics.json", *FIGURES)
+FIGURES = ("results/figures/finetune/solar.tiny.linear/seed0/label/confusion.svg", "results/figures/few_shot/cells.svg")
+ALL = (*TARGETS, *OTHER, f"{TAUGHT}/label/metrics.json", "results/few_shot/few.tiny.prototypes/metrics.json", *FIGURES)
 
 
 def draw(path, seed):
@@ -136,7 +136,7 @@ def test_unlabelled_images_cost_their_own_forwards_and_no_training(lab):
             (lab / f"results/features/cells/{backbone}/pool.parquet").stat().st_mtime_ns, 1
         )
     for run in RUNS:
-        table = pd.read_parquet(lab / f"results/finetune/{run}/seed0/predictions.parquet")
+        table = pd.read_parquet(lab / f"results/finetune/{run}/seed0/label/predictions.parquet")
         pool = table[table["split"] == "pool"]
         assert len(pool) == 20 and pool["label"].isna().all() and pool["confidence"].between(0.5, 1).all()
 
@@ -154,10 +154,10 @@ def test_a_corrected_label_of_a_test_row_trains_and_embeds_nothing_one_of_a_trai
     wrong = frame[(frame["split"] == split) & (frame["label"] == "a")]["sample_id"].iloc[0]
     table = lab / "twins/t.csv"
     table.write_text(table.read_text().replace(f"{wrong},a", f"{wrong},b"))
-    results = [lab / OTHER[0], lab / TAUGHT / "metrics.json"]
-    models = [path.with_name("ft_model.pt") for path in results]
+    results = [lab / OTHER[0], lab / TAUGHT / "label/metrics.json"]
+    models = [path.parents[1] / "ft_model.pt" for path in results]
     before, trained = [path.read_bytes() for path in (*results, *models)], [path.stat().st_mtime_ns for path in models]
-    jobs = rerun(lab, *OTHER, f"{TAUGHT}/metrics.json").jobs
+    jobs = rerun(lab, *OTHER, f"{TAUGHT}/label/metrics.json").jobs
     after = [path.read_bytes() for path in (*results, *models)]
     assert [one != other for one, other in zip(before, after, strict=True)] == [True] * 2 + [split == "train"] * 2
     if split == "test":
@@ -200,6 +200,8 @@ PREPARING = {
     "Preparing data set twins",
 }  # `auto`: every reader says whether the data are its
 FETCHING = {"Fetching backbone tiny", "Fetching backbone smaller"}
+TRAINING = {f"Fine-tuning {n}" for n in (*RUNS, "other.tiny.linear")} | {"Distilling student.smaller.kd"}
+PREDICTING = {f"Predicting label with {n}" for n in (*RUNS, "other.tiny.linear", "student.smaller.kd")}
 USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are looked at
     ("source", "path", {"Fetching data set cells", "Fetching data set twins"}, ()),
     ("source", "random", FETCHING, ()),
@@ -225,11 +227,17 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
     ),
     ("method", "linear", {"Fine-tuning solar.tiny.linear", "Fine-tuning other.tiny.linear"}, ()),
     ("method", "lp_ft", {"Fine-tuning solar.tiny.lp_ft"}, ()),
+    ("kind", "classification", TRAINING | PREDICTING, ()),
     ("objective", "kd", {"Distilling student.smaller.kd"}, ()),
     ("classifier", "prototypes", {"Few-shot episodes of few.tiny.prototypes"}, ()),
-    ("figure", "confusion", {"Drawing solar.tiny.linear"}, ()),
+    ("figure", "confusion", {"Drawing label by solar.tiny.linear"}, ()),
     ("figure", "few_shot", {"Drawing the few-shot accuracy on cells"}, ()),
-    ("reader", "folder", {"Drawing solar.tiny.linear"}, ("--allowed-rules", "plot_classifier")),  # it shows mistakes
+    (
+        "reader",
+        "folder",
+        {"Drawing label by solar.tiny.linear"},
+        ("--allowed-rules", "plot_classifier"),
+    ),  # it shows mistakes
 ]
 
 
@@ -246,11 +254,17 @@ def test_an_edited_plug_in_reruns_its_users(lab, kind, name, users, options):
 
 def test_an_edited_plug_in_reruns_nothing_that_does_not_use_it(lab):
     used = {(kind, name) for kind, name, *_ in USERS}
-    used |= {
-        ("figure", name) for name in ("learning_curves", "per_class", "reliability", "mistakes")
-    }  # beside confusion
+    used |= {("figure", name) for name in ("per_class", "reliability", "mistakes")}  # beside confusion
     others = [(kind, name) for kind in plugins.FOLDERS for name in plugins.names(kind) if (kind, name) not in used]
-    assert {kind for kind, _ in others} == {"source", "library", "method", "classifier", "figure"}
+    assert {kind for kind, _ in others} == {
+        "source",
+        "library",
+        "kind",
+        "method",
+        "task_weights",
+        "classifier",
+        "figure",
+    }
     assert "Nothing to be done" in edited(lab, "EDITED = 1\n", *(file_of(*one) for one in others), targets=ALL).output
 
 

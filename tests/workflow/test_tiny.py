@@ -29,6 +29,7 @@ MODELS = {
     ],
     "distill": ["small.effnet-lite0-48.kd"],
 }
+TARGETS = {"solar": "defect", "small": "defect", "topics": "topic"}
 FOLDERS = [f"{stage}/{model}/seed0" for stage, models in MODELS.items() for model in models]
 
 
@@ -37,6 +38,11 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
     graft(folder, CONFIG)
     return folder / "results"
+
+
+def target_folder(results, run):
+    """Where what a model says of its target is."""
+    return results / run / TARGETS[run.split("/")[1].split(".")[0]]
 
 
 def counts(results, dataset, backbone):
@@ -55,7 +61,7 @@ def test_a_trained_model_is_complete_and_loads_without_pickle(results, run):
 
 @pytest.mark.parametrize("run", FOLDERS)
 def test_the_prediction_table_has_one_row_per_sample_and_calibrated_probabilities(results, run):
-    path = results / run / "predictions.parquet"
+    path = target_folder(results, run) / "predictions.parquet"
     table, classes = pd.read_parquet(path), json.loads(pq.read_schema(path).metadata[b"classes"])
     assert table["sample_id"].is_unique
     probabilities = table[[f"prob_{name}" for name in classes]].to_numpy()
@@ -67,8 +73,8 @@ def test_the_prediction_table_has_one_row_per_sample_and_calibrated_probabilitie
 
 
 def test_linear_models_give_train_rows_out_of_fold_probabilities_and_trained_networks_none(results):
-    linear = pd.read_parquet(results / "finetune/solar.effnet-lite0-64.linear/seed0/predictions.parquet")
-    trained = pd.read_parquet(results / "finetune/solar.effnet-lite0-64.lp_ft/seed0/predictions.parquet")
+    linear = pd.read_parquet(results / "finetune/solar.effnet-lite0-64.linear/seed0/defect/predictions.parquet")
+    trained = pd.read_parquet(results / "finetune/solar.effnet-lite0-64.lp_ft/seed0/defect/predictions.parquet")
     assert (linear.loc[linear["split"] == "train", "fold"] >= 0).all()
     assert (linear.loc[linear["split"] != "train", "fold"] < 0).all()
     assert (trained["fold"] < 0).all()
@@ -94,7 +100,7 @@ def test_the_teacher_answers_each_view_of_a_train_row_once(results):
 
 
 def test_teacher_and_student_are_both_measured(results):
-    found = json.loads((results / "distill/small.effnet-lite0-48.kd/seed0/agreement.json").read_text())
+    found = json.loads((results / "distill/small.effnet-lite0-48.kd/seed0/defect/agreement.json").read_text())
     assert found["student"]["flops"] < found["teacher"]["flops"]
     assert found["student"]["parameters"] > 3e6 and found["student"]["bytes"] > 1e7
     assert 0 <= found["agreement"]["test"]["value"] <= 1
@@ -138,7 +144,7 @@ def known_rows(results, dataset, run, count=50):
     """Some test rows of the manifest, with their predictions."""
     rows = pd.read_parquet(results / "data" / dataset / "samples.parquet")
     rows = rows[rows["split"] == "test"].head(count)
-    table = pd.read_parquet(results / run / "predictions.parquet").set_index("sample_id")
+    table = pd.read_parquet(target_folder(results, run) / "predictions.parquet").set_index("sample_id")
     return rows, table.loc[rows["sample_id"]]
 
 
