@@ -42,7 +42,7 @@ class Problem:
     evaluate : callable, network -> dict with "val_loss", "val_loss_calibrated" if that decides which epoch is the
         best, and what else the history should show
     start : whether the network as it is given (with a solved head) is a candidate for the best: epoch 0 of the history
-    weights : Module with backward(losses, backward, network), see task_weights; None: there is one loss
+    weights : Module with backward(losses, share, backward, network), see task_weights; None: there is one loss
     """
 
     network: torch.nn.Module
@@ -164,11 +164,11 @@ class _Loop:
         torch.manual_seed(_mix(self.seed, at.epoch, at.step, *own))
         for indices in group:
             with self.accelerator.autocast(), self.mode.running():
-                loss = self.problem.loss(self.model, next(ready)) * len(indices)  # the sum over the batch's samples
+                loss = self.problem.loss(self.model, next(ready))
             # Over the samples of a step on average, so that each weighs the same in every batch. The mean over
             # the ranks divides by their number.
-            self._backward(loss * (self.steps / self.samples) * ranks.count())
-            at.loss_sum = at.loss_sum + loss.detach().double().mean()
+            self._backward(loss, len(indices) * (self.steps / self.samples) * ranks.count())
+            at.loss_sum = at.loss_sum + (loss.detach() * len(indices)).double().mean()
         if self.settings["clip_norm"]:
             self.accelerator.clip_grad_norm_(network.parameters(), self.settings["clip_norm"])
         self.optimizer.step()
@@ -177,9 +177,12 @@ class _Loop:
         at.step += 1
         self.progress.add(1)
 
-    def _backward(self, losses):
+    def _backward(self, losses, share):
         backward, weights = self.accelerator.backward, self.problem.weights
-        weights.backward(losses, backward, self.problem.network) if weights else backward(losses)
+        if weights:
+            weights.backward(losses, share, backward, self.problem.network)
+        else:
+            backward(losses * share)
 
     def _save_if_due(self, told):
         """Save the state from time to time, and before this process ends because a signal told it to."""

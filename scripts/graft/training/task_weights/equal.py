@@ -7,5 +7,5 @@ class Weights(torch.nn.Module):
     def __init__(self, targets):
         super().__init__()
 
-    def backward(self, losses, backward, network):
-        backward(losses.mean())
+    def backward(self, losses, share, backward, network):
+        backward(losses.mean() * share)

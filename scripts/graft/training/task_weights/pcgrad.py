@@ -7,11 +7,11 @@ class Weights(torch.nn.Module):
     def __init__(self, targets):
         super().__init__()
 
-    def backward(self, losses, backward, network):
+    def backward(self, losses, share, backward, network):
         """Add the mean of the projected gradients to those of the parameters. Conflicts are those within a batch."""
         parameters = [one for one in network.parameters() if one.requires_grad]
         found = []
-        for loss in losses:
+        for loss in losses * share:
             grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
             flat = [
                 torch.zeros_like(one) if grad is None else grad for one, grad in zip(parameters, grads, strict=True)

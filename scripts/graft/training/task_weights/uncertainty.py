@@ -14,6 +14,6 @@ class Weights(torch.nn.Module):
         super().__init__()
         self.log_variances = torch.nn.Parameter(torch.zeros(targets))
 
-    def backward(self, losses, backward, network):
+    def backward(self, losses, share, backward, network):
         log_variances = self.log_variances.to(losses.device)
-        backward((torch.exp(-log_variances) * losses + log_variances / 2).mean())
+        backward((torch.exp(-log_variances) * losses + log_variances / 2).mean() * share)
