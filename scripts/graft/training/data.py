@@ -108,7 +108,8 @@ class TrainingData:
         known, counts = kind.known(codes), None
         if kind.CLASS_WEIGHTS and self.settings["class_weights"] == "balanced":
             counts = np.bincount(codes[train & known], minlength=kind.outputs_of(facts))
-        share, chance = float(known[train].mean()), kind.chance_loss(codes[train])
+        # A target that is the same everywhere has no loss to be divided by.
+        share, chance = float(known[train].mean()), kind.chance_loss(codes[train]) or 1.0
         return Target(name, kind, {**facts, **reading}, codes, known, share, chance, counts)
 
     @cached_property
