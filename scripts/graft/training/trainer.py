@@ -82,8 +82,6 @@ class Trainer:
         """
         data = self.data
         embeddings = data.embeddings if embeddings is None else embeddings
-        if unit is None and data.dead:  # columns of the user's own keep their own units
-            unit = principal_axes.steadied(embeddings[data.splits == "train"])
         trained = Trained(self.untrained(), [])
         for name, target in data.targets.items():
             self._solve(trained, name, target, embeddings, unit, refit)
@@ -94,6 +92,8 @@ class Trainer:
         data, known = self.data, np.flatnonzero(target.known)
         splits, folds = data.splits[known], data.rows["fold"].to_numpy()[known]
         own = embeddings if len(known) == len(embeddings) else embeddings[known]
+        if unit is None and data.dead:  # columns of the user's own keep their own units
+            unit = principal_axes.steadied(own[splits == "train"])
         solved = target.kind.solve(
             own, target.codes[known], splits, folds, target.facts, self.settings, data.dead, unit, refit
         )
