@@ -70,19 +70,21 @@ def check_models(config, trained):
             yield Problem((*path, "augment"), what, "none")
         if model.get("views") is not None and model.get("augment") == "none":
             yield Problem((*path, "views"), "there is one view of an image without `augment`", None, "set `augment`")
-        yield from _only_numbers(path, model, [_kind(config, dataset, target) for target in model["targets"]])
+        yield from _only_numbers(path, config, model)
 
 
-def _only_numbers(path, model, kinds):
-    """Settings for classes, of a model whose targets (of these kinds) are numbers."""
-    named = dict(zip(model["targets"], kinds, strict=True))
+def _only_numbers(path, config, model):
+    """Settings for classes, of an entry whose targets are numbers."""
+    # A model of a number alone, made to compare with, has the settings of an entry that has classes, too.
+    targets = as_list(lookup(config, *path, "targets")) or model["targets"]
+    named = {target: _kind(config, model["dataset"], target) for target in targets}
     number = next((target for target, kind in named.items() if kind == "regression"), None)
     if number and model["stage"] == "distill":
         what = f"distillation imitates class probabilities, and target '{number}' is a number"
         rest = [target for target, kind in named.items() if kind != "regression"]
         hint = f"name one that has classes: `target: {rest[0]}`" if rest else None
         yield Problem((*path, "teacher"), what, "a teacher of a classification target", hint)
-    if number is None or set(kinds) != {"regression"}:
+    if set(named.values()) != {"regression"}:
         return
     if model.get("class_weights") not in (None, "none"):
         what = f"target '{number}' is a number and has no classes to weigh"
