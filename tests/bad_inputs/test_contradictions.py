@@ -112,6 +112,55 @@ def test_teacher_and_student_learn_the_same_with_a_seed_that_is_trained():
     assert only({"few_shot/deep/model_seed": 2}, "few_shot.deep.model_seed")
 
 
+BOTH = {"dataset": "news", "targets": ["topic", "mark"], "backbone": "words"}
+
+
+def test_several_targets_are_at_least_two_different_ones_that_the_data_set_has_and_no_target_is_beside_them():
+    assert problems({"finetune/both": BOTH}) == {}
+    assert "`target` is given, too" in only({"finetune/both": {**BOTH, "target": "mark"}}, "finetune.both.targets").what
+    error = only({"finetune/both": {**BOTH, "targets": ["topic", "marc"]}}, "finetune.both.targets")
+    assert "no target 'marc' in data set 'news'" in error.what and error.hint == "did you mean 'mark'?"
+    for few in (["topic"], [], ["topic", "topic"], "topic"):
+        error = only({"finetune/both": {**BOTH, "targets": few}}, "finetune.both.targets")
+        assert "at least two different targets" in error.allowed
+    error = only({"finetune/both": {**BOTH, "task_weights": "pcgard"}}, "finetune.both.task_weights")
+    assert error.hint == "did you mean 'pcgrad'?"
+
+
+def test_settings_for_classes_may_be_there_where_one_of_the_targets_has_classes():
+    """Also where a model of the number alone, which they say nothing about, is made to compare with."""
+    for alone in (True, False):
+        model = {**BOTH, "class_weights": "balanced", "label_smoothing": 0.1, "alone": alone}
+        assert problems({"finetune/both": model}) == {}
+    numbers = {
+        "datasets/news/targets": {
+            "topic": {"classes": ["a", "b", "c"]},
+            "mark": {"kind": "regression"},
+            "age": {"kind": "regression"},
+        }
+    }
+    model = {**BOTH, "targets": ["mark", "age"], "class_weights": "balanced"}
+    assert "no classes to weigh" in only({**numbers, "finetune/both": model}, "finetune.both.class_weights").what
+
+
+def test_the_models_alone_have_no_name_of_another_entry():
+    twin = {"dataset": "news", "target": "mark", "backbone": "words"}
+    assert "as well" in only({"finetune/both": BOTH, "finetune/both-mark": twin}, "finetune.both-mark").what
+    assert problems({"finetune/both": {**BOTH, "alone": False}, "finetune/both-mark": twin}) == {}
+
+
+def test_a_student_of_several_targets_names_one_that_has_classes():
+    change = {"finetune/both": {**BOTH, "method": "full"}, "backbones/short": {"like": "words"}}
+    pupil = {"teacher": "both.words.full", "backbone": "short"}
+    error = only({**change, "distill/pupil": pupil}, "distill.pupil.teacher")
+    assert "'mark' is a number" in error.what and "`target: topic`" in error.hint
+    assert problems({**change, "distill/pupil": {**pupil, "target": "topic"}}) == {}
+    assert (
+        "learned 'topic', 'mark'"
+        in only({**change, "distill/pupil": {**pupil, "target": "topik"}}, "distill.pupil.target").what
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "where"),
     [

@@ -173,6 +173,28 @@ def test_the_target_is_the_data_sets_first_unless_the_entry_names_one():
     assert make_plan(load(minimal(target="z"))).models["e.a.linear"]["targets"] == ["z"]
 
 
+def test_several_targets_make_one_model_of_all_and_one_of_each_unless_they_are_not_wanted():
+    models = make_plan(load(minimal(targets=["z", "y"]))).models
+    assert {name: model["targets"] for name, model in models.items()} == {
+        "e.a.linear": ["z", "y"],
+        "e-z.a.linear": ["z"],
+        "e-y.a.linear": ["y"],
+    }
+    assert all({"target", "alone"}.isdisjoint(model) for model in models.values())
+    assert list(make_plan(load(minimal(targets=["z", "y"], alone=False))).models) == ["e.a.linear"]
+
+
+def test_a_student_learns_all_targets_of_its_teacher_unless_it_names_one():
+    config = minimal(targets=["z", "y"], method="full", alone=False)
+    config["datasets"]["d"]["targets"] = {"y": {}, "z": {}}
+    config["distill"] = {
+        "s": {"teacher": "e.a.full", "backbone": "b"},
+        "one": {"teacher": "e.a.full", "backbone": "b", "target": "y"},
+    }
+    models = make_plan(load(config)).models
+    assert models["s.b.kd"]["targets"] == ["z", "y"] and models["one.b.kd"]["targets"] == ["y"]
+
+
 def test_a_student_takes_data_set_and_target_from_its_teacher_also_through_a_chain():
     config = minimal(target="y", backbone="a", method="full")
     config["backbones"]["c"] = deepcopy(config["backbones"]["b"])
