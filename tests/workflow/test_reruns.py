@@ -200,8 +200,9 @@ PREPARING = {
     "Preparing data set twins",
 }  # `auto`: every reader says whether the data are its
 FETCHING = {"Fetching backbone tiny", "Fetching backbone smaller"}
-TRAINING = {f"Fine-tuning {n}" for n in (*RUNS, "other.tiny.linear")} | {"Distilling student.smaller.kd"}
-PREDICTING = {f"Predicting label with {n}" for n in (*RUNS, "other.tiny.linear", "student.smaller.kd")}
+HEADS = {f"Fine-tuning {name}" for name in (*RUNS, "other.tiny.linear")}
+STUDENT = {"Distilling student.smaller.kd"}
+PREDICTING = {f"Predicting label with {name}" for name in (*RUNS, "other.tiny.linear", "student.smaller.kd")}
 USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are looked at
     ("source", "path", {"Fetching data set cells", "Fetching data set twins"}, ()),
     ("source", "random", FETCHING, ()),
@@ -227,7 +228,9 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
     ),
     ("method", "linear", {"Fine-tuning solar.tiny.linear", "Fine-tuning other.tiny.linear"}, ()),
     ("method", "lp_ft", {"Fine-tuning solar.tiny.lp_ft"}, ()),
-    ("kind", "classification", TRAINING | PREDICTING, ()),
+    ("kind", "classification", HEADS, ()),
+    ("kind", "classification", STUDENT, ("--allowed-rules", "distill")),
+    ("kind", "classification", PREDICTING, ("--allowed-rules", "predict")),
     ("objective", "kd", {"Distilling student.smaller.kd"}, ()),
     ("classifier", "prototypes", {"Few-shot episodes of few.tiny.prototypes"}, ()),
     ("figure", "confusion", {"Drawing label by solar.tiny.linear"}, ()),
