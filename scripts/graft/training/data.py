@@ -104,7 +104,7 @@ class TrainingData:
     def _target(self, name):
         facts, train = self.manifest.targets[name], self.splits == "train"
         kind = plugins.load("kind", facts["kind"])
-        codes, reading = kind.encode(self.manifest.codes(name, self.rows), train)
+        codes, reading = kind.encode(self.manifest.codes(name, self.rows), train, facts)
         known, counts = kind.known(codes), None
         if kind.CLASS_WEIGHTS and self.settings["class_weights"] == "balanced":
             counts = np.bincount(codes[train & known], minlength=kind.outputs_of(facts))

@@ -4,7 +4,7 @@ A kind has
 
 * `LABEL`, the column of the prediction table with the truth; `CLASS_WEIGHTS`, whether its loss can weigh classes
 * `outputs_of(target)`: how many outputs a target of labels.json needs
-* `encode(codes, train)`: what the loss compares the outputs with, and how to read outputs (kept in ft_model.pt); `codes` are
+* `encode(codes, train, target)`: what the loss compares the outputs with, and how to read outputs (kept in ft_model.pt); `codes` are
   those of samples.Manifest.codes, `train` marks the rows that may be looked at
 * `known(codes)`: which rows have a label
 * `losses(outputs, codes, settings, class_weights)`: the loss of each sample, a Tensor of shape (n,)

@@ -1,0 +1,113 @@
+"""Any number of labels per sample: a sigmoid, a temperature and a threshold for each."""
+
+import numpy as np
+
+from graft.evaluation.multilabel_metrics import average_precision, multilabel_metrics
+from graft.heads.binary_probe import solve_questions as solve
+from graft.targets.questions import chance_loss, chances_of, fit_temperatures, losses, mean_loss
+
+__all__ = ["chance_loss", "losses", "solve"]
+
+LABEL = "label"
+CLASS_WEIGHTS = False
+
+
+def outputs_of(target):
+    return len(target["classes"])
+
+
+def encode(codes, train, target):
+    """1, 0 or NaN for each label, as samples.Manifest.codes gives them; float, shape (n, labels)."""
+    return codes, {}
+
+
+def known(answers):
+    return np.isfinite(answers).any(1)
+
+
+def calibrate(logits, answers, facts, shift):
+    """A temperature for each label, and the threshold from which its probability calls it."""
+    temperatures = fit_temperatures(logits, answers)
+    chances = chances_of(logits, temperatures)
+    thresholds = [best_threshold(answers[:, k], chances[:, k]) for k in range(answers.shape[1])]
+    return {"temperature": temperatures, "thresholds": thresholds}
+
+
+def best_threshold(answers, chances):
+    """The threshold with the largest F1 (Lipton et al. 2014), half way between two probabilities; of several the nearest to
+    1/2, which it also is where no row has the label."""
+    rows = np.isfinite(answers) & np.isfinite(chances)
+    true, chances = answers[rows] == 1, chances[rows]
+    if not true.any():
+        return 0.5
+    steps, place = np.unique(chances, return_inverse=True)
+    hits = np.cumsum(np.bincount(place, weights=true)[::-1])[::-1]
+    called = np.cumsum(np.bincount(place)[::-1])[::-1]
+    f1 = 2 * hits / (called + true.sum())
+    between = np.r_[steps[0] / 2, (steps[:-1] + steps[1:]) / 2]  # from it on, this step's rows are called
+    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
+    return float(between[best[np.abs(between[best] - 0.5).argmin()]])
+
+
+def judge(logits, answers, shift):
+    value, _ = average_precision(answers, chances_of(logits))
+    share = np.isfinite(answers).sum() / answers.size
+    return {
+        "val_map": float("nan") if value is None else value,
+        "val_loss": mean_loss(logits, answers) * share,
+        "val_loss_calibrated": mean_loss(logits, answers, fit_temperatures(logits, answers)) * share,
+    }
+
+
+def columns(logits, answers, facts):
+    """`label` and `predicted` are lists; an unknown label is not in `label` (label_known says which are known)."""
+    names = np.array(facts["classes"], dtype=object)
+    chances = chances_of(logits, facts["temperature"])
+    called = chances >= np.asarray(facts["thresholds"])
+    labels = [names[row == 1].tolist() if np.isfinite(row).any() else None for row in answers]
+    clipped = np.clip(chances, 1e-300, 1.0)
+    entropies = -(chances * np.log(clipped) + (1 - chances) * np.log(np.clip(1 - chances, 1e-300, 1.0)))
+    return {
+        "label": _lists(labels),
+        "predicted": _lists([names[row].tolist() for row in called]),
+        "confidence": np.nan,
+        "entropy": entropies.sum(1),
+        "margin": np.nan,
+        "temperature": np.nan,  # each label has its own, in ft_model.pt
+        **{f"prob_{name}": chances[:, i] for i, name in enumerate(names)},
+        **{f"logit_{name}": logits[:, i] for i, name in enumerate(names)},
+        **{
+            f"unknown_{name}": np.isnan(answers[:, i])
+            for i, name in enumerate(names)
+            if np.isnan(answers[known(answers), i]).any()
+        },
+    }
+
+
+def _lists(values):
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found
+
+
+def answers_of(table, classes):
+    """The answers that a prediction table holds: float array, shape (n, labels)."""
+    has = np.array([[name in (row if row is not None else ()) for name in classes] for row in table["label"]], float)
+    has = has.reshape(len(table), len(classes))
+    for i, name in enumerate(classes):
+        if f"unknown_{name}" in table:
+            has[table[f"unknown_{name}"].to_numpy(bool), i] = np.nan
+    return has
+
+
+def metrics(parts, facts):
+    classes = facts["classes"]
+    return {
+        split: multilabel_metrics(
+            answers_of(part, classes),
+            part[[f"prob_{name}" for name in classes]].to_numpy(),
+            np.array([[name in row for name in classes] for row in part["predicted"]], bool).reshape(len(part), -1),
+            part["group"].to_numpy(),
+        )
+        for split, part in parts.items()
+    }
