@@ -207,6 +207,7 @@ def figures_of(model):
 # What is drawn of the predictions for each kind of target, beside groups and a student's teacher.
 FIGURES = {
     "classification": ["mistakes", "confusion", "per_class", "reliability"],
+    "ordinal": ["mistakes", "confusion", "per_class", "reliability"],
     "regression": ["errors", "regression"],
 }
 
@@ -233,7 +234,7 @@ def trained_networks():
 
 
 def kind_of(dataset, target):
-    """What kind of target one is: classification (one class out of several), regression (a number)."""
+    """What kind of target one is, see graft/targets/kinds."""
     return PLAN.datasets[dataset]["targets"][target]["kind"]
 
 

@@ -218,7 +218,7 @@ def target_table(name, manifest, splits):
     frame, target = manifest.frame, manifest.targets[name]
     parts = [frame.loc[frame["split"] == split, name].dropna() for split in splits]
     everything = frame[name].dropna()
-    if target["kind"] == "classification":
+    if target["kind"] != "regression":
         rows = [
             [c, *(int((part == c).sum()) for part in parts), int((everything == c).sum())] for c in target["classes"]
         ]
@@ -274,7 +274,7 @@ def shared_by_splits(manifest, splits):
         common = sum(len(sets[a] & sets[b]) for i, a in enumerate(labelled) for b in labelled[i + 1 :])
         said.append((what, f"{counts}; {common or 'none'} in two splits"))
     for name, target in manifest.targets.items():
-        if target["kind"] == "classification":
+        if target["kind"] != "regression":
             shares = {s: frame.loc[frame["split"] == s, name].value_counts(normalize=True) for s in labelled}
             gaps = {
                 c: max(p.get(c, 0) for p in shares.values()) - min(p.get(c, 0) for p in shares.values())

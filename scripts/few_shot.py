@@ -55,7 +55,7 @@ def open_data(samples, features, settings):
     """
     manifest = read_manifest(samples)
     target = manifest.targets[settings["target"]]
-    if target["kind"] != "classification":
+    if target["kind"] == "regression":
         raise UserError(
             f"target '{settings['target']}' is a number, and few-shot learning needs classes",
             where=f"few_shot.{settings['entry']}",

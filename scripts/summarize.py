@@ -20,6 +20,7 @@ COSTS = ("ways", "shots", "parameters", "temperature")
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "ece", "r2", "rmse", "mae")
 MORE_METRICS = (  # right of the others
     *("average_precision", "brier", "class_ece", "sensitivity", "specificity", "threshold"),
+    *("quadratic_kappa", "mae_levels"),
     *("accuracy_episodes", "log_loss_episodes"),
 )
 COMPARED = ("choice", "compared_by", "validation_gap", "validation_gap_low", "validation_gap_high")
@@ -138,7 +139,7 @@ def choices_of(trained, manifests):
 def choice_of(members, manifest, target):
     """Compare the models of a target, each with all its seeds; `members` are (name, facts of the target, model)."""
     _, facts, first = members[0]
-    classes = facts.get("classes") if facts["kind"] == "classification" else None
+    classes = facts.get("classes")
     columns = (
         ["value", "predicted"] if classes is None else ["label", "predicted", *(f"prob_{name}" for name in classes)]
     )
@@ -214,7 +215,7 @@ def rows_of_model(one):
             "method": content["method"],
             "seed": content["seed"],
             "parameters": one["parameters"],
-            "temperature": facts.get("temperature"),
+            "temperature": facts.get("temperature") if facts["kind"] == "classification" else None,
             **flatten(one["metrics"][target]),
         }
 

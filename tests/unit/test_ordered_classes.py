@@ -1,16 +1,19 @@
 """Classes with an order: CORN's steps, their loss and probabilities, and metrics that know distances."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from scipy.special import expit
+from scipy.special import expit, rel_entr
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from graft.evaluation.choosing import COLUMNS
 from graft.evaluation.ordinal_metrics import ordinal_metrics
 from graft.heads.binary_probe import solve_questions
 from graft.targets.kinds import ordinal
+from graft.training.objectives import kd
 
 TARGET = {"kind": "ordinal", "classes": ["none", "little", "more", "all"]}
 
@@ -122,3 +125,36 @@ def test_a_temperature_of_a_step_is_that_of_its_own_rows():
     plain = ordinal.calibrate(logits, answers, TARGET, None)["temperature"]
     scaled = ordinal.calibrate(logits * [1, 3, 0.5], answers, TARGET, None)["temperature"]
     np.testing.assert_allclose(np.array(scaled) / plain, [1, 3, 0.5], rtol=0.05)
+
+
+def test_a_student_matches_the_teachers_answer_to_each_step():
+    """alpha T^2 KL(teacher || student) + (1 - alpha) cross-entropy, by scipy's relative entropy, step by step."""
+    draw = np.random.default_rng(0)
+    student, teacher, codes = draw.normal(size=(20, 3)), draw.normal(size=(20, 3)), draw.integers(4, size=20)
+    answers, _ = ordinal.encode(codes, None, TARGET)
+    settings, tensors = (
+        {"temperature": 3.0, "alpha": 0.6},
+        [torch.from_numpy(one) for one in (student, answers, teacher)],
+    )
+    found = kd.losses(tensors[0], tensors[1], settings, None, tensors[2])
+    soft, said = expit(student / 3), expit(teacher / 3)
+    apart = sum(rel_entr(*pair) for pair in ((said, soft), (1 - said, 1 - soft))).mean(1)
+    hard = ordinal.losses(tensors[0], tensors[1], {}).numpy()
+    np.testing.assert_allclose(found.numpy(), 0.6 * 9 * apart + 0.4 * hard, rtol=1e-9)
+
+
+def test_models_are_compared_by_the_kappa_of_each_resample():
+    draw = np.random.default_rng(0)
+    names = np.array(TARGET["classes"], object)
+    codes = draw.integers(4, size=80)
+    table = pd.DataFrame(
+        {"label": names[codes], "predicted": names[np.clip(codes + draw.integers(-1, 2, size=80), 0, 3)]}
+    )
+    columns, value = COLUMNS["quadratic_kappa"]
+    rows = draw.integers(0, 80, 80)
+    found = value(columns(table, TARGET["classes"])[rows].sum(0))
+    drawn = table.iloc[rows]
+    expected = metrics.cohen_kappa_score(
+        drawn["label"], drawn["predicted"], labels=TARGET["classes"], weights="quadratic"
+    )
+    assert found == pytest.approx(expected)

@@ -70,27 +70,28 @@ def check_models(config, trained):
             yield Problem((*path, "augment"), what, "none")
         if model.get("views") is not None and model.get("augment") == "none":
             yield Problem((*path, "views"), "there is one view of an image without `augment`", None, "set `augment`")
-        yield from _only_numbers(path, config, model)
+        yield from _without_classes(path, config, model)
 
 
-def _only_numbers(path, config, model):
-    """Settings for classes, of an entry whose targets are numbers."""
+def _without_classes(path, config, model):
+    """Settings for classes, of an entry whose targets are numbers, or have an order."""
     # A model of a number alone, made to compare with, has the settings of an entry that has classes, too.
     targets = as_list(lookup(config, *path, "targets")) or model["targets"]
-    named = {target: _kind(config, model["dataset"], target) for target in targets}
-    number = next((target for target, kind in named.items() if kind == "regression"), None)
+    kinds = {target: _kind(config, model["dataset"], target) for target in targets}
+    number = next((target for target, kind in kinds.items() if kind == "regression"), None)
     if number and model["stage"] == "distill":
         what = f"distillation imitates class probabilities, and target '{number}' is a number"
-        rest = [target for target, kind in named.items() if kind != "regression"]
+        rest = [target for target, kind in kinds.items() if kind != "regression"]
         hint = f"name one that has classes: `target: {rest[0]}`" if rest else None
         yield Problem((*path, "teacher"), what, "a teacher of a classification target", hint)
-    if set(named.values()) != {"regression"}:
+    if not kinds or not set(kinds.values()) <= {"regression", "ordinal"}:
         return
+    ordered = f"the classes of target '{next(iter(kinds))}' have an order"
     if model.get("class_weights") not in (None, "none"):
-        what = f"target '{number}' is a number and has no classes to weigh"
+        what = f"target '{number}' is a number and has no classes to weigh" if number else f"{ordered}, and are not weighed"
         yield Problem((*path, "class_weights"), what, "none")
     if model.get("label_smoothing"):
-        what = f"target '{number}' is a number, and only classes can be smoothed"
+        what = f"target '{number}' is a number, and only classes can be smoothed" if number else f"{ordered}, and are not smoothed"
         yield Problem((*path, "label_smoothing"), what, "0")
 
 

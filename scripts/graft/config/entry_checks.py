@@ -58,6 +58,8 @@ def _check_target(path, target):
         for key in ("threshold", "classes"):
             if target.get(key) is not None:
                 yield Problem((*path, key), f"a regression target has no {key}", None, "use `kind: classification`")
+    elif target.get("kind") == "ordinal" and target.get("threshold") is not None:
+        yield Problem((*path, "threshold"), "an ordinal target has no threshold", None, "use `kind: classification`")
     elif target.get("threshold") is not None and classes is not None and len(classes) != 2:
         what = f"a threshold makes two classes, but {len(classes)} are named"
         yield Problem((*path, "classes"), what, "[up to the threshold, above it]")

@@ -49,7 +49,7 @@ def count(frame, targets):
     order = [split for split in ("train", "validation", "test", "pool") if split in counts]
     classes = {}
     for name, target in targets.items():
-        if target["kind"] != "classification":
+        if target["kind"] == "regression":
             continue
         classes[name] = {
             split: {

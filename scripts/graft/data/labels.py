@@ -179,6 +179,11 @@ def check_classes(frame, described, how, counts):
             seen = f"all {len(values)} labels are '{found[0]}'" if found else "no row is labelled"
             errors.append(UserError(seen, f"target {name}", "at least two classes", DEEPER if found else None))
             continue
+        if target["kind"] == "ordinal" and not target["classes"] and None in map(_number, found):
+            hint = (
+                f"name them from low to high: targets: {{{name}: {{kind: ordinal, classes: {found}}}}}, in their order"
+            )
+            errors.append(UserError("the order of the classes is not known", f"target {name}", None, hint))
         target["classes"] = target["classes"] or found
         in_one = _groups_of_few(labelled, name, 1)
         for part in ("train", "validation", "test"):

@@ -270,7 +270,7 @@ def _strata(rows, targets, drawn=None):
     `drawn` (bool Series) are the rows that are drawn from, by default all. The bins of values are made from these rows,
     so that no value of the test split decides anything.
     """
-    name = next((n for n, t in targets.items() if t["kind"] == "classification"), next(iter(targets)))
+    name = next((n for n, t in targets.items() if t["kind"] != "regression"), next(iter(targets)))
     values = rows[name] if drawn is None else rows[name].where(drawn)
     return splits.strata(values, targets[name]["kind"])
 

@@ -25,7 +25,7 @@ class Manifest:
 
     frame : DataFrame with sample_id, path, row, content_sha256, split, fold, group, sampling_unit (what intervals draw
         together, see alike.sampling_units) and one column per target
-    targets : dict, target -> {"kind": "classification", "classes": [...]} or {"kind": "regression"}
+    targets : dict, target -> {"kind": "classification" or "ordinal", "classes": [...]} or {"kind": "regression"}
     card : dict, data_card.json
     """
 
@@ -46,7 +46,7 @@ class Manifest:
         Returns
         -------
         array, shape (rows,)
-            Classification: int64, the place of the label in labels.json, -1 where unlabelled. Regression: float64, NaN.
+            Classes: int64, the place of the label in labels.json, -1 where unlabelled. Regression: float64, NaN.
 
         Raises
         ------

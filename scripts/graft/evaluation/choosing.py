@@ -210,6 +210,14 @@ def _hits(table, classes):
     return np.column_stack([np.ones(len(table)), is_class, is_class * right])
 
 
+def _levels(table, classes):
+    codes, predicted = _codes(table, classes), _codes(table.assign(label=table["predicted"]), classes)
+    if len({*codes, *predicted}) < 2:
+        return None
+    columns = [np.ones(len(table)), (codes - predicted) ** 2, codes, predicted, codes**2, predicted**2]
+    return np.column_stack(columns).astype(np.float64)
+
+
 def _errors(table, classes):
     value = table["value"].to_numpy(float)
     error = table["predicted"].to_numpy(float) - value
@@ -231,6 +239,12 @@ def _mean_recall(sums):
     return recall.sum(-1) / (actual > 0).sum(-1)
 
 
+def _kappa(sums):
+    square, true, said, true_square, said_square = (sums[..., i] / sums[..., 0] for i in range(1, 6))
+    apart = true_square + said_square - 2 * true * said
+    return np.where(apart > 0, 1 - square / np.where(apart > 0, apart, 1.0), np.nan)
+
+
 def _explained(sums):
     count, error, value, square = (sums[..., i] for i in range(4))
     spread = square - value**2 / count
@@ -246,6 +260,7 @@ COLUMNS = {
     "auroc": (_areas, _mean),
     "balanced_accuracy": (_hits, _mean_recall),
     "accuracy": (_right, _mean),
+    "quadratic_kappa": (_levels, _kappa),
     "log_loss": (_losses, _mean),
     "few_shot_log_loss": (_losses_of_queries, _mean),
     "r2": (_errors_of_varying, _explained),

@@ -22,6 +22,8 @@ METRIC_NAMES = {
     "sensitivity": "sensitivity",
     "specificity": "specificity",
     "threshold": "threshold of both (from validation)",
+    "quadratic_kappa": "quadratic kappa",
+    "mae_levels": "mean error in classes",
     "r2": "R²",
     "rmse": "RMSE",
     "mae": "MAE",

@@ -11,6 +11,8 @@ from graft.report import pages
 SHOWN = (
     "auroc",
     "average_precision",
+    "quadratic_kappa",
+    "mae_levels",
     "accuracy",
     "balanced_accuracy",
     "macro_f1",

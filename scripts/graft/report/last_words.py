@@ -9,7 +9,13 @@ from graft.evaluation.metrics import headline
 from graft.evaluation.tables import METRIC_NAMES
 from graft.report.costs import duration
 
-RANKED_BY = ("auroc", "balanced_accuracy", "accuracy", "r2")  # the first that a model has; larger is better
+RANKED_BY = (
+    "quadratic_kappa",
+    "auroc",
+    "balanced_accuracy",
+    "accuracy",
+    "r2",
+)  # the first that a model has; larger is better
 
 
 def results(table, choices, counts, doubts, benchmarks, runs, quick=False):

@@ -29,7 +29,10 @@ HUB_METRICS = {"macro_f1": "f1", "auroc": "roc_auc", "brier": "brier_score"}
 TASKS = {
     ("image", "classification"): "image-classification",
     ("text", "classification"): "text-classification",
+    ("image", "ordinal"): "image-classification",
+    ("text", "ordinal"): "text-classification",
     ("vector", "classification"): "tabular-classification",
+    ("vector", "ordinal"): "tabular-classification",
     ("vector", "regression"): "tabular-regression",
 }
 
@@ -147,6 +150,12 @@ def answers(facts):
     if facts["kind"] == "regression":
         return f"One number per sample; one standard deviation of its error is {facts['residual_std']:.4g}."
     names = "\n".join(f"{i}. `{printable(name)}`" for i, name in enumerate(facts["classes"]))
+    if facts["kind"] == "ordinal":
+        how = f"temperatures {', '.join(f'{one:.4g}' for one in facts['temperature'])}"
+        return (
+            f"Classes from low to high. Output k is the logit of being above class k, given class k or above (CORN). The class "
+            f"in the middle of the probabilities is predicted; they are calibrated on samples that were held out ({how}).\n\n{names}"
+        )
     how = f"temperature {facts['temperature']:.4g}"
     if facts.get("intercepts"):
         how += "; the training's class weights are removed from the probabilities, not from the choice of the class"

@@ -128,7 +128,7 @@ def find_copies(frame, targets):
     rows["across"] = by_content["split"].transform("nunique") > 1 if len(rows) else pd.Series(dtype=bool)
     rows["contradicting"] = False
     for name, target in targets.items():
-        if len(rows) and target["kind"] == "classification":
+        if len(rows) and target["kind"] != "regression":
             rows["contradicting"] |= by_content[name].transform("nunique") > 1
     return rows
 

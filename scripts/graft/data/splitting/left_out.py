@@ -18,7 +18,7 @@ def count_classes(rows, targets, given):
     """The rows of each class that may be trained on, dict of Series: those of train if splits are `given`, else all."""
     split = splits_said(rows)
     rows = rows[split == "train" if given else split != "pool"]
-    return {name: rows[name].value_counts() for name, target in targets.items() if target["kind"] == "classification"}
+    return {name: rows[name].value_counts() for name, target in targets.items() if target["kind"] != "regression"}
 
 
 def without_rare(frame, targets, settings, counts, notes):

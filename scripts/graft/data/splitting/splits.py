@@ -203,7 +203,7 @@ def given_folds(frame, groups):
 
 def strata(values, kind):
     """Integers to stratify by: classes, or ten bins of a number's quantiles. Rows without a value make one stratum."""
-    if kind == "classification":
+    if kind != "regression":
         return pd.factorize(values, sort=True)[0].astype(np.int64)
     ranks = values.rank(method="average", pct=True)
     bins = min(10, max(1, int(values.notna().sum()) // 10))

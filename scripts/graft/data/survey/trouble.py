@@ -23,7 +23,7 @@ def troubles(frame, targets, card):
     found = [*_duplicates(card), *_skipped(card, len(frame) + dropped)]
     for name, target in targets.items():
         values = labelled[name].dropna()
-        if target["kind"] == "classification":
+        if target["kind"] != "regression":
             found += _classes(name, values.value_counts())
         else:
             found += _values(name, values.to_numpy(float))

@@ -4,7 +4,7 @@ from graft.common.outputs import read_json
 from graft.evaluation.tables import METRIC_NAMES
 from graft.report.plots import GREY, PALETTE, draw, head, say_empty
 
-BETTER_HIGH = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "average_precision", "r2")
+BETTER_HIGH = ("quadratic_kappa", "accuracy", "balanced_accuracy", "macro_f1", "auroc", "average_precision", "r2")
 COSTS = {"parameters": "parameters", "flops": "FLOPs per sample", "bytes": "bytes of weights"}
 TEACHER, STUDENT = PALETTE[1], PALETTE[0]
 
