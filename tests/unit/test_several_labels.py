@@ -110,6 +110,17 @@ def test_intervals_are_as_wide_as_those_of_a_bootstrap_of_the_units(groups):
         assert 0.75 < (one["high"] - one["low"]) / (high - low) < 1.5, name
 
 
+def test_unknown_cells_make_the_interval_of_map_wider():
+    """Half of the cells say half as much, whichever rows they are in."""
+    answers, chances = answers_and_scores(2000)
+    hidden = np.where(np.random.default_rng(2).random(answers.shape) < 0.5, np.nan, answers)
+    widths = []
+    for one in (answers, hidden):
+        found = multilabel_metrics(one, chances, chances > 0.5)
+        widths.append([found[name]["high"] - found[name]["low"] for name in ("map", "macro_auroc", "micro_auroc")])
+    np.testing.assert_allclose(np.divide(*widths[::-1]), np.sqrt(2), rtol=0.1)
+
+
 def test_each_head_is_scikit_learns_on_the_rows_that_know_its_label():
     draw = np.random.default_rng(0)
     features = draw.normal(size=(200, 5)).astype(np.float32)
