@@ -264,3 +264,14 @@ def test_training_a_network_on_vectors_is_refused_and_the_hint_works(backbone, m
     pupil = {"teacher": "waves.vectors.linear", "backbone": "mine"}
     waves = {"dataset": "spectra", "backbone": "vectors", "method": "linear"}
     assert "distill.pupil.backbone" in problems({**change, "finetune/waves": waves, "distill/pupil": pupil})
+
+
+@pytest.mark.parametrize(("key", "value"), [("class_weights", "balanced"), ("label_smoothing", 0.1)])
+def test_settings_of_classes_without_an_order_are_refused_for_those_with_one(key, value):
+    settings = {"datasets/news/targets/topic/kind": "ordinal", f"finetune/topics/{key}": value}
+    assert "have an order" in only(settings, f"finetune.topics.{key}").what
+
+
+def test_classes_with_an_order_have_no_threshold():
+    change = {"datasets/news/targets/topic": {"kind": "ordinal", "threshold": 0.5}, "few_shot": {}}
+    assert "has no threshold" in only(change, "datasets.news.targets.topic.threshold").what

@@ -319,3 +319,19 @@ def test_typeset_minus_signs_and_blanks_between_thousands_are_read(tmp_path, bla
 def test_other_numbers_with_blanks_in_them_are_none(tmp_path, text):
     write_lines(tmp_path, "f0,f1,y", *(f"{i},{i},{text if i == 3 else i}" for i in range(30)))
     assert f"1 values are no number:\n      t.csv, row 4: '{text}'" in refusal(tmp_path, **VALUE)
+
+
+def graded(folder, grades):
+    frame = pd.DataFrame({"text": [f"text {i}" for i in range(60)], "grade": np.resize(grades, 60)})
+    folder.mkdir()
+    frame.to_csv(folder / "t.csv", index=False)
+    return prepared(folder, columns={"text": "text"}, targets={"grade": {"kind": "ordinal"}})
+
+
+def test_the_order_of_words_must_be_named_and_that_of_numbers_is_their_own(tmp_path):
+    with pytest.raises(UserError, match="order of the classes is not known") as error:
+        graded(tmp_path / "words", ["low", "mid", "high"])
+    assert "classes: ['high', 'low', 'mid']" in str(error.value)
+    found = graded(tmp_path / "numbers", ["2", "10", "0.5"])
+    assert found.targets["grade"] == {"kind": "ordinal", "classes": ["0.5", "2", "10"]}
+    assert found.card["classes"]["grade"]["train"].keys() == {"0.5", "2", "10"}

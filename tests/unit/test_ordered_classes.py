@@ -47,7 +47,9 @@ def test_probabilities_are_products_of_the_steps():
     found = ordinal.chances_of_classes(np.log(steps / (1 - steps)))
     np.testing.assert_allclose(found, [[0.1, 0.45, 0.36, 0.09]])
     assert ordinal.decide(found).tolist() == [1]  # more than half is above the first class, less above the second
-    assert ordinal.decide(np.array([[0.4, 0.25, 0.3, 0.05]])).tolist() == [1]  # though the first is the most probable one
+    assert ordinal.decide(np.array([[0.4, 0.25, 0.3, 0.05]])).tolist() == [
+        1
+    ]  # though the first is the most probable one
 
 
 def test_metrics_are_those_of_scikit_learn():

@@ -88,10 +88,18 @@ def _without_classes(path, config, model):
         return
     ordered = f"the classes of target '{next(iter(kinds))}' have an order"
     if model.get("class_weights") not in (None, "none"):
-        what = f"target '{number}' is a number and has no classes to weigh" if number else f"{ordered}, and are not weighed"
+        what = (
+            f"target '{number}' is a number and has no classes to weigh"
+            if number
+            else f"{ordered}, and are not weighed"
+        )
         yield Problem((*path, "class_weights"), what, "none")
     if model.get("label_smoothing"):
-        what = f"target '{number}' is a number, and only classes can be smoothed" if number else f"{ordered}, and are not smoothed"
+        what = (
+            f"target '{number}' is a number, and only classes can be smoothed"
+            if number
+            else f"{ordered}, and are not smoothed"
+        )
         yield Problem((*path, "label_smoothing"), what, "0")
 
 
