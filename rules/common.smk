@@ -348,7 +348,19 @@ def say_results(results, benchmarks):
 
         print("", numeric_modes.proposal(sorted(Path(benchmarks, "tune").glob("*.json"))), sep="\n")
     elif words.exists():
-        print("", words.read_text().replace(" CONFIG=...", f"{named:11}"), sep="\n")
+        print("", words.read_text().replace(" CONFIG=...", f"{named:11}"), *left_behind(results), sep="\n")
+
+
+def left_behind(results):
+    """A line about files of earlier versions, which nothing reads any more, if there are any."""
+    old = [f"{stage}/*/seed*/{name}" for stage in ("finetune", "distill") for name in OLD_FILES]
+    found = sorted(path for pattern in old for path in Path(results).glob(pattern))
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        yield f"Left over from an earlier version, and not read any more: {found[0]}{more}. Delete what you do not need."
+
+
+OLD_FILES = ("predictions.parquet", "metrics.json", "agreement.json")  # now in a folder of the target's name
 
 
 def say_reasons_last(snakemake_logs):

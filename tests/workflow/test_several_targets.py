@@ -12,6 +12,7 @@ import yaml
 from running import graft
 from tiny_data import UNTRAINED, encoded, pixels
 
+OLD = "results/finetune/both.tiny.linear/seed0/metrics.json"  # where versions before this layout had it
 BOTH, LEAN = "both.tiny.linear", "lean.tiny.lp_ft"
 TARGETS = {"kind": {}, "size": {"kind": "regression"}}
 ENTRY = {"dataset": "cells", "backbone": "tiny", "targets": list(TARGETS)}
@@ -59,7 +60,10 @@ def write_data(folder):
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("several")
     write_data(folder)
-    graft(folder, folder / "config.yaml")
+    (folder / OLD).parent.mkdir(parents=True)
+    (folder / OLD).write_text("{}")
+    said = graft(folder, folder / "config.yaml").output
+    (folder / "said.txt").write_text(said)
     return folder / "results"
 
 
@@ -136,6 +140,14 @@ def test_the_hand_over_the_index_and_the_summary_have_every_target(results):
         assert set(summary.loc[summary["target"] == target, "model"]) == names
     card = (results / f"handoff/models/{LEAN}/seed0/README.md").read_text()
     assert "**kind** and **size**" in card
+
+
+def test_files_of_an_earlier_version_are_told_and_not_handed_over(results):
+    said = (results.parent / "said.txt").read_text()
+    assert f"Left over from an earlier version, and not read any more: {OLD}. Delete" in said
+    index = json.loads((results / "handoff/index.json").read_text())
+    handed = {file["path"] for one in index["models"] for file in one["run"]}
+    assert OLD.removeprefix("results/") not in handed and f"finetune/{BOTH}/seed0/kind/metrics.json" in handed
 
 
 def test_a_second_run_has_nothing_to_do(results):
