@@ -195,20 +195,17 @@ def all_figures():
 def figures_of(model):
     """The figures of a trained model, by what it predicts, how it was made and whether its data set has groups."""
     settings = PLAN.models[model]
-    names = ["groups"] if has_groups(settings["dataset"]) else []
-    names += ["distillation"] if settings["stage"] == "distill" else []
-    found = ["learning_curves.svg"]
-    for target in settings["targets"]:
-        for name in [*FIGURES[kind_of(settings["dataset"], target)], *names]:
-            found.append(f"{target}/{name}.{'html' if name in ('mistakes', 'errors') else 'svg'}")
-    return found
+    more = ["groups.svg"] if has_groups(settings["dataset"]) else []
+    more += ["distillation.svg"] if settings["stage"] == "distill" else []
+    targets = {target: [*FIGURES[kind_of(settings["dataset"], target)], *more] for target in settings["targets"]}
+    return ["learning_curves.svg", *(f"{target}/{name}" for target, names in targets.items() for name in names)]
 
 
 # What is drawn of the predictions for each kind of target, beside groups and a student's teacher.
 FIGURES = {
-    "classification": ["mistakes", "confusion", "per_class", "reliability"],
-    "ordinal": ["mistakes", "confusion", "per_class", "reliability"],
-    "regression": ["errors", "regression"],
+    "classification": ["mistakes.html", "confusion.svg", "per_class.svg", "reliability.svg"],
+    "ordinal": ["mistakes.html", "confusion.svg", "per_class.svg", "reliability.svg"],
+    "regression": ["errors.html", "regression.svg"],
 }
 
 

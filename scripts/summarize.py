@@ -68,11 +68,10 @@ def main(
     quick : bool, whether this is a quick look
     """
     manifests = {one.card["dataset"]: one for one in map(read_manifest, samples)}
-    judged = dict(zip(metrics, predictions, strict=True))
-    trained = [
-        facts_of_model(path, {one: judged[one] for one in metrics if Path(one).parents[1] == Path(path).parent})
-        for path in models
-    ]
+    judged = {}  # folder of a model -> its metrics and predictions, target by target
+    for measured, said in zip(metrics, predictions, strict=True):
+        judged.setdefault(Path(measured).parents[1], {})[measured] = said
+    trained = [facts_of_model(path, judged[Path(path).parent]) for path in models]
     choices = choices_of(trained, manifests) | choices_of_tasks(few_shot, tasks, manifests)
     rows = [row for one in trained for row in rows_of_model(one)]
     rows += [row for one in few_shot for row in rows_of_task(one, tasks)]

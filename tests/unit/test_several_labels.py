@@ -1,6 +1,7 @@
 """Several labels per sample: masked losses, heads, thresholds and metrics are those of scikit-learn, label by label."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.special import expit
@@ -179,3 +180,11 @@ def test_predictions_are_lists_and_probabilities_are_independent():
     assert found["label"].tolist() == [["a"], None] and found["predicted"].tolist() == [["a", "b"], ["b"]]
     np.testing.assert_allclose(found["prob_b"], expit([-1.5, -0.5]))
     assert np.isnan(found["confidence"]) and np.isnan(found["margin"]) and found["unknown_c"].tolist() == [True, True]
+
+
+def test_a_split_without_rows_has_metrics_without_a_value():
+    logits, answers = np.array([[2.0, -3.0, 1.0]]), np.array([[1.0, 0.0, 1.0]])
+    facts = {**TARGET, "temperature": [1.0] * 3, "thresholds": [0.5] * 3}
+    table = pd.DataFrame(multilabel.columns(logits, answers, facts)).assign(group=None)
+    found = multilabel.metrics({"test": table, "validation": table.iloc[:0]}, facts)
+    assert found["validation"]["map"]["value"] is None and found["test"]["exact_match"]["value"] == 1

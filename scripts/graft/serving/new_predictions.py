@@ -58,12 +58,10 @@ def predict_new(content, around, data, column=None, precision="auto", device=Non
 
     rows, embeddings = embed_taken(new, card, backbone, str(data), precision, device, threads)
     novelty = novelty_of(content, around)
-    known, tables = novelty if isinstance(novelty, Novelty) else None, {}
-    for target in content["targets"]:
-        tables[target] = table_of(content, target, rows, embeddings, None if tables else known)
-        first = next(iter(tables.values()))  # how far a sample is does not depend on the target
-        tables[target] = tables[target].assign(distance=first["distance"], unusual=first["unusual"])
-    return tables, novelty
+    target, *others = content["targets"]
+    first = table_of(content, target, rows, embeddings, novelty if isinstance(novelty, Novelty) else None)
+    same = {key: first[key] for key in ("distance", "unusual")}  # how far a sample is does not depend on the target
+    return {target: first} | {one: table_of(content, one, rows, embeddings).assign(**same) for one in others}, novelty
 
 
 def embed_taken(new, card, backbone, where, precision="auto", device=None, threads=1):

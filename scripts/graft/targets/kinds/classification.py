@@ -6,6 +6,7 @@ import torch.nn.functional as functional
 from graft.evaluation.metrics import auroc, choose_threshold, classification_metrics
 from graft.heads.calibration import calibrated, decide, fit_calibration, log_loss, probabilities
 from graft.heads.probe import solve_probe as solve
+from graft.targets.classes import columns_of_classes
 
 __all__ = ["solve"]
 
@@ -55,17 +56,10 @@ def judge(logits, codes, shift):
 
 
 def columns(logits, codes, facts):
-    classes, best = facts["classes"], decide(logits)
+    classes, intercepts = facts["classes"], facts.get("intercepts", ())
     chances = probabilities(calibrated(logits, facts))
-    ranked = np.sort(chances, axis=1)
-    names = np.array(classes, dtype=object)
-    intercepts = facts.get("intercepts", ())
     return {
-        "label": np.where(codes >= 0, names[np.maximum(codes, 0)], None),
-        "predicted": names[best],
-        "confidence": np.take_along_axis(chances, best[:, None], axis=1)[:, 0],
-        "entropy": -np.sum(chances * np.log(np.maximum(chances, 1e-300)), axis=1),
-        "margin": ranked[:, -1] - ranked[:, -2],
+        **columns_of_classes(chances, decide(logits), codes, classes),
         "temperature": facts["temperature"],
         **{f"prob_{name}": chances[:, i] for i, name in enumerate(classes)},
         **{f"logit_{name}": logits[:, i] for i, name in enumerate(classes)},

@@ -60,7 +60,7 @@ def judge(logits, answers, shift):
 
 
 def columns(logits, answers, facts):
-    """`label` and `predicted` are lists; an unknown label is not in `label` (label_known says which are known)."""
+    """`label` and `predicted` are lists; an unknown label is not in `label` (`unknown_<label>` marks it)."""
     names = np.array(facts["classes"], dtype=object)
     chances = chances_of(logits, facts["temperature"])
     called = chances >= np.asarray(facts["thresholds"])
@@ -106,7 +106,9 @@ def metrics(parts, facts):
         split: multilabel_metrics(
             answers_of(part, classes),
             part[[f"prob_{name}" for name in classes]].to_numpy(),
-            np.array([[name in row for name in classes] for row in part["predicted"]], bool).reshape(len(part), -1),
+            np.array([[name in row for name in classes] for row in part["predicted"]], bool).reshape(
+                len(part), len(classes)
+            ),
             part["group"].to_numpy(),
         )
         for split, part in parts.items()

@@ -4,6 +4,7 @@ import numpy as np
 
 from graft.evaluation.ordinal_metrics import ordinal_metrics
 from graft.heads.binary_probe import solve_questions as solve
+from graft.targets.classes import columns_of_classes
 from graft.targets.questions import chance_loss, chances_of, fit_temperatures, losses, mean_loss
 
 __all__ = ["chance_loss", "losses", "solve"]
@@ -66,13 +67,8 @@ def judge(logits, answers, shift):
 def columns(logits, codes, facts):
     classes = facts["classes"]
     chances = chances_of_classes(logits, facts["temperature"])
-    best, ranked, names = decide(chances), np.sort(chances, axis=1), np.array(classes, dtype=object)
     return {
-        "label": np.where(codes >= 0, names[np.maximum(codes, 0)], None),
-        "predicted": names[best],
-        "confidence": np.take_along_axis(chances, best[:, None], axis=1)[:, 0],
-        "entropy": -np.sum(chances * np.log(np.maximum(chances, 1e-300)), axis=1),
-        "margin": ranked[:, -1] - ranked[:, -2],
+        **columns_of_classes(chances, decide(chances), codes, classes),
         "temperature": np.nan,  # each step has its own, in ft_model.pt
         **{f"prob_{name}": chances[:, i] for i, name in enumerate(classes)},
         **{f"logit_{name}": logits[:, i] for i, name in enumerate(classes[1:])},
