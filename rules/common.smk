@@ -317,6 +317,16 @@ def is_sharded(backbone):
     return config["device"]["embedding_jobs"] > 1 and PLAN.backbones[backbone]["library"] != "vectors"
 
 
+def steps_of(backbone):
+    """The names of the steps of a backbone's preprocessing; [] for most."""
+    return [name for step in PLAN.backbones[backbone]["preprocess"] or [] for name in step]
+
+
+def is_fitted(backbone):
+    """Whether a step of a backbone's preprocessing learns from train rows."""
+    return any(plugins.constant("preprocessing", name, "FITTED", False) for name in steps_of(backbone))
+
+
 def backbone_of(wildcards):
     """The backbone of a rule's wildcards, which name it or a model."""
     return wildcards.backbone if hasattr(wildcards, "backbone") else PLAN.models[wildcards.model]["backbone"]

@@ -9,6 +9,31 @@ scattergather:
     embed=config["device"]["embedding_jobs"],
 
 
+rule fit_preprocessing:
+    """Fit what the preprocessing of vectors learns from data, such as principal components: on train rows alone."""
+    input:
+        unpack(fitting_inputs),
+    output:
+        fitted="<results>/preprocessing/{dataset}/{backbone}.safetensors",
+    log:
+        "<logs>/fit_preprocessing/{dataset}.{backbone}.log",
+    benchmark:
+        "<benchmarks>/fit_preprocessing/{dataset}.{backbone}.tsv"
+    params:
+        code=code_digest("fit_preprocessing"),
+    threads: half_of_the_cores
+    priority: 20
+    resources:
+        mem_mb=scale(8000),
+        runtime=scale(60),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Fitting the preprocessing of {wildcards.backbone} on {wildcards.dataset}"
+    script:
+        "../scripts/fit_preprocessing.py"
+
+
 rule embed:
     """Compute the embeddings that the store lacks, and line them up with the manifest."""
     input:

@@ -31,8 +31,26 @@ def to_embed(wildcards):
 
 @below_prepare_data
 def with_backbone(wildcards):
-    """`to_embed`, and a fetched backbone."""
-    return {**to_embed(wildcards), "backbone": f"<resources>/backbones/{wildcards.backbone}/backbone.json"}
+    """`to_embed`, a fetched backbone, and what its preprocessing was fitted to."""
+    return {
+        **to_embed(wildcards),
+        "backbone": f"<resources>/backbones/{wildcards.backbone}/backbone.json",
+        **fitted_on(wildcards.dataset, wildcards.backbone),
+    }
+
+
+@below_prepare_data
+def fitting_inputs(wildcards):
+    """What the preprocessing of vectors is fitted on: no test row, so that these make nothing run again."""
+    return {
+        **with_contents(wildcards, "training"),
+        "backbone": f"<resources>/backbones/{wildcards.backbone}/backbone.json",
+    }
+
+
+def fitted_on(dataset, backbone):
+    """What the preprocessing of a backbone learned from a data set; nothing where no step learns."""
+    return {"fitted": f"<results>/preprocessing/{dataset}/{backbone}.safetensors"} if is_fitted(backbone) else {}
 
 
 @below_prepare_data
@@ -74,6 +92,7 @@ def training_inputs(wildcards):
     inputs = {
         **with_contents(wildcards, "training"),
         "backbone": f"<resources>/backbones/{model['backbone']}/backbone.json",
+        **fitted_on(model["dataset"], model["backbone"]),
     }
     if uses_features(model):
         inputs["features"] = f"<results>/features/{model['dataset']}/{model['backbone']}/labelled.parquet"

@@ -76,11 +76,22 @@ def libraries_of(wildcards):
     return [PLAN.backbones[backbone_of(wildcards)]["library"]]
 
 
-def libraries_of_new(wildcards):
-    """The library of the model's backbone; a lab's own rule, whose wildcards are its own, may predict with any model."""
+def steps_used(wildcards):
+    return steps_of(backbone_of(wildcards))
+
+
+def backbones_of_new(wildcards):
+    """The model's backbone; a lab's own rule, whose wildcards are its own, may predict with any model."""
     model = settings_of_new(wildcards).get("model")
-    used = [PLAN.models[model]["backbone"]] if model else PLAN.backbones
-    return sorted({PLAN.backbones[name]["library"] for name in used})
+    return [PLAN.models[model]["backbone"]] if model else list(PLAN.backbones)
+
+
+def libraries_of_new(wildcards):
+    return sorted({PLAN.backbones[name]["library"] for name in backbones_of_new(wildcards)})
+
+
+def steps_of_new(wildcards):
+    return sorted({step for name in backbones_of_new(wildcards) for step in steps_of(name)})
 
 
 def methods_of(wildcards):
@@ -116,6 +127,7 @@ PLUGINS = {
     "reader": readers_of,
     "library": libraries_of,
     "kind": kinds_of,
+    "preprocessing": steps_used,
     "method": methods_of,
     "task_weights": task_weights_of,
     "objective": objectives_of,
@@ -149,6 +161,7 @@ def jobs_of_runs(wildcards):
             "model": model,
             "seed": seed,
             "figures": figures_of(model),
+            "library": PLAN.backbones[PLAN.models[model]["backbone"]]["library"],
             "jobs": jobs_of(stage, model, seed, parts[PLAN.models[model]["dataset"]], folds_of(model)),
         }
         for stage, model, seed in all_runs()
@@ -162,7 +175,10 @@ def jobs_of(stage, model, seed, parts, folds):
     shared = parts if frozen else ["labelled"] if uses_features(settings) else []
     own = [] if frozen else parts
     return {
-        "embedding by the pretrained network": embed_jobs(f"{dataset}.{backbone}", backbone, shared),
+        "embedding by the pretrained network": [
+            *([f"fit_preprocessing/{dataset}.{backbone}"] if is_fitted(backbone) else []),
+            *embed_jobs(f"{dataset}.{backbone}", backbone, shared),
+        ],
         "training": [
             f"{stage}/{model}.seed{seed}",
             *(f"finetune_fold/{model}.seed{seed}.fold{fold}" for fold in folds),

@@ -20,11 +20,11 @@ from graft.training.measured_speed import BATCH, FORWARDS, cost_of_one, embeddin
 logger = logging.getLogger("graft")
 
 
-def main(samples, dataset, entry, folder, store, output, precision, gpus=0, threads=1):
+def main(samples, dataset, entry, folder, store, output, precision, gpus=0, threads=1, fitted=None):
     """Write what was measured (see `measure`), and how many samples of the data set the store lacks."""
     manifest = read_manifest(samples)
     source = open_source(dataset, entry, manifest.card)
-    backbone = features.pretrained(folder, manifest.card)
+    backbone = features.pretrained(folder, manifest.card, fitted)
     facts = {"library": backbone.spec["library"], "modality": backbone.spec["modality"]}
     if backbone.spec["library"] != "vectors":
         device = choose_device(gpus)
@@ -76,4 +76,5 @@ if "snakemake" in globals():
             precision=snakemake.params.mode["precision"],
             gpus=gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"]),
             threads=snakemake.threads,
+            fitted=snakemake.input.get("fitted"),
         )

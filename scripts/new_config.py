@@ -20,10 +20,12 @@ from graft.data.splitting.splits import make_splits, strata
 from graft.data.survey import survey
 from graft.data.survey.proposals import look
 from graft.data.survey.trouble import troubles
+from graft.data.tables.axis import axis_of
 from graft.evaluation.caveats import cut
 
 HERE = Path(__file__).resolve().parents[1]
 TOKENS_PER_WORD, CHARACTERS_PER_TOKEN = 4 / 3, 5  # of English prose; make check counts
+FEWEST_OF_A_SPECTRUM = 10  # columns
 LONGEST = 512  # tokens that the proposed text network has positions for
 WIDE = 118  # characters of a line of the config
 WHICH_METHODS = "linear takes seconds once the embeddings are there; lp_ft trains the whole network"
@@ -147,6 +149,7 @@ def config_text(found, seen):
             lines.append(_with_reason(f"    {key}: {_block(value)}", found.reasons.get(key)))
     if "folders" not in found.entry and "folders" in found.reasons:
         lines.append(f"    # Its folders: {found.reasons['folders']}")
+    lines += _about_spectra(seen.card)
     lines.append("finetune:")
     for name in seen.targets:
         lines += [
@@ -157,6 +160,20 @@ def config_text(found, seen):
             _with_reason(f"    method: {methods}", None if modality == "vector" else WHICH_METHODS),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _about_spectra(card):
+    """Comments on preprocessing where the columns are an axis; rows or parts that are only numbered are none."""
+    names = card.get("columns", {}).get("features")
+    word, places = axis_of(names if isinstance(names, list) else None) or ("", [])
+    if len(places) < FEWEST_OF_A_SPECTRUM or min(places) in (0, 1):
+        return []
+    return [
+        f"# The columns are an axis ({places[0]:g} to {places[-1]:g}{f', {word}' if word else ''}). If these are spectra, this often helps,",
+        '# above all between instruments; compare by `backbone: [vectors, snv]`. More steps: config/README.md, "Spectra"',
+        "# backbones:",
+        "#   snv: {library: vectors, preprocess: [snv]}",
+    ]
 
 
 def _flow(value):

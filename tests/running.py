@@ -17,6 +17,7 @@ MESSAGES = {
     "fetch_dataset": "Fetching data set",
     "fetch_backbone": "Fetching backbone",
     "prepare_data": "Preparing data set",
+    "fit_preprocessing": "Fitting the preprocessing",
     "embed": "Embedding",
     "finetune": "Fine-tuning",
     "finetune_fold": "Training",

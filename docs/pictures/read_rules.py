@@ -38,12 +38,14 @@ CONFIG = {
                 "kind": {"column": "kind", "classes": ["a", "b"]},
                 "size": {"column": "size", "kind": "regression"},
             },
-        }
+        },
+        "spectra": {"source": {"path": "."}, "reader": "table", "table": "s.csv", "columns": {"features": "nm_*"}},
     },
-    "backbones": {"small": {"like": "minilm"}},
+    "backbones": {"small": {"like": "minilm"}, "pca": {"library": "vectors", "preprocess": ["pca"]}},
     "finetune": {
         "kind": {"dataset": "notes", "target": "kind", "backbone": "minilm", "method": ["linear", "full"], "folds": 2},
         "size": {"dataset": "notes", "target": "size", "backbone": "minilm", "method": "linear"},
+        "spectra": {"dataset": "spectra", "backbone": "pca", "method": "linear"},
     },
     "few_shot": {"few": {"dataset": "notes", "target": "kind", "backbone": "minilm", "ways": 2}},
     "distill": {"small": {"teacher": "kind.minilm.full", "backbone": "small"}},
@@ -51,13 +53,15 @@ CONFIG = {
     "device": {"embedding_jobs": 2},
 }
 CARD = {"counts": {"train": 1, "pool": 1}, "groups": 2, "folds": [0, 1], "modality": "text", "reader": "table"}
+CARDS = {"notes": CARD, "spectra": CARD | {"modality": "vector"}}
+MADE = ("samples.parquet", "labels.json", *(f"{name}.digest" for name in ("labelled", "training", "contents", "pool")))
 FILES = {
     "notes.csv": "text,kind,size\n",
+    "s.csv": "nm_1,nm_2,label\n",
     "new/1.txt": "",
-    "resources/datasets/notes/dataset.json": "{}",
-    **{f"results/data/notes/{name}": "" for name in ("samples.parquet", "labels.json")},
-    **{f"results/data/notes/{name}.digest": "" for name in ("labelled", "training", "contents", "pool")},
-    "results/data/notes/data_card.json": json.dumps(CARD),
+    **{f"resources/datasets/{dataset}/dataset.json": "{}" for dataset in CARDS},
+    **{f"results/data/{dataset}/{name}": "" for dataset in CARDS for name in MADE},
+    **{f"results/data/{dataset}/data_card.json": json.dumps(card) for dataset, card in CARDS.items()},
 }
 
 

@@ -293,6 +293,7 @@ def test_a_new_plugin_file_is_a_new_method_without_being_imported(tmp_path, monk
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("")
     (folder / "mine.py").write_text('"""My way.\n\nMore."""\nraise SystemExit("imported")\n')
+    read_schema()  # it has the settings of all plug-ins, and is read once
     monkeypatch.setattr(plugins, "LIBRARY", tmp_path)
     plugins.names.cache_clear()
     try:

@@ -105,6 +105,17 @@ def test_a_table_of_spectra_has_a_pattern_of_features_and_both_targets(tmp_path,
         "variety": "classification",
     }
     assert set(config["finetune"]) == {"protein", "variety"} and "column 'gain' is always '1'" in said
+    text = (tmp_path / "mine.yaml").read_text()
+    assert "# The columns are an axis (900 to 944, nm)" in text
+    told = yaml.safe_load(text.replace("# backbones:", "backbones:").replace("#   snv:", "  snv:"))
+    assert load(told)["backbones"]["snv"]["preprocess"] == [{"snv": {}}]
+
+
+def test_parts_that_are_only_numbered_are_no_axis(tmp_path, monkeypatch):
+    frame = spectra().rename(columns={f"nm_{900 + 4 * i}": f"embedding_{i}" for i in range(12)})
+    frame.to_parquet(tmp_path / "parts.parquet")
+    entry, _, _ = entry_of(tmp_path / "parts.parquet", monkeypatch)
+    assert entry["columns"]["features"] == "embedding_*" and "axis" not in (tmp_path / "mine.yaml").read_text()
 
 
 def test_a_label_by_name_does_not_hide_the_value_beside_the_spectrum(tmp_path, monkeypatch):

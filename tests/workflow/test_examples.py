@@ -11,6 +11,7 @@ import tifffile
 import yaml
 
 from assets import backbone, dataset
+from instruments import NAMES, spectra
 from running import ROOT, graft
 
 WORDS = {"a": "the cell wall of bacteria", "b": "orbit of a satellite", "c": "public key encryption"}
@@ -20,6 +21,8 @@ MODELS = {  # a model's target, and the least that it reaches on the test split 
     "relevance.biobert.linear": ("relevant", "auroc", 0.8),
     "triage.minilm-256.linear": ("triage", "auroc", 0.8),
     "protein.vectors.linear": ("protein", "r2", 0.5),
+    "cereal.snv.linear": ("cereal", "accuracy", 0.8),
+    "cereal.components.linear": ("cereal", "accuracy", 0.8),
     "tissue.vectors.linear": ("tissue", "auroc", 0.8),
     "solubility.chemberta.linear": ("logS", "r2", 0.1),
 }
@@ -66,6 +69,16 @@ def write_spectra(folder):
     frame.to_parquet(folder / "spectra" / "spectra.parquet")
 
 
+def write_instruments(folder):
+    """Nine instruments, each with a gain and an offset of its own."""
+    frame, draw = spectra(0).query("instrument == 'A'"), np.random.default_rng(0)
+    number = np.arange(len(frame)) % 9
+    frame[NAMES] = frame[NAMES] * draw.uniform(0.7, 1.5, 9)[number, None] + draw.uniform(0, 0.3, 9)[number, None]
+    frame = frame.rename(columns={"sample_id": "sample", "truth": "cereal"}).drop(columns=["split", "label"])
+    (folder / "instruments").mkdir()
+    frame.assign(instrument=[f"i{n}" for n in number]).to_csv(folder / "instruments" / "grain.csv", index=False)
+
+
 def write_tiles(folder):
     (folder / "tiles").mkdir()
     label = np.array(["stroma", "tumour"])[np.arange(200) % 2]
@@ -102,7 +115,8 @@ def write_molecules(folder):
 def run(tmp_path_factory):
     """All examples in one run; backbones from hubs are replaced by local ones, all else is as it is there."""
     folder = tmp_path_factory.mktemp("examples")
-    for write in (write_cells, write_abstracts, write_notes, write_spectra, write_tiles, write_molecules, write_land):
+    spectral = (write_spectra, write_instruments)
+    for write in (write_cells, write_abstracts, write_notes, *spectral, write_tiles, write_molecules, write_land):
         (folder / "data").mkdir(exist_ok=True)
         write(folder / "data")
     config = {}
@@ -111,7 +125,7 @@ def run(tmp_path_factory):
             config.setdefault(section, {}).update(entries)
     small = {"library": "torchvision", "architecture": "resnet18", "input_size": 48, "source": {"random": True}}
     text = {"library": "transformers", "max_length": 24, "source": {"path": str(Path(backbone("minilm")).resolve())}}
-    config["backbones"] = {"resnet50": small, **dict.fromkeys(("biobert", "minilm-256", "chemberta"), text)}
+    config["backbones"] |= {"resnet50": small, **dict.fromkeys(("biobert", "minilm-256", "chemberta"), text)}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     targets = [f"results/finetune/{model}/seed0/{target}/metrics.json" for model, (target, *_) in MODELS.items()]
     graft(folder, folder / "config.yaml", *targets, "results/few_shot/tissue-few.vectors.ridge/metrics.json")

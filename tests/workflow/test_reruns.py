@@ -28,18 +28,34 @@ CONFIG = {
             "columns": {"path": "path"},
             "split": {"growth_stable": True, "validation": 0.25, "test": 0.25},
         },
+        "numbers": {
+            "source": {"path": "numbers"},
+            "reader": "table",
+            "table": "n.csv",
+            "columns": {"features": "n*"},
+            "split": {"validation": 0.25, "test": 0.25},
+        },
     },
-    "backbones": {"tiny": UNTRAINED, "smaller": {**UNTRAINED, "input_size": 24}},
+    "backbones": {
+        "tiny": UNTRAINED,
+        "smaller": {**UNTRAINED, "input_size": 24},
+        "steps": {"library": "vectors", "preprocess": ["snv", "standardise"]},
+    },
     "finetune": {
         "solar": {"dataset": "cells", "backbone": "tiny", "method": ["linear", "lp_ft"], "epochs": 1},
         "other": {"dataset": "twins", "backbone": "tiny", "method": "linear"},
+        "table": {"dataset": "numbers", "backbone": "steps", "method": "linear"},
     },
     "distill": {"student": {"teacher": "other.tiny.linear", "backbone": "smaller", "epochs": 1}},
     "few_shot": {"few": {"dataset": "cells", "backbone": "tiny", "shots": [1], "queries": 2, "ways": 2, "episodes": 5}},
 }
 TAUGHT = "results/distill/student.smaller.kd/seed0"
 FIGURES = ("results/figures/finetune/solar.tiny.linear/seed0/label/confusion.svg", "results/figures/few_shot/cells.svg")
-ALL = (*TARGETS, *OTHER, f"{TAUGHT}/label/metrics.json", "results/few_shot/few.tiny.prototypes/metrics.json", *FIGURES)
+TABLE = "results/finetune/table.steps.linear/seed0/label/metrics.json"
+ALL = (
+    *(*TARGETS, *OTHER, TABLE, f"{TAUGHT}/label/metrics.json"),
+    *("results/few_shot/few.tiny.prototypes/metrics.json", *FIGURES),
+)
 
 
 def draw(path, seed):
@@ -58,6 +74,9 @@ def first(tmp_path_factory):
         draw(folder / "twins" / "ab"[i % 2] / f"{i}.png", 1000 + i)
     rows = [f"{'ab'[i % 2]}/{i}.png,{'ab'[i % 2]}" for i in range(40)]
     (folder / "twins/t.csv").write_text("\n".join(["path,label", *rows, ""]))
+    (folder / "numbers").mkdir()
+    rows = [f"{'ab'[i % 2]},{i},{i % 7},{i % 3 + i % 2}" for i in range(40)]
+    (folder / "numbers/n.csv").write_text("\n".join(["label,n1,n2,n3", *rows, ""]))
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     graft(folder, folder / "config.yaml", *ALL)
     return folder
@@ -200,11 +219,17 @@ PREPARING = {
     "Preparing data set twins",
 }  # `auto`: every reader says whether the data are its
 FETCHING = {"Fetching backbone tiny", "Fetching backbone smaller"}
-HEADS = {f"Fine-tuning {name}" for name in (*RUNS, "other.tiny.linear")}
+HEADS = {f"Fine-tuning {name}" for name in (*RUNS, "other.tiny.linear", "table.steps.linear")}
 STUDENT = {"Distilling student.smaller.kd"}
-PREDICTING = {f"Predicting label with {name}" for name in (*RUNS, "other.tiny.linear", "student.smaller.kd")}
+PREDICTING = {f"Predicting label with {name}" for name in (*RUNS, "other.tiny.linear", "table.steps.linear", "student.smaller.kd")}
+STEPS = {  # of vectors' preprocessing: the network is built, what it learns is fitted, and it is run
+    "fetch_backbone": {"Fetching backbone steps"},
+    "fit_preprocessing": {"Fitting the preprocessing of steps on numbers"},
+    "embed": {"Embedding numbers (labelled) with steps"},
+    "fit_head": {"Fine-tuning table.steps.linear"},
+}
 USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are looked at
-    ("source", "path", {"Fetching data set cells", "Fetching data set twins"}, ()),
+    ("source", "path", {f"Fetching data set {n}" for n in ("cells", "twins", "numbers")}, ()),
     ("source", "random", FETCHING, ()),
     ("reader", "folder", PREPARING, ()),
     ("reader", "arrays", PREPARING, ()),
@@ -213,7 +238,7 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
     (
         "reader",
         "table",
-        {f"Embedding twins (labelled) with {n}" for n in ("tiny", "smaller")},
+        STEPS["embed"] | {f"Embedding twins (labelled) with {n}" for n in ("tiny", "smaller")},
         ("--allowed-rules", "embed"),
     ),
     ("library", "timm", FETCHING, ()),
@@ -226,7 +251,10 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
         },
         ("--allowed-rules", "embed"),
     ),
-    ("method", "linear", {"Fine-tuning solar.tiny.linear", "Fine-tuning other.tiny.linear"}, ()),
+    ("library", "vectors", STEPS["fetch_backbone"], ()),
+    *(("preprocessing", "snv", jobs, ("--allowed-rules", rule)) for rule, jobs in STEPS.items()),
+    ("preprocessing", "standardise", STEPS["fetch_backbone"], ()),
+    ("method", "linear", {f"Fine-tuning {n}.linear" for n in ("solar.tiny", "other.tiny", "table.steps")}, ()),
     ("method", "lp_ft", {"Fine-tuning solar.tiny.lp_ft"}, ()),
     ("kind", "classification", HEADS, ()),
     ("kind", "classification", STUDENT, ("--allowed-rules", "distill")),
@@ -263,6 +291,7 @@ def test_an_edited_plug_in_reruns_nothing_that_does_not_use_it(lab):
         "source",
         "library",
         "kind",
+        "preprocessing",
         "method",
         "task_weights",
         "classifier",

@@ -13,6 +13,7 @@ FOLDERS = {
     "reader": "data/readers",
     "library": "networks/backbones",
     "kind": "targets/kinds",
+    "preprocessing": "networks/preprocessing",
     "method": "training/methods",
     "objective": "training/objectives",
     "task_weights": "training/task_weights",

@@ -12,7 +12,7 @@ from graft.common.errors import raise_all
 from graft.config.cross_checks import check
 from graft.config.errors import Problem, schema_problems, show, to_user_error
 from graft.config.files import EXAMPLE, read_strict
-from graft.config.plan import Plan, complete_backbones, entries, make_plan, modality_of
+from graft.config.plan import Plan, complete_backbones, entries, lookup, make_plan, modality_of
 from graft.config.schema import below, read_schema, schema_path, types_of
 
 __all__ = ["Plan", "load", "make_plan"]
@@ -127,10 +127,19 @@ def derive(config, files):
         own = [Path(file) for file in files if Path(file).exists() and Path(file).resolve() != embedded]
         config["lock"] = str((own[-1].parent if own else Path()) / "graft.lock.json")
     config["lock"] = str(Path(config["lock"]).expanduser())
+    for _, entry in entries(config, "backbones"):
+        if entry.get("preprocess"):
+            entry["preprocess"] = [_with_its_settings(step) for step in entry["preprocess"]]
     for _, entry in entries(config, "datasets"):
         entry["modality"] = modality_of(entry)
         for name, target in entries(entry, "targets"):
             target["column"] = name if target["column"] is None else target["column"]
+
+
+def _with_its_settings(step):
+    """A step of `preprocess` that is a name alone as {name: its defaults}; others as they are."""
+    place = ("properties", "backbones", "additionalProperties", "properties", "preprocess", "items")
+    return complete({step: {}}, lookup(read_schema(), *place), (), ()) if isinstance(step, str) else step
 
 
 def shrink(config):

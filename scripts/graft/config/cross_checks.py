@@ -107,12 +107,13 @@ def _nothing_to_train(path, config, model):
     """Vectors have no network: the loop would train a last layer alone, worse than `linear` solves it (0.605 for 0.856)."""
     if model["backbone"] != VECTORS and lookup(config, "backbones", model["backbone"], "library") != "vectors":
         return
+    does = "only transforms vectors" if lookup(config, "backbones", model["backbone"]) else "hands vectors through"
     frozen = [name for name in plugins.names("method") if plugins.constant("method", name, "FROZEN")]
     if model["stage"] == "distill":
-        what = f"a student is a network that is trained, and '{model['backbone']}' hands vectors through"
+        what = f"a student is a network that is trained, and '{model['backbone']}' {does}"
         yield Problem((*path, "backbone"), what, "a backbone of timm, torchvision or transformers")
     elif model["method"] is not None and model["method"] not in frozen:
-        what = f"'{model['method']}' trains a network, and '{model['backbone']}' hands vectors through"
+        what = f"'{model['method']}' trains a network, and '{model['backbone']}' {does}"
         hint = "use `method: linear`, which solves the last layer exactly"
         yield Problem((*path, "method"), what, ", ".join(frozen), hint)
 

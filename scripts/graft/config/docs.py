@@ -31,11 +31,13 @@ def render(text):
 
 
 def schema_table(place):
-    """The Markdown table of one section; `training` is the part that finetune and distill share."""
+    """The Markdown table of one section; `training` is the part that finetune and distill share, `preprocess` one of backbones."""
     schema = read_schema()
     training = schema["$defs"]["training"]["properties"]
     if place == "training":
         section = {"properties": training}
+    elif place == "preprocess":
+        section = schema["properties"]["backbones"]["additionalProperties"]["properties"]["preprocess"]["items"]
     elif place == "top":
         section = {"properties": {key: one for key, one in schema["properties"].items() if types_of(one) != {"object"}}}
     else:

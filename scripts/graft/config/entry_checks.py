@@ -75,6 +75,7 @@ def _is_encoding(name):
 def check_backbones(config):
     for name, entry in entries(config, "backbones"):
         path, library = ("backbones", name), entry.get("library")
+        yield from _check_steps((*path, "preprocess"), entry.get("preprocess") or [])
         source = entry.get("source", {})
         modality = plugins.constant("library", library, "MODALITY")
         if name == VECTORS and library not in (None, "vectors"):
@@ -99,10 +100,21 @@ def check_backbones(config):
         for kind in ("timm", "torchvision"):
             if kind in source and library != kind:
                 yield Problem((*path, "source", kind), f"{kind}'s weights fit library {kind}, not {library}")
-        for wrong, keys in (("image", IMAGE_KEYS), ("text", TEXT_KEYS)):
+        for wrong, keys in (("image", IMAGE_KEYS), ("text", TEXT_KEYS), ("vector", ("preprocess",))):
             for key in (key for key in keys if modality != wrong and entry.get(key) is not None):
                 what = f"{key} is for {wrong} backbones, and library {library} takes {modality}s"
                 yield Problem((*path, key), what, None, "delete the line")
+
+
+def _check_steps(path, steps):
+    """Settings of a step of `preprocess` that do not go together: its AT_MOST."""
+    for number, step in enumerate(steps):
+        for name, settings in step.items() if isinstance(step, dict) else ():
+            for key, other, more in plugins.constant("preprocessing", name, "AT_MOST", ()):
+                value, limit = lookup(settings, key), lookup(settings, other)
+                if None not in (value, limit) and value > limit + more:
+                    what = f"{key} {value} is too large for {other} {limit}"
+                    yield Problem((*path, number, name, key), what, f"at most {limit + more}")
 
 
 def unknown(path, names, known, kind, place=""):

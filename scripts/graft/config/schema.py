@@ -27,7 +27,31 @@ def schema_path():
 def read_schema():
     """The schema as a dict. Do not change it: it is read once."""
     with schema_path().open(encoding="utf-8") as file:
-        return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        schema = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    for block in _blocks_of_plugins(schema):
+        block |= {"properties": _settings_of(block["x-settings"]), "additionalProperties": False}
+    return schema
+
+
+def _blocks_of_plugins(schema):
+    """Every part of a schema whose keys are plug-ins with settings."""
+    if isinstance(schema, dict):
+        yield from [schema] if "x-settings" in schema else []
+        for inner in schema.values():
+            yield from _blocks_of_plugins(inner)
+
+
+def _settings_of(kind):
+    """name -> the schema of a plug-in's settings, which its file says in SETTINGS."""
+    return {
+        name: {
+            "type": "object",
+            "additionalProperties": False,
+            "description": summary,
+            "properties": plugins.constant(kind, name, "SETTINGS") or {},
+        }
+        for name, summary in plugins.names(kind).items()
+    }
 
 
 def below(schema, key):

@@ -8,15 +8,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from graft.common.device import choose_precision
 from graft.common.errors import UserError
 from graft.common.job import Progress
 from graft.common.outputs import read_json
 from graft.embedding.input_batches import Chosen, missing_rows, open_inputs, transform_key
-from graft.networks import backbones
+from graft.networks import backbones, preprocessing
 from graft.networks.cpu import kernels
 from graft.networks.network import from_dict
+from graft.networks.weights import load_strictly
 from graft.store.feature_files import rows_per_block
 
 logger = logging.getLogger("graft")
@@ -55,7 +57,8 @@ def embed_blocks(rows, source, backbone, store, precision="auto", device=None, t
     precision = choose_precision(precision, device)
     width = backbone.spec["width"]
     if backbone.spec["library"] == "vectors":
-        read = lambda part: open_inputs(part, source, backbone, store, threads).vectors  # noqa: E731
+        network = backbone.network()
+        read = lambda part: of_vectors(network, open_inputs(part, source, backbone, store, threads).vectors)  # noqa: E731
         return _in_blocks(rows, width, read), no_work(rows)
     counts = embed_missing(rows, source, backbone, store, precision, device, threads, layout)
     table = table_of(source, backbone, store, precision)
@@ -120,6 +123,15 @@ def table_of(source, backbone, store, precision):
 
 
 @torch.inference_mode()
+def of_vectors(network, vectors):
+    """What the network of a backbone of library vectors makes of them: float32 array, shape (n, width). Nothing is stored."""
+    values = network(torch.from_numpy(vectors)).numpy()
+    if not np.isfinite(values).all():
+        raise UserError("`preprocess` gave NaN or infinite numbers", hint="look for numbers that are far too large")
+    return values
+
+
+@torch.inference_mode()
 def forward(network, inputs, device, precision, progress=None, views=None):
     """The network's output for every input, longest first so that batches pad little.
 
@@ -163,16 +175,25 @@ def first_of(batch):
     return {key: value[:1] for key, value in batch.items()} if isinstance(batch, dict) else batch[:1]
 
 
-def pretrained(folder, card):
+def pretrained(folder, card, fitted=None):
     """A fetched backbone, ready for `embed`; its weights are read only if something must be forwarded.
 
-    Vectors have no backbone: they are their own embedding, as wide as the data set's card says.
+    Vectors have no backbone: they are their own embedding, as wide as the data set's card says; or what `preprocess` makes
+    of them, with the numbers that were `fitted` (path, or None) on the data set's train rows.
     """
     spec = read_json(Path(folder) / "backbone.json")
     if spec["library"] == "vectors":
-        spec |= {"width": card["vector"]["width"], "weights_sha256": "identity"}
-        identity = partial(backbones.build, spec)
-        return SimpleNamespace(spec=spec, folder=folder, weights="identity", network=identity, stored=identity)
+        state = load_file(fitted) if fitted else {}
+        spec = preprocessing.complete(spec, card, state)
+
+        def network():
+            made = backbones.build(spec)
+            load_strictly(made, state)
+            return made
+
+        return SimpleNamespace(
+            spec=spec, folder=folder, weights=spec["weights_sha256"], network=network, stored=network
+        )
     return SimpleNamespace(
         spec=spec,
         folder=folder,

@@ -15,7 +15,8 @@ def open_embedding(inputs, part, entry, store):
 
     Parameters
     ----------
-    inputs : dict, name -> path as the rule has it: samples, dataset, backbone; model, where a trained one embeds
+    inputs : dict, name -> path as the rule has it: samples, dataset, backbone; model, where a trained one embeds; fitted,
+        where the preprocessing of vectors has such numbers
     part : "labelled" or "pool"
     entry, store : dict, the data set's entry and the store of the config
 
@@ -28,7 +29,7 @@ def open_embedding(inputs, part, entry, store):
     return SimpleNamespace(
         rows=manifest.part(part),
         source=open_source(inputs["dataset"], entry, manifest.card),
-        backbone=features.pretrained(folder, manifest.card)
+        backbone=features.pretrained(folder, manifest.card, inputs.get("fitted"))
         if pretrained
         else features.trained(network.load(inputs["model"]), folder),
         store=Store.of(store),

@@ -1,14 +1,12 @@
 """Figures of a data card: what the samples of a data set are like, as SVG text."""
 
-import re
-
 import numpy as np
 
+from graft.data.tables.axis import axis_of
 from graft.report.plots import GREY, PALETTE, legend_beside, shorten, svg
 
 MOST_CLASSES = len(PALETTE)
 BINS = 40
-NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?$")  # at the end of a column's name: nm_900, X1024.5, 4000
 
 
 def drawn_classes(labels, classes):
@@ -24,16 +22,12 @@ def places_of(names, width):
 
     Parameters
     ----------
-    names : list of str or None; names that end in numbers which rise or fall (wavelengths, masses) give the places
+    names : list of str or None; names with numbers which rise or fall (wavelengths, masses) give the places
     width : int, number of columns
     """
-    found = [NUMBER.search(name) for name in names or []]
-    if len(found) == width and width > 1 and all(found):
-        before = {name[: hit.start()] for name, hit in zip(names, found, strict=True)}
-        places = np.array([float(hit.group()) for hit in found])
-        if len(before) == 1 and (np.all(np.diff(places) > 0) or np.all(np.diff(places) < 0)):
-            (word,) = before
-            return places, word.strip(" _-.") or "number in the column's name"
+    word, places = axis_of(names) or ("", [])
+    if len(places) == width and (np.all(np.diff(places) > 0) or np.all(np.diff(places) < 0)):
+        return np.array(places), word or "number in the column's name"
     ends = f" ({shorten([names[0]])[0]} to {shorten([names[-1]])[0]})" if names and len(names) == width else ""
     return np.arange(1, width + 1), f"feature, in the order of the columns{ends}"
 

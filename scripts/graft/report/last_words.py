@@ -28,7 +28,8 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
     counts : dict, (dataset, target) -> class -> labelled test rows, or None for a value
     doubts : list of (what, sentence), see graft.evaluation.caveats
     benchmarks : folder of the jobs' benchmark files
-    runs : list of dict with "jobs": step -> benchmark files of one trained model, without their ending
+    runs : list of dict with "jobs": step -> benchmark files of one trained model, without their ending, and "library", that of its
+        backbone
     quick : bool, whether it was a quick look
 
     Returns
@@ -49,7 +50,8 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
         best.append(one)
     trained = table[table["stage"] != "few_shot"]
     facts = {"best": best, "doubts": list(doubts), "cost": _cost(benchmarks, runs)}
-    return facts | {"next": _next(trained, best, quick)}
+    trains = "vectors" not in {run.get("library") for run in runs}
+    return facts | {"next": _next(trained, best, quick, trains)}
 
 
 def block(facts, folder, quick=False):
@@ -149,13 +151,14 @@ def _cost(benchmarks, runs):
     )
 
 
-def _next(trained, best, quick):
+def _next(trained, best, quick, trains):
+    """What to do next; `trains`: whether every backbone is a network that can be trained."""
     if quick:
         return [("make run CONFIG=...", "the same with all data, without QUICK=1")]
     named = [one["model"] for one in best if one["model"] in set(trained["model"])]
     steps = [("make report CONFIG=...", "every figure in one HTML file")]
     if named:
         steps.append((f"make predict MODEL={named[0]} DATA=...", "predict new files"))
-    if len(trained) and set(trained["method"]) == {"linear"} and "vectors" not in set(trained["backbone"]):
+    if len(trained) and set(trained["method"]) == {"linear"} and trains:
         steps.append(("method: [linear, lp_ft]", "in the config: train the whole network, often better"))
     return steps

@@ -110,6 +110,8 @@ def body(config, metrics, card, dataset):
     targets, counts = config["targets"], card.get("counts", {})
     several = len(targets) > 1
     names = [f"**{name}**" for name in targets]
+    width = backbone["preprocessing"].get("width", backbone["width"])  # of vectors: before `preprocess`
+    sample = SAMPLES[backbone["modality"]].format(width=width)
     parts = [
         f"# {config['name']}, seed {config['seed']}",
         f"A {backbone['modality']} model of {_listed(names)}, trained with [graft](#how-to-load-it) by `{config['method']}` "
@@ -128,7 +130,7 @@ def body(config, metrics, card, dataset):
         *(part for name in targets for part in ([f"### {name}"] if several else []) + judged(metrics[name])),
         *reading(config),
         "## How to load it",
-        HOW.format(target=next(iter(targets)), sample=SAMPLES[backbone["modality"]]),
+        HOW.format(target=next(iter(targets)), sample=sample),
         "The file `config.json` holds the architecture, the preprocessing and the calibration; `model.safetensors` the "
         f"weights (digest `{config['digests']['model']}`).",
     ]
@@ -226,7 +228,7 @@ def cell(metric):
 SAMPLES = {
     "image": '["image.png"]  # paths of image files',
     "text": '["a sentence"]  # texts',
-    "vector": "[[0.1] * model.backbone.width]  # rows of numbers",
+    "vector": "[[0.1] * {width}]  # rows of numbers",
 }
 HOW = """With graft installed (`pip install .` in its checkout):
 

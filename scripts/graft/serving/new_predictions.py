@@ -151,7 +151,7 @@ def embed_new(rows, source, backbone, precision="auto", device=None, threads=1):
         with tempfile.TemporaryDirectory(prefix="graft-") as folder:
             inputs = open_inputs(block, source, backbone, Store(folder), threads)
             if source.card["modality"] == "vector":
-                return inputs.vectors
+                return features.of_vectors(network, inputs.vectors)
             return features.forward(network, inputs, device, precision)[0]
 
     parts, reasons = [], []

@@ -90,7 +90,8 @@ def card_of(content, known):
     columns = known.get("columns") or content.get("columns") or {}
     card = {"dataset": content["dataset"], "modality": modality, "columns": columns}
     if modality == "vector":
-        card["vector"] = {"width": content["backbone"]["width"]}
+        spec = content["backbone"]
+        card["vector"] = {"width": spec["preprocessing"].get("width", spec["width"])}  # before `preprocess`
     elif modality == "image":
         image = content.get("image") or (image_format(known) if known else None)
         if image is None:

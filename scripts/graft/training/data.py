@@ -128,5 +128,8 @@ class TrainingData:
 
     @property
     def dead(self):
-        """The share of the widest column's spread below which a column of the embeddings is constant (see principal_axes)."""
+        """The share of the widest column's spread below which a column of the embeddings is constant (see principal_axes).
+
+        Of vectors none: they have units. What `preprocess` leaves of dead columns is zeros, or no component at all.
+        """
         return 0.0 if self.backbone.spec["library"] == "vectors" else principal_axes.DEAD

@@ -25,7 +25,7 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     Parameters
     ----------
     inputs : dict, name -> path as the rule has it: samples, digest, dataset, backbone; where the method needs them features,
-        pool, pool_digest (a list), teacher
+        pool, pool_digest (a list), teacher, fitted (of vectors' preprocessing)
     params : dict of the rule's params: settings (the model's), mode (precision, layout and compile as the config says), code
         (digest of the code), folds (where a fold is held out)
     states : path of the folder of the state files
@@ -37,7 +37,7 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     device = choose_device(gpus)
     precision = choose_precision(mode["precision"], device)
     card = card_beside(inputs["samples"])
-    backbone = features.pretrained(Path(inputs["backbone"]).parent, card)
+    backbone = features.pretrained(Path(inputs["backbone"]).parent, card, inputs.get("fitted"))
     fingerprint = digest_of(
         {
             "data": Path(inputs["digest"]).read_text(),

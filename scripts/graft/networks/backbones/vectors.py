@@ -1,17 +1,22 @@
-"""Vector data are their own embedding."""
+"""Vector data are their own embedding; or what the steps of `preprocess` make of them is."""
 
 import torch
 from torch import nn
+
+from graft.networks.preprocessing import Preprocessing
 
 MODALITY = "vector"
 
 
 def describe(entry, folder):
-    return {"architecture": "identity", "modality": "vector", "preprocessing": {}}
+    steps = entry.get("preprocess")
+    preprocessing = {"steps": steps} if steps else {}
+    names = "-".join(name for step in steps or () for name in step)
+    return {"architecture": names or "identity", "modality": "vector", "preprocessing": preprocessing}
 
 
 def build(spec, folder=None):
-    return nn.Identity()
+    return Preprocessing(spec["preprocessing"]) if spec["preprocessing"] else nn.Identity()
 
 
 def take(state, spec, order):
