@@ -126,6 +126,8 @@ def digests_of(prepared):
     meaning = {"modality": prepared.card["modality"]}
     if "image" in prepared.card:
         meaning |= values_of(image_format(prepared.card))
+    if "vector" in prepared.card:  # the names of columns may be wavelengths
+        meaning |= {"columns": prepared.card.get("columns", {}).get("features")}
     names, labels = ["sample_id", "content_sha256"], ["split", "fold", "group", *targets]
     labelled, pool = frame[frame["split"] != "pool"], frame[frame["split"] == "pool"]
     training = labelled[labelled["split"] != "test"]
