@@ -47,9 +47,7 @@ rule predict_files:
         column=column_of_new,
         data=new_data_fingerprint,
         mode=forward_mode,
-        code=code_digest(
-            "predict_files", reader=no_readers, library=libraries_of_new, preprocessing=steps_of_new
-        ),
+        code=code_digest("predict_files", reader=no_readers, library=libraries_of_new, preprocessing=steps_of_new),
     threads: half_of_the_cores
     resources:
         gpu=one_gpu,
