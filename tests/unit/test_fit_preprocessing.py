@@ -91,7 +91,8 @@ def test_one_new_spectrum_that_a_step_cannot_take_is_told_and_no_other_is_left_o
     new = frame_of(1)[NAMES].head(6)
     new.loc[4, NAMES[2]] = -0.1
     new.to_csv(tmp_path / "new.csv", index=False)
-    table, _ = predict_new(content, Beside(None, None, None), tmp_path / "new.csv", precision="fp32")
+    tables, _ = predict_new(content, Beside(None, None, None), tmp_path / "new.csv", precision="fp32")
+    table = tables["label"]
     assert list(table["problem"].notna()) == [False] * 4 + [True, False]
     assert "1 of 1 rows have numbers that are not above 0, first in column 3 (916)" in table["problem"][4]
     rows = torch.from_numpy(new.drop(index=4).to_numpy(np.float32, copy=True))

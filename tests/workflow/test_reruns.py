@@ -221,7 +221,9 @@ PREPARING = {
 FETCHING = {"Fetching backbone tiny", "Fetching backbone smaller"}
 HEADS = {f"Fine-tuning {name}" for name in (*RUNS, "other.tiny.linear", "table.steps.linear")}
 STUDENT = {"Distilling student.smaller.kd"}
-PREDICTING = {f"Predicting label with {name}" for name in (*RUNS, "other.tiny.linear", "table.steps.linear", "student.smaller.kd")}
+PREDICTING = {
+    f"Predicting label with {name}" for name in (*RUNS, "other.tiny.linear", "table.steps.linear", "student.smaller.kd")
+}
 STEPS = {  # of vectors' preprocessing: the network is built, what it learns is fitted, and it is run
     "fetch_backbone": {"Fetching backbone steps"},
     "fit_preprocessing": {"Fitting the preprocessing of steps on numbers"},

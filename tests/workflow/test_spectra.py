@@ -40,7 +40,7 @@ MODEL = "results/finetune/m.pcs.linear/seed0"
 FITTED = "results/preprocessing/grain/pcs.safetensors"
 EXPORT = "results/handoff/models/m.pcs.linear/seed0"
 FILES = [
-    *(f"results/finetune/m.{name}.linear/seed0/metrics.json" for name in ("vectors", "snv", "pcs")),
+    *(f"results/finetune/m.{name}.linear/seed0/label/metrics.json" for name in ("vectors", "snv", "pcs")),
     "results/few_shot/few.pcs.prototypes/metrics.json",
     "results/handoff/grain/pcs.embeddings.parquet",
     "results/predict/again.csv",
@@ -67,7 +67,7 @@ def run(tmp_path_factory):
 
 
 def accuracy(run, name):
-    metrics = json.loads((run.folder / f"results/finetune/m.{name}.linear/seed0/metrics.json").read_text())
+    metrics = json.loads((run.folder / f"results/finetune/m.{name}.linear/seed0/label/metrics.json").read_text())
     return metrics["test"]["accuracy"]["value"]
 
 
@@ -92,7 +92,7 @@ def test_only_what_learns_from_rows_is_fitted_and_from_train_rows_alone(run):
 
 
 def test_new_files_and_the_exported_model_get_the_numbers_of_the_run(run):
-    table = pd.read_parquet(run.folder / MODEL / "predictions.parquet")
+    table = pd.read_parquet(run.folder / MODEL / "label/predictions.parquet")
     own = table[table["split"] == "pool"]["prob_wheat"].to_numpy()
     again = pd.read_csv(run.folder / "results/predict/again.csv")
     np.testing.assert_allclose(again["prob_wheat"], own, atol=1e-6)
@@ -129,7 +129,7 @@ def test_a_changed_train_row_is_fitted_again_and_a_changed_test_or_pool_row_chan
     for split in changed:
         frame.loc[frame.index[frame["split"] == split][0], NAMES] *= 1.01
     write(folder, frame)
-    jobs = graft(folder, folder / "config.yaml", f"{MODEL}/metrics.json").jobs
+    jobs = graft(folder, folder / "config.yaml", f"{MODEL}/label/metrics.json").jobs
     again = changed == ("train",)
     assert "embed" in jobs and ("fit_preprocessing" in jobs) == again
     for file in (FITTED, f"{MODEL}/ft_model.pt"):
