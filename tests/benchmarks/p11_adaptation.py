@@ -15,6 +15,8 @@ from benchmarks.elpv import ENTRY
 from benchmarks.harness import THREADS, Row, alternate
 from benchmarks.own_runs import backbone
 from fits import L2S, fit_logistic
+from graft.adaptation.domains import Domains
+from graft.adaptation.methods import coral
 from graft.common.fingerprint import root_of
 from graft.data.prepare import prepare
 from graft.data.readers import complete
@@ -24,7 +26,6 @@ from graft.evaluation.metrics import auroc
 from graft.heads.calibration import log_loss, probabilities
 from graft.heads.principal_axes import DEAD
 from graft.store import Store
-from graft.training.methods.coral import align, moved
 
 SIZE, L2, HELD_OUT = 160, 0.1, 0.2
 ELPV = {**ENTRY, "targets": {**ENTRY["targets"], "type": {"column": "type", "classes": ["mono", "poly"]}}}
@@ -55,8 +56,8 @@ def ours(cells, rows, l2s, adapt=True):
     """Probabilities on the target; of several penalties the one that does best on the source rows that are not `rows`."""
     source, unit = torch.from_numpy(cells.source), None
     if adapt:
-        matrix, shift, unit = align(source[torch.from_numpy(rows)], torch.from_numpy(cells.target), DEAD)
-        source = moved(source, matrix, shift)
+        maps = coral.maps(Domains.of(source[torch.from_numpy(rows)], cells.target, DEAD), {})
+        source, unit = maps.source.of(source), maps.unit
     source = source.numpy()
     weights, biases = fit_logistic(source[rows], cells.labels[rows], 2, l2s, unit=unit)
 

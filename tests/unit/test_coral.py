@@ -10,6 +10,9 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.preprocessing import StandardScaler
 
 from fits import L2S
+from graft.adaptation import affine, moments
+from graft.adaptation.domains import Domains
+from graft.adaptation.methods.coral import maps
 from graft.common.errors import UserError
 from graft.heads import principal_axes
 from graft.training.data import TrainingData
@@ -63,9 +66,10 @@ def accuracy(head, features, labels):
     return np.mean(outputs.argmax(1) == labels)
 
 
-def aligned(source, target, dead=0.0):
-    matrix, shift, _ = coral.align(torch.from_numpy(source), torch.from_numpy(target), dead)
-    return coral.moved(torch.from_numpy(source), matrix, shift).numpy()
+def aligned(source, target, dead=0.0, rows=None):
+    """The rows (by default those of the source), moved by the map from the source's to the target's."""
+    map_ = maps(Domains.of(source, target, dead), {}).source
+    return map_.of(torch.from_numpy(source if rows is None else rows)).numpy()
 
 
 def plain(source, target):
@@ -98,7 +102,8 @@ def test_aligned_rows_have_the_targets_means_and_covariance():
 def test_rows_in_blocks_are_aligned_as_rows_at_once(monkeypatch):
     source, _, target, _ = domains(40, 30)
     together = aligned(source, target)
-    monkeypatch.setattr(coral, "ROWS", 7)
+    for module in (affine, moments):
+        monkeypatch.setattr(module, "ROWS", 7)
     np.testing.assert_allclose(aligned(source, target), together, rtol=1e-5, atol=1e-5)
 
 
@@ -153,8 +158,7 @@ def test_validation_rows_are_aligned_for_the_temperature_and_the_stored_embeddin
     unseen = coral.train(run).unseen["y"]
     np.testing.assert_array_equal(run.data.embeddings, source)
     train, validation = (run.data.places(split) for split in ("train", "validation"))
-    matrix, shift, _ = coral.align(torch.from_numpy(source[train]), torch.from_numpy(target), 0.0)
-    moved = coral.moved(torch.from_numpy(source[validation]), matrix, shift).numpy()
+    moved = aligned(source[train], target, rows=source[validation])
     np.testing.assert_allclose(moved.mean(0), target.mean(0), atol=0.2 * target.std(0).max())
     expected = moved @ np.asarray(head["weight"]).T + np.asarray(head["bias"])
     np.testing.assert_allclose(unseen[validation], expected, atol=1e-4)
@@ -165,8 +169,7 @@ def test_a_number_is_predicted_on_aligned_rows_too():
     values = source[:, 0].astype(np.float64) / 3
     run, head = run_of(source, values, target, "regression")
     trained, train = coral.train(run), run.data.places("train")
-    matrix, shift, _ = coral.align(torch.from_numpy(source[train]), torch.from_numpy(target), 0.0)
-    predicted = coral.moved(torch.from_numpy(source), matrix, shift).numpy() @ np.asarray(head["weight"])[0]
+    predicted = aligned(source[train], target, rows=source) @ np.asarray(head["weight"])[0]
     assert np.corrcoef(predicted, values)[0, 1] > 0.99
     assert trained.fold_heads["y"]["weight"].shape == (3, 1, WIDTH)
     l2s = [one["l2"] for one in trained.history]

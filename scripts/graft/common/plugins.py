@@ -17,6 +17,9 @@ FOLDERS = {
     "method": "training/methods",
     "objective": "training/objectives",
     "task_weights": "training/task_weights",
+    "adaptation": "adaptation/methods",
+    "adaptation_objective": "adaptation/objectives",
+    "validator": "adaptation/validators",
     "classifier": "few_shot/classifiers",
     "figure": "report/figures",
 }

@@ -1,0 +1,17 @@
+"""The embeddings of both domains get the same covariance (deep CORAL, Sun and Saenko 2016)."""
+
+import torch
+
+CLASSES_ONLY = False
+SOURCE_FREE = False
+
+
+class Objective(torch.nn.Module):
+    """|C_s - C_t|_F^2 / (4 width^2) of the batch's covariances (eq. 1 to 3)."""
+
+    def __init__(self, sizes, settings):
+        super().__init__()
+
+    def forward(self, pair, progress):
+        source, target = torch.cov(pair.source_embeddings.T), torch.cov(pair.target_embeddings.T)
+        return (source - target).square().sum() / (4 * len(source) ** 2)
