@@ -186,8 +186,8 @@ def pretrained(folder, card, fitted=None):
         state = load_file(fitted) if fitted else {}
         spec = preprocessing.complete(spec, card, state)
 
-        def network():
-            made = backbones.build(spec)
+        def network(**settings):
+            made = backbones.build(spec, **settings)
             load_strictly(made, state)
             return made
 
