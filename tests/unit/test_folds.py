@@ -9,6 +9,8 @@ import finetune
 import finetune_fold
 import predict
 from graft import config as graft_config
+from graft.adaptation.domains import Domains
+from graft.adaptation.methods import coral
 from graft.common.errors import UserError
 from graft.common.outputs import read_json, write_json
 from graft.data.prepare import prepare, write
@@ -21,7 +23,6 @@ from graft.store import Store
 from graft.store.feature_files import write_features
 from graft.targets.held_out import read_held_out, with_held_out
 from graft.training.data import TrainingData
-from graft.training.methods import coral
 from graft.training.rule_inputs import open_trainer
 from graft.training.state import StateFiles
 from graft.training.trainer import Trainer
@@ -164,9 +165,9 @@ def test_an_adapted_model_has_figures_only_of_rows_that_it_acts_on(tmp_path, giv
     assert ("test" in metrics) == given and ("no metrics on test rows" in caplog.text) != given
     data, head = trainer.data, network.load(tmp_path / "ft_model.pt")["state_dict"]
     source, target = (torch.from_numpy(one) for one in (data.embeddings, data.pool_embeddings))
-    matrix, shift, _ = coral.align(source[data.places("train")], target, data.dead)
+    maps = coral.maps(Domains.of(source[data.places("train")], target, data.dead), {})
     rows = data.places("validation")
-    moved = coral.moved(source[rows], matrix, shift).numpy()
+    moved = maps.source.of(source[rows]).numpy()
     aligned = moved @ head["heads.y.weight"].numpy().T + head["heads.y.bias"].numpy()
     own = found.loc[data.rows["sample_id"].iloc[rows], ["logit_a", "logit_b"]].to_numpy()
     np.testing.assert_allclose(own, aligned, atol=1e-4)
