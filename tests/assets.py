@@ -7,6 +7,7 @@ $GRAFT_TEST_CACHE, or tests/.cache, under a digest of the code that makes them. 
 from pathlib import Path
 
 from graft.common.outputs import sha256_of
+from graft.config.plan import known_backbones
 from graft.fetch.backbones import fetch_backbone
 from graft.fetch.datasets import fetch_dataset
 from running import CACHE
@@ -52,6 +53,7 @@ BACKBONES = {
             "sha256": {"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},
         },
     },
+    **{name: known_backbones()[name] for name in ("rxnfp", "rxnmapper", "antiberty")},
 }
 DATASETS = {
     "elpv": {
@@ -84,6 +86,8 @@ DATASETS = {
             "sha256": {"solubility.train.sdf": "184a7df425f4a5403d8572c7cf898d259801332f0b7f4fcfab91ccb9aba2994e"},
         }
     },
+    # The files of backbones as their authors ship them, for tests that read these without graft.
+    **{f"{name}-files": {"source": BACKBONES[name]["source"]} for name in ("rxnfp", "rxnmapper", "antiberty")},
 }
 
 

@@ -10,7 +10,7 @@ from graft.config.plan import VECTORS, as_list, entries, known_backbones, lookup
 from graft.config.schema import read_schema
 
 IMAGE_KEYS = ("input_size", "mean", "std", "interpolation", "fit", "crop")
-TEXT_KEYS = ("max_length", "pooling", "normalize")
+TEXT_KEYS = ("max_length", "pooling", "tokenizer", "normalize")
 
 
 def check_datasets(config):

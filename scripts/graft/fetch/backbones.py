@@ -22,8 +22,8 @@ def fetch_backbone(name, entry, output_dir, lock_path):
 
         spec, weights, beside = convert(entry, Path(known.get("root", want.folder)))
         write_bytes(folder / "model.safetensors", weights)
-        for path in beside:
-            shutil.copyfile(path, folder / path.name)
+        for file, data in beside.items():
+            write_bytes(folder / file, data)
         if "config" in spec:
             write_json(folder / "config.json", spec["config"])
         shutil.rmtree(want.folder)

@@ -20,7 +20,7 @@ def convert(entry, folder):
     -------
     spec : dict, for backbone.json
     data : bytes of model.safetensors
-    beside : list of Path, files to keep beside it (the tokenizer's)
+    beside : dict, file name -> bytes, to keep beside it (the tokenizer's)
     """
     library, source = plugins.load("library", entry["library"]), entry.get("source") or {}
     spec = {"library": entry["library"], **library.describe(entry, folder)}
@@ -36,10 +36,10 @@ def convert(entry, folder):
     weights.refuse_unusable(state, where=str(folder))
     spec["width"] = None if entry["library"] == "vectors" else measure_width(network, library.example(spec))
     spec["parameters"] = sum(parameter.numel() for parameter in network.parameters())
-    beside = []
+    beside = {}
     if spec["modality"] == "text":
         library.refuse_blind(network)
-        beside = library.tokenizer_files(library.model_folder(folder))
+        beside = library.beside(entry, folder)
     return spec, save(state), beside
 
 

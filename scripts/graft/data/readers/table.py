@@ -15,11 +15,12 @@ from graft.data.listing.files import find_files
 from graft.data.listing.rows import SPLIT_OF, follows, inside
 from graft.data.tables import cells, columns, kinds
 from graft.data.tables.delimited import decode, notes_on_encoding, read_delimited
+from graft.data.tables.sdf import read_sdf
 
-TEXT = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
+TEXT = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".sdf")
 SUFFIXES = TEXT + (".parquet", ".pq", ".feather", ".arrow", ".orc", ".dta", ".sas7bdat", ".xpt")
 SUFFIXES += tuple(suffix + packed for suffix in TEXT for packed in (".gz", ".bz2", ".xz", ".zst", ".zip"))
-NAMED = ".csv .tsv .jsonl .parquet .feather .orc .dta .csv.gz"  # the usual ones, for messages
+NAMED = ".csv .tsv .jsonl .parquet .feather .orc .dta .sdf .csv.gz"  # the usual ones, for messages
 
 
 def looks_right(root):
@@ -237,6 +238,10 @@ def _parse(path, mtime_ns, size, name, options):
     if kind == "json":
         data, found = decode(data, name, encoding)
         facts |= {"encoding": found, "notes": notes_on_encoding(encoding, found)}
+    if kind == "sdf":
+        text, found = decode(data, name, encoding)
+        table, notes = read_sdf(text, name, wanted)
+        return composed_columns(table, name), facts | {"format": kind, "encoding": found, "notes": notes}
     if kind != "text":
         table = kinds.read_typed(data, kind, name)
         return composed_columns(table, name), facts | {"format": kind}

@@ -15,8 +15,9 @@ import pyarrow.orc
 import pyarrow.parquet
 
 from graft.common.errors import UserError, first_line
+from graft.data.tables.sdf import is_sdf
 
-READ = "CSV, TSV, Parquet, Feather or Arrow, ORC, JSON, Stata or SAS, also compressed (gzip, bzip2, xz, zstd, zip)"
+READ = "CSV, TSV, Parquet, Feather or Arrow, ORC, JSON, SDF, Stata or SAS, also compressed (gzip, bzip2, xz, zstd, zip)"
 START = 600  # bytes that show the kind
 MAGIC = (
     (b"PAR1", "parquet"),
@@ -67,7 +68,7 @@ PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in (2, 3, 4, 5))
 
 
 def kind_of(start, where):
-    """The kind of a file that begins with `start`: one of MAGIC's names, "json" or "text".
+    """The kind of a file that begins with `start`: one of MAGIC's names, "json", "sdf" or "text".
 
     Raises
     ------
@@ -96,7 +97,7 @@ def kind_of(start, where):
     if start[:1] in (b"\x71", b"\x72", b"\x73") and start[1:2] in (b"\x01", b"\x02") and start[2:4] == b"\x01\x00":
         return "stata"
     _refuse_binary(start, where)
-    return "text"
+    return "sdf" if is_sdf(start) else "text"
 
 
 def unpacked(data, kind, where):

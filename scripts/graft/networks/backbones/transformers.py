@@ -1,5 +1,6 @@
 """Text backbones of transformers: any encoder or decoder, its token vectors pooled into one per text."""
 
+import hashlib
 import inspect
 import logging
 import re
@@ -10,9 +11,12 @@ import transformers
 from torch import nn
 
 from graft.common.errors import UserError, first_line, raise_all
-from graft.common.outputs import read_json, sha256_of, sha256_of_file
+from graft.common.outputs import read_json, sha256_of
+from graft.networks import symbols
 from graft.networks.backbones import chosen
 from graft.networks.pooling import pool, said_beside
+
+logger = logging.getLogger("graft")
 
 MODALITY = "text"
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model")
@@ -40,7 +44,9 @@ class TextEncoder(nn.Module):
 def describe(entry, folder):
     home = model_folder(folder)
     config = read_config(home, entry.get("architecture"))
-    words = tokenizer(home, config)
+    kind, words = _words(entry, folder, config)
+    if kind in symbols.PATTERNS and not entry.get("tokenizer"):
+        logger.info("the words of vocab.txt are %s: texts are cut into these (`tokenizer: %s`)", kind, kind)
     if len(words) > config.vocab_size:
         raise UserError(
             f"the tokenizer has {len(words)} tokens, the network {config.vocab_size}",
@@ -55,7 +61,7 @@ def describe(entry, folder):
         "architecture": config.model_type,
         "modality": "text",
         "config": config.to_diff_dict() | {"model_type": config.model_type},
-        "preprocessing": preprocessing | {"tokenizer": f"{type(words).__name__} {_digest(home)[:16]}"},
+        "preprocessing": preprocessing | {"tokenizer": f"{kind} {_digest(beside(entry, folder))[:16]}"},
     }
 
 
@@ -228,6 +234,23 @@ def tokenizer(folder, config=None):
     return words
 
 
+def _words(entry, folder, config=None):
+    """The kind and the tokenizer of a source: made from its list of words if that lists symbols, else transformers' own."""
+    home = model_folder(folder)
+    path = symbols.word_list(home, folder)
+    kind = symbols.kind_of(path, entry.get("tokenizer"))
+    words = symbols.tokenizer(kind, path) if kind else tokenizer(home, config)
+    return kind or type(words).__name__, words
+
+
+def beside(entry, folder):
+    """What is kept beside the weights, {file name: bytes}: all that a tokenizer is read from."""
+    kind, words = _words(entry, folder)
+    if kind in symbols.PATTERNS:
+        return symbols.files(words)
+    return {path.name: path.read_bytes() for path in tokenizer_files(model_folder(folder))}
+
+
 def tokenizer_files(folder):
     """Paths of the tokenizer's files."""
     return sorted({path for pattern in TOKENIZER_FILES for path in Path(folder).glob(pattern) if path.is_file()})
@@ -237,6 +260,6 @@ def _read_optional(path):
     return read_json(path) if path.is_file() else {}
 
 
-def _digest(home):
+def _digest(files):
     """Digest of the tokenizer's files, so that stored token ids never outlive their tokenizer."""
-    return sha256_of(*(part for path in tokenizer_files(home) for part in (path.name, sha256_of_file(path))))
+    return sha256_of(*(part for name, data in files.items() for part in (name, hashlib.sha256(data).hexdigest())))
