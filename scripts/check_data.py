@@ -13,7 +13,7 @@ from graft.data.card import how_split, in_words
 from graft.data.readers import opener, root_of, settled
 from graft.data.samples import read_manifest
 from graft.data.survey.trouble import troubles
-from graft.evaluation.caveats import cut, nearer
+from graft.evaluation.caveats import cut, nearer, unknown
 from graft.report import data_figures, pages
 from graft.report.costs import duration, estimate
 
@@ -116,7 +116,11 @@ def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=No
     look = Look(opener(settled(entry, card), root_of(dataset)), card)
     splits = [split for split in SPLITS if card["counts"].get(split)]
     notes = [*troubles(frame, manifest.targets, card), *card["notes"]]
-    notes = [*filter(None, map(cut, lengths)), *(nearer(nearness, entry.get("split", {})) if nearness else ()), *notes]
+    notes = [
+        *filter(None, [*map(cut, lengths), *map(unknown, lengths)]),
+        *(nearer(nearness, entry.get("split", {})) if nearness else ()),
+        *notes,
+    ]
     body = BODY.render(
         name=card["dataset"],
         words=in_words(card),

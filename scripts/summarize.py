@@ -9,7 +9,7 @@ import torch
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv, write_text
 from graft.data.samples import read_manifest
-from graft.evaluation.caveats import cut, nearer, worse_on_test
+from graft.evaluation.caveats import cut, nearer, unknown, worse_on_test
 from graft.evaluation.choosing import COLUMNS, Candidate, choose
 from graft.evaluation.metrics import headline
 from graft.evaluation.tables import read_predictions
@@ -192,12 +192,11 @@ def doubts_of_models(choices, trained):
 
 
 def doubts_of_data(nearness, lengths, splits):
-    """(what, sentence) of data sets whose validation rows are unlike the rest, and whose texts are cut."""
+    """(what, sentence) of data sets whose validation rows are unlike the rest, and whose texts are cut or unknown."""
     for one in map(read_json, nearness):
         yield from ((one["dataset"], said) for said in nearer(one, splits[one["dataset"]]))
     for path in lengths:
-        said = cut(read_json(path), brief=True)
-        if said:
+        for said in filter(None, (one(read_json(path), brief=True) for one in (cut, unknown))):
             yield Path(path).parent.name, said
 
 

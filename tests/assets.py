@@ -112,6 +112,7 @@ def _code_digest():
     files = [
         *(LIBRARY / "fetch").rglob("*.py"),
         *(LIBRARY / "networks/backbones").glob("*.py"),
+        LIBRARY / "networks/symbols.py",
         LIBRARY / "networks/weights.py",
     ]
     return sha256_of(*(file.read_bytes() for file in sorted(files)))

@@ -13,7 +13,7 @@ from check_data import main
 from graft.common.outputs import read_json, write_json
 from graft.config import load, make_plan
 from graft.data.prepare import prepare, write
-from graft.evaluation.caveats import cut
+from graft.evaluation.caveats import cut, unknown
 from graft.networks.backbones import longest_input
 from graft.report.costs import estimate
 from graft.store import Store
@@ -202,6 +202,26 @@ def test_the_length_that_is_proposed_is_taken_and_cuts_nothing(tmp_path):
         )
         assert read_json(tmp_path / "l.json")["cut"] == cut_texts
     assert longest_input(spec) == 512
+
+
+def test_unknown_tokens_are_counted_by_the_rule_that_counts_lengths_and_said_where_they_are_worth_it(tmp_path):
+    (tmp_path / "root").mkdir()
+    texts = [*("C" * (i + 1) + "O" for i in range(20)), "The cell wall is thick", "Bacteria are small", "CC(H)O"]
+    write_lines(tmp_path / "root", "id,text,label", *(f"s{i},{text},{'ab'[i % 2]}" for i, text in enumerate(texts)))
+    entry = {"table": "t.csv", "columns": {"id": "id", "text": "text"}}
+    page_of(tmp_path, **entry)
+    path = tmp_path / "lengths.json"
+    measure_lengths(tmp_path / "samples.parquet", tmp_path / "dataset.json", THREE_WAY | entry, backbone("rxnfp"), path)
+    found = read_json(path)
+    assert (found["unknown"]["texts"], found["unknown"]["mostly"]) == (3, 2)
+    said = "3 of 23 texts have tokens that the vocabulary of rxnfp lacks"
+    assert unknown(found).startswith(said) and unknown(found, brief=True).startswith(said)
+    assert "2 are mostly such tokens" in unknown(found) and "'T' in t.csv, row 21" in unknown(found)
+    assert said in page_of(tmp_path, lengths=[found], **entry)
+    found["texts"] = 1000
+    assert unknown(found) and not unknown(found, brief=True)
+    found["unknown"]["texts"] = 0
+    assert not unknown(found)
 
 
 def test_once_models_are_trained_the_page_says_how_near_the_splits_lie_instead_of_what_they_will_cost(tmp_path):

@@ -20,7 +20,9 @@ M  END
 
 
 def molecule(title="methane", **fields):
-    return BLOCK.format(title=title) + "".join(f">  <{name}>  (1) \n{one}\n\n" for name, one in fields.items()) + "$$$$\n"
+    return (
+        BLOCK.format(title=title) + "".join(f">  <{name}>  (1) \n{one}\n\n" for name, one in fields.items()) + "$$$$\n"
+    )
 
 
 MOLECULES = [molecule(smiles="C" * (i + 1), y="ab"[i % 2], id=f"m{i}") for i in range(24)]

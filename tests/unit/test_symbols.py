@@ -14,7 +14,9 @@ from graft.fetch.backbones import fetch_backbone
 from graft.networks import backbones, symbols
 
 # As in the paper's code (Schwaller et al. 2019, Molecular Transformer), for an independent reading.
-SMILES = re.compile(r"(\[[^\]]+]|Br?|Cl?|N|O|S|P|F|I|b|c|n|o|s|p|\(|\)|\.|=|#|-|\+|\\|\/|:|~|@|\?|>|\*|\$|\%[0-9]{2}|[0-9])")
+SMILES = re.compile(
+    r"(\[[^\]]+]|Br?|Cl?|N|O|S|P|F|I|b|c|n|o|s|p|\(|\)|\.|=|#|-|\+|\\|\/|:|~|@|\?|>|\*|\$|\%[0-9]{2}|[0-9])"
+)
 MOLECULES = ["CCO", "CC(=O)Oc1ccccc1C(=O)O", "C[C@@H](N)C(=O)[O-]", "Clc1ccc(Br)c(c1)C%12CCCC%12", "O=C1NC=CC(=O)N1"]
 ANTIBODY = "EVQLVQSGPEVKKPGTSVKVSCKASGFTFMSSAVQWVRQARGQRLEWIGWIVIGSGNTNYAQKFQERVTITRDMSTSTAYMELSSLRSEDTAVYYCAAPYCSSISCNDGFDIWGQGTMVTVS"
 NETWORKS = {
@@ -56,7 +58,9 @@ def test_real_molecules_are_cut_as_the_paper_does_and_what_is_no_smiles_is_unkno
     assert len(ids) == 1025
     assert unknown == [len("".join(SMILES.split(text)[::2])) for text in texts]  # what the pattern leaves over
     assert sum(unknown) == 19  # hydrogens outside brackets, in 10 texts
-    assert [len(one) for one in ids] == [2 + len(SMILES.findall(text)) + n for text, n in zip(texts, unknown, strict=True)]
+    assert [len(one) for one in ids] == [
+        2 + len(SMILES.findall(text)) + n for text, n in zip(texts, unknown, strict=True)
+    ]
 
 
 def word_list(folder, words, **files):
@@ -143,13 +147,19 @@ def test_a_word_list_above_the_networks_folder_is_found_inside_the_source_alone(
     bert(tmp_path / "source/small", BASE + LETTERS)
     (tmp_path / "source/small/vocab.txt").rename(tmp_path / "source/vocab.txt")
     assert backbones.tokenizer(fetched(tmp_path, tmp_path / "source")).tokenize("EV") == ["E", "V"]
-    with pytest.raises(UserError, match="`tokenizer: residues` makes a tokenizer from vocab.txt, and the source holds none"):
+    with pytest.raises(
+        UserError, match="`tokenizer: residues` makes a tokenizer from vocab.txt, and the source holds none"
+    ):
         fetched(tmp_path / "again", tmp_path / "source/small", tokenizer="residues")
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [(BASE[:2] + ATOMS, r"lacks \[CLS\], \[SEP\]"), ([*BASE, "C", "N", "C"], "has twice C"), ([*BASE, "\udcff"], "no text")],
+    [
+        (BASE[:2] + ATOMS, r"lacks \[CLS\], \[SEP\]"),
+        ([*BASE, "C", "N", "C"], "has twice C"),
+        ([*BASE, "\udcff"], "no text"),
+    ],
 )
 def test_a_list_that_gives_no_tokenizer_is_refused(tmp_path, words, says):
     source = bert(tmp_path / "mine", BASE)

@@ -16,6 +16,7 @@ from graft.common.errors import UserError, raise_all
 from graft.common.job import Progress
 from graft.data import images, readers
 from graft.data.images import image_format, values_of
+from graft.embedding import unknown_tokens
 from graft.networks.augment import apply_views
 from graft.networks.backbones import tokenizer as load_tokenizer
 
@@ -107,6 +108,7 @@ class TextInputs:
 
     def __init__(self, rows, source, backbone, store, threads):
         settings = backbone.spec["preprocessing"]
+        self.spec = backbone.spec
         self.tokenizer, self.max_length = load_tokenizer(backbone.folder, backbone.spec), settings["max_length"]
         self.table = store.table(
             "tokens", (self.max_length + 1,), _id_dtype(self.tokenizer), tokenizer=settings["tokenizer"]
@@ -131,7 +133,11 @@ class TextInputs:
         for start in range(0, len(wanted), TEXT_BLOCK):
             block = wanted.iloc[start : start + TEXT_BLOCK]
             texts = [load(row.path, row.row, row.content_sha256) for row in block.itertuples()]
-            self.table.append(list(block["content_sha256"]), token_rows(self.tokenizer, texts, self.max_length))
+            tokens = token_rows(self.tokenizer, texts, self.max_length)
+            unknown_tokens.look(
+                self.tokenizer, texts, block, [row[1 : row[0] + 1].tolist() for row in tokens], self.spec
+            )
+            self.table.append(list(block["content_sha256"]), tokens)
         return len(wanted)
 
     def prepare(self, batch, device, views=None):

@@ -7,7 +7,7 @@ from graft.evaluation.tables import METRIC_NAMES
 SURE = 0.02  # a metric that is surely better on validation than on test by so much is pointed out
 RATIO = 1.1  # the same for the error of a regression, as a ratio
 FARTHER, SURELY = 0.65, 0.55  # probability that a row is farther from train than a validation row; its lower end
-WORTH_A_WORD = 0.01  # if at least this share of the texts is cut, the end of a run says so
+WORTH_A_WORD = 0.01  # if at least this share of the texts is cut, or has unknown tokens, the end of a run says so
 SCORES = ("balanced_accuracy", "accuracy", "auroc", "average_precision")
 
 
@@ -122,3 +122,20 @@ def cut(lengths, brief=False):
     rest = "more of each of them" if lengths["still_cut"] == lengths["texts"] else rest
     entry = f"`backbones: {{{name}-{proposed}: {{like: {name}, max_length: {proposed}}}}}`"
     return f"{said}with {entry} and `backbone: {name}-{proposed}` it reads {rest}, and takes longer"
+
+
+def unknown(lengths, brief=False):
+    """A sentence about texts with tokens that a backbone does not know; "" if there are none (brief: almost none).
+
+    Parameters
+    ----------
+    lengths : dict, what measure_lengths wrote
+    """
+    found, texts = lengths.get("unknown"), lengths["texts"]
+    if not found or not found["texts"] or (brief and found["texts"] < WORTH_A_WORD * texts):
+        return ""
+    mostly = f"; {found['mostly']:,} are mostly such tokens" if found["mostly"] else ""
+    return (
+        f"{found['texts']:,} of {texts:,} texts have tokens that the vocabulary of {lengths['backbone']} lacks, which it reads as "
+        f"one and the same ({'; '.join(found['examples'])}){mostly}"
+    )

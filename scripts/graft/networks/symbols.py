@@ -50,7 +50,11 @@ def kind_of(path, asked=None):
     listed = set(_read(path))
     words = {word for word in listed - SPECIAL if word and not word.startswith("[unused")}
     for kind, some in CERTAIN.items():
-        if listed >= set(NEEDED.values()) and words >= some and all(re.fullmatch(PATTERNS[kind], word) for word in words):
+        if (
+            listed >= set(NEEDED.values())
+            and words >= some
+            and all(re.fullmatch(PATTERNS[kind], word) for word in words)
+        ):
             return kind
     return None
 
