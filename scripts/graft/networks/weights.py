@@ -16,9 +16,10 @@ PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and torch.compile
 PATTERNS = (
     ("model.safetensors.index.json", "pytorch_model.bin.index.json"),
     ("*.safetensors",),
-    ("*.bin", "*.pth", "*.pt"),
+    ("*.bin", "*.pth", "*.pt", "*.ckpt", "*.pth.tar"),
 )
 SHOWN = 5
+DEPTH = 3  # wrappers in wrappers
 
 
 def find_weights(folder):
@@ -45,7 +46,7 @@ def find_weights(folder):
             return _shards((usual or found)[0])
         if found:
             return (usual or found)[:1]
-    raise UserError("the source holds no weights", allowed="a .safetensors, .bin, .pth or .pt file")
+    raise UserError("the source holds no weights", allowed="a .safetensors, .bin, .pth, .pt or .ckpt file")
 
 
 def _shards(index):
@@ -101,15 +102,26 @@ def _read_torch(path):
         raise UserError(
             f"is not a whole checkpoint ({first_line(error)})", where=str(path), hint="fetch or copy it again"
         ) from error
-    for name in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(name), dict):
-            content = content[name]
-    tensors = (
-        {key: value for key, value in content.items() if torch.is_tensor(value)} if isinstance(content, dict) else {}
-    )
+    tensors = _tensors(content)
     if not tensors:
         raise UserError("holds no state dict (names and tensors)", where=str(path))
     return tensors
+
+
+def _tensors(content):
+    """The tensors of what a training saved, unpacked as often as it wrapped them: {"model": {"state_dict": ..}}."""
+    for _ in range(DEPTH):
+        inner = [
+            content[name] for name in WRAPPERS if isinstance(content, dict) and isinstance(content.get(name), dict)
+        ]
+        content = inner[0] if inner else content
+    named = {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
+    for _ in range(DEPTH):
+        if any(map(torch.is_tensor, named.values())):
+            break
+        parts = [(name, part) for name, part in named.items() if isinstance(part, dict)]
+        named = {f"{name}.{key}": value for name, part in parts for key, value in part.items()}
+    return {name: value for name, value in named.items() if torch.is_tensor(value)}
 
 
 def take(state, full, head, order=False):

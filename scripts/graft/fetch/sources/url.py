@@ -35,8 +35,9 @@ def fetch(want):
 
 
 def _should_unpack(path):
-    """By name, since a .npz, .xlsx or .pth file is a zip archive too."""
-    return path.name.lower().endswith(ARCHIVES)
+    """By name, since a .npz, .xlsx or .pth file is a zip archive too; .pth.tar is what some trainings call a checkpoint."""
+    name = path.name.lower()
+    return name.endswith(ARCHIVES) and not name.endswith(".pth.tar")
 
 
 def _unpack(path, want):

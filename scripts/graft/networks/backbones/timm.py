@@ -1,12 +1,14 @@
 """Image backbones of timm: any architecture, without its classifier."""
 
 import sys
+from contextlib import suppress
 
 import timm
 import torch
 
-from graft.common.errors import UserError, did_you_mean
+from graft.common.errors import UserError, UserErrors, did_you_mean
 from graft.networks.backbones import image_preprocessing
+from graft.networks.own_training import naming, network_in, relatives
 from graft.networks.weights import take as take_strictly
 
 MODALITY = "image"
@@ -48,20 +50,42 @@ def build(spec, folder=None, **options):
 
 def take(state, spec, order):
     """As weights.take; a checkpoint in an older layout, or for another size, goes through timm's own conversion."""
+    network, full, head = _parts(spec)
+    if order:
+        return take_strictly(state, full, head, order)
+    state = network_in(state, full, head)
+    try:
+        return take_strictly(state, full, head)
+    except UserErrors as error:
+        found = error
+    convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+    if convert is not None:
+        with suppress(Exception):  # the conversion trusts that the checkpoint is of this architecture
+            state = convert(dict(state), network)
+        try:
+            return take_strictly(state, full, head)
+        except UserErrors as error:
+            found = error
+    raise naming(found, state, full, lambda: _others(spec["architecture"]))
+
+
+def _parts(spec):
+    """The network with a classifier, its state dict, and the names of the classifier."""
     network = build(spec, num_classes=1000)
     full = network.state_dict()
-    head = full.keys() - build(spec).state_dict().keys()
-    try:
-        return take_strictly(state, full, head, order)
-    except UserError:
-        convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
-        if order or convert is None:
-            raise
-        try:
-            state = convert(dict(state), network)
-        except Exception:  # the conversion trusts that the checkpoint is of this architecture
-            state = state
-        return take_strictly(state, full, head)
+    return network, full, full.keys() - build(spec).state_dict().keys()
+
+
+def _others(name):
+    for other in relatives(
+        name, timm.list_models(module=timm.models.model_entrypoint(name).__module__.rpartition(".")[2])
+    ):
+        relative = {"architecture": other, "preprocessing": {"size": timm.get_pretrained_cfg(other).input_size[-1]}}
+        parts = ()
+        with torch.device("meta"), suppress(Exception):  # some cannot be built there
+            parts = _parts(relative)[1:]
+        if parts:
+            yield other, *parts
 
 
 def example(spec):

@@ -1,11 +1,14 @@
 """Image backbones of torchvision: any classification architecture, its last layer replaced by the identity."""
 
+from contextlib import suppress
+
 import torch
 from torch import nn
 from torchvision import models
 
-from graft.common.errors import UserError, did_you_mean
+from graft.common.errors import UserError, UserErrors, did_you_mean
 from graft.networks.backbones import image_preprocessing
+from graft.networks.own_training import naming, network_in, relatives
 from graft.networks.weights import take as take_strictly
 
 MODALITY = "image"
@@ -87,10 +90,29 @@ def _replace(network, name, layer):
 
 
 def take(state, spec, order):
+    full, head = _parts(spec)
+    if order:
+        return take_strictly(state, full, head, order)
+    state = network_in({name: tensor for name, tensor in state.items() if not name.startswith(AUXILIARY)}, full, head)
+    try:
+        return take_strictly(state, full, head)
+    except UserErrors as error:
+        raise naming(error, state, full, lambda: _others(spec["architecture"])) from None
+
+
+def _parts(spec):
+    """The state dict of the whole network, and the names of its classifier."""
     full = build(spec, head=True).state_dict()
-    head = full.keys() - build(spec).state_dict().keys()
-    state = {name: tensor for name, tensor in state.items() if not name.startswith(AUXILIARY)}
-    return take_strictly(state, full, head, order)
+    return full, full.keys() - build(spec).state_dict().keys()
+
+
+def _others(name):
+    for other in relatives(name, models.list_models(module=models)):
+        parts = ()
+        with torch.device("meta"), suppress(NotImplementedError):  # RegNets cannot be built there
+            parts = _parts({"architecture": other})
+        if parts:
+            yield other, *parts
 
 
 def example(spec):

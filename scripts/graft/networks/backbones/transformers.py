@@ -14,6 +14,7 @@ from graft.common.errors import UserError, first_line, raise_all
 from graft.common.outputs import read_json, sha256_of
 from graft.networks import symbols
 from graft.networks.backbones import chosen
+from graft.networks.own_training import network_in
 from graft.networks.pooling import pool, said_beside
 
 logger = logging.getLogger("graft")
@@ -109,7 +110,7 @@ def _model(config):
 def take(state, spec, order):
     """The encoder's tensors, after the library's own renaming of older layouts; heads and poolers stay behind."""
     empty = build(spec).network
-    network, info = _load(type(empty), empty.config, state)
+    network, info = _load(type(empty), empty.config, network_in(state, empty.state_dict()))
     prefix, parts = f"{empty.base_model_prefix}.", {name.split(".")[0] for name in empty.state_dict()}
     extra = [name for name in info["unexpected_keys"] if name.removeprefix(prefix).split(".")[0] in parts]
     extra = [
