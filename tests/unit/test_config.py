@@ -49,7 +49,17 @@ def test_every_shipped_config_is_valid_and_asks_for_something(path):
 
 def test_there_is_an_example_for_every_kind_of_science():
     names = {path.stem for path in (ROOT / "config" / "examples").glob("*.yaml")}
-    assert names >= {"microscopy", "pathology", "spectra", "molecules", "abstracts", "remote_sensing", "notes"}
+    assert names >= {
+        "microscopy",
+        "pathology",
+        "spectra",
+        "molecules",
+        "abstracts",
+        "remote_sensing",
+        "notes",
+        "solubility",
+        "sciences",
+    }
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -86,7 +86,8 @@ LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
         (BASE + ATOMS + ["##C"], None),  # of words and their parts
         (BASE + ["cell", "wall", *LETTERS], None),
         (BASE[:3] + ATOMS, None),
-        (["<cls>", "<pad>", "<eos>", "<unk>", *LETTERS], None),  # ESM, whose tokenizer transformers has
+        (["<cls>", "<pad>", "<eos>", "<unk>", *LETTERS, *".-", "<null_1>", "<mask>"], "residues"),  # ESM
+        (["<cls>", "<pad>", "<eos>", *LETTERS], None),
         (BASE + list("ACGT"), None),
     ],
 )

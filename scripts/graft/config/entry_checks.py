@@ -88,7 +88,11 @@ def check_backbones(config):
             else:
                 yield from unknown((*path, "like"), entry["like"], known, "backbone")
         elif "library" not in entry:
-            yield Problem(path, "the key 'library' is missing", "timm, torchvision, transformers; or `like: BACKBONE`")
+            yield Problem(
+                path,
+                "the key 'library' is missing",
+                "timm, torchvision, transformers, transformers_image; or `like: BACKBONE`",
+            )
         if library is None or source is None:
             continue
         if library != "vectors" and not source:

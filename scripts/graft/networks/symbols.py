@@ -18,10 +18,15 @@ from graft.common.errors import UserError
 # rings of three digits as in rxnfp). Of a protein: one letter per residue; blanks between them count for nothing.
 PATTERNS = {
     "smiles": r"%\([0-9]{3}\)|\[(?!(?:PAD|UNK|CLS|SEP|MASK)\])[^\]]+\]|Br?|Cl?|N|O|S|P|F|I|b|c|n|o|s|p|\||\(|\)|\.|=|#|-|\+|\\|/|:|~|@|\?|>>?|\*|\$|%[0-9]{2}|[0-9]",
-    "residues": r"[A-Z]",
+    "residues": r"[A-Z.*-]",
 }
-NEEDED = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-SPECIAL = {*NEEDED.values(), "[MASK]"}
+# What lists call padding, unknown words, and the begin and end of a text: as BERT does, or as ESM does. transformers' own
+# tokenizer of ESM takes a whole protein for one unknown word where texts that spell a special token are to be texts.
+ENDS = (
+    {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"},
+    {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<cls>", "eos_token": "<eos>"},
+)
+NO_SYMBOL = re.compile(r"\[(PAD|UNK|CLS|SEP|MASK|unused[0-9]+)\]|<[a-z]+(_[0-9]+)?>|")
 CERTAIN = {"smiles": set("CNOcno()=1"), "residues": set("ACDEFGHIKLMNPQRSTVWY")}  # words that every such list has
 
 
@@ -48,10 +53,10 @@ def kind_of(path, asked=None):
     if asked or path is None or (path.parent / "tokenizer.json").is_file():
         return asked
     listed = set(_read(path))
-    words = {word for word in listed - SPECIAL if word and not word.startswith("[unused")}
+    words = {word for word in listed if not NO_SYMBOL.fullmatch(word)}
     for kind, some in CERTAIN.items():
         if (
-            listed >= set(NEEDED.values())
+            any(listed >= set(ends.values()) for ends in ENDS)
             and words >= some
             and all(re.fullmatch(PATTERNS[kind], word) for word in words)
         ):
@@ -65,22 +70,24 @@ def tokenizer(kind, path):
     What the pattern does not fit is cut into single characters, so that each of them counts as unknown.
     """
     words = _read(path)
-    missing = [word for word in NEEDED.values() if word not in words]
+    named = ENDS[1] if set(ENDS[1].values()) <= set(words) else ENDS[0]
+    missing = [word for word in named.values() if word not in words]
     twice = [word for word, count in Counter(filter(None, words)).items() if count > 1]
     if missing or twice:
         wrong = f"lacks {', '.join(missing)}" if missing else f"has twice {', '.join(twice[:5])}"
-        allowed = f"one word a line, {', '.join(NEEDED.values())} among them"
+        allowed = f"one word a line, {', '.join(named.values())} among them"
         raise UserError(f"the list of words {wrong}", str(path), allowed, f"is `tokenizer: {kind}` right?")
     ids = {word: number for number, word in enumerate(words) if word}
-    cut = Tokenizer(WordLevel(ids, unk_token="[UNK]"))
+    cut = Tokenizer(WordLevel(ids, unk_token=named["unk_token"]))
     cut.normalizer = normalizers.Strip()
     pieces = pre_tokenizers.Split(Regex(PATTERNS[kind] + r"|[\s\S]"), behavior="isolated")
     blanks = [pre_tokenizers.WhitespaceSplit()] if kind == "residues" else []
     cut.pre_tokenizer = pre_tokenizers.Sequence([*blanks, pieces])
-    ends = [(word, ids[word]) for word in ("[CLS]", "[SEP]")]
-    cut.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    named = NEEDED | ({"mask_token": "[MASK]"} if "[MASK]" in ids else {})
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=cut, **named)
+    _, _, begin, end = named.values()
+    special = [(word, ids[word]) for word in (begin, end)]
+    cut.post_processor = processors.TemplateProcessing(single=f"{begin} $A {end}", special_tokens=special)
+    masks = {"mask_token": word for word in ("[MASK]", "<mask>") if word in ids}
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=cut, **named, **masks)
 
 
 def files(words):

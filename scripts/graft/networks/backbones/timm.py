@@ -1,17 +1,22 @@
 """Image backbones of timm: any architecture, without its classifier."""
 
+import inspect
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import timm
 import torch
 
 from graft.common.errors import UserError, UserErrors, did_you_mean
+from graft.common.outputs import read_json
 from graft.networks.backbones import image_preprocessing
 from graft.networks.own_training import naming, network_in, relatives
 from graft.networks.weights import take as take_strictly
 
 MODALITY = "image"
+# Of a network's arguments in config.json: these are graft's own, or create_model's, which may load files.
+NO_OPTIONS = {"num_classes", "img_size", *inspect.signature(timm.create_model).parameters}
 FITS = {"center": "crop", "squash": "squash", "border": "pad"}  # timm's crop_mode
 
 
@@ -22,7 +27,10 @@ def describe(entry, folder):
         raise UserError(f"timm has no architecture '{name}'", where="architecture", hint=hint)
     tag = (entry.get("source") or {}).get("timm")
     pretrained = timm.get_pretrained_cfg(f"{name}.{tag}" if tag else name)
-    facts = timm.data.resolve_data_config(pretrained_cfg=pretrained.to_dict() if pretrained else {})
+    said = _said_beside(folder)
+    known = (pretrained.to_dict() if pretrained else {}) | (said.get("pretrained_cfg") or {})
+    facts = timm.data.resolve_data_config(pretrained_cfg=known)
+    options = {key: value for key, value in (said.get("model_args") or {}).items() if key not in NO_OPTIONS}
     defaults = {
         "size": facts["input_size"][-1],
         "mean": facts["mean"],
@@ -36,7 +44,15 @@ def describe(entry, folder):
         "modality": "image",
         "licence": pretrained.license if pretrained else None,
         "preprocessing": image_preprocessing(entry, defaults),
+        **({"options": options} if options else {}),
     }
+
+
+def _said_beside(folder):
+    """The config.json that timm's repositories on the hub have: preprocessing, and what the network is built with."""
+    path = Path(folder) / "config.json"
+    content = read_json(path) if path.is_file() else {}
+    return content if "pretrained_cfg" in content else {}
 
 
 def build(spec, folder=None, **options):
@@ -45,7 +61,7 @@ def build(spec, folder=None, **options):
     pretrained = timm.get_pretrained_cfg(name)
     if pretrained is not None and pretrained.fixed_input_size and size != pretrained.input_size[-1]:
         options["img_size"] = size
-    return timm.create_model(name, pretrained=False, **{"num_classes": 0, **options})
+    return timm.create_model(name, pretrained=False, **{"num_classes": 0, **spec.get("options", {}), **options})
 
 
 def take(state, spec, order):

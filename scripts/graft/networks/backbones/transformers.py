@@ -69,7 +69,7 @@ def describe(entry, folder):
 def _longest(config):
     """How many tokens the network has positions for, or None; RoBERTa and its kin count from the pad token's id on."""
     with torch.device("meta"):
-        layers = dict(_model(config).named_modules())
+        layers = dict(network_of(config).named_modules())
     positions = next((layer for name, layer in layers.items() if name.endswith("position_embeddings")), None)
     if not isinstance(positions, nn.Embedding):
         return getattr(config, "max_position_embeddings", None)
@@ -87,7 +87,7 @@ def build(spec, folder=None, attention_dropout=False):
     if not attention_dropout:
         _drop_no_attention(config)
     settings = spec["preprocessing"]
-    return TextEncoder(_model(config), settings["pooling"], settings["normalize"])
+    return TextEncoder(network_of(config), settings["pooling"], settings["normalize"])
 
 
 def _drop_no_attention(config):
@@ -100,7 +100,8 @@ def _drop_no_attention(config):
             setattr(config, name, 0.0)
 
 
-def _model(config):
+def network_of(config):
+    """The untrained network of a config, without pooler and head."""
     try:
         return transformers.AutoModel.from_config(config, add_pooling_layer=False, trust_remote_code=False)
     except TypeError:  # architectures that have no pooler do not know the option
@@ -109,7 +110,11 @@ def _model(config):
 
 def take(state, spec, order):
     """The encoder's tensors, after the library's own renaming of older layouts; heads and poolers stay behind."""
-    empty = build(spec).network
+    return fitted(state, build(spec).network)
+
+
+def fitted(state, empty):
+    """The tensors of a checkpoint under the names of `empty`, a model of transformers that they must fit."""
     network, info = _load(type(empty), empty.config, network_in(state, empty.state_dict()))
     prefix, parts = f"{empty.base_model_prefix}.", {name.split(".")[0] for name in empty.state_dict()}
     extra = [name for name in info["unexpected_keys"] if name.removeprefix(prefix).split(".")[0] in parts]
@@ -177,7 +182,8 @@ def model_folder(folder):
     found = sorted(Path(folder).rglob("config.json"), key=lambda path: (len(path.parts), str(path)))
     if not found:
         raise UserError(
-            "the source holds no config.json", hint="a text backbone needs config.json, tokenizer files and weights"
+            "the source holds no config.json",
+            hint="transformers needs config.json beside the weights, and for texts the tokenizer's files",
         )
     return found[0].parent
 
