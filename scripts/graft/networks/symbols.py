@@ -86,8 +86,8 @@ def tokenizer(kind, path):
     _, _, begin, end = named.values()
     special = [(word, ids[word]) for word in (begin, end)]
     cut.post_processor = processors.TemplateProcessing(single=f"{begin} $A {end}", special_tokens=special)
-    masks = {"mask_token": word for word in ("[MASK]", "<mask>") if word in ids}
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=cut, **named, **masks)
+    mask = next((word for word in ("[MASK]", "<mask>") if word in ids), None)
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=cut, mask_token=mask, **named)
 
 
 def files(words):
