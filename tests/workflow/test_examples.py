@@ -25,6 +25,8 @@ MODELS = {  # a model's target, and the least that it reaches on the test split 
     "cereal.components.linear": ("cereal", "accuracy", 0.8),
     "tissue.vectors.linear": ("tissue", "auroc", 0.8),
     "solubility.chemberta.linear": ("logS", "r2", 0.1),
+    "aqueous.rxnfp.linear": ("logS", "r2", 0.8),  # the real network on all of the real data
+    "binding.antiberty.linear": ("binds", "auroc", 0.8),
 }
 
 
@@ -111,12 +113,23 @@ def write_molecules(folder):
     frame.to_csv(folder / "molecules" / "solubility.csv", index=False)
 
 
+def write_antibodies(folder):
+    """Heavy chains that end in one of two ways; of each donor two."""
+    (folder / "antibodies").mkdir()
+    draw, rows = np.random.default_rng(0), []
+    for i in range(60):
+        middle, end = "".join(draw.choice(list("ADEFGIKLNPQRSTVY"), 12)), ("WGQGTLVTVSS", "WGRGTKVEIKR")[i % 2]
+        rows.append((f"a{i}", f"d{i // 2}", f"EVQLVESGGGLVQPGGSLRLSCAAS{middle}{end}", ("no", "yes")[i % 2]))
+    frame = pd.DataFrame(rows, columns=["name", "donor", "sequence", "binds"])
+    frame.to_csv(folder / "antibodies" / "antibodies.csv", index=False)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """All examples in one run; backbones from hubs are replaced by local ones, all else is as it is there."""
     folder = tmp_path_factory.mktemp("examples")
-    spectral = (write_spectra, write_instruments)
-    for write in (write_cells, write_abstracts, write_notes, *spectral, write_tiles, write_molecules, write_land):
+    vectors, chemical = (write_spectra, write_instruments, write_tiles), (write_molecules, write_antibodies)
+    for write in (write_cells, write_land, write_abstracts, write_notes, *vectors, *chemical):
         (folder / "data").mkdir(exist_ok=True)
         write(folder / "data")
     config = {}
