@@ -33,7 +33,7 @@ rule measure_speed:
 
 
 rule measure_lengths:
-    """Count the texts of a data set that are longer than a backbone reads."""
+    """Count the texts that are longer than a backbone reads, and those with tokens that its vocabulary lacks."""
     input:
         unpack(with_backbone),
         pool="<results>/data/{dataset}/pool.digest",

@@ -13,10 +13,8 @@ ADDED = re.compile(
     r"(head|fc|classifier|cls|pooler|proj|predict|decoder|lm_|qa_|last_linear|aux|loss|criterion|mask_token)"
 )
 SHOWN = 5
-RELATED = (
-    0.05,
-    0.9,
-)  # share of the tensors that fit, of another architecture of the family; beyond it is the same, damaged
+# Share of the tensors that fit, of another architecture of the family. With more it is the same one, damaged.
+RELATED = (0.05, 0.9)
 NEAREST = 12  # architectures that such a checkpoint is held against: each takes up to a second
 
 
