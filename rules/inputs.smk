@@ -138,6 +138,7 @@ def prediction_inputs(wildcards):
         **prepared(wildcards),
         "model": f"{run}/ft_model.pt",
         "features": [f"{folder}/{part}.parquet" for part in parts_of(dataset)],
+        "hidden": ancient(f"<results>/data/{dataset}/hidden.parquet"),
         "held_out": [f"{run}/fold{fold}/held_out.parquet" for fold in folds_of(wildcards.model)],
     }
 

@@ -13,6 +13,7 @@ checkpoint prepare_data:
         training="<results>/data/{dataset}/training.digest",
         contents="<results>/data/{dataset}/contents.digest",
         pool="<results>/data/{dataset}/pool.digest",
+        hidden="<results>/data/{dataset}/hidden.parquet",
     log:
         "<logs>/prepare_data/{dataset}.log",
     benchmark:

@@ -12,21 +12,28 @@ from graft.data.samples import read_manifest
 from graft.networks import network
 from graft.store.feature_files import blocks_of
 from graft.targets.held_out import read_held_out
-from graft.targets.predictions import metrics_of, predict, write_predictions
+from graft.targets.predictions import SPLITS, metrics_of, predict, write_predictions
 
 logger = logging.getLogger("graft")
 
 
-def main(samples, model, target, features, output_predictions, output_metrics, held_out=()):
+def main(samples, model, target, features, output_predictions, output_metrics, held_out=(), hidden=None):
     """Write the prediction table of a target over the parts that `features` (paths) covers, and the metrics of each split.
 
-    `held_out` (paths) are what the models of the folds say of the train rows that they did not see.
+    `held_out` (paths) are what the models of the folds say of the train rows that they did not see. `hidden` (path) has labels
+    of rows of the pool that only judge: the table does not have them.
     """
     manifest, content = read_manifest(samples), network.load(model)
     rows = pd.concat([manifest.part(Path(path).stem) for path in features], ignore_index=True)
     table = predict(content, target, manifest, rows, blocks_of(rows, *features), read_held_out(held_out))
     write_predictions(output_predictions, table, content, target)
-    metrics = metrics_of(table, content["targets"][target], rows["sampling_unit"])
+    judged, units = table, rows["sampling_unit"]
+    known = with_hidden(rows, target, hidden)
+    if len(known):
+        labelled = predict(content, target, manifest, known, blocks_of(known, *features))
+        judged = pd.concat([table, labelled], ignore_index=True)
+        units = pd.concat([units, known["sampling_unit"]])
+    metrics = metrics_of(judged, content["targets"][target], units, (*SPLITS, "pool"))
     if adapts(content["method"]) and drawn(manifest.card["split"]):
         logger.info(
             "no metrics on test rows: they were drawn from the labelled ones, and %s is for the domain of the pool; "
@@ -35,6 +42,14 @@ def main(samples, model, target, features, output_predictions, output_metrics, h
         )
         metrics.pop("test", None)
     write_json(output_metrics, metrics)
+
+
+def with_hidden(rows, target, hidden):
+    """The rows of the pool whose label is hidden, with it; no row without `hidden` (path)."""
+    known = pd.read_parquet(hidden) if hidden else pd.DataFrame(columns=["sample_id", target])
+    known = known.dropna(subset=target).set_index("sample_id")[target]
+    chosen = rows[rows["sample_id"].isin(known.index)]
+    return chosen.assign(**{target: known.reindex(chosen["sample_id"]).to_numpy()}).reset_index(drop=True)
 
 
 def adapts(method):
@@ -57,4 +72,5 @@ if "snakemake" in globals():
             output_predictions=snakemake.output.predictions,
             output_metrics=snakemake.output.metrics,
             held_out=list(snakemake.input.get("held_out", [])),
+            hidden=snakemake.input.hidden,
         )

@@ -275,3 +275,10 @@ def test_settings_of_classes_without_an_order_are_refused_for_those_with_one(key
 def test_classes_with_an_order_have_no_threshold():
     change = {"datasets/news/targets/topic": {"kind": "ordinal", "threshold": 0.5}, "few_shot": {}}
     assert "has no threshold" in only(change, "datasets.news.targets.topic.threshold").what
+
+
+def test_pcgrad_is_refused_where_several_gpus_train_one_network():
+    entry = {"dataset": "news", "backbone": "words", "method": "full", "targets": ["topic", "mark"]}
+    change = {"finetune/both": {**entry, "task_weights": "pcgrad"}, "device": {"gpus_per_job": 2}}
+    assert "gradients of one process" in only(change, "finetune.both.task_weights").what
+    assert not problems({**change, "device": {"gpus_per_job": 1}})

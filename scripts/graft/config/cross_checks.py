@@ -71,6 +71,10 @@ def check_models(config, trained):
         if model.get("views") is not None and model.get("augment") == "none":
             yield Problem((*path, "views"), "there is one view of an image without `augment`", None, "set `augment`")
         yield from _without_classes(path, config, model)
+        gpus = lookup(config, "device", "gpus_per_job") or 0
+        if model.get("task_weights") == "pcgrad" and len(model["targets"]) > 1 and gpus > 1:
+            what = f"pcgrad projects the gradients of one process, and {gpus} GPUs train together"
+            yield Problem((*path, "task_weights"), what, "equal, uncertainty; or `device: {gpus_per_job: 1}`")
 
 
 def _without_classes(path, config, model):

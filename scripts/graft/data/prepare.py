@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from graft.common.errors import UserError
-from graft.common.outputs import write_json, write_text
+from graft.common.outputs import write_json, write_parquet, write_text
 from graft.common.spelling import look_alike
 from graft.data.card import count, describe, notes_of
 from graft.data.checking import check_samples
@@ -26,11 +26,15 @@ MOST_COMPARED = 100_000  # groups whose names are looked at: more take seconds
 
 @dataclass
 class Prepared:
-    """A manifest's frame, its targets as in labels.json, and the data card."""
+    """A manifest's frame, its targets as in labels.json, the data card, and the labels that `split.pool` hides.
+
+    hidden : DataFrame with sample_id and the targets
+    """
 
     frame: pd.DataFrame
     targets: dict
     card: dict
+    hidden: pd.DataFrame
 
 
 def prepare(name, entry, root, threads=1, cache=None):
@@ -71,8 +75,10 @@ def prepare(name, entry, root, threads=1, cache=None):
     frame, split_facts = _split(frame, targets, entry, given)
     notes += _notes_on_groups(frame)
     frame, duplicates = copies.resolve(frame, targets, entry["duplicates"], notes, dropped)
+    frame = _hide(frame, targets, entry, notes)
     notes += check_classes(frame, targets, split_facts["how"], classes)
     frame = _with_folds(frame, targets, entry, notes)
+    hidden = frame.loc[frame["hidden"], ["sample_id", *targets]].sort_values("sample_id", ignore_index=True)
     for target in targets:  # a label of a row that is not learned from must not make anything run again
         frame[target] = frame[target].mask(frame["split"] == "pool")
     frame["sampling_unit"] = alike.sampling_units(frame, near)
@@ -83,7 +89,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     card |= {"near_duplicates": alike.facts_of(frame, near, notes), "notes": notes}
     for note in notes:
         logger.info("%s: %s", name, note)
-    return Prepared(frame, targets, card)
+    return Prepared(frame, targets, card, hidden)
 
 
 def _list_with_targets(name, entry, root):
@@ -103,6 +109,7 @@ def write(prepared, outputs):
         "samples": lambda path: write_manifest(path, prepared.frame, prepared.targets),
         "labels": lambda path: write_json(path, {"targets": prepared.targets}),
         "card": lambda path: write_json(path, prepared.card),
+        "hidden": lambda path: write_parquet(path, prepared.hidden),
     }
     for name, digest in digests_of(prepared).items():
         writers[name] = partial(write_text, text=digest + "\n")
@@ -126,13 +133,16 @@ def digests_of(prepared):
     meaning = {"modality": prepared.card["modality"]}
     if "image" in prepared.card:
         meaning |= values_of(image_format(prepared.card))
+    hidden = {"hidden": digest_of_rows(prepared.hidden, {})} if len(prepared.hidden) else {}
     if "vector" in prepared.card:  # the names of columns may be wavelengths
         meaning |= {"columns": prepared.card.get("columns", {}).get("features")}
     names, labels = ["sample_id", "content_sha256"], ["split", "fold", "group", *targets]
     labelled, pool = frame[frame["split"] != "pool"], frame[frame["split"] == "pool"]
     training = labelled[labelled["split"] != "test"]
     return {
-        "labelled": digest_of_rows(labelled[[*names, *labels, "sampling_unit"]], {"targets": targets, **meaning}),
+        "labelled": digest_of_rows(
+            labelled[[*names, *labels, "sampling_unit"]], {"targets": targets, **meaning, **hidden}
+        ),
         "training": digest_of_rows(training[names + labels], {"targets": targets, **meaning}),
         "contents": digest_of_rows(labelled[names], meaning),
         "pool": digest_of_rows(pool[names], meaning),
@@ -220,6 +230,37 @@ def _split(frame, targets, entry, given):
         "how": how,
         "taken_from_train": carved,
     }
+
+
+def _hide(frame, targets, entry, notes):
+    """Make a part of the train rows rows of the pool, and mark them as `hidden`."""
+    share, train = entry["split"].get("pool"), (frame["split"] == "train").to_numpy(bool)
+    hidden = np.zeros(len(frame), bool)
+    if share:
+        rows = frame[train]
+        hidden[train] = splits.make_pool(
+            rows["sample_id"].to_numpy(object),
+            _strata(rows, targets),
+            splits.group_names(rows),
+            share,
+            entry["split"],
+            entry["split_seed"],
+            rows["alike"].to_numpy(object),
+        )
+        _refuse_to_hide_all(rows, hidden[train], targets)
+        notes.append(f"split.pool: the labels of {hidden.sum()} of {train.sum()} train rows are hidden, and only judge")
+    return frame.assign(hidden=hidden, split=frame["split"].mask(hidden, "pool"))
+
+
+def _refuse_to_hide_all(train, hidden, targets):
+    """Refuse a share after which a class has no train row."""
+    for name, target in targets.items():
+        gone = (
+            [] if target["kind"] == "regression" else set(train[name].dropna()) - set(train.loc[~hidden, name].dropna())
+        )
+        if gone:
+            what = f"hides all train rows of class {', '.join(repr(word) for word in sorted(gone))} of target {name}"
+            raise UserError(what, "split.pool", "a share that leaves train rows of every class", "a smaller share")
 
 
 def _notes_on_groups(frame):

@@ -113,8 +113,8 @@ def write_predictions(path, table, content, target):
     write_parquet(path, pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None), metadata)
 
 
-def metrics_of(table, facts, groups=None):
-    """Metrics with intervals per split; rows without a label are left out.
+def metrics_of(table, facts, groups=None, splits=SPLITS):
+    """Metrics with intervals per split of `splits`; rows without a label are left out.
 
     Parameters
     ----------
@@ -125,5 +125,5 @@ def metrics_of(table, facts, groups=None):
     kind = plugins.load("kind", facts["kind"])
     groups = np.full(len(table), None) if groups is None else np.asarray(groups, dtype=object)
     table = table.assign(group=groups)[table[kind.LABEL].notna()]
-    found = kind.metrics({split: table[table["split"] == split] for split in SPLITS}, facts)
+    found = kind.metrics({split: table[table["split"] == split] for split in splits}, facts)
     return {split: metrics for split, metrics in found.items() if (table["split"] == split).any()}

@@ -109,6 +109,15 @@ def make_splits(ids, labels, groups, given, settings, seed, alike=None):
     return splits, "given" if given is not None and not carved else how, carved
 
 
+def make_pool(ids, labels, groups, share, settings, seed, alike=None):
+    """Which train rows lose their labels to the pool: bool array, shape (n,); the arguments as for `make_splits`.
+
+    Rows that belong together do so here, too, and the classes keep their shares.
+    """
+    drawn, _ = _draw(ids, labels, groups, alike, {"validation": 0.0, "test": share}, settings, seed, "pool")
+    return drawn == "test"
+
+
 def group_names(rows):
     """The group of each row, None for none; None if no row has one. `rows` is a DataFrame with group."""
     words = rows["group"].str.strip()
@@ -210,11 +219,11 @@ def strata(values, kind):
     return np.where(values.isna(), -1, np.ceil(ranks.fillna(0) * bins)).astype(np.int64)
 
 
-def _draw(ids, labels, groups, alike, shares, settings, seed):
+def _draw(ids, labels, groups, alike, shares, settings, seed, what="splits"):
     if not settings.get("stratify", True):
         labels = np.zeros(len(ids), np.int64)
     words = bind(ids, groups, alike, settings.get("growth_stable"))
-    units = hash_units(words, seed, "splits")
+    units = hash_units(words, seed, what)
     if settings.get("growth_stable"):
         edges = np.cumsum([shares["test"], shares["validation"]])
         return np.array(["test", "validation", "train"], dtype=object)[
@@ -233,7 +242,7 @@ def _draw(ids, labels, groups, alike, shares, settings, seed):
         )
     quotas = np.bincount(codes, minlength=1)[:, None] * fractions
     order = _rank(np.lexsort((ids.astype(str), units)))
-    drawn = deal(inverse, codes, quotas, order, _random(seed, "splits"), ranked=True, in_all=groups is not None)
+    drawn = deal(inverse, codes, quotas, order, _random(seed, what), ranked=True, in_all=groups is not None)
     how = "grouped" if groups is not None else "stratified" if settings.get("stratify", True) else "random"
     return np.array(ORDER, dtype=object)[drawn], how
 
