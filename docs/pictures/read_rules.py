@@ -54,7 +54,12 @@ CONFIG = {
 }
 CARD = {"counts": {"train": 1, "pool": 1}, "groups": 2, "folds": [0, 1], "modality": "text", "reader": "table"}
 CARDS = {"notes": CARD, "spectra": CARD | {"modality": "vector"}}
-MADE = ("samples.parquet", "labels.json", *(f"{name}.digest" for name in ("labelled", "training", "contents", "pool")))
+MADE = (
+    "samples.parquet",
+    "labels.json",
+    "hidden.parquet",
+    *(f"{name}.digest" for name in ("labelled", "training", "contents", "pool")),
+)
 FILES = {
     "notes.csv": "text,kind,size\n",
     "s.csv": "nm_1,nm_2,label\n",
