@@ -3,6 +3,7 @@
 import math
 
 import pandas as pd
+import pytest
 
 from graft.common.failed_jobs import reasons
 from graft.report.last_words import block, how_chosen, results
@@ -129,3 +130,10 @@ def test_the_last_words_hold_doubts_and_few_shot_figures(tmp_path):
     said = block(results(table, choices, {}, [("elpv", "texts are cut")], tmp_path, []), "results")
     assert "elpv, few-shot, 5 ways  few: accuracy 0.600 / 0.700 on test at 1 / 2 shots" in said
     assert "Worth knowing:\n  elpv: texts are cut\n" in said
+
+
+@pytest.mark.parametrize(("library", "advised"), [("timm", True), ("vectors", False)])
+def test_training_the_whole_network_is_advised_where_there_is_one(library, advised, tmp_path):
+    table = summary(x={"method": "linear", "backbone": "snv"})
+    done = results(table, {}, {}, [], tmp_path, [{"library": library, "jobs": {}}])
+    assert ("method: [linear, lp_ft]" in dict(done["next"])) == advised
