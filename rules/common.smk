@@ -195,17 +195,20 @@ def all_figures():
 def figures_of(model):
     """The figures of a trained model, by what it predicts, how it was made and whether its data set has groups."""
     settings = PLAN.models[model]
-    more = ["groups.svg"] if has_groups(settings["dataset"]) else []
-    more += ["distillation.svg"] if settings["stage"] == "distill" else []
-    targets = {target: [*FIGURES[kind_of(settings["dataset"], target)], *more] for target in settings["targets"]}
-    return ["learning_curves.svg", *(f"{target}/{name}" for target, names in targets.items() for name in names)]
+    grouped, taught = has_groups(settings["dataset"]), settings["stage"] == "distill"
+    found = ["learning_curves.svg"]
+    for target in settings["targets"]:
+        names = [name for name in FIGURES[kind_of(settings["dataset"], target)] if grouped or name != "groups.svg"]
+        found += [f"{target}/{name}" for name in names + (["distillation.svg"] if taught else [])]
+    return found
 
 
-# What is drawn of the predictions for each kind of target, beside groups and a student's teacher.
+# What is drawn of the predictions for each kind of target, groups only where there are some.
 FIGURES = {
-    "classification": ["mistakes.html", "confusion.svg", "per_class.svg", "reliability.svg"],
-    "ordinal": ["mistakes.html", "confusion.svg", "per_class.svg", "reliability.svg"],
-    "regression": ["errors.html", "regression.svg"],
+    "classification": ["mistakes.html", "confusion.svg", "per_class.svg", "reliability.svg", "groups.svg"],
+    "multilabel": ["labels.svg"],
+    "ordinal": ["mistakes.html", "confusion.svg", "per_class.svg", "reliability.svg", "groups.svg"],
+    "regression": ["errors.html", "regression.svg", "groups.svg"],
 }
 
 

@@ -199,6 +199,22 @@ use rule plot_classifier as plot_regressor with:
         code=code_digest("plot", figure=["regression", "errors"]),
 
 
+use rule plot_classes as plot_labels with:
+    """Draw how well each of several labels is found."""
+    input:
+        unpack(figure_inputs),
+    output:
+        labels=model_figure("labels.svg", "captions/labels.rst", "quality per label"),
+    log:
+        "<logs>/plot_labels/{stage}.{model}.seed{seed}.{target}.log",
+    benchmark:
+        "<benchmarks>/plot_labels/{stage}.{model}.seed{seed}.{target}.tsv"
+    params:
+        code=code_digest("plot", figure=["labels"]),
+    message:
+        "Drawing the labels of {wildcards.target} by {wildcards.model}, seed {wildcards.seed}"
+
+
 use rule plot_classes as plot_groups with:
     """Draw how a model does on each group of its data set."""
     input:

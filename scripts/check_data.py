@@ -9,7 +9,7 @@ from graft.common import plugins
 from graft.common.errors import UserError
 from graft.common.job import job
 from graft.common.outputs import read_json, write_text
-from graft.data.card import how_split, in_words
+from graft.data.card import how_split, in_words, rows_of_classes
 from graft.data.readers import opener, root_of, settled
 from graft.data.samples import read_manifest
 from graft.data.survey.trouble import troubles
@@ -206,7 +206,7 @@ def sample_table(manifest, splits, look):
     first, rows = next(iter(manifest.targets)), []
     frame, number = manifest.frame, first if manifest.targets[first]["kind"] == "regression" else None
     for name in classes_of(manifest)[:CLASSES]:
-        of_class = frame[frame[first].notna()] if name is None else frame[frame[first] == name]
+        of_class = frame[frame[first].notna()] if name is None else frame[has_class(manifest, first, name)]
         parts = [of_class[of_class["split"] == split] for split in splits if split != "pool"]
         cells = [look.show(evenly(part, PER_SPLIT), number) for part in parts]
         rows.append({"name": "any value" if name is None else name, "cells": cells})
@@ -217,15 +217,22 @@ def sample_table(manifest, splits, look):
     return rows
 
 
+def has_class(manifest, target, name):
+    """Which rows of the manifest have a class of a target; array of bool."""
+    values = manifest.frame[target]
+    if manifest.targets[target]["kind"] == "multilabel":
+        return manifest.codes(target)[:, manifest.targets[target]["classes"].index(name)] == 1
+    return (values == name).to_numpy(bool)
+
+
 def target_table(name, manifest, splits):
     """Rows of a table: samples per class and split; for a number its quantiles."""
     frame, target = manifest.frame, manifest.targets[name]
     parts = [frame.loc[frame["split"] == split, name].dropna() for split in splits]
     everything = frame[name].dropna()
     if target["kind"] != "regression":
-        rows = [
-            [c, *(int((part == c).sum()) for part in parts), int((everything == c).sum())] for c in target["classes"]
-        ]
+        counts = [rows_of_classes(part, target["kind"]).value_counts() for part in (*parts, everything)]
+        rows = [[c, *(int(count.get(c, 0)) for count in counts)] for c in target["classes"]]
         return {"name": name, "classes": True, "rows": rows}
     figures = {
         "lowest": "min",
@@ -279,7 +286,10 @@ def shared_by_splits(manifest, splits):
         said.append((what, f"{counts}; {common or 'none'} in two splits"))
     for name, target in manifest.targets.items():
         if target["kind"] != "regression":
-            shares = {s: frame.loc[frame["split"] == s, name].value_counts(normalize=True) for s in labelled}
+            parts = {s: frame.loc[frame["split"] == s, name].dropna() for s in labelled}
+            shares = {
+                s: rows_of_classes(part, target["kind"]).value_counts() / max(1, len(part)) for s, part in parts.items()
+            }
             gaps = {
                 c: max(p.get(c, 0) for p in shares.values()) - min(p.get(c, 0) for p in shares.values())
                 for c in target["classes"]

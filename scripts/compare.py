@@ -1,5 +1,6 @@
 """Hold a distilled student against its teacher: agreement, metrics, and what each costs."""
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,6 +17,7 @@ def main(teacher, student, samples, output):
     """Write agreement.json; `teacher` and `student` are dicts with the paths model, predictions and metrics."""
     ours, theirs = (pd.read_parquet(one["predictions"]).set_index("sample_id") for one in (student, teacher))
     theirs = theirs.reindex(ours.index)
+    ours, theirs = (one.assign(predicted=_comparable(one["predicted"])) for one in (ours, theirs))
     groups = read_manifest(samples).frame.set_index("sample_id")["sampling_unit"].reindex(ours.index).to_numpy()
     rows = {split: (ours["split"] == split).to_numpy() for split in SPLITS}
     write_json(
@@ -32,6 +34,11 @@ def main(teacher, student, samples, output):
             },
         },
     )
+
+
+def _comparable(predicted):
+    """Several labels as one tuple."""
+    return predicted.map(lambda one: tuple(one) if isinstance(one, np.ndarray) else one)
 
 
 def facts_of(one):

@@ -55,9 +55,10 @@ def open_data(samples, features, settings):
     """
     manifest = read_manifest(samples)
     target = manifest.targets[settings["target"]]
-    if target["kind"] == "regression":
+    if target["kind"] in ("regression", "multilabel"):
+        said = "is a number" if target["kind"] == "regression" else "has several labels per sample"
         raise UserError(
-            f"target '{settings['target']}' is a number, and few-shot learning needs classes",
+            f"target '{settings['target']}' {said}, and few-shot learning needs one class of each sample",
             where=f"few_shot.{settings['entry']}",
             hint="name another `target`",
         )

@@ -6,6 +6,7 @@ to the data that the model learned from, and whether that is unusual.
 """
 
 import argparse
+import json
 import logging
 import math
 import sys
@@ -84,11 +85,22 @@ def write(path, table, content, target):
 
     try:
         if path.suffix == ".csv":
-            write_csv(path, table)
+            write_csv(path, with_json(table) if content["targets"][target]["kind"] == "multilabel" else table)
         else:
             write_predictions(path, table, content, target)
     except OSError as error:
         raise UserError(f"cannot be written ({error.strerror})", str(path)) from None
+
+
+def with_json(table):
+    """The table with its lists of labels as JSON: a label may hold any mark."""
+    lists = {
+        name: [
+            json.dumps(list(one), ensure_ascii=False) if one is not None and one == one else None for one in table[name]
+        ]
+        for name in ("label", "predicted")
+    }
+    return table.assign(**lists)
 
 
 def summary(tables, content, paths, novelty):

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import torch
 
 from graft.common.job import job
@@ -21,6 +22,7 @@ METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "ec
 MORE_METRICS = (  # right of the others
     *("average_precision", "brier", "class_ece", "sensitivity", "specificity", "threshold"),
     *("quadratic_kappa", "mae_levels"),
+    *("map", "macro_auroc", "micro_auroc", "micro_f1", "hamming_loss", "exact_match"),
     *("accuracy_episodes", "log_loss_episodes"),
 )
 COMPARED = ("choice", "compared_by", "validation_gap", "validation_gap_low", "validation_gap_high")
@@ -147,16 +149,21 @@ def choice_of(members, manifest, target):
         seeds = [one for other, _, one in members if other == name]
         tables = [validation_rows(one["predictions"][target], columns) for one in seeds]
         candidates.append(Candidate(name, tables, seeds[0]["parameters"], seeds[0]["content"]["frozen"]))
-    counts = None if classes is None else Counter({name: 0 for name in classes} | Counter(tables[0]["label"]))
+    labels = [] if classes is None else tables[0]["label"].explode().dropna()  # of several labels, each counts
+    counts = None if classes is None else Counter({name: 0 for name in classes} | Counter(labels))
     names, _ = headline(first["metrics"][target].get("validation", {}), counts)
+    several = facts["kind"] == "multilabel"
     metrics = ["r2"] if classes is None else [*(name for name in names if name in COLUMNS), "accuracy"]
+    metrics = ["map"] if several else metrics
+    loss = "rmse" if classes is None else "multilabel_log_loss" if several else "log_loss"
     groups = dict(zip(manifest.frame["sample_id"], manifest.frame["sampling_unit"], strict=True))
-    return choose(candidates, classes, groups, metrics, "rmse" if classes is None else "log_loss")
+    return choose(candidates, classes, groups, metrics, loss)
 
 
 def validation_rows(predictions, columns):
-    """The labelled validation rows of a prediction table."""
-    table, _ = read_predictions(predictions, ["sample_id", "split", *columns])
+    """The labelled validation rows of a prediction table, and which of several labels are unknown."""
+    unknown = [name for name in pq.read_schema(predictions).names if name.startswith("unknown_")]
+    table, _ = read_predictions(predictions, ["sample_id", "split", *columns, *unknown])
     return table[(table["split"] == "validation") & table[columns[0]].notna()].drop(columns="split")
 
 

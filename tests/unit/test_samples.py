@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint
+from graft.common.spelling import natural_sort
 from graft.data import images
-from graft.data.labels import natural_sort
 from graft.data.samples import Manifest, read_manifest
 from prepare_data import main
 from tiny_data import THREE_WAY, encoded, image_folder, pixels, prepared, text_table, write_lines

@@ -7,7 +7,9 @@ Some systems write ü as one character, others as u and two dots. Names are comp
 # ruff: noqa: PTH118
 
 import functools
+import math
 import os
+import re
 import unicodedata
 from decimal import Decimal, InvalidOperation
 
@@ -68,3 +70,34 @@ def on_disk(root, path):
 def _spelled(folder, mtime_ns):
     """{composed name: name} of what is in a folder."""
     return {nfc(name): name for name in sorted(os.listdir(folder), reverse=True)}  # noqa: PTH208
+
+
+def natural_sort(words):
+    """Words in the order a person puts them: 1, 2, 10; numbers by their value, "01" after "1".
+
+    Parameters
+    ----------
+    words : iterable of str
+
+    Returns
+    -------
+    list of str
+    """
+    words = list(words)
+    numbers = [as_number(word) for word in words]
+    if all(number is not None for number in numbers):
+        return [word for _, word in sorted(zip(numbers, words, strict=True))]
+    return sorted(words, key=lambda word: (_pieces(word), word))
+
+
+def as_number(word):
+    """The finite number that a word is, or None."""
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _pieces(word):
+    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in re.split(r"(\d+)", word) if piece]

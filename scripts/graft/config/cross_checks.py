@@ -78,7 +78,7 @@ def check_models(config, trained):
 
 
 def _without_classes(path, config, model):
-    """Settings for classes, of an entry whose targets are numbers, or have an order."""
+    """Settings for classes, of an entry whose targets are numbers, have an order, or are several labels per sample."""
     # A model of a number alone, made to compare with, has the settings of an entry that has classes, too.
     targets = as_list(lookup(config, *path, "targets")) or model["targets"]
     kinds = {target: _kind(config, model["dataset"], target) for target in targets}
@@ -88,9 +88,12 @@ def _without_classes(path, config, model):
         rest = [target for target, kind in kinds.items() if kind != "regression"]
         hint = f"name one that has classes: `target: {rest[0]}`" if rest else None
         yield Problem((*path, "teacher"), what, "a teacher of a classification target", hint)
-    if not kinds or not set(kinds.values()) <= {"regression", "ordinal"}:
+    if not kinds or not set(kinds.values()) <= {"regression", "ordinal", "multilabel"}:
         return
-    ordered = f"the classes of target '{next(iter(kinds))}' have an order"
+    first, kind = next(iter(kinds.items()))
+    ordered = (
+        f"the classes of target '{first}' {'have an order' if kind == 'ordinal' else 'are labels, each by itself'}"
+    )
     if model.get("class_weights") not in (None, "none"):
         what = (
             f"target '{number}' is a number and has no classes to weigh"
@@ -205,6 +208,9 @@ def check_few_shot(config, tried, by_name):
             yield from _clash((*path, "backbone"), config, dataset, task["backbone"])
         if _kind(config, dataset, target) == "regression":
             what = f"target '{target}' is a number, and few-shot learning needs classes"
+            yield Problem(path, what, None, "name another `target`")
+        elif _kind(config, dataset, target) == "multilabel":
+            what = f"samples of target '{target}' have several labels, and an episode is about one class each"
             yield Problem(path, what, None, "name another `target`")
         else:
             yield from _too_many(path, config, task)

@@ -50,6 +50,7 @@ def check_datasets(config):
             yield Problem((*path, "encoding"), what, "auto, utf-8, utf-16, latin-1, cp1252, ..", hint)
         for target, settings in entries(entry, "targets"):
             yield from _check_target((*path, "targets", target), settings)
+            yield from _check_labels((*path, "targets", target), settings)
 
 
 def _check_target(path, target):
@@ -58,11 +59,32 @@ def _check_target(path, target):
         for key in ("threshold", "classes"):
             if target.get(key) is not None:
                 yield Problem((*path, key), f"a regression target has no {key}", None, "use `kind: classification`")
-    elif target.get("kind") == "ordinal" and target.get("threshold") is not None:
-        yield Problem((*path, "threshold"), "an ordinal target has no threshold", None, "use `kind: classification`")
+    elif target.get("kind") in ("ordinal", "multilabel") and target.get("threshold") is not None:
+        said = "an ordinal" if target["kind"] == "ordinal" else "a multilabel"
+        yield Problem((*path, "threshold"), f"{said} target has no threshold", None, "use `kind: classification`")
     elif target.get("threshold") is not None and classes is not None and len(classes) != 2:
         what = f"a threshold makes two classes, but {len(classes)} are named"
         yield Problem((*path, "classes"), what, "[up to the threshold, above it]")
+
+
+def _check_labels(path, target):
+    """Settings of several labels per sample."""
+    given = [key for key in ("separator", "columns") if target.get(key) is not None]
+    if target.get("kind") != "multilabel":
+        for key in given:
+            what = f"{key} is for several labels per sample"
+            yield Problem((*path, key), what, None, "use `kind: multilabel`, or delete the line")
+        return
+    if len(given) > 1:
+        what = "separator and columns are given, but the labels are in one column or in several"
+        yield Problem((*path, "separator"), what, "one of separator, columns")
+    if target.get("column") not in (None, path[-1]) and "columns" in given:
+        yield Problem((*path, "column"), "column and columns are given", "one of column, columns")
+    if target.get("min_per_class") is not None:
+        what = "a sample of a rare label may have others, too, and is not left out"
+        yield Problem((*path, "min_per_class"), what, None, "delete the line; take rare labels out of the data")
+    if target.get("classes") and "columns" in given and set(target["classes"]) != set(target["columns"]):
+        yield Problem((*path, "classes"), "classes and columns name other labels", None, "delete `classes`")
 
 
 def _is_encoding(name):

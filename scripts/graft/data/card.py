@@ -1,6 +1,7 @@
 """What the data card says of a prepared data set."""
 
 from graft.data.image_card import describe_images, notes_of_images
+from graft.data.label_sets import rows_of_labels
 from graft.data.tables.numbers import stands_apart
 
 
@@ -54,7 +55,7 @@ def count(frame, targets):
         classes[name] = {
             split: {
                 c: int(n)
-                for c, n in frame.loc[frame["split"] == split, name]
+                for c, n in rows_of_classes(frame.loc[frame["split"] == split, name], target["kind"])
                 .value_counts()
                 .reindex(target["classes"], fill_value=0)
                 .items()
@@ -69,6 +70,11 @@ def count(frame, targets):
         "folds": sorted(int(fold) for fold in frame["fold"].unique() if fold >= 0),
         "groups": int(groups[groups != ""].nunique()),
     }
+
+
+def rows_of_classes(values, kind):
+    """The class of each row; of several labels a row for each of them."""
+    return rows_of_labels(values) if kind == "multilabel" else values
 
 
 def describe(frame, modality, entry):

@@ -1,13 +1,11 @@
 """Labels: from the text of a table's cell to classes and numbers, with everything that is odd about them said."""
 
-import math
-import re
-
 import numpy as np
 import pandas as pd
 
 from graft.common.errors import UserError, raise_all
-from graft.common.spelling import look_alike
+from graft.common.spelling import as_number, look_alike, natural_sort
+from graft.data import label_sets
 from graft.data.listing.rows import in_words, is_missing, listed, one_spelling, places
 from graft.data.tables.numbers import stands_apart, to_numbers
 
@@ -22,24 +20,6 @@ DEEPER = (
     "if the classes' folders are deeper, let the source start there, or say what the levels are, from the top: "
     "`folders: [skip, label]`, or below train/ and test/ `folders: [split, skip, label]`"
 )
-
-
-def natural_sort(words):
-    """Words in the order a person puts them: 1, 2, 10; numbers by their value, "01" after "1".
-
-    Parameters
-    ----------
-    words : iterable of str
-
-    Returns
-    -------
-    list of str
-    """
-    words = list(words)
-    numbers = [_number(word) for word in words]
-    if all(number is not None for number in numbers):
-        return [word for _, word in sorted(zip(numbers, words, strict=True))]
-    return sorted(words, key=lambda word: (_pieces(word), word))
 
 
 def read_targets(frame, targets, missing, named=(), decimal="auto"):
@@ -87,6 +67,9 @@ def _read_target(frame, name, target, missing, named, used, decimal):
     classes = [str(c) for c in target["classes"]] if target.get("classes") else None
     gone = is_missing(stripped, () if named else missing, classes if classes and threshold is None else ())
     notes += [] if named else _of_missing(name, stripped, gone)
+    if kind == "multilabel":
+        found, classes = label_sets.read_sets(frame, name, target, () if named else missing)
+        return found, {"kind": kind, "classes": classes}, notes + _looks_alike(name, label_sets.rows_of_labels(found))
     stripped = stripped.mask(gone)
     if kind == "regression" or threshold is not None:
         words, stripped = stripped, _numbers(frame, stripped, name, decimal)
@@ -101,7 +84,7 @@ def _read_target(frame, name, target, missing, named, used, decimal):
     if classes:
         _check_known(frame, stripped, classes, name)
     elif not named:
-        notes += _looks_missing(name, stripped, used)
+        notes += _looks_missing(name, stripped, used) + label_sets.note_on_lists(name, stripped)
     return stripped, {"kind": kind, "classes": classes}, notes + _looks_alike(name, stripped)
 
 
@@ -169,6 +152,12 @@ def check_classes(frame, described, how, counts):
     _refuse_empty_splits(labelled, how, counts)
     for name, target in described.items():
         values = labelled[name].dropna()
+        if target["kind"] == "multilabel":
+            try:
+                notes += label_sets.check_sets(labelled, name, target)
+            except UserError as error:
+                errors.append(error)
+            continue
         if target["kind"] == "regression":
             if not (labelled.loc[values.index, "split"] == "train").any():
                 errors.append(UserError("no row of the train split has a value", f"target {name}"))
@@ -179,7 +168,7 @@ def check_classes(frame, described, how, counts):
             seen = f"all {len(values)} labels are '{found[0]}'" if found else "no row is labelled"
             errors.append(UserError(seen, f"target {name}", "at least two classes", DEEPER if found else None))
             continue
-        if target["kind"] == "ordinal" and not target["classes"] and None in map(_number, found):
+        if target["kind"] == "ordinal" and not target["classes"] and None in map(as_number, found):
             hint = (
                 f"name them from low to high: targets: {{{name}: {{kind: ordinal, classes: {found}}}}}, in their order"
             )
@@ -331,15 +320,3 @@ def _check_known(frame, text, classes, name):
             ", ".join(classes[:30]),
             hint,
         )
-
-
-def _number(word):
-    try:
-        number = float(word)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _pieces(word):
-    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in re.split(r"(\d+)", word) if piece]

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from graft.common.errors import UserError
 from graft.common.outputs import read_json, write_parquet
-from graft.data.labels import natural_sort
+from graft.common.spelling import natural_sort
+from graft.data.label_sets import answers_of
 
 __all__ = ["Manifest", "card_beside", "digest_of_rows", "natural_sort", "read_manifest", "write_manifest"]
 
@@ -25,7 +26,7 @@ class Manifest:
 
     frame : DataFrame with sample_id, path, row, content_sha256, split, fold, group, sampling_unit (what intervals draw
         together, see alike.sampling_units) and one column per target
-    targets : dict, target -> {"kind": "classification" or "ordinal", "classes": [...]} or {"kind": "regression"}
+    targets : dict, target -> {"kind": "classification" or "ordinal" or "multilabel", "classes": [...]} or {"kind": "regression"}
     card : dict, data_card.json
     """
 
@@ -46,7 +47,8 @@ class Manifest:
         Returns
         -------
         array, shape (rows,)
-            Classes: int64, the place of the label in labels.json, -1 where unlabelled. Regression: float64, NaN.
+            Classes: int64, the place of the label in labels.json, -1 where unlabelled. Regression: float64, NaN. Several labels:
+            float64, shape (rows, labels): 1, 0, or NaN where it is not known.
 
         Raises
         ------
@@ -56,15 +58,24 @@ class Manifest:
         values = (self.frame if frame is None else frame)[target]
         if self.targets[target]["kind"] == "regression":
             return values.to_numpy(np.float64)
+        if self.targets[target]["kind"] == "multilabel":
+            return self._answers(target, values)
         codes = pd.Index(self.targets[target]["classes"]).get_indexer(values.astype(object))
         unknown = values.notna() & (codes < 0)
         if unknown.any():
-            raise UserError(
-                f"label '{values[unknown].iloc[0]}' of the manifest is not in labels.json",
-                f"target {target}",
-                hint="run prepare_data again",
-            )
+            raise _not_known(f"'{values[unknown].iloc[0]}'", target)
         return codes.astype(np.int64)
+
+    def _answers(self, target, values):
+        try:
+            return answers_of(values, self.targets[target]["classes"])
+        except KeyError as error:
+            raise _not_known(error, target) from None
+
+
+def _not_known(label, target):
+    what = f"label {label} of the manifest is not in labels.json"
+    return UserError(what, f"target {target}", hint="run prepare_data again")
 
 
 def read_manifest(path, without_test=False):

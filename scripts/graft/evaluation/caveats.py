@@ -8,7 +8,7 @@ SURE = 0.02  # a metric that is surely better on validation than on test by so m
 RATIO = 1.1  # the same for the error of a regression, as a ratio
 FARTHER, SURELY = 0.65, 0.55  # probability that a row is farther from train than a validation row; its lower end
 WORTH_A_WORD = 0.01  # if at least this share of the texts is cut, or has unknown tokens, the end of a run says so
-SCORES = ("balanced_accuracy", "accuracy", "auroc", "average_precision")
+SCORES = ("balanced_accuracy", "accuracy", "auroc", "average_precision", "map")
 
 
 def gap(first, second):

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import ndtri, stdtrit
 
 from graft.evaluation.metrics import auroc, clipped_log
+from graft.evaluation.multilabel_metrics import answers_of, average_precision
 
 RESAMPLES, DRAWS = 2000, 20_000_000  # large data get fewer resamples, never below 200
 
@@ -101,7 +102,7 @@ def _sizes(metric, tables, units):
     """How many units a metric rests on: of each class, where all classes weigh the same, else one number for all."""
     if metric not in OVER_CLASSES:
         return np.array([units.nunique()])
-    labels = next(iter(tables.values()))[0]["label"]
+    labels = next(iter(tables.values()))[0]["label"].explode().dropna()  # of several labels, each counts
     return units[labels.index].groupby(labels.to_numpy(object)).nunique().to_numpy()
 
 
@@ -203,6 +204,18 @@ def _areas(table, classes):
     return None if area is None else np.column_stack([np.ones(len(table)), area + influence])
 
 
+def _areas_of_labels(table, classes):
+    """The same of the mean average precision of several labels."""
+    area, influence = average_precision(answers_of(table, classes), _chances(table, classes))
+    return None if area is None else np.column_stack([np.ones(len(table)), area + influence])
+
+
+def _losses_of_labels(table, classes):
+    answers, chances = answers_of(table, classes), _chances(table, classes)
+    losses = np.where(np.isfinite(answers), -clipped_log(np.where(answers == 1, chances, 1 - chances)), 0.0)
+    return np.column_stack([np.ones(len(table)), losses.sum(1), np.isfinite(answers).sum(1)])
+
+
 def _hits(table, classes):
     codes = _codes(table, classes)
     is_class = np.eye(len(classes))[codes]
@@ -232,6 +245,10 @@ def _mean(sums):
     return sums[..., 1] / sums[..., 0]
 
 
+def _mean_of_cells(sums):
+    return sums[..., 1] / sums[..., 2]
+
+
 def _mean_recall(sums):
     width = (sums.shape[-1] - 1) // 2
     actual, hits = sums[..., 1 : width + 1], sums[..., width + 1 :]
@@ -255,13 +272,15 @@ def _root(sums):
     return np.sqrt(_mean(sums))
 
 
-OVER_CLASSES = ("auroc", "balanced_accuracy")  # a rare class weighs as much as the others
+OVER_CLASSES = ("auroc", "balanced_accuracy", "map")  # a rare class weighs as much as the others
 COLUMNS = {
     "auroc": (_areas, _mean),
     "balanced_accuracy": (_hits, _mean_recall),
     "accuracy": (_right, _mean),
     "quadratic_kappa": (_levels, _kappa),
+    "map": (_areas_of_labels, _mean),
     "log_loss": (_losses, _mean),
+    "multilabel_log_loss": (_losses_of_labels, _mean_of_cells),
     "few_shot_log_loss": (_losses_of_queries, _mean),
     "r2": (_errors_of_varying, _explained),
     "rmse": (_errors, _root),

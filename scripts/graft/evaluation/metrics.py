@@ -176,14 +176,15 @@ def headline(metrics, counts=None):
         Begins small, without a full stop; "" if there is nothing to say.
     """
     known = {name for name, one in metrics.items() if one["value"] is not None}
+    labels = [name for name in ("map", "micro_f1") if name in known]  # of several labels per sample
     if not counts or not sum(counts.values()):
-        return [name for name in ("auroc", "accuracy", "r2", "rmse") if name in known][:2], ""
+        return labels or [name for name in ("auroc", "accuracy", "r2", "rmse") if name in known][:2], ""
     ordered = ["quadratic_kappa"] if "quadratic_kappa" in known else []
     sizes = list(counts.values())
     rare = [name for name, size in counts.items() if 0 < size < sum(sizes) / len(sizes) / 2]
     positive = len(sizes) == 2 and list(counts)[1] in rare
     wanted = ("average_precision" if positive else "balanced_accuracy") if rare else "accuracy"
-    names = [name for name in dict.fromkeys([*ordered, "auroc", wanted, "accuracy"]) if name in known][:2]
+    names = labels or [name for name in dict.fromkeys([*ordered, "auroc", wanted, "accuracy"]) if name in known][:2]
     missing = [name for name, size in counts.items() if not size]
     if missing:
         return names, f"no row of {_quoted(missing)}, so these metrics say nothing of it"

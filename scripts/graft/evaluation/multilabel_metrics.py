@@ -48,6 +48,16 @@ def multilabel_metrics(answers, probabilities, called, groups=None):
     return {name: found[name] for name in NAMES}
 
 
+def answers_of(table, classes):
+    """The answers that a prediction table holds: float array, shape (n, labels)."""
+    has = np.array([[name in (row if row is not None else ()) for name in classes] for row in table["label"]], float)
+    has = has.reshape(len(table), len(classes))
+    for i, name in enumerate(classes):
+        if f"unknown_{name}" in table:
+            has[table[f"unknown_{name}"].to_numpy(bool), i] = np.nan
+    return has
+
+
 def average_precision(answers, probabilities):
     """Mean average precision over the labels, and the influence of each row, shape (N,); (None, None) if it is undefined."""
     known = np.isfinite(answers)

@@ -11,6 +11,7 @@ from graft.report.costs import duration
 
 RANKED_BY = (
     "quadratic_kappa",
+    "map",
     "auroc",
     "balanced_accuracy",
     "accuracy",

@@ -33,6 +33,9 @@ TASKS = {
     ("text", "ordinal"): "text-classification",
     ("vector", "classification"): "tabular-classification",
     ("vector", "ordinal"): "tabular-classification",
+    ("image", "multilabel"): "image-classification",
+    ("text", "multilabel"): "text-classification",
+    ("vector", "multilabel"): "tabular-classification",
     ("vector", "regression"): "tabular-regression",
 }
 
@@ -157,6 +160,12 @@ def answers(facts):
         return (
             f"Classes from low to high. Output k is the logit of being above class k, given class k or above (CORN). The class "
             f"in the middle of the probabilities is predicted; they are calibrated on samples that were held out ({how}).\n\n{names}"
+        )
+    if facts["kind"] == "multilabel":
+        limits = ", ".join(f"{one:.3g}" for one in facts["thresholds"])
+        return (
+            f"Any number of labels. Output k is the logit of label k, each by itself. A label is predicted from its threshold on "
+            f"({limits}: the largest F1 on validation rows); the probabilities are calibrated.\n\n{names}"
         )
     how = f"temperature {facts['temperature']:.4g}"
     if facts.get("intercepts"):

@@ -110,7 +110,12 @@ def write_predictions(path, table, content, target):
         "classes": json.dumps(content["targets"][target].get("classes")),
         "model_digest": content["digests"]["model"],
     }
-    write_parquet(path, pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None), metadata)
+    found = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    if metadata["kind"] == "multilabel":  # a column of nulls or of empty lists alone says no type
+        for name in ("label", "predicted"):
+            place = found.schema.get_field_index(name)
+            found = found.set_column(place, name, found[name].cast(pa.list_(pa.string())))
+    write_parquet(path, found, metadata)
 
 
 def metrics_of(table, facts, groups=None, splits=SPLITS):

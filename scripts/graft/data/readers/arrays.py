@@ -171,8 +171,7 @@ def _frame(arrays, samples, entry, root, name, split):
     labels = {}
     for target, facts in entry["targets"].items():
         try:
-            wanted, number = columns.target_column(target, facts), columns.is_number(facts)
-            labels[target] = _labels(arrays, wanted, name, beside, number)
+            labels[target] = _labels_of(arrays, target, facts, name, beside)
         except UserError as error:
             what = error.what if error.where else f"{error.what} (named by targets.{target})"
             hint = error.hint or f"name it: targets: {{{target}: {{column: NAME}}}}"
@@ -209,6 +208,24 @@ def _column(arrays, wanted, words, name, beside):
     return beside(wanted or words[0]) if beside is not None else None
 
 
+def _labels_of(arrays, target, facts, name, beside):
+    """The labels of a target as texts; of several per sample an array (n, labels) of 1 and 0, or of an array for each."""
+    wanted, by_class = columns.target_column(target, facts), columns.columns_of_classes(facts)
+    if by_class:
+        found = {word: _labels(arrays, column, name, beside, False) for word, column in by_class.items()}
+        return columns.as_objects({word: pa.array(as_text(values, 0)) for word, values in found.items()})
+    held = [word for word in (LABELS if wanted == LABELS[0] else (wanted,)) if _key(word) in arrays]
+    array = np.asarray(arrays[_key(held[0])]) if len(held) == 1 else np.empty(0)
+    if facts.get("kind") != "multilabel" or array.ndim != 2 or array.dtype.kind not in "uifb":
+        return _labels(arrays, wanted, name, beside, columns.is_number(facts))
+    words = facts.get("classes") or [str(number) for number in range(array.shape[1])]
+    if len(words) != array.shape[1]:
+        raise UserError(f"array '{held[0]}' has {array.shape[1]} columns for {len(words)} classes", name)
+    return columns.as_objects(
+        {word: cells.strings({held[0]: pa.array(own)}, held[0], name) for word, own in zip(words, array.T, strict=True)}
+    )
+
+
 def _labels(arrays, wanted, name, beside, number):
     """The labels of a target: what has that name; a target called "label" may also be in y, labels or targets."""
     words = LABELS if wanted == LABELS[0] and wanted not in arrays else (wanted,)
@@ -230,7 +247,8 @@ def _texts(array, key, name, number=False):
         array = array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "uifbUS":
         one_hot = array.ndim == 2 and array.dtype.kind in "uifb"
-        hint = f"if each row has a 1 at its class: numpy.argmax({key}, axis=1) gives the classes' numbers; save these"
+        hint = f"if each row has a 1 at its class: numpy.argmax({key}, axis=1) gives the classes' numbers; save these; "
+        hint += "if it may have several: `kind: multilabel`"
         what = f"array '{key}' is {array.dtype} of shape {array.shape}"
         raise UserError(what, name, "one number or text per sample", hint if one_hot else None)
     if array.dtype.kind == "S":

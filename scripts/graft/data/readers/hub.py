@@ -47,7 +47,9 @@ def list_samples(entry, root):
         table = read(table_reader.listed_columns(schema, entry, content))
         facts["tables"][name] = {"rows": table.num_rows}
         names = class_names(table.schema)
-        facts["named"] = [t for t, found in entry["targets"].items() if columns.target_column(t, found) in names]
+        facts["named"] = [
+            t for t, found in entry["targets"].items() if set(columns.target_columns(t, found)) <= set(names)
+        ]
         facts["columns"] = columns.used_columns(entry, content, name, facts.get("columns"))
         # A split column of the user's is more than what the shard is called.
         split = None if entry["columns"].get("split") else split_of(name)

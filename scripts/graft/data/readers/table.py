@@ -215,7 +215,7 @@ def rows_by_group(entry, root, name, content, wanted):
 
 def _options(entry):
     named = [column for key, column in entry["columns"].items() if column and key != "features"]
-    wanted = [*named, *(columns.target_column(name, facts) for name, facts in entry["targets"].items()), *entry["keep"]]
+    wanted = [*named, *columns.all_target_columns(entry), *entry["keep"]]
     return (
         entry["separator"],
         entry["encoding"],
@@ -252,7 +252,7 @@ def _parse(path, mtime_ns, size, name, options):
 def listed_columns(schema, entry, content):
     """The columns that a listing needs: everything but texts, features and images' bytes."""
     wanted = [entry["columns"].get(key) for key in columns.LISTED]
-    wanted += [columns.target_column(name, facts) for name, facts in entry["targets"].items()]
+    wanted += columns.all_target_columns(entry)
     wanted += entry["keep"]
     if content[1] == "path":
         wanted.append(content[2])

@@ -1,7 +1,7 @@
 """What rows that are left out do to classes, and to the splits that the user gave."""
 
 from graft.common.errors import UserError, raise_all
-from graft.data.labels import natural_sort
+from graft.common.spelling import natural_sort
 from graft.data.listing.rows import listed, places
 from graft.data.splitting.splits import splits_said
 
@@ -18,7 +18,8 @@ def count_classes(rows, targets, given):
     """The rows of each class that may be trained on, dict of Series: those of train if splits are `given`, else all."""
     split = splits_said(rows)
     rows = rows[split == "train" if given else split != "pool"]
-    return {name: rows[name].value_counts() for name, target in targets.items() if target["kind"] != "regression"}
+    one_of_several = [name for name, target in targets.items() if target["kind"] in ("classification", "ordinal")]
+    return {name: rows[name].value_counts() for name in one_of_several}
 
 
 def without_rare(frame, targets, settings, counts, notes):

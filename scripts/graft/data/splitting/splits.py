@@ -8,7 +8,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from graft.common.errors import UserError, raise_all
-from graft.data.labels import natural_sort
+from graft.common.spelling import natural_sort
+from graft.data.label_sets import rarest
 from graft.data.listing.rows import SPLIT_OF, listed, one_spelling, places
 from graft.data.splitting.whole_groups import deal
 
@@ -211,7 +212,12 @@ def given_folds(frame, groups):
 
 
 def strata(values, kind):
-    """Integers to stratify by: classes, or ten bins of a number's quantiles. Rows without a value make one stratum."""
+    """Integers to stratify by: classes, the rarest of several labels, or ten bins of a number's quantiles.
+
+    Rows without a value make one stratum.
+    """
+    if kind == "multilabel":
+        values = rarest(values)
     if kind != "regression":
         return pd.factorize(values, sort=True)[0].astype(np.int64)
     ranks = values.rank(method="average", pct=True)

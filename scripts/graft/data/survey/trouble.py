@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from graft.data.card import rows_of_classes
+
 FEW = 10  # with fewer samples of a class, its metrics say almost nothing
 UNEVEN = 10  # the most common class has this many times the samples of the rarest
 SMALL_TEST = 100  # with fewer labelled test rows, an interval is wider than most differences
@@ -24,7 +26,7 @@ def troubles(frame, targets, card):
     for name, target in targets.items():
         values = labelled[name].dropna()
         if target["kind"] != "regression":
-            found += _classes(name, values.value_counts())
+            found += _classes(name, rows_of_classes(values, target["kind"]).value_counts(), target["kind"])
         else:
             found += _values(name, values.to_numpy(float))
     found += _groups(labelled, card)
@@ -60,15 +62,18 @@ def _skipped(card, kept):
         )
 
 
-def _classes(name, counts):
+def _classes(name, counts, kind):
     rare = counts[counts < FEW]
-    if len(rare):
+    if len(rare) and kind == "multilabel":
+        shown = ", ".join(f"'{word}' ({n})" for word, n in rare.items())
+        yield f"target {name}: labels of fewer than {FEW} samples: {shown}"
+    elif len(rare):
         shown = ", ".join(f"'{word}' ({n})" for word, n in rare.items()) if len(rare) <= 8 else f"{len(rare)} of them"
         out = (
             f", or leave them out: targets: {{{name}: {{min_per_class: {FEW}}}}}" if len(counts) - len(rare) > 1 else ""
         )
         yield f"target {name}: classes with fewer than {FEW} samples: {shown}; merge them, label more{out or ' of them'}"
-    elif len(counts) > 1 and counts.iloc[0] >= UNEVEN * counts.iloc[-1]:
+    elif kind != "multilabel" and len(counts) > 1 and counts.iloc[0] >= UNEVEN * counts.iloc[-1]:
         yield (
             f"target {name}: '{counts.index[0]}' has {counts.iloc[0]} samples and '{counts.index[-1]}' {counts.iloc[-1]}: "
             "look at balanced accuracy and macro F1; `class_weights: balanced` helps the rare ones"

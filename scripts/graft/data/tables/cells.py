@@ -1,5 +1,7 @@
 """What is in the cells of an Arrow table: names as text, and the samples themselves, bytes, texts or vectors."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +34,15 @@ def strings(table, column, where, number=False):
         raise UserError(f"column '{column}' holds {kind}", where, "text, whole numbers, floats, true/false, dates")
     values = pc.cast(values, pa.string())
     return pc.replace_substring_regex(values, r"(\.\d{3})$", r"\10") if number else values
+
+
+def lists(table, column, where, number=False):
+    """The same of a column of labels: a list of them is its JSON."""
+    kind = table[column].type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        return strings(table, column, where, number)
+    rows = table[column].to_pylist()
+    return [None if row is None else json.dumps(row, ensure_ascii=False, default=str) for row in rows]
 
 
 def ids(table, column, where):

@@ -1,6 +1,7 @@
 """From a table's columns to a listing, for every reader whose samples are in Arrow tables."""
 
 import fnmatch
+import json
 import posixpath
 import re
 
@@ -12,7 +13,7 @@ from graft.common.errors import UserError, did_you_mean, raise_all
 from graft.data.images import SUFFIXES
 from graft.data.listing.files import TEXT_SUFFIXES
 from graft.data.listing.rows import as_text, composed, listed, listing, one_spelling, places
-from graft.data.tables.cells import holds_bytes, ids, strings
+from graft.data.tables.cells import holds_bytes, ids, lists, strings
 
 LISTED = ("id", "group", "split", "fold")
 GUESSES = {
@@ -48,10 +49,7 @@ def frame_of(table, entry, name, content, split=None):
     else:
         columns["path"], columns["row"] = name, row
         columns.setdefault("sample_id", [f"{name}#{number}" for number in row])
-    labels = {
-        target: strings(table, target_column(target, facts), name, is_number(facts))
-        for target, facts in entry["targets"].items()
-    }
+    labels = {target: labels_of(table, target, facts, name) for target, facts in entry["targets"].items()}
     return listing(columns, labels, {}).frame
 
 
@@ -71,6 +69,38 @@ def target_column(name, facts):
     return facts.get("column") or name
 
 
+def columns_of_classes(facts):
+    """{class: column} of a target with one column per class; None of other targets."""
+    columns = facts.get("columns")
+    return columns if columns is None or isinstance(columns, dict) else {name: name for name in columns}
+
+
+def target_columns(name, facts):
+    """The columns that hold a target's labels, list of str."""
+    by_class = columns_of_classes(facts)
+    return [target_column(name, facts)] if by_class is None else list(by_class.values())
+
+
+def all_target_columns(entry):
+    """The columns that hold the labels of any target, list of str."""
+    return [column for name, facts in entry["targets"].items() for column in target_columns(name, facts)]
+
+
+def labels_of(table, name, facts, where):
+    """A target's labels as texts, which labels.read_targets understands."""
+    by_class = columns_of_classes(facts)
+    if by_class:
+        return as_objects({word: strings(table, column, where) for word, column in by_class.items()})
+    read = lists if facts.get("kind") == "multilabel" else strings
+    return read(table, target_column(name, facts), where, is_number(facts))
+
+
+def as_objects(cells):
+    """JSON objects of the cell of each class; `cells` are {class: Arrow strings}."""
+    rows = zip(*(values.to_pylist() for values in cells.values()), strict=True)
+    return [json.dumps(dict(zip(cells, row, strict=True)), ensure_ascii=False) for row in rows]
+
+
 def is_number(facts):
     """Whether a target's labels are read as numbers."""
     return facts.get("kind") == "regression" or facts.get("threshold") is not None
@@ -79,14 +109,15 @@ def is_number(facts):
 def check_columns(schema, entry, where):
     """Raise if columns that the entry names are missing, all at once."""
     names = schema.names
-    wanted = {f"columns.{key}": entry["columns"].get(key) for key in (*LISTED, "path", "text")}
-    wanted |= {f"targets.{name}": target_column(name, facts) for name, facts in entry["targets"].items()}
-    wanted |= {f"keep.{column}": column for column in entry["keep"]}
+    wanted = [(f"columns.{key}", entry["columns"].get(key)) for key in (*LISTED, "path", "text")]
+    for name, facts in entry["targets"].items():
+        wanted += [(f"targets.{name}", column) for column in target_columns(name, facts)]
+    wanted += [(f"keep.{column}", column) for column in entry["keep"]]
     errors = [
         UserError(
             f"there is no column '{column}' (named by {key})", where, ", ".join(names[:30]), did_you_mean(column, names)
         )
-        for key, column in wanted.items()
+        for key, column in wanted
         if column and column not in names
     ]
     if entry["columns"].get("features"):
@@ -108,7 +139,7 @@ def content_of(schema, entry, where):
     """
     named = {key: entry["columns"].get(key) for key in GUESSES if entry["columns"].get(key)}
     if not named:
-        labels = {target_column(name, facts) for name, facts in entry["targets"].items()}
+        labels = set(all_target_columns(entry))
         for key, words in GUESSES.items():
             hits = [name for name in schema.names if name.lower() in words and name not in labels]
             if len(hits) == 1:
@@ -155,7 +186,8 @@ def used_columns(entry, content, where, before=None):
 def _others(entry):
     """{column: the key of the config that names it} of all columns that are no features."""
     named = {column: f"columns.{key}" for key, column in entry["columns"].items() if key != "features" and column}
-    return named | {target_column(name, facts): f"targets.{name}" for name, facts in entry["targets"].items()}
+    own = {name: target_columns(name, facts) for name, facts in entry["targets"].items()}
+    return named | {column: f"targets.{name}" for name, columns in own.items() for column in columns}
 
 
 def modality_of_paths(paths, where):

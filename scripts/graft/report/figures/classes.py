@@ -35,7 +35,10 @@ def panel_of(manifest, target):
     if facts["kind"] == "regression":
         return panel | {"values": codes}
     width = len(facts["classes"])
-    counts = {split: np.bincount(found[found >= 0], minlength=width) for split, found in codes.items()}
+    if facts["kind"] == "multilabel":
+        counts = {split: (found == 1).sum(0) for split, found in codes.items()}
+    else:
+        counts = {split: np.bincount(found[found >= 0], minlength=width) for split, found in codes.items()}
     return panel | {"classes": facts["classes"], "counts": counts}
 
 

@@ -4,7 +4,17 @@ from graft.common.outputs import read_json
 from graft.evaluation.tables import METRIC_NAMES
 from graft.report.plots import GREY, PALETTE, draw, head, say_empty
 
-BETTER_HIGH = ("quadratic_kappa", "accuracy", "balanced_accuracy", "macro_f1", "auroc", "average_precision", "r2")
+BETTER_HIGH = (
+    "quadratic_kappa",
+    "map",
+    "micro_f1",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "auroc",
+    "average_precision",
+    "r2",
+)
 COSTS = {"parameters": "parameters", "flops": "FLOPs per sample", "bytes": "bytes of weights"}
 TEACHER, STUDENT = PALETTE[1], PALETTE[0]
 
@@ -40,7 +50,7 @@ def shared(student, teacher):
 
 def known(facts):
     """(split, share) of the measured agreement; values are never the same, so regression has none."""
-    if "accuracy" not in facts["student"]["metrics"]:
+    if not {"accuracy", "exact_match"} & set(facts["student"]["metrics"]):
         return []
     return [(split, one) for split, one in facts["agreement"].items() if one["value"] is not None]
 

@@ -8,7 +8,7 @@ import pandas as pd
 from graft.evaluation.tables import METRIC_NAMES
 from graft.report.plots import GREY, PALETTE, draw, head, legend_beside, say_empty
 
-QUALITY = {"val_acc": "accuracy", "val_auroc": "auroc", "val_r2": "r2"}
+QUALITY = {"val_acc": "accuracy", "val_auroc": "auroc", "val_map": "map", "val_r2": "r2"}
 
 
 def plot(source, path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from graft.evaluation.multilabel_metrics import average_precision, multilabel_metrics
+from graft.evaluation.multilabel_metrics import answers_of, average_precision, multilabel_metrics
 from graft.heads.binary_probe import solve_questions as solve
 from graft.targets.questions import chance_loss, chances_of, fit_temperatures, losses, mean_loss
 
@@ -88,16 +88,6 @@ def _lists(values):
     found = np.empty(len(values), dtype=object)
     found[:] = values
     return found
-
-
-def answers_of(table, classes):
-    """The answers that a prediction table holds: float array, shape (n, labels)."""
-    has = np.array([[name in (row if row is not None else ()) for name in classes] for row in table["label"]], float)
-    has = has.reshape(len(table), len(classes))
-    for i, name in enumerate(classes):
-        if f"unknown_{name}" in table:
-            has[table[f"unknown_{name}"].to_numpy(bool), i] = np.nan
-    return has
 
 
 def metrics(parts, facts):
