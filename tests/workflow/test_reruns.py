@@ -296,6 +296,9 @@ def test_an_edited_plug_in_reruns_nothing_that_does_not_use_it(lab):
         "preprocessing",
         "method",
         "task_weights",
+        "adaptation",
+        "adaptation_objective",
+        "validator",
         "classifier",
         "figure",
     }
