@@ -37,6 +37,7 @@ CONFIG = {
             "targets": {
                 "kind": {"column": "kind", "classes": ["a", "b"]},
                 "size": {"column": "size", "kind": "regression"},
+                "tags": {"column": "tags", "kind": "multilabel", "separator": ";"},
             },
         },
         "spectra": {"source": {"path": "."}, "reader": "table", "table": "s.csv", "columns": {"features": "nm_*"}},
@@ -45,6 +46,7 @@ CONFIG = {
     "finetune": {
         "kind": {"dataset": "notes", "target": "kind", "backbone": "minilm", "method": ["linear", "full"], "folds": 2},
         "size": {"dataset": "notes", "target": "size", "backbone": "minilm", "method": "linear"},
+        "tags": {"dataset": "notes", "target": "tags", "backbone": "minilm", "method": "linear"},
         "spectra": {"dataset": "spectra", "backbone": "pca", "method": "linear"},
     },
     "few_shot": {"few": {"dataset": "notes", "target": "kind", "backbone": "minilm", "ways": 2}},
@@ -61,7 +63,7 @@ MADE = (
     *(f"{name}.digest" for name in ("labelled", "training", "contents", "pool")),
 )
 FILES = {
-    "notes.csv": "text,kind,size\n",
+    "notes.csv": "text,kind,size,tags\n",
     "s.csv": "nm_1,nm_2,label\n",
     "new/1.txt": "",
     **{f"resources/datasets/{dataset}/dataset.json": "{}" for dataset in CARDS},

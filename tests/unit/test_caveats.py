@@ -107,7 +107,14 @@ def test_cut_texts_are_counted_and_the_entry_that_reads_more_is_written_out():
 
 def test_the_card_of_a_model_that_is_worse_on_test_begins_its_warning_where_its_figures_stand():
     metrics = {"validation": {"accuracy": share(60, 60)}, "test": {"accuracy": share(57, 100)}}
-    backbone = {"modality": "vector", "name": "vectors", "library": "vectors", "architecture": None}
+    backbone = {
+        "modality": "vector",
+        "name": "vectors",
+        "library": "vectors",
+        "architecture": None,
+        "preprocessing": {},
+        "width": 3,
+    }
     facts = {"kind": "classification", "classes": ["a", "b"], "temperature": 1.0}
     config = {"name": "m.vectors.linear", "seed": 0, "method": "linear", "dataset": "d", "parameters": 9}
     config |= {"backbone": backbone, "targets": {"label": facts}, "digests": {"model": "0"}}
