@@ -349,7 +349,7 @@ def test_impossible_tasks_say_what_is_missing(tmp_path):
 
 def test_a_numeric_target_is_refused(tmp_path):
     write_data(tmp_path, kind="regression")
-    with pytest.raises(UserError, match="few-shot learning needs classes"):
+    with pytest.raises(UserError, match="is a number, and few-shot learning needs one class of each sample"):
         run(tmp_path)
 
 

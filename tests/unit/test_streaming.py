@@ -171,7 +171,8 @@ def test_vectors_stand_in_the_order_of_the_rows_block_by_block(tmp_path, small_b
     rows = rows.sample(frac=1, random_state=0)
     entry = readers.complete({"reader": "arrays"})
     card = {"dataset": "d", "reader": "arrays", "modality": "vector", "vector": {"width": WIDTH}}
-    backbone = SimpleNamespace(spec={"library": "vectors", "modality": "vector", "width": WIDTH}, folder=None)
+    spec = {"library": "vectors", "modality": "vector", "width": WIDTH}
+    backbone = SimpleNamespace(spec=spec, folder=None, network=torch.nn.Identity)
     source = open_source(tmp_path / "dataset.json", entry, card)
     blocks, counts = features.embed_blocks(rows, source, backbone, Store(tmp_path / "store"))
     blocks = list(blocks)
