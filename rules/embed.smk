@@ -14,7 +14,7 @@ rule fit_preprocessing:
     input:
         unpack(fitting_inputs),
     output:
-        fitted="<results>/preprocessing/{dataset}/{backbone}.safetensors",
+        fitted="<results>/preprocessing/{dataset}/{backbone}/fitted.safetensors",
     log:
         "<logs>/fit_preprocessing/{dataset}.{backbone}.log",
     benchmark:

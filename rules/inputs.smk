@@ -50,7 +50,7 @@ def fitting_inputs(wildcards):
 
 def fitted_on(dataset, backbone):
     """What the preprocessing of a backbone learned from a data set; nothing where no step learns."""
-    return {"fitted": f"<results>/preprocessing/{dataset}/{backbone}.safetensors"} if is_fitted(backbone) else {}
+    return {"fitted": f"<results>/preprocessing/{dataset}/{backbone}/fitted.safetensors"} if is_fitted(backbone) else {}
 
 
 @below_prepare_data

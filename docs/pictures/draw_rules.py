@@ -100,7 +100,7 @@ def draw_arrow(a, b, files, found, spine, beside):
     else:
         x = source.x + DOWN
         yield path(f"M{x} {source.bottom}V{target.y}")
-        yield from label(x + 10, source.bottom + GAP // 2, names)
+        yield from label(x + 10, source.bottom + 2 * GAP, names)  # below those of the rails
 
 
 def draw_rails(rails, found, spine, heights):

@@ -37,7 +37,7 @@ CONFIG = {
     "predict": {"again": {"model": "m.pcs.linear", "data": "new.csv"}},
 }
 MODEL = "results/finetune/m.pcs.linear/seed0"
-FITTED = "results/preprocessing/grain/pcs.safetensors"
+FITTED = "results/preprocessing/grain/pcs/fitted.safetensors"
 EXPORT = "results/handoff/models/m.pcs.linear/seed0"
 FILES = [
     *(f"results/finetune/m.{name}.linear/seed0/label/metrics.json" for name in ("vectors", "snv", "pcs")),
