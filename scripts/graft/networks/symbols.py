@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import transformers
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordLevel
 
@@ -87,7 +86,9 @@ def tokenizer(kind, path):
     special = [(word, ids[word]) for word in (begin, end)]
     cut.post_processor = processors.TemplateProcessing(single=f"{begin} $A {end}", special_tokens=special)
     mask = next((word for word in ("[MASK]", "<mask>") if word in ids), None)
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=cut, mask_token=mask, **named)
+    from transformers import PreTrainedTokenizerFast  # here, since a probe on stored embeddings need not wait for it
+
+    return PreTrainedTokenizerFast(tokenizer_object=cut, mask_token=mask, **named)
 
 
 def files(words):
