@@ -16,6 +16,7 @@ import os
 import shutil
 import time
 from contextlib import contextmanager, suppress
+from glob import glob
 from pathlib import Path
 from uuid import uuid4
 
@@ -69,7 +70,7 @@ class Store:
 
     def tables(self):
         """The folders of all tables."""
-        return [path.parent for path in self.root.glob("*/[!.]*/key.json")]
+        return [path.parent for path in _matching(self.root, "*/*/key.json")]
 
     def open_to_others(self):
         """Whether other users may write here."""
@@ -146,9 +147,9 @@ class Store:
 
     def _sweep(self):
         """Delete what jobs that were killed left behind: tables half deleted, and files half written."""
-        for folder in self.root.glob("*/.*"):
+        for folder in _matching(self.root, "*/.*"):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in self.root.glob("*/*/.*.tmp"):
+        for file in _matching(self.root, "*/*/.*.tmp"):
             with suppress(OSError):
                 if time.time() - file.stat().st_mtime > DAY:
                     file.unlink()
@@ -164,14 +165,14 @@ class Table:
     def __init__(self, folder, shape, dtype, key, store, shared=None):
         self.folder, self.shape, self.dtype = folder, shape, dtype
         self._key, self._store, self._shared = key, store, shared
-        self._arrays, self._contents, self._starts, self._seen = [], [], [0], set()
+        self._arrays, self._contents, self._starts, self._seen = [], [], np.zeros(1, np.int64), set()
         self._maps, self._mapped, self._touched, self._resident = [], 0, set(), 0
         self.refresh()
 
     def refresh(self):
         """See the shards that this or another job has added."""
         for folder in filter(None, (self._shared, self.folder)):
-            for path in sorted(folder.glob("*.arrow")):
+            for path in sorted(_matching(folder, "*.arrow")):
                 if path.name not in self._seen:
                     self._open(path)
 
@@ -274,7 +275,7 @@ class Table:
             self._count([len(self._maps) - 1], min(AROUND, shard.size))
         self._arrays.append(array)
         self._contents.append(batch.column("content"))
-        self._starts = np.append(self._starts, self._starts[-1] + len(array)).astype(np.int64)
+        self._starts = np.append(self._starts, self._starts[-1] + len(array))
 
 
 @contextmanager
@@ -290,6 +291,14 @@ def _as_open_as(root):
         yield
     finally:
         os.umask(mask)
+
+
+def _matching(root, pattern):
+    """The paths under `root` that match, hidden ones only where the pattern says so.
+
+    `Path.glob` of Python 3.11 raises where another job clears a folder that it is about to look into.
+    """
+    return [root / name for name in glob(pattern, root_dir=root)]  # noqa: PTH207 (see above)
 
 
 def _mode(path):
