@@ -87,15 +87,16 @@ def all_runs():
     return [(model["stage"], name, seed) for name, model in PLAN.models.items() for seed in model["seeds"]]
 
 
-def all_tasks():
-    """The names of the few-shot tasks."""
-    return list(PLAN.tasks)
+def all_tasks(stage, dataset=None):
+    """The names of the tasks of a stage, few_shot or zero_shot; of one data set, if it is given."""
+    return [name for name, one in PLAN.tasks.items() if one["stage"] == stage and dataset in (None, one["dataset"])]
 
 
 def all_features():
     """(dataset, backbone) of every pretrained backbone whose embeddings something uses."""
     used = [(m["dataset"], m["backbone"]) for m in PLAN.models.values() if uses_features(m)]
-    used += [(task["dataset"], task["backbone"]) for task in PLAN.tasks.values() if task.get("backbone")]
+    tasks = [task for task in PLAN.tasks.values() if task["backbone"] and reads_embeddings(task)]
+    used += [(task["dataset"], task["backbone"]) for task in tasks]
     return list(dict.fromkeys(used))
 
 
@@ -119,12 +120,18 @@ def all_results(wildcards):
     """The inputs of `all`."""
     return [
         *(f"{folder}/metrics.json" for run in all_runs() for folder in target_folders(*run)),
-        *(f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()),
+        *metrics_of_tasks("few_shot"),
+        *metrics_of_tasks("zero_shot"),
         "<results>/handoff/index.json",
         "<results>/summary.csv",
         *(f"<results>/predict/{name}.csv" for name in config["predict"]),
         *all_figures(),
     ]
+
+
+def metrics_of_tasks(stage, dataset=None):
+    """metrics.json of the tasks of a stage."""
+    return [f"<results>/{stage}/{task}/metrics.json" for task in all_tasks(stage, dataset)]
 
 
 def used_datasets():
@@ -286,8 +293,11 @@ def embeddings_to_look_at(dataset):
     shared = [backbone for name, backbone in all_features() if name == dataset]
     if shared:
         return shared[0], f"<results>/features/{dataset}/{shared[0]}"
-    _, model, seed = next(run for run in all_runs() if PLAN.models[run[1]]["dataset"] == dataset)
-    return model, embeddings_of(model, seed)
+    runs = [(model, seed) for _, model, seed in all_runs() if PLAN.models[model]["dataset"] == dataset]
+    if runs:
+        return runs[0][0], embeddings_of(*runs[0])
+    name = next(task["backbone"] for task in PLAN.tasks.values() if task["dataset"] == dataset)
+    return name, f"<results>/features/{dataset}/{name}"
 
 
 def text_backbones(dataset):
@@ -303,6 +313,21 @@ def text_backbones(dataset):
 def uses_features(model):
     """Whether a model's method starts from the stored embeddings of its backbone."""
     return model["stage"] == "distill" or plugins.constant("method", model["method"], "USES_FEATURES")
+
+
+def reads_embeddings(task):
+    """Whether a task is done on the stored embeddings of its backbone."""
+    return task["stage"] == "few_shot" or plugins.constant("zero_shot", task["method"], "READS") == "embeddings"
+
+
+def reads_second_backbone(task):
+    """Whether a zero-shot task's method reads descriptions with a backbone of their own."""
+    return plugins.constant("zero_shot", task["method"], "TEXT_BACKBONE", False)
+
+
+def backbones_of_task(task):
+    """The backbones of a zero-shot task: of its samples, and of its descriptions if that is another."""
+    return [task["backbone"], *([task["text_backbone"]] if reads_second_backbone(task) else [])]
 
 
 def uses_pool(model):
@@ -331,7 +356,9 @@ def is_fitted(backbone):
 
 
 def backbone_of(wildcards):
-    """The backbone of a rule's wildcards, which name it or a model."""
+    """The backbone of a rule's wildcards, which name it, a model or a task."""
+    if wildcards.get("task"):
+        return PLAN.tasks[wildcards.task]["backbone"]
     return wildcards.backbone if hasattr(wildcards, "backbone") else PLAN.models[wildcards.model]["backbone"]
 
 

@@ -207,6 +207,28 @@ def few_shot_inputs(wildcards):
 
 
 @below_prepare_data
+def zero_shot_inputs(wildcards):
+    """What a zero-shot task's method reads, and the few-shot tasks of the same backbone that it is compared with."""
+    task, same = PLAN.tasks[wildcards.task], ("dataset", "target", "backbone")
+    inputs = {
+        **with_contents(wildcards),
+        "pool": f"<results>/data/{task['dataset']}/pool.digest",
+        "backbone": f"<resources>/backbones/{task['backbone']}/backbone.json",
+        "few_shot": [
+            f"<results>/few_shot/{name}/few_shot_predictions.csv"
+            for name in all_tasks("few_shot", task["dataset"])
+            if all(PLAN.tasks[name][key] == task[key] for key in same)
+        ],
+    }
+    if reads_embeddings(task):
+        folder = f"<results>/features/{task['dataset']}/{task['backbone']}"
+        inputs["features"] = [f"{folder}/{part}.parquet" for part in parts_of(task["dataset"])]
+    if reads_second_backbone(task):
+        inputs["text_backbone"] = f"<resources>/backbones/{task['text_backbone']}/backbone.json"
+    return inputs
+
+
+@below_prepare_data
 def figure_inputs(wildcards):
     """What the figures of a trained model's target are drawn from: its predictions, and the samples that it was judged by."""
     folder = run_folder(wildcards.model, wildcards.seed)
@@ -227,20 +249,23 @@ def distillation_figure_inputs(wildcards):
 
 @below_prepare_data
 def few_shot_figure_inputs(wildcards):
-    """The metrics of every few-shot task on a data set."""
-    tasks = [name for name, task in PLAN.tasks.items() if task["dataset"] == wildcards.dataset]
-    return {"metrics": [f"<results>/few_shot/{task}/metrics.json" for task in tasks]}
+    """The metrics of every few-shot and zero-shot task on a data set."""
+    return {
+        "metrics": metrics_of_tasks("few_shot", wildcards.dataset),
+        "zero_shot": metrics_of_tasks("zero_shot", wildcards.dataset),
+    }
 
 
 @below_prepare_data
 def summary_inputs(wildcards):
-    """Every trained model with its metrics and predictions, the metrics of every few-shot task, and what the data are like."""
+    """Every trained model with its metrics and predictions, the metrics of every task, and what the data are like."""
     folders, datasets = [folder for run in all_runs() for folder in target_folders(*run)], used_datasets()
     return {
         "models": [f"{run_folder(model, seed)}/ft_model.pt" for _, model, seed in all_runs()],
         "metrics": [f"{folder}/metrics.json" for folder in folders],
         "predictions": [f"{folder}/predictions.parquet" for folder in folders],
-        "few_shot": [f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()],
+        "few_shot": metrics_of_tasks("few_shot"),
+        "zero_shot": metrics_of_tasks("zero_shot"),
         "samples": [ancient(f"<results>/data/{dataset}/samples.parquet") for dataset in datasets],
         "labelled": [f"<results>/data/{dataset}/labelled.digest" for dataset in datasets],
         "nearness": [f"<results>/data/{dataset}/nearness.json" for dataset in datasets],
@@ -289,6 +314,7 @@ def index_inputs(wildcards):
     """Every file of the hand-over, and where it comes from."""
     runs, datasets = handed_runs(), used_datasets()
     used = [backbone for _, backbone in all_features()] + [PLAN.models[model]["backbone"] for _, model, _ in runs]
+    used += [name for task in PLAN.tasks.values() if task["stage"] == "zero_shot" for name in backbones_of_task(task)]
     return {
         "predictions": [
             f"<results>/handoff/{dataset}/{target}/predictions.parquet"
@@ -299,7 +325,8 @@ def index_inputs(wildcards):
         ],
         "exports": [f"<results>/handoff/models/{model}/seed{seed}/config.json" for _, model, seed in runs],
         "metrics": [f"{folder}/metrics.json" for run in runs for folder in target_folders(*run)],
-        "few_shot": [f"<results>/few_shot/{task}/metrics.json" for task in all_tasks()],
+        "few_shot": metrics_of_tasks("few_shot"),
+        "zero_shot": metrics_of_tasks("zero_shot"),
         "datasets": [ancient(f"<resources>/datasets/{dataset}/dataset.json") for dataset in datasets],
         "labelled": [f"<results>/data/{dataset}/labelled.digest" for dataset in datasets],
         "pool": [f"<results>/data/{dataset}/pool.digest" for dataset in datasets],

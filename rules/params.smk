@@ -122,6 +122,15 @@ def task_weights_of(wildcards):
     return [model["task_weights"]] if len(model["targets"]) > 1 else []
 
 
+def zero_shot_methods_of(wildcards):
+    return [PLAN.tasks[wildcards.task]["method"]]
+
+
+def libraries_of_task(wildcards):
+    """The libraries of what a zero-shot task reads samples and descriptions with."""
+    return [PLAN.backbones[name]["library"] for name in backbones_of_task(PLAN.tasks[wildcards.task])]
+
+
 PLUGINS = {
     "source": sources_of,
     "reader": readers_of,
@@ -132,6 +141,7 @@ PLUGINS = {
     "task_weights": task_weights_of,
     "objective": objectives_of,
     "classifier": classifiers_of,
+    "zero_shot": zero_shot_methods_of,
 }
 
 
@@ -201,7 +211,7 @@ def split_settings(wildcards):
 
 
 def task_settings(wildcards):
-    """Settings of the few-shot tasks, by name."""
+    """Settings of the few-shot and zero-shot tasks, by name."""
     return PLAN.tasks
 
 
@@ -225,7 +235,7 @@ def training_mode(wildcards):
 
 def device_of(wildcards):
     """The config's `device`, with what it says of the backbone of a rule's wildcards."""
-    name = wildcards.get("backbone")
+    name = wildcards.get("backbone") or (backbone_of(wildcards) if wildcards.get("task") else None)
     if not name:
         model = PLAN.models.get(
             wildcards.get("model") or settings_of_new(wildcards).get("model")
@@ -242,6 +252,11 @@ def gpus_per_job(wildcards):
 def one_gpu(wildcards):
     """At most one, for what only runs forward: several jobs do that on several GPUs (device.embedding_jobs)."""
     return min(1, config["device"]["gpus_per_job"])
+
+
+def gpus_of_zero_shot(wildcards):
+    """None for a job on stored embeddings, which forwards no more than the descriptions."""
+    return 0 if reads_embeddings(PLAN.tasks[wildcards.task]) else one_gpu(wildcards)
 
 
 def gpus_of_embed(wildcards):

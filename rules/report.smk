@@ -1,4 +1,4 @@
-# Needs: histories, predictions, metrics, few-shot results. Makes: the report's figures and one table of all results.
+# Needs: histories, predictions, metrics, few-shot and zero-shot results. Makes: the report's figures and one table of all results.
 
 
 rule measure_nearness:
@@ -248,7 +248,7 @@ use rule plot_classes as plot_distillation with:
 
 
 use rule plot_classes as plot_few_shot with:
-    """Draw accuracy against the number of examples, for all tasks of a data set."""
+    """Draw accuracy against the number of examples, none for zero-shot, for all tasks of a data set."""
     input:
         unpack(few_shot_figure_inputs),
     output:

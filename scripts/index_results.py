@@ -10,11 +10,12 @@ from graft.evaluation.tables import portable
 FORMAT = 1
 RUN_FILES = ("ft_model.pt", "ft_history.csv")
 TARGET_FILES = ("predictions.parquet", "metrics.json")
-TASK_FILES = ("few_shot_predictions.csv", "episodes.parquet", "metrics.json")
+TASK_FILES = ("few_shot_predictions.csv", "zero_shot_predictions.csv", "episodes.parquet", "metrics.json")
+NOT_RESULTS = ("texts", "counts", "notes")  # of a zero-shot task's metrics.json
 PROVENANCE = ("library", "architecture", "source", "revision", "licence", "weights_sha256")
 
 
-def main(predictions, embeddings, exports, metrics, few_shot, datasets, backbones, models, tasks, output):
+def main(predictions, embeddings, exports, metrics, few_shot, datasets, backbones, models, tasks, output, zero_shot=()):
     """Write index.json; every path in it is relative to the results folder, two levels above it.
 
     Parameters
@@ -23,8 +24,8 @@ def main(predictions, embeddings, exports, metrics, few_shot, datasets, backbone
         The tables in the hand-over folder.
     exports : list of path
         config.json of each exported model.
-    metrics, few_shot : list of path
-        metrics.json of each trained model and target, and of each few-shot task.
+    metrics, few_shot, zero_shot : list of path
+        metrics.json of each trained model and target, of each few-shot and of each zero-shot task.
     datasets : dict
         Name -> {"dataset": dataset.json, "labelled": labelled.digest, "pool": pool.digest}, paths.
     backbones : list of path
@@ -41,7 +42,7 @@ def main(predictions, embeddings, exports, metrics, few_shot, datasets, backbone
             "predictions": [table(root, path, "target") for path in sorted(predictions, key=str)],
             "embeddings": [table(root, path, "backbone") for path in sorted(embeddings, key=str)],
             "models": [one for path in sorted(exports, key=by_name) for one in targets_of(root, path, metrics, models)],
-            "tasks": [task(root, path, tasks) for path in sorted(few_shot, key=str)],
+            "tasks": [task(root, path, tasks) for path in sorted([*few_shot, *zero_shot], key=str)],
             "datasets": {name: dataset(paths) for name, paths in sorted(datasets.items())},
             "backbones": dict(sorted(backbone(path) for path in backbones)),
         },
@@ -108,12 +109,12 @@ def model(root, config, target, facts, metrics, models, files):
 
 
 def task(root, metrics, tasks):
-    """A few-shot task: settings, metrics and files."""
-    folder = Path(metrics).parent
+    """A few-shot or zero-shot task: settings, metrics and files."""
+    folder, found = Path(metrics).parent, read_json(metrics)
     return {
         "task": folder.name,
         "settings": portable(tasks[folder.name]),
-        "results": read_json(metrics)["settings"],
+        "results": found.get("settings") or {key: one for key, one in found.items() if key not in NOT_RESULTS},
         "files": [artefact(root, folder / name) for name in TASK_FILES if (folder / name).is_file()],
     }
 
@@ -143,6 +144,7 @@ if "snakemake" in globals():
             exports=list(source.exports),
             metrics=list(source.metrics),
             few_shot=list(source.get("few_shot", [])),
+            zero_shot=list(source.get("zero_shot", [])),
             datasets={
                 Path(path).parent.name: {"dataset": path, "labelled": labelled, "pool": pool}
                 for path, labelled, pool in zip(source.datasets, source.labelled, source.pool, strict=True)

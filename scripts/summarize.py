@@ -1,4 +1,4 @@
-"""Gather every model's and every few-shot task's results into one table, and one page that begins with the best."""
+"""Gather the results of every model and every task into one table, and one page that begins with the best."""
 
 from collections import Counter
 from pathlib import Path
@@ -24,9 +24,12 @@ MORE_METRICS = (  # right of the others
     *("quadratic_kappa", "mae_levels"),
     *("map", "macro_auroc", "micro_auroc", "micro_f1", "hamming_loss", "exact_match"),
     *("accuracy_episodes", "log_loss_episodes"),
+    *("seen_accuracy", "unseen_accuracy", "harmonic_mean", "unseen_alone"),
 )
+WORTH = "shots_worth"  # of zero-shot tasks: as good as how many labelled examples per class
 COMPARED = ("choice", "compared_by", "validation_gap", "validation_gap_low", "validation_gap_high")
 SPLITS = ("test", "validation")
+ZERO_SHOT = "zero-shot, "  # before a target, in the keys of choices
 
 
 def main(
@@ -45,8 +48,9 @@ def main(
     index,
     words,
     quick=False,
+    zero_shot=(),
 ):
-    """Write one row per model, seed and target, then one per few-shot task, ways and shots; and the page of them.
+    """Write one row per model, seed and target, one per few-shot task, ways and shots, one per zero-shot task; and the page.
 
     Parameters
     ----------
@@ -61,13 +65,15 @@ def main(
     lengths : list of path
         What measure_lengths wrote of each data set and backbone.
     splits, tasks : dict
-        Name -> settings in the config, of the data sets' splits and of the few-shot tasks.
+        Name -> settings in the config, of the data sets' splits and of the tasks.
     runs : list of dict
         The jobs of each trained model; see last_words.results.
     figures : dict, (model, seed) -> names of its figures' files
     output, index : paths of the table and of the page
     words : path of the run's last words; the folder of the jobs' benchmark files
     quick : bool, whether this is a quick look
+    zero_shot : list of path
+        metrics.json of each task; zero_shot_predictions.csv is beside it.
     """
     manifests = {one.card["dataset"]: one for one in map(read_manifest, samples)}
     judged = {}  # folder of a model -> its metrics and predictions, target by target
@@ -76,11 +82,15 @@ def main(
     trained = [facts_of_model(path, judged[Path(path).parent]) for path in models]
     choices = choices_of(trained, manifests) | choices_of_tasks(few_shot, tasks, manifests)
     rows = [row for one in trained for row in rows_of_model(one)]
+    choices |= choices_of_zero_shot(zero_shot, tasks, manifests)
     rows += [row for one in few_shot for row in rows_of_task(one, tasks)]
+    rows += [row_of_zero_shot(one, tasks) for one in zero_shot]
     table = table_of(rows, choices)
     write_csv(output, table)
     counts = {
-        key: manifests[key[0]].card["classes"].get(key[1], {}).get("test") for key in choices if key[0] in manifests
+        (dataset, what): manifests[dataset].card["classes"].get(what.removeprefix(ZERO_SHOT), {}).get("test")
+        for dataset, what in choices
+        if dataset in manifests
     }
     doubts = [*doubts_of_models(choices, trained), *doubts_of_data(nearness, lengths, splits)]
     facts = last_words.results(table, choices, counts, doubts, Path(words).parent, runs, quick)
@@ -93,7 +103,7 @@ def table_of(rows, choices):
     values = [f"{split}_{name}{end}" for split in SPLITS for name in METRICS for end in ("", "_low", "_high")]
     values += [f"{split}_{name}{end}" for split in SPLITS for name in MORE_METRICS for end in ("", "_low", "_high")]
     table = pd.DataFrame(
-        [row | compared(row, choices) for row in rows], columns=[*IDENTITY, *COSTS, *values, *COMPARED]
+        [row | compared(row, choices) for row in rows], columns=[*IDENTITY, *COSTS, *values, *COMPARED, WORTH]
     )
     table = table.astype({name: "Int64" for name in ("seed", "ways", "shots", "parameters")})
     used = [name for name in table if name in (*IDENTITY, *COSTS) or table[name].notna().any()]
@@ -102,8 +112,8 @@ def table_of(rows, choices):
 
 def compared(row, choices):
     """How a model compares with the leader on validation: COMPARED."""
-    key = (row["dataset"], f"few-shot, {row['ways']} ways" if row["stage"] == "few_shot" else row["target"])
-    choice = choices.get(key)
+    what = {"few_shot": f"few-shot, {row.get('ways')} ways", "zero_shot": f"{ZERO_SHOT}{row['target']}"}
+    choice = choices.get((row["dataset"], what.get(row["stage"], row["target"])))
     if choice is None or choice["by"] == "rows" or row["model"] not in choice["table"].index:
         return {}
     own = choice["table"].loc[row["model"]]
@@ -189,6 +199,32 @@ def choices_of_tasks(few_shot, tasks, manifests):
     return choices
 
 
+def choices_of_zero_shot(zero_shot, tasks, manifests):
+    """(dataset, "zero-shot, TARGET") -> what choosing.choose says of the tasks, by their validation rows."""
+    found = {}
+    for path in zero_shot:
+        task = tasks[Path(path).parent.name]
+        found.setdefault((task["dataset"], task["target"]), []).append(path)
+    choices = {}
+    for (dataset, target), paths in sorted(found.items()):
+        manifest = manifests[dataset]
+        classes = manifest.targets[target]["classes"]
+        tables = {Path(path).parent.name: read_zero_shot(path) for path in sorted(paths)}
+        tables = {
+            name: table[(table["split"] == "validation") & (table["label"] != "")] for name, table in tables.items()
+        }
+        candidates = [Candidate(name, [table], 0, True) for name, table in tables.items()]
+        groups = dict(zip(manifest.frame["sample_id"], manifest.frame["sampling_unit"], strict=True))
+        choices[dataset, f"{ZERO_SHOT}{target}"] = choose(candidates, classes, groups, ["accuracy"], "log_loss")
+    return choices
+
+
+def read_zero_shot(metrics):
+    """zero_shot_predictions.csv beside a metrics.json; names that look like numbers are text, no label is ""."""
+    table = Path(metrics).with_name("zero_shot_predictions.csv")
+    return pd.read_csv(table, dtype=dict.fromkeys(("sample_id", "label", "predicted"), str), keep_default_na=False)
+
+
 def doubts_of_models(choices, trained):
     """(what, sentence) of every taken model that is surely worse on test than on validation."""
     for (dataset, target), choice in choices.items():
@@ -246,6 +282,20 @@ def rows_of_task(metrics, tasks):
         }
 
 
+def row_of_zero_shot(metrics, tasks):
+    """The row of a zero-shot task."""
+    name, found = Path(metrics).parent.name, read_json(metrics)
+    task = tasks[name]
+    return {
+        "stage": "zero_shot",
+        **{key: task[key] for key in ("dataset", "target", "backbone", "method")},
+        "model": name,
+        "temperature": found["calibration"]["temperature"],
+        WORTH: "; ".join(dict.fromkeys(one["words"] for one in found["shots_worth"])) or None,
+        **flatten(found),
+    }
+
+
 def as_metric(value):
     """A metric with an interval, if need be an empty one."""
     return value if isinstance(value, dict) else {"value": value, "low": None, "high": None}
@@ -269,6 +319,7 @@ if "snakemake" in globals():
             metrics=list(snakemake.input.metrics),
             predictions=list(snakemake.input.predictions),
             few_shot=list(snakemake.input.get("few_shot", [])),
+            zero_shot=list(snakemake.input.get("zero_shot", [])),
             samples=list(snakemake.input.samples),
             nearness=list(snakemake.input.nearness),
             lengths=list(snakemake.input.get("lengths", [])),

@@ -176,3 +176,18 @@ def manifest(folder, frame, modality, group=None, paths=None, rows=None, content
     write_parquet(folder / "samples.parquet", samples)
     write_json(folder / "labels.json", {"targets": {}})
     write_json(folder / "data_card.json", {"dataset": "tiny", "modality": modality, "counts": {}, **(card or {})})
+
+
+def zero_shot(path, accuracy=0.8, worth="7", classes=("a", "b")):
+    """metrics.json of a zero-shot task, and its predictions, which are right so often on validation rows."""
+    metric = {"value": accuracy, "low": accuracy - 0.05, "high": accuracy + 0.05}
+    splits = {split: {"accuracy": metric, "balanced_accuracy": metric} for split in ("validation", "test")}
+    shots = [{"task": "few", "ways": len(classes), "shots": 7.0, "words": worth, "accuracy": accuracy, "few_shot": {}}]
+    facts = {"calibration": {"by": "scores of rows", "rows": 9, "temperature": 0.03}, "counts": {}, "notes": []}
+    write_json(path, {**splits, **facts, "texts": {name: [name] for name in classes}, "shots_worth": shots})
+    right = np.arange(60) < accuracy * 60
+    rows = pd.DataFrame({"sample_id": [f"s{i:04d}" for i in range(60)], "split": "validation", "label": classes[0]})
+    rows = rows.assign(predicted=np.where(right, *classes[:2]), confidence=0.9)
+    for i, name in enumerate(classes):
+        rows[f"prob_{name}"] = np.where(right == (i == 0), 0.9, 0.1)
+    write_csv(path.with_name("zero_shot_predictions.csv"), rows)

@@ -26,6 +26,7 @@ MESSAGES = {
     "predict": r"Predicting \S+ with",
     "predict_files": "Predicting new data",
     "few_shot": "Few-shot episodes",
+    "zero_shot": "Zero-shot classes",
 }
 
 

@@ -50,6 +50,7 @@ CONFIG = {
         "spectra": {"dataset": "spectra", "backbone": "pca", "method": "linear"},
     },
     "few_shot": {"few": {"dataset": "notes", "target": "kind", "backbone": "minilm", "ways": 2}},
+    "zero_shot": {"words": {"dataset": "notes", "target": "kind", "backbone": "minilm"}},
     "distill": {"small": {"teacher": "kind.minilm.full", "backbone": "small"}},
     "predict": {"new": {"model": "kind.minilm.full", "data": "new"}},
     "device": {"embedding_jobs": 2},

@@ -274,7 +274,8 @@ def test_the_readme_has_a_table_for_every_section_and_plugin_folder():
     places = set(re.findall(r"<!-- schema (\S+) -->", text))
     sections = {key for key, inner in read_schema()["properties"].items() if inner.get("type") == "object"}
     assert places >= sections - {"report"} | {"training", "top"}
-    assert set(re.findall(r"<!-- plugins (\S+) -->", text)) == {"method", "classifier", "objective", "task_weights"}
+    named = {"method", "classifier", "zero_shot", "objective", "task_weights"}
+    assert set(re.findall(r"<!-- plugins (\S+) -->", text)) == named
 
 
 def test_a_key_of_the_schema_that_is_new_makes_the_readme_drift(monkeypatch):

@@ -133,6 +133,8 @@ def results(root):
     features(embeddings, ["a"])
     task = root / "results/few_shot/topics.minilm.prototypes/metrics.json"
     report_tables.few_shot(task)
+    zero = root / "results/zero_shot/names.minilm.similarity/metrics.json"
+    report_tables.zero_shot(zero)
     data = root / "resources/datasets/elpv/dataset.json"
     write_json(data, {"name": "elpv", "source": {"path": str(root / "my data")}, "root": str(root), "licence": "CC0"})
     for part in ("labelled", "pool"):
@@ -146,10 +148,11 @@ def results(root):
         "exports": [export / "config.json"],
         "metrics": [run / "defect/metrics.json"],
         "few_shot": [task],
+        "zero_shot": [zero],
         "datasets": {"elpv": {"dataset": data, **digests}},
         "backbones": [backbone],
         "models": {name: {"lr": 0.001, "method": "linear"}},
-        "tasks": {"topics.minilm.prototypes": {"ways": 5}},
+        "tasks": {"topics.minilm.prototypes": {"ways": 5}, "names.minilm.similarity": {"method": "similarity"}},
         "output": root / "results/handoff/index.json",
     }
 
@@ -175,6 +178,8 @@ def test_every_artefact_is_where_the_index_says_with_the_digest_it_says(tmp_path
         "handoff/models/solar.rn50.linear/seed0/model.safetensors",
         "finetune/solar.rn50.linear/seed0/ft_model.pt",
         "few_shot/topics.minilm.prototypes/metrics.json",
+        "zero_shot/names.minilm.similarity/metrics.json",
+        "zero_shot/names.minilm.similarity/zero_shot_predictions.csv",
     } <= paths
     for one in found:
         content = (tmp_path / "results" / one["path"]).read_bytes()
@@ -186,6 +191,8 @@ def test_the_index_tells_figures_and_provenance_of_every_model(tmp_path):
     index = read_json(tmp_path / "results/handoff/index.json")
     (model,) = index["models"]
     assert model["test"]["auroc"]["value"] == 0.8 and model["settings"]["lr"] == 0.001
+    zero = next(one for one in index["tasks"] if one["task"] == "names.minilm.similarity")
+    assert zero["results"]["test"]["accuracy"]["value"] == 0.8 and zero["results"]["shots_worth"][0]["words"] == "7"
     assert index["datasets"]["elpv"]["labelled"] == "labelled-digest"
     assert index["backbones"]["rn50"]["source"] == {"torchvision": "V2"}
 

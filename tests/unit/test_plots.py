@@ -309,6 +309,14 @@ def test_every_task_has_its_line_and_its_ways(tmp_path):
     assert {"a.rn50.prototypes (5 ways)", "b.rn50.ridge (4 ways)", "chance", "1", "5", "10"} <= set(texts(tmp_path))
 
 
+def test_a_zero_shot_task_is_a_point_at_no_example_with_what_it_is_worth(tmp_path):
+    paths = [tmp_path / "few/a.rn50.prototypes/metrics.json", tmp_path / "zero/names.rn50.similarity/metrics.json"]
+    report_tables.few_shot(paths[0])
+    report_tables.zero_shot(paths[1])
+    drawn("few_shot", tmp_path, metrics=paths[:1], zero_shot=paths[1:])
+    assert {"names.rn50.similarity (zero-shot, worth 7 shots)", "0", "1", "5", "10"} <= set(texts(tmp_path))
+
+
 def test_one_episode_without_interval_can_be_drawn(tmp_path):
     path = tmp_path / "a.rn50.prototypes" / "metrics.json"
     report_tables.few_shot(path)

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 import report_tables
+import summarize as script
 from graft.common.outputs import write_json, write_parquet
 from summarize import main
 
@@ -26,6 +28,8 @@ TASKS = {
     }
 }
 TASKS["topics.minilm.ridge"] = TASKS["topics.minilm.prototypes"] | {"method": "ridge", "shots": [5, 10]}
+ZERO_SHOT = {"stage": "zero_shot", "dataset": "news", "target": "group", "backbone": "minilm", "method": "similarity"}
+TASKS |= {"names.minilm.similarity": ZERO_SHOT, "words.minilm.similarity": ZERO_SHOT}
 
 RUNS = [
     {
@@ -85,7 +89,7 @@ def data_set(folder, name, splits=("validation",), **farther):
     return home
 
 
-def summarize(folder, homes, tasks=(), lengths=(), **farther):
+def summarize(folder, homes, tasks=(), lengths=(), zero_shot=(), **farther):
     output = folder / "summary.csv"
     models, metrics = (
         [home / "ft_model.pt" for home in homes],
@@ -110,6 +114,7 @@ def summarize(folder, homes, tasks=(), lengths=(), **farther):
         RUNS,
         figures,
         *paths,
+        zero_shot=list(zero_shot),
     )
     return pd.read_csv(output)
 
@@ -223,6 +228,34 @@ def test_of_few_shot_tasks_the_one_that_is_better_on_validation_is_taken_by_the_
     words = (tmp_path / "words.txt").read_text()
     assert "topics.minilm.ridge: accuracy 0.400 / 0.500 on test at 5 / 10 shots" in words
     assert "the best on validation: accuracy 0.900 against 0.500 of topics.minilm.prototypes" in words
+
+
+def test_of_wordings_the_one_that_is_better_on_validation_is_taken_and_said_with_what_it_is_worth(
+    tmp_path, monkeypatch
+):
+    named = {"group": {"kind": "classification", "classes": ["a", "b"]}}
+    monkeypatch.setattr(script, "read_manifest", with_targets(script.read_manifest, named))
+    paths = [tmp_path / f"zero_shot/{name}.minilm.similarity/metrics.json" for name in ("names", "words")]
+    report_tables.zero_shot(paths[0], accuracy=0.5, worth="less than 1")
+    report_tables.zero_shot(paths[1], accuracy=0.9, worth="7.2")
+    table = summarize(tmp_path, [], [few_shot(tmp_path, "topics.minilm.prototypes", (1, 5))], zero_shot=paths)
+    rows = table[table["stage"] == "zero_shot"].set_index("model")
+    assert rows["choice"].to_dict() == {"names.minilm.similarity": "behind", "words.minilm.similarity": "best"}
+    assert rows["shots_worth"].to_dict() == {"names.minilm.similarity": "less than 1", "words.minilm.similarity": "7.2"}
+    assert (
+        rows.loc["words.minilm.similarity", "test_accuracy"] == pytest.approx(0.9)
+        and rows["temperature"].eq(0.03).all()
+    )
+    words, page = (tmp_path / "words.txt").read_text(), (tmp_path / "index.html").read_text()
+    assert "news, zero-shot, group  words.minilm.similarity: accuracy 0.900" in words
+    assert "as good as 7.2 labelled examples per class" in words
+    assert "news, group, zero-shot" in page and "<th>worth shots</th>" in page
+    assert 'href="zero_shot/words.minilm.similarity/"' in page
+
+
+def with_targets(read, targets):
+    """`read`, whose manifests have these targets."""
+    return lambda path: replace(read(path), targets=targets)
 
 
 def test_what_makes_figures_doubtful_stands_in_the_last_words_and_on_the_page(tmp_path):

@@ -80,6 +80,17 @@ def test_linear_models_give_train_rows_out_of_fold_probabilities_and_trained_net
     assert (trained["fold"] < 0).all()
 
 
+def test_a_zero_shot_task_predicts_every_message_without_labels_and_is_compared_with_few_shot(results):
+    folder = results / "zero_shot/topics-by-name.minilm.similarity"
+    table = pd.read_csv(folder / "zero_shot_predictions.csv")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    test = table[table["split"] == "test"]
+    assert metrics["test"]["accuracy"]["value"] == pytest.approx((test["label"] == test["predicted"]).mean())
+    assert metrics["test"]["accuracy"]["value"] > 0.5  # of four topics
+    assert metrics["texts"]["sci.med"][0] == "med" and metrics["counts"]["forwards"] <= 12
+    assert metrics["shots_worth"][0]["task"] == "topics-few-shot.minilm.prototypes"
+
+
 def test_no_backbone_forwards_a_sample_twice(results):
     for dataset, backbone in (("elpv", "effnet-lite0-64"), ("elpv", "effnet-lite0-48"), ("news", "minilm")):
         found = counts(results, dataset, backbone)

@@ -21,6 +21,7 @@ FOLDERS = {
     "adaptation_objective": "adaptation/objectives",
     "validator": "adaptation/validators",
     "classifier": "few_shot/classifiers",
+    "zero_shot": "zero_shot/methods",
     "figure": "report/figures",
 }
 

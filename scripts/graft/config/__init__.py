@@ -148,4 +148,7 @@ def shrink(config):
         entry["limit"] = min(entry["limit"] or QUICK_ROWS, QUICK_ROWS)
     for entry in config["finetune"].values():
         entry |= {"method": "linear", "seeds": entry["seeds"][:1], "folds": None}
-    return config | {"few_shot": {}, "distill": {}, "predict": {}, "hand_off": {**config["hand_off"], "models": "all"}}
+    return config | {
+        **dict.fromkeys(("few_shot", "zero_shot", "distill", "predict"), {}),
+        "hand_off": {**config["hand_off"], "models": "all"},
+    }

@@ -6,7 +6,19 @@ Every check takes a config in which what the schema refused is None (unknown: sa
 from graft.common import plugins
 from graft.config.entry_checks import check_backbones, check_datasets, check_store, unknown
 from graft.config.errors import Problem
-from graft.config.plan import VECTORS, as_list, entries, known_backbones, lookup, modality_of, models, tasks, teachers
+from graft.config.plan import (
+    BACKBONES,
+    VECTORS,
+    as_list,
+    entries,
+    known_backbones,
+    lookup,
+    modality_of,
+    models,
+    tasks,
+    teachers,
+)
+from graft.config.zero_shot_checks import check_zero_shot
 
 
 def check(config):
@@ -21,7 +33,9 @@ def check(config):
         check_models(config, trained),
         check_folds(config),
         check_distill(config, trained, by_name),
-        check_few_shot(config, tried, by_name),
+        check_few_shot(config, [one for one in tried if one[1]["stage"] == "few_shot"], by_name),
+        check_modalities(config, tried),
+        check_zero_shot(config, tried),
         check_names(config, trained, tried),
         check_predict(config, by_name),
         check_hand_off(config, by_name),
@@ -34,12 +48,13 @@ def check_references(config):
     """Every name of a data set, target or backbone is defined."""
     datasets = list(config.get("datasets") or {})
     backbones = list(dict.fromkeys([VECTORS, *(config.get("backbones") or {}), *known_backbones()]))
-    for section in ("finetune", "few_shot", "distill"):
+    for section in ("finetune", "few_shot", "zero_shot", "distill"):
         for name, entry in entries(config, section):
             path = (section, name)
             if entry.get("target") is not None and entry.get("targets") is not None:
                 yield Problem((*path, "targets"), "`target` is given, too", "one of target and targets")
-            yield from unknown((*path, "backbone"), entry.get("backbone"), backbones, "backbone")
+            for key in BACKBONES:
+                yield from unknown((*path, key), entry.get(key), backbones, "backbone")
             yield from unknown((*path, "dataset"), entry.get("dataset"), datasets, "data set")
             for dataset in as_list(entry.get("dataset")):
                 targets, place = lookup(config, "datasets", dataset, "targets"), f" in data set '{dataset}'"
@@ -151,6 +166,13 @@ def _clash(path, config, dataset, backbone):
         yield Problem(path, f"backbone '{backbone}' takes {taken}s, and data set '{dataset}' holds {held}s")
 
 
+def check_modalities(config, tried):
+    """Zero-shot tasks on data that their backbone does not take."""
+    for path, task in tried:
+        if task["stage"] == "zero_shot":
+            yield from _clash((*path, "backbone"), config, task["dataset"], task["backbone"])
+
+
 def _modality(config, dataset):
     return modality_of(lookup(config, "datasets", dataset) or {})
 
@@ -237,7 +259,7 @@ def check_names(config, trained, tried):
         names = [((section, str(name)), str(name)) for name in config.get(section) or {}]
         yield from _twice(names, "name")
     yield from _twice([(path, model["name"]) for path, model in trained], "model")
-    yield from _twice([(path, task["name"]) for path, task in tried], "few-shot task")
+    yield from _twice([(path, task["name"]) for path, task in tried], "task")
     yield from _twice([(("predict", name), name) for name, _ in entries(config, "predict")], "name")
 
 

@@ -13,6 +13,7 @@ from graft.config.schema import read_schema, schema_path
 VECTORS = "vectors"
 # Keys of an entry that may be lists or depend on other entries: each model and task has its own value.
 NAMING = ("dataset", "target", "targets", "alone", "backbone", "method", "model", "model_seed")
+BACKBONES = ("backbone", "text_backbone")  # keys of an entry that name one
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class Plan:
     datasets, backbones : as in the config, with `name`; backbones include the implicit `vectors`
     models : stage ('finetune' | 'distill'), name, entry, dataset, targets (a list), backbone, method, seeds and all training
         settings; distilled ones also teacher, teacher_seed, temperature, alpha
-    tasks : name, entry, dataset, target, backbone (or None), model (or None), model_seed, method, ways, shots, ...,
-        seen_before (whether the model's network was trained on the very classes)
+    tasks : stage ('few_shot' | 'zero_shot'), name, entry, dataset, target, backbone, method; few-shot ones also ways,
+        shots, ..., model, model_seed (a trained network where backbone is None) and seen_before (whether that was
+        trained on the very classes); zero-shot ones descriptions, templates, text_backbone, calibration, unseen
     """
 
     datasets: dict
@@ -62,8 +64,10 @@ def complete_backbones(config):
     if not isinstance(given, dict):
         return
     own = {name: _whole(name, known | given, ()) or entry for name, entry in given.items()}
-    users = [entry for section in ("finetune", "few_shot", "distill") for _, entry in entries(config, section)]
-    named = [name for entry in users for name in as_list(entry.get("backbone")) if isinstance(name, str)]
+    users = [
+        entry for section in ("finetune", "few_shot", "zero_shot", "distill") for _, entry in entries(config, section)
+    ]
+    named = [name for entry in users for key in BACKBONES for name in as_list(entry.get(key)) if isinstance(name, str)]
     config["backbones"] = own | {name: deepcopy(known[name]) for name in named if name in known and name not in own}
 
 
@@ -140,8 +144,24 @@ def teachers(model, by_name):
 
 
 def tasks(config, trained):
-    """Every few-shot task that the config asks for, as (path of the entry, settings); `trained` is what `models` gave."""
-    found = []
+    """Every few-shot and zero-shot task that the config asks for, as (path of the entry, settings).
+
+    `trained` is what `models` gave.
+    """
+    return [*_few_shot(config, trained), *_zero_shot(config)]
+
+
+def _zero_shot(config):
+    for entry, given in entries(config, "zero_shot"):
+        rest = {key: value for key, value in given.items() if key not in NAMING}
+        choices = (_datasets(entry, given), as_list(given.get("backbone")), as_list(given.get("method")))
+        for (label, dataset), backbone, method in product(*choices):
+            head = {"stage": "zero_shot", "name": f"{label}.{backbone}.{method}", "entry": label, "dataset": dataset}
+            head |= {"target": given.get("target") or first_target(config, dataset), "backbone": backbone}
+            yield ("zero_shot", entry), head | {"method": method} | rest
+
+
+def _few_shot(config, trained):
     taught = {settings["name"]: settings for _, settings in trained}
     for entry, given in entries(config, "few_shot"):
         rest = {key: value for key, value in given.items() if key not in NAMING}
@@ -150,11 +170,11 @@ def tasks(config, trained):
         for (label, dataset), network, method in product(_datasets(entry, given), networks, methods):
             target = given.get("target") or first_target(config, dataset)
             name = f"{label}.{(model or str(network)).replace('.', '-')}.{method}"
-            head = {"name": name, "entry": label, "dataset": dataset, "target": target, "backbone": network}
+            head = {"stage": "few_shot", "name": name, "entry": label, "dataset": dataset, "target": target}
+            head |= {"backbone": network}
             head |= {"model": model, "model_seed": given.get("model_seed"), "method": method}
             head["seen_before"] = model is not None and _trained_on(taught.get(model), dataset, target)
-            found.append((("few_shot", entry), head | rest))
-    return found
+            yield ("few_shot", entry), head | rest
 
 
 def _trained_on(model, dataset, target):

@@ -211,10 +211,10 @@ def token_rows(tokenizer, texts, max_length):
     return rows
 
 
-def padded(rows, pad_id):
-    """input_ids and attention_mask, int64 of shape (n, longest), of rows that `token_rows` made."""
+def padded(rows, pad_id, longest=None):
+    """input_ids and attention_mask, int64 of shape (n, longest), of rows that `token_rows` made; by default of the longest."""
     lengths = rows[:, :1].astype(np.int64)
-    longest = int(lengths.max())
+    longest = longest or int(lengths.max())
     real = np.arange(longest) < lengths
     ids = np.where(real, rows[:, 1 : longest + 1].astype(np.int64), pad_id)
     return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(real.astype(np.int64))}

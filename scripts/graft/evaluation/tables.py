@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from graft.common.errors import UserError
 
+TASKS = ("few_shot", "zero_shot")  # stages that train no network
 METRIC_NAMES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -31,6 +32,10 @@ METRIC_NAMES = {
     "micro_f1": "micro F1",
     "hamming_loss": "Hamming loss",
     "exact_match": "all labels right",
+    "seen_accuracy": "accuracy of seen classes",
+    "unseen_accuracy": "accuracy of unseen classes",
+    "harmonic_mean": "harmonic mean of both",
+    "unseen_alone": "unseen classes alone",
     "r2": "R²",
     "rmse": "RMSE",
     "mae": "MAE",

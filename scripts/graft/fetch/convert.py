@@ -20,6 +20,7 @@ def convert(entry, folder):
     -------
     spec : dict, for backbone.json
     data : bytes of model.safetensors
+    head : bytes of head.safetensors, what the library's `head` keeps of the checkpoint; None if that is nothing
     beside : dict, file name -> bytes, to keep beside it (the tokenizer's)
     """
     library, source = plugins.load("library", entry["library"]), entry.get("source") or {}
@@ -28,19 +29,20 @@ def convert(entry, folder):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = backbones.build(spec)
-    inner = backbones.library_module(network)
+    inner, head = backbones.library_module(network), {}
     if source and not source.get("random"):
-        state = weights.read_checkpoint(weights.find_weights(folder))
-        weights.load_strictly(inner, library.take(state, spec, entry.get("match") == "order"))
+        state, order = weights.read_checkpoint(weights.find_weights(folder)), entry.get("match") == "order"
+        weights.load_strictly(inner, library.take(state, spec, order))
+        head = library.head(state, spec, order) if hasattr(library, "head") else {}
     state = {name: tensor.detach().clone().contiguous() for name, tensor in inner.state_dict().items()}
-    weights.refuse_unusable(state, where=str(folder))
+    head = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in head.items()}
+    weights.refuse_unusable(state | head, where=str(folder))
     spec["width"] = None if entry["library"] == "vectors" else measure_width(network, library.example(spec))
     spec["parameters"] = sum(parameter.numel() for parameter in network.parameters())
-    beside = {}
     if spec["modality"] == "text":
         library.refuse_blind(network)
-        beside = library.beside(entry, folder)
-    return spec, save(state), beside
+    beside = library.beside(entry, folder) if hasattr(library, "beside") else {}
+    return spec, save(state), save(head) if head else None, beside
 
 
 @torch.no_grad()

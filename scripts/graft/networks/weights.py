@@ -175,6 +175,19 @@ def take(state, full, head, order=False):
     return {name: state[name].clone(memory_format=torch.contiguous_format) for name in wanted}
 
 
+def linear_head(state, full, head, order=False):
+    """The last layer of a checkpoint, where it is one linear layer: {"weight", "bias"}, shapes (classes, width), (classes,).
+
+    Parameters are those of `take`. Empty if the checkpoint lacks the layer, or has another than `full`.
+    """
+    if order:
+        state = dict(zip(full, state.values(), strict=True)) if len(state) == len(full) else {}
+    found = {name.rpartition(".")[2]: state[name] for name in head if name in state}
+    shapes = {name.rpartition(".")[2]: full[name].shape for name in head}
+    fits = set(shapes) == {"weight", "bias"} and len(head) == 2 and len(shapes["weight"]) == 2
+    return found if fits and {name: tensor.shape for name, tensor in found.items()} == shapes else {}
+
+
 def load_strictly(network, state):
     """network.load_state_dict, telling the network that the state has its own layout's version (MNASNet asks).
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from graft.evaluation.tables import METRIC_NAMES
+from graft.evaluation.tables import METRIC_NAMES, TASKS
 from graft.report import pages
 
 # Test metrics that a table shows, where its models have them; summary.csv has all.
@@ -43,7 +43,7 @@ BODY = pages.environment().from_string("""
 <ul>{% for name in datasets %}
 <li>{{ name }}: <a href="figures/data/{{ name }}.html">samples, splits, trouble</a>,
 <a href="figures/data/{{ name }}.svg">labels per split</a>{% if name in few_shot %},
-<a href="figures/few_shot/{{ name }}.svg">few-shot accuracy</a>{% endif %}</li>
+<a href="figures/few_shot/{{ name }}.svg">accuracy from few or no examples</a>{% endif %}</li>
 {% endfor %}<li><a href="figures/costs.svg">what each model cost, and how good it is</a></li></ul>
 <h2>The models and tasks of this run's config</h2>
 <p class="soft">Metrics on the test split, with 95 % intervals for other samples (for other groups, where the data name groups;
@@ -53,15 +53,15 @@ listed here; it stays in the folders beside this page.</p>
 {% for table in tables %}
 <h3>{{ table.name | printable }}</h3>
 <div class="wide"><table class="all">
-<tr><th>{{ "task" if table.shots else "model" }}</th>{% if table.seeds %}<th class="number">seed</th>{% endif %}
+<tr><th>{{ "task" if table.task else "model" }}</th>{% if table.seeds %}<th class="number">seed</th>{% endif %}
 {% if table.shots %}<th class="number">shots</th>{% endif %}
-{% for metric in table.metrics %}<th class="number">{{ names[metric] }}</th>{% endfor %}{% if table.chosen %}<th>on validation</th>{% endif %}
+{% for metric in table.metrics %}<th class="number">{{ names[metric] }}</th>{% endfor %}{% if table.worth %}<th>worth shots</th>{% endif %}{% if table.chosen %}<th>on validation</th>{% endif %}
 </tr>
 {% for row in table.rows %}<tr><td><a href="{{ row.folder }}">{{ row.model }}</a>{% if row.figures %}<br>
 <span class="links">{% for name, path in row.figures %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</span>{% endif %}</td>
 {% if table.seeds %}<td class="number">{{ row.seed }}</td>{% endif %}{% if table.shots %}<td class="number">{{ row.shots }}</td>{% endif %}
 {% for value, interval in row.cells %}<td class="number">{{ value }}<br><span class="soft">{{ interval }}</span></td>{% endfor %}
-{% if table.chosen %}<td>{{ row.choice }}</td>{% endif %}</tr>
+{% if table.worth %}<td>{{ row.worth }}</td>{% endif %}{% if table.chosen %}<td>{{ row.choice }}</td>{% endif %}</tr>
 {% endfor %}</table></div>
 {% endfor %}
 """)
@@ -85,10 +85,10 @@ def page(table, facts, figures, quick):
     quick : bool, whether this is a quick look
     """
     rows = table.astype(object).where(table.notna(), None)
-    few = rows["stage"] == "few_shot"
+    tasks = rows["stage"].where(rows["stage"].isin(TASKS), "")
     tables = [
-        _table(f"{dataset}, {target}" + (", few-shot" if is_task else ""), part, figures, is_task)
-        for (dataset, target, is_task), part in rows.groupby([rows["dataset"], rows["target"], few], sort=True)
+        _table(", ".join([dataset, target, *([task.replace("_", "-")] if task else [])]), part, figures, task)
+        for (dataset, target, task), part in rows.groupby([rows["dataset"], rows["target"], tasks], sort=True)
     ]
     links = {row.model: f"{row.stage}/{row.model}/" for row in rows.itertuples()}
     body = BODY.render(
@@ -97,33 +97,36 @@ def page(table, facts, figures, quick):
         names=METRIC_NAMES,
         tables=tables,
         datasets=sorted(set(rows["dataset"])),
-        few_shot=set(rows["dataset"][few]),
+        few_shot=set(rows["dataset"][tasks != ""]),
         quick=quick,
     )
     return pages.page("graft: results", body, CSS)
 
 
-def _table(name, rows, figures, is_task):
-    """The models of one target, or the few-shot tasks, with the columns that any of them fills."""
+def _table(name, rows, figures, task):
+    """The models of one target, or the tasks of a stage (`task`), with the columns that any of them fills."""
     metrics = [one for one in SHOWN if f"test_{one}" in rows and rows[f"test_{one}"].notna().any()]
     chosen = "choice" in rows and rows["choice"].notna().any() and rows["model"].nunique() > 1
     return {
         "name": name,
         "metrics": metrics,
-        "seeds": not is_task and rows["seed"].nunique() > 1,
-        "shots": is_task,
+        "task": task,
+        "seeds": not task and rows["seed"].nunique() > 1,
+        "shots": task == "few_shot",
+        "worth": "shots_worth" in rows and rows["shots_worth"].notna().any(),
         "chosen": chosen,
         "rows": [_row(row, metrics, figures) for row in rows.to_dict("records")],
     }
 
 
 def _row(row, metrics, figures):
-    folder = f"{row['stage']}/{row['model']}/" + ("" if row["stage"] == "few_shot" else f"seed{row['seed']}/")
-    names = figures.get((row["model"], row["seed"]), []) if row["stage"] != "few_shot" else []
+    folder = f"{row['stage']}/{row['model']}/" + ("" if row["stage"] in TASKS else f"seed{row['seed']}/")
+    names = [] if row["stage"] in TASKS else figures.get((row["model"], row["seed"]), [])
     return {
         "model": row["model"],
         "seed": row["seed"],
         "shots": row.get("shots"),
+        "worth": row.get("shots_worth") or "",
         "folder": folder,
         "figures": [
             (Path(name).stem.replace("_", " "), f"figures/{folder}{name}") for name in names if is_of(name, row)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from graft.evaluation.metrics import headline
-from graft.evaluation.tables import METRIC_NAMES
+from graft.evaluation.tables import METRIC_NAMES, TASKS
 from graft.report.costs import duration
 
 RANKED_BY = (
@@ -25,7 +25,8 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
     Parameters
     ----------
     table : DataFrame, summary.csv
-    choices : dict, (dataset, target) -> what choosing.choose gave; and (dataset, "few-shot") for few-shot tasks
+    choices : dict, (dataset, target) -> what choosing.choose gave; and (dataset, "few-shot, N ways") and (dataset,
+        "zero-shot, TARGET") for tasks
     counts : dict, (dataset, target) -> class -> labelled test rows, or None for a value
     doubts : list of (what, sentence), see graft.evaluation.caveats
     benchmarks : folder of the jobs' benchmark files
@@ -41,7 +42,7 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
     for (dataset, target), choice in choices.items():
         rows = table[(table["dataset"] == dataset) & (table["model"] == choice["model"])]
         is_task = len(rows) > 0 and (rows["stage"] == "few_shot").all()
-        figures = _few_shot(rows) if is_task else _figures(rows, counts.get((dataset, target)))
+        figures = _few_shot(rows) if is_task else _figures(rows, counts.get((dataset, target))) + _worth(rows)
         one = {
             "what": f"{dataset}, {target}",
             "model": choice["model"],
@@ -49,7 +50,7 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
             "chosen": how_chosen(choice),
         }
         best.append(one)
-    trained = table[table["stage"] != "few_shot"]
+    trained = table[~table["stage"].isin(TASKS)]
     facts = {"best": best, "doubts": list(doubts), "cost": _cost(benchmarks, runs)}
     trains = "vectors" not in {run.get("library") for run in runs}
     return facts | {"next": _next(trained, best, quick, trains)}
@@ -133,6 +134,12 @@ def _few_shot(rows):
     rows = rows.sort_values("shots")
     shown = " / ".join(f"{value:.3f}" for value in rows["test_accuracy"])
     return f"accuracy {shown} on test at {' / '.join(f'{n:.0f}' for n in rows['shots'])} shots"
+
+
+def _worth(rows):
+    """What the descriptions of a zero-shot task are worth; "" where no few-shot task says it."""
+    said = rows["shots_worth"].dropna().unique() if "shots_worth" in rows else ()
+    return f"; as good as {said[0]} labelled examples per class" if len(said) else ""
 
 
 def _cost(benchmarks, runs):

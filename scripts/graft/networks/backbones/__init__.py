@@ -8,10 +8,14 @@ One file per library, found by its name. Each has
 * `build(spec, folder=None) -> Module`: the network without its classifier, untrained; a library of text networks also
   takes `attention_dropout=False`, whether training drops attention weights as the network's config says,
 * `take(state, spec, order) -> dict`: the tensors of a checkpoint that this network needs, strictly,
-* `example(spec) -> inputs`: one input, to try the network with.
+* `example(spec) -> inputs`: one input, to try the network with,
+* `head(state, spec, order) -> dict`, if it has one: the tensors of a checkpoint beside that network, which zero-shot methods
+  read: the classifier of ImageNet (of a library with `CLASSIFIER`), the classifier of pairs of texts, or the tower for
+  texts (of a library with `TEXT_TOWER`); empty if the checkpoint has none.
 """
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
@@ -19,6 +23,8 @@ from graft.common import plugins
 from graft.common.errors import UserError
 from graft.common.outputs import read_json, sha256_of_file
 from graft.networks.weights import load_strictly
+
+HEAD = "head.safetensors"
 
 
 def build(spec, folder=None, attention_dropout=False):
@@ -85,10 +91,47 @@ class Stored(torch.nn.Module):
         return destination
 
 
+def load_head(folder):
+    """What a fetched backbone's library keeps of the checkpoint beside the network; {} if that is nothing."""
+    spec = read_json(Path(folder) / "backbone.json")
+    return _read_file(Path(folder) / HEAD, spec["head_sha256"]) if spec.get("head_sha256") else {}
+
+
+def load_pair_classifier(folder):
+    """The classifier of pairs of texts of a fetched backbone, in eval mode; None if its checkpoint has none."""
+    folder = Path(folder)
+    spec, head = read_json(folder / "backbone.json"), load_head(folder)
+    encoder = _read_weights(folder / spec["weights"], spec) if head else None
+    return plugins.load("library", "transformers").pair_classifier(spec, encoder, head) if head else None
+
+
+def text_tower(folder):
+    """The tower for texts of a fetched image backbone, as `features.embed_texts` takes it: spec, folder, weights, network()."""
+    folder = Path(folder)
+    spec = read_json(folder / "backbone.json")
+    library = plugins.load("library", spec["library"])
+    return SimpleNamespace(
+        spec={"modality": "text", "width": spec["width"], "preprocessing": spec["text"]},
+        folder=folder,
+        weights=spec["head_sha256"],
+        network=lambda: library.text_tower(spec, load_head(folder)),
+    )
+
+
+def tower_logits(folder, images, texts):
+    """How well images and texts fit, as the library of a backbone with two towers says; float64, shape (n, m)."""
+    spec = read_json(Path(folder) / "backbone.json")
+    return plugins.load("library", spec["library"]).logits(images, texts, spec, load_head(folder))
+
+
 def _read_weights(path, spec):
+    return _read_file(path, spec["weights_sha256"])
+
+
+def _read_file(path, digest):
     from safetensors.torch import load_file
 
-    if not path.is_file() or sha256_of_file(path) != spec["weights_sha256"]:
+    if not path.is_file() or sha256_of_file(path) != digest:
         raise UserError("is not the file that was fetched", where=str(path), hint=_hint(path))
     return load_file(path)
 

@@ -12,9 +12,11 @@ from graft.common.errors import UserError, UserErrors, did_you_mean
 from graft.common.outputs import read_json
 from graft.networks.backbones import image_preprocessing
 from graft.networks.own_training import naming, network_in, relatives
+from graft.networks.weights import linear_head
 from graft.networks.weights import take as take_strictly
 
 MODALITY = "image"
+CLASSIFIER = True  # of ImageNet, see `head`
 # Of a network's arguments in config.json: these are graft's own, or create_model's, which may load files.
 NO_OPTIONS = {"num_classes", "img_size", *inspect.signature(timm.create_model).parameters}
 FITS = {"center": "crop", "squash": "squash", "border": "pad"}  # timm's crop_mode
@@ -102,6 +104,12 @@ def _others(name):
             parts = _parts(relative)[1:]
         if parts:
             yield other, *parts
+
+
+def head(state, spec, order):
+    """The classifier of ImageNet-1k, as weights.linear_head; none in a checkpoint that is converted."""
+    full = build(spec, num_classes=1000).state_dict()
+    return linear_head(state, full, full.keys() - build(spec).state_dict().keys(), order)
 
 
 def example(spec):

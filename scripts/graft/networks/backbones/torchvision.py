@@ -9,9 +9,11 @@ from torchvision import models
 from graft.common.errors import UserError, UserErrors, did_you_mean
 from graft.networks.backbones import image_preprocessing
 from graft.networks.own_training import naming, network_in, relatives
+from graft.networks.weights import linear_head
 from graft.networks.weights import take as take_strictly
 
 MODALITY = "image"
+CLASSIFIER = True  # of ImageNet, see `head`
 AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # second classifiers that only training uses
 WITH_AUXILIARY = {"googlenet", "inception_v3"}
 DEFAULTS = {
@@ -113,6 +115,13 @@ def _others(name):
             parts = _parts({"architecture": other})
         if parts:
             yield other, *parts
+
+
+def head(state, spec, order):
+    """The classifier of ImageNet-1k, as weights.linear_head."""
+    full = build(spec, head=True).state_dict()
+    state = {name: tensor for name, tensor in state.items() if not name.startswith(AUXILIARY)}
+    return linear_head(state, full, full.keys() - build(spec).state_dict().keys(), order)
 
 
 def example(spec):

@@ -16,12 +16,14 @@ from graft.networks import symbols
 from graft.networks.backbones import chosen
 from graft.networks.own_training import network_in
 from graft.networks.pooling import pool, said_beside
+from graft.networks.weights import load_strictly
 
 logger = logging.getLogger("graft")
 
 MODALITY = "text"
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model")
 ATTENTION_DROPOUT = re.compile("att.*drop|drop.*att")  # attention_probs_dropout_prob, attention_dropout, attn_pdrop ..
+CLASSIFIES = "ForSequenceClassification"
 UNBOUNDED = 10**9  # tokenizers without a limit say 10**30
 WITHOUT_LIMIT = 512  # tokens to take where neither network nor tokenizer has a limit
 TRIED = 1024  # longest input to try a network with
@@ -62,7 +64,7 @@ def describe(entry, folder):
         "architecture": config.model_type,
         "modality": "text",
         "config": config.to_diff_dict() | {"model_type": config.model_type},
-        "preprocessing": preprocessing | {"tokenizer": f"{kind} {_digest(beside(entry, folder))[:16]}"},
+        "preprocessing": preprocessing | {"tokenizer": f"{kind} {tokenizer_digest(beside(entry, folder))[:16]}"},
     }
 
 
@@ -137,6 +139,27 @@ def fitted(state, empty):
         ]
     )
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def head(state, spec, order):
+    """What a checkpoint has beside the encoder: the classifier of a pair of texts, where its config names one; else nothing."""
+    config = make_config(spec["config"])
+    if not any(name.endswith(CLASSIFIES) for name in config.architectures or ()):
+        return {}
+    whole = transformers.AutoModelForSequenceClassification.from_config(config)
+    network, info = _load(type(whole), config, state)
+    if info["missing_keys"] or info["mismatched_keys"]:
+        return {}
+    encoder = {f"{network.base_model_prefix}.{name}" for name in build(spec).network.state_dict()}
+    return {name: tensor.clone() for name, tensor in network.state_dict().items() if name not in encoder}
+
+
+def pair_classifier(spec, encoder, head):
+    """The whole network that answers pairs of texts, in eval mode; `encoder` and `head` are the two files' tensors."""
+    network = transformers.AutoModelForSequenceClassification.from_config(make_config(spec["config"]))
+    state = {f"{network.base_model_prefix}.{name}": tensor for name, tensor in encoder.items()}
+    load_strictly(network, state | head)
+    return network.eval()
 
 
 def _load(kind, config, state):
@@ -267,6 +290,6 @@ def _read_optional(path):
     return read_json(path) if path.is_file() else {}
 
 
-def _digest(files):
+def tokenizer_digest(files):
     """Digest of the tokenizer's files, so that stored token ids never outlive their tokenizer."""
     return sha256_of(*(part for name, data in files.items() for part in (name, hashlib.sha256(data).hexdigest())))
