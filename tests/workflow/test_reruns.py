@@ -300,6 +300,7 @@ def test_an_edited_plug_in_reruns_nothing_that_does_not_use_it(lab):
         "adaptation_objective",
         "validator",
         "classifier",
+        "zero_shot",
         "figure",
     }
     assert "Nothing to be done" in edited(lab, "EDITED = 1\n", *(file_of(*one) for one in others), targets=ALL).output
