@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as functional
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import affine
 
 from graft.common.outputs import sha256_of
-from graft.networks.augment import VIEW, apply_views, draw_views, view_seed
+from graft.networks.augment import UNCHANGED, VIEW, apply_views, draw_views, view_seed
 
 CONTENTS = [sha256_of(str(i)) for i in range(4000)]
 FEW = CONTENTS[:64]
+LEFT = [VIEW.index(name) for name in ("quarter_turns", "angle", "stretch")]  # what standard views leave as it is
 
 
-@pytest.mark.parametrize("kind", ["flip", "dihedral", "standard"])
+@pytest.mark.parametrize("kind", ["flip", "dihedral", "standard", "zoom"])
 def test_a_view_depends_on_content_and_seed_alone(kind):
     views = draw_views(kind, FEW, (1, 2))
     assert np.array_equal(views[20:10:-1], draw_views(kind, FEW[20:10:-1], (1, 2)))
@@ -21,7 +24,8 @@ def test_a_view_depends_on_content_and_seed_alone(kind):
 
 def test_views_are_spread_as_the_docs_say():
     views = draw_views("standard", CONTENTS, (0, 0)).astype(np.float64)
-    mirror, turns, scale, shift_x, shift_y, brightness, contrast = views.T
+    mirror, turns, scale, shift_x, shift_y, brightness, contrast, *unchanged = views.T
+    assert (UNCHANGED[7:] == np.array(unchanged).T).all()
     room = 1 - scale
     uniform = [(scale - 0.7) / 0.3, shift_x / room / 2 + 0.5, shift_y / room / 2 + 0.5]
     uniform += [(brightness - 0.8) / 0.4, (contrast - 0.8) / 0.4]
@@ -35,7 +39,7 @@ def test_views_are_spread_as_the_docs_say():
 
 def test_numbers_of_one_view_and_of_different_seeds_have_nothing_in_common():
     drawn = [draw_views("standard", CONTENTS, seed) for seed in [(0,), (1,), (0, 1), (1, 1)]]
-    columns = np.concatenate([np.delete(views, VIEW.index("quarter_turns"), 1) for views in drawn], 1)
+    columns = np.concatenate([np.delete(views, LEFT, 1) for views in drawn], 1)
     assert np.abs(np.corrcoef(columns.T) - np.eye(columns.shape[1])).max() < 0.06
 
 
@@ -62,7 +66,7 @@ def test_dihedral_views_are_the_eight_symmetries_to_the_pixel():
     assert all(any(column) for column in zip(*found, strict=True))
 
 
-@pytest.mark.parametrize("kind", ["flip", "dihedral", "standard"])
+@pytest.mark.parametrize("kind", ["flip", "dihedral", "standard", "zoom"])
 def test_a_teacher_and_a_student_of_different_sizes_see_the_same_view(kind):
     coarse = torch.rand(8, 3, 4, 4)
     small, large = (functional.interpolate(coarse, size, mode="bicubic", align_corners=False) for size in (32, 64))
@@ -70,6 +74,36 @@ def test_a_teacher_and_a_student_of_different_sizes_see_the_same_view(kind):
     shrunk = functional.interpolate(apply_views(large, views), 32, mode="area")
     assert (apply_views(small, views) - shrunk).abs().mean() < 0.02
     assert (small - shrunk).abs().mean() > 0.05
+
+
+def test_zoomed_views_are_spread_as_the_docs_say():
+    views = draw_views("zoom", CONTENTS, (0, 0)).astype(np.float64)
+    scale, shift_x, shift_y, angle, stretch = (
+        views[:, VIEW.index(name)] for name in ("scale", "shift_x", "shift_y", "angle", "stretch")
+    )
+    uniform = [np.log(scale / 0.64) / np.log(1.6 / 0.64), *((one / 0.15 + 1) / 2 for one in (shift_x, shift_y))]
+    uniform += [(np.degrees(angle) / 25 + 1) / 2, (np.log(stretch) / np.log(1.15) + 1) / 2]
+    steps = np.arange(len(CONTENTS)) / len(CONTENTS)
+    assert all(np.abs(np.sort(one) - steps).max() < 0.03 for one in uniform)
+
+
+def test_a_tilted_image_is_the_rotation_that_torchvision_makes_and_has_black_around_it():
+    pixels = torch.rand(1, 3, 33, 33)
+    seen = apply_views(pixels, one_view(angle=np.radians(20), scale=1.2))
+    expected, inside = (
+        affine(one, -20, [0, 0], 1 / 1.2, [0.0], interpolation=InterpolationMode.BILINEAR, fill=0)
+        for one in (pixels, torch.ones_like(pixels))
+    )
+    assert (inside == 1).float().mean() > 0.5
+    torch.testing.assert_close(seen[inside == 1], expected[inside == 1], atol=1e-3, rtol=0)
+    assert not seen[0, :, 0, 0].any()
+
+
+def test_a_stretched_image_is_longer_on_one_side_by_as_much_as_it_is_shorter_on_the_other():
+    pixels = torch.zeros(1, 1, 64, 64)
+    pixels[..., 16:48, 16:48] = 1
+    seen = apply_views(pixels, one_view(stretch=1.15))[0, 0]
+    assert seen[32].sum() == pytest.approx(32 / 1.15, abs=1) and seen[:, 32].sum() == pytest.approx(32 * 1.15, abs=1)
 
 
 def test_standard_views_stay_inside_the_image():
@@ -86,7 +120,7 @@ def test_views_are_exact_where_a_network_computes_in_bfloat16():
 
 
 def one_view(**own):
-    return np.float32([[own.get(name, same) for name, same in zip(VIEW, [0, 0, 1, 0, 0, 1, 1], strict=True)]])
+    return np.float32([[own.get(name, same) for name, same in zip(VIEW, UNCHANGED, strict=True)]])
 
 
 def test_quarter_turns_go_one_way():
@@ -106,5 +140,5 @@ def test_brightness_scales_the_mean_and_contrast_the_distance_from_it():
 
 def test_the_border_of_a_view_is_no_darker_than_the_image():
     views = draw_views("standard", FEW, (0, 0))
-    views[:, 5:] = 1
+    views[:, 5:7] = 1
     torch.testing.assert_close(apply_views(torch.ones(64, 3, 12, 12), views), torch.ones(64, 3, 12, 12))
