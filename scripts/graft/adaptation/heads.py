@@ -57,11 +57,41 @@ def adapt(method, source, target_features, target, settings, dead):
     maps = getattr(method, "maps", source_only.maps)(domains, settings)
     unit = _unit(maps, features[train], dead)
     rows = source["codes"], source["splits"], source["folds"]
-    solved = solve_probe(maps.source.of(features).numpy(), *rows, target, settings, dead, unit)
+    mapped = maps.source.of(features)
+    solved = solve_probe(mapped.numpy(), *rows, target, settings, dead, unit)
+    if hasattr(method, "head"):
+        solved |= _changed(method, mapped, source, maps.target.of(torch.as_tensor(target_features)), solved, settings)
     weight, bias = maps.target.before(solved["weight"], solved["bias"])
     unseen = _unseen(maps.source, solved)
     adapted = Adapted(weight, bias, unseen, solved["outputs"], solved["history"], solved["l2"])
     return _shifted(method, adapted, source, target_features) if hasattr(method, "priors") else adapted
+
+
+def _changed(method, mapped, source, target, solved, settings):
+    """The probe's heads, changed by the method's own `head`, and what these say of rows that they did not see."""
+    train, folds, codes = source["splits"] == "train", source["folds"], source["codes"]
+    outputs, unseen = solved["outputs"].copy(), solved["unseen"]
+
+    def change(rows, weight, bias, predicted):
+        some = codes[rows]
+        even = settings["class_weights"] != "balanced"
+        weights = np.ones(len(some)) if even else solvers.balanced_weights(some, len(bias))
+        found = method.head(mapped[rows], some, weights, target, (weight, bias), solved["l2"], settings)
+        known = predicted & np.isfinite(outputs[:, 0])
+        outputs[known] = solvers.outputs(mapped[known], *found)
+        return found
+
+    weight, bias = change(train, solved["weight"], solved["bias"], source["splits"] == "validation")
+    if unseen:
+        numbers = unseen["folds"].tolist()
+        heads = zip(numbers, unseen["weight"], unseen["bias"], strict=True)
+        found = [change(train & (folds != one), *head, train & (folds == one)) for one, *head in heads]
+        unseen = {
+            "folds": unseen["folds"],
+            "weight": torch.stack([w for w, _ in found]),
+            "bias": torch.stack([b for _, b in found]),
+        }
+    return {"weight": weight, "bias": bias, "unseen": unseen, "outputs": outputs}
 
 
 def _unit(maps, features, dead):

@@ -9,19 +9,24 @@ SOURCE_FREE = False
 
 
 class Objective(torch.nn.Module):
-    """The share of the class confusion Y' W Y off its diagonal, mean over the classes (eq. 2 to 6).
-
-    Y are the target's probabilities at a temperature, W the rows' weights 1 + exp(-entropy), with mean 1.
-    """
+    """The class confusion of the batch of the target."""
 
     def __init__(self, sizes, settings):
         super().__init__()
         self.temperature = settings["mcc_temperature"]
 
     def forward(self, pair, progress):
-        logits = pair.target_logits / self.temperature
-        chances, weights = logits.softmax(1), 1 + torch.exp(-entropy(logits))
-        # The authors' code lets no gradient through the weights.
-        weights = (weights / weights.mean()).detach()
-        confusion = chances.T @ (chances * weights[:, None])
-        return 1 - (confusion.diagonal() / confusion.sum(1)).mean()
+        return confusion(pair.target_logits, self.temperature)
+
+
+def confusion(logits, temperature):
+    """The share of the class confusion Y' W Y off its diagonal, mean over the classes (eq. 2 to 6).
+
+    Y are the probabilities at a temperature, W the rows' weights 1 + exp(-entropy), with mean 1; logits (n, classes).
+    """
+    logits = logits / temperature
+    chances, weights = logits.softmax(1), 1 + torch.exp(-entropy(logits))
+    # The authors' code lets no gradient through the weights.
+    weights = (weights / weights.mean()).detach()
+    confused = chances.T @ (chances * weights[:, None])
+    return 1 - (confused.diagonal() / confused.sum(1)).mean()
