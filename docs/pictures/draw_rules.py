@@ -91,8 +91,16 @@ def draw_arrow(a, b, files, found, spine, beside):
             yield from label(x + 10, (source.bottom + target.y) // 2, files)
     elif a in spine:
         start, end = (source.x + source.width, target.x) if beside[b] > 0 else (source.x, target.x + target.width)
-        yield path(f"M{start} {source.middle}H{end}")
-        yield from label((start + end) // 2, source.middle + 12, names, anchor="middle")
+        if target.y < source.middle < target.bottom:
+            yield path(f"M{start} {source.middle}H{end}")
+            yield from label((start + end) // 2, source.middle + 12, names, anchor="middle")
+        else:  # another box is in the way: round it
+            x = end - beside[b] * RAIL
+            yield path(f"M{start} {source.middle}H{x}V{target.middle}H{end}")
+    elif b in spine and b != spine[-1]:
+        x, y = source.x + DOWN, target.middle
+        yield path(f"M{x} {source.bottom}V{y}H{target.x if beside[a] < 0 else target.x + target.width}")
+        yield from label(x + 10, y + 12, names)
     elif any(found[name].x == source.x and target.y > found[name].y > source.y for name in beside):
         x = source.x + source.width
         yield path(f"M{x} {source.middle}H{x + RAIL}V{target.y}")
@@ -100,7 +108,8 @@ def draw_arrow(a, b, files, found, spine, beside):
     else:
         x = source.x + DOWN
         yield path(f"M{x} {source.bottom}V{target.y}")
-        yield from label(x + 10, source.bottom + 2 * GAP, names)  # below those of the rails
+        # Below those of the rails, if there is room.
+        yield from label(x + 10, min(source.bottom + 2 * GAP, (source.bottom + target.y) // 2), names)
 
 
 def draw_rails(rails, found, spine, heights):

@@ -119,8 +119,8 @@ def boxes(rooms, edges):
     y = HEADER
     for name in spine:
         found[name].y, y = y, y + found[name].height + GAP
-    for name in beside:
-        place_beside(found, name, spine, edges)
+    for number, name in enumerate(beside):
+        place_beside(found, name, spine, edges, [found[other] for other in list(beside)[:number]])
     lowest = max(found[name].bottom for name in beside) + GAP
     found[spine[-1]].y = max(found[spine[-1]].y, lowest)
     return found, spine, beside
@@ -136,14 +136,14 @@ def sides(names, edges):
     return {name: -1 if number % 2 else 1 for number, group in enumerate(groups) for name in group}
 
 
-def place_beside(found, name, spine, edges):
-    """Beside the box of the spine that it reads from, and below what it reads on its own side."""
+def place_beside(found, name, spine, edges, placed):
+    """Beside the box of the spine that it reads from, and below what is `placed` there and what it reads on its own side."""
     box = found[name]
     before = [found[a] for a, b in edges if b == name]
     on_spine = [other for other in before if other.room.name in spine]
     box.y = max([HEADER, *(other.middle - box.height // 2 for other in on_spine)])
-    for other in before:
-        if other.x == box.x:
+    for other in sorted(placed, key=lambda other: other.y):
+        if other.x == box.x and (other in before or other.y < box.bottom + GAP and box.y < other.bottom + GAP):
             box.y = max(box.y, other.bottom + GAP)
 
 
@@ -160,7 +160,8 @@ def lines_of(room, width):
         yield from wrapped("rule", ", ".join(names), width / 7.3)
     tops = [file.split("/")[0] for file in room.leaves]
     made = dict.fromkeys(
-        f"{top}/" if tops.count(top) > 1 else file for top, file in zip(tops, room.leaves, strict=True)
+        f"{top}/" if tops.count(top) > 1 or LETTER * (len(file) + 2) > width else file
+        for top, file in zip(tops, room.leaves, strict=True)
     )
     if made:
         yield from wrapped("made", "→ " + ", ".join(made), width / LETTER)
