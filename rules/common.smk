@@ -28,6 +28,7 @@ from graft.common import codedigest, machine, plugins, run_lock
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint, fingerprint_of_files
 from graft.common.outputs import read_json
+from graft.config.plan import SOURCE_ONLY, is_frozen, method_kind
 
 
 def is_users_own(file):
@@ -74,7 +75,8 @@ wildcard_constraints:
     task=rf"{NAME}\.{NAME}\.{NAME}",
     seed=r"\d+",
     fold=r"\d+",
-    stage="finetune|distill",
+    stage="finetune|adapt|distill",
+    entry=NAME,
     new=NAME,
     part="labelled|pool",
 
@@ -94,7 +96,7 @@ def all_tasks(stage, dataset=None):
 
 def all_features():
     """(dataset, backbone) of every pretrained backbone whose embeddings something uses."""
-    used = [(m["dataset"], m["backbone"]) for m in PLAN.models.values() if uses_features(m)]
+    used = [(name, m["backbone"]) for m in PLAN.models.values() if uses_features(m) for name in datasets_learned(m)]
     tasks = [task for task in PLAN.tasks.values() if task["backbone"] and reads_embeddings(task)]
     used += [(task["dataset"], task["backbone"]) for task in tasks]
     return list(dict.fromkeys(used))
@@ -122,6 +124,7 @@ def all_results(wildcards):
         *(f"{folder}/metrics.json" for run in all_runs() for folder in target_folders(*run)),
         *metrics_of_tasks("few_shot"),
         *metrics_of_tasks("zero_shot"),
+        *(f"<results>/adapt/{entry}.csv" for entry in config["adapt"]),
         "<results>/handoff/index.json",
         "<results>/summary.csv",
         *(f"<results>/predict/{name}.csv" for name in config["predict"]),
@@ -136,7 +139,16 @@ def metrics_of_tasks(stage, dataset=None):
 
 def used_datasets():
     """The data sets that a model or a task needs."""
-    return list(dict.fromkeys(entry["dataset"] for entry in (*PLAN.models.values(), *PLAN.tasks.values())))
+    return list(
+        dict.fromkeys(
+            name for entry in (*PLAN.models.values(), *PLAN.tasks.values()) for name in datasets_learned(entry)
+        )
+    )
+
+
+def datasets_learned(entry):
+    """The data set of a model or task, and before it the one that an adapted model has the labels of, if it is another."""
+    return list(dict.fromkeys([entry.get("source", entry["dataset"]), entry["dataset"]]))
 
 
 def dataset_of(wildcards):
@@ -145,11 +157,11 @@ def dataset_of(wildcards):
 
 
 def datasets_of(wildcards):
-    """The same as a list; of a job whose wildcards name none of these, all data sets."""
+    """The same as a list, and after it the source's of an adapted model; of a job whose wildcards name none, all data sets."""
     if wildcards.get("dataset"):
         return [wildcards.dataset]
     entry = PLAN.tasks[wildcards.task] if wildcards.get("task") else model_of(wildcards)
-    return [entry["dataset"]] if entry else used_datasets()
+    return datasets_learned(entry)[::-1] if entry else used_datasets()
 
 
 def model_of(wildcards):
@@ -312,7 +324,9 @@ def text_backbones(dataset):
 
 def uses_features(model):
     """Whether a model's method starts from the stored embeddings of its backbone."""
-    return model["stage"] == "distill" or plugins.constant("method", model["method"], "USES_FEATURES")
+    if model["stage"] == "finetune":
+        return plugins.constant("method", model["method"], "USES_FEATURES")
+    return model["stage"] == "distill" or is_frozen(model)
 
 
 def reads_embeddings(task):
@@ -330,14 +344,15 @@ def backbones_of_task(task):
     return [task["backbone"], *([task["text_backbone"]] if reads_second_backbone(task) else [])]
 
 
-def uses_pool(model):
-    """Whether a model's method learns from the embeddings of the data set's unlabelled rows, too."""
-    return model["stage"] == "finetune" and plugins.constant("method", model["method"], "USES_POOL", False)
+def is_source_free(model):
+    """Whether a model of adapt goes on from a network that was trained on the source, without the source's rows."""
+    return not is_frozen(model) and plugins.constant("adaptation_objective", model["method"], "SOURCE_FREE")
 
 
-def is_frozen(model):
-    """Whether a model keeps the weights of its pretrained backbone."""
-    return model["stage"] == "finetune" and plugins.constant("method", model["method"], "FROZEN")
+def unadapted(model):
+    """The name of the model of the same entry and backbone that does not adapt."""
+    method = SOURCE_ONLY[method_kind(model)]
+    return f"{model['entry']}.{model['backbone']}.{method}"
 
 
 def is_sharded(backbone):

@@ -96,10 +96,50 @@ def training_inputs(wildcards):
     }
     if uses_features(model):
         inputs["features"] = f"<results>/features/{model['dataset']}/{model['backbone']}/labelled.parquet"
-    if uses_pool(model) and "pool" in parts_of(model["dataset"]):
-        inputs["pool"] = f"<results>/features/{model['dataset']}/{model['backbone']}/pool.parquet"
-        inputs["pool_digest"] = [f"<results>/data/{model['dataset']}/pool.digest"]
     return inputs
+
+
+@below_prepare_data
+def adapt_inputs(wildcards):
+    """What a model learns from: the source as a training reads it; and all rows but those of test of the target."""
+    model = PLAN.models[wildcards.model]
+    source, dataset, backbone = model["source"], model["dataset"], model["backbone"]
+    folder = f"<results>/features/{dataset}/{backbone}"
+    inputs = {
+        "samples": ancient(f"<results>/data/{source}/samples.parquet"),
+        "digest": f"<results>/data/{source}/training.digest",
+        "dataset": ancient(f"<resources>/datasets/{source}/dataset.json"),
+        "target_samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
+        "target_digest": [f"<results>/data/{dataset}/{part}.digest" for part in ("training", "pool")],
+        "target_dataset": ancient(f"<resources>/datasets/{dataset}/dataset.json"),
+        "backbone": f"<resources>/backbones/{backbone}/backbone.json",
+        **fitted_on(dataset, backbone),
+    }
+    if uses_features(model):
+        inputs["features"] = f"<results>/features/{source}/{backbone}/labelled.parquet"
+        inputs["target_features"] = [f"{folder}/{part}.parquet" for part in parts_of(dataset)]
+    if is_source_free(model):
+        inputs["start"] = f"{run_folder(unadapted(model), wildcards.seed)}/ft_model.pt"
+    return inputs
+
+
+@below_prepare_data
+def ranking_inputs(wildcards):
+    """What the models of an entry of adapt say of the target, and what is known of that."""
+    runs = [
+        run
+        for run in all_runs()
+        if (PLAN.models[run[1]]["stage"], PLAN.models[run[1]]["entry"]) == ("adapt", wildcards.entry)
+    ]
+    folders = [run_folder(model, seed) for _, model, seed in runs]
+    targets = [folder for run in runs for folder in target_folders(*run)]
+    dataset = PLAN.models[runs[0][1]]["dataset"]
+    return {
+        "samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
+        "models": [f"{folder}/ft_model.pt" for folder in folders],
+        "scores": [f"{folder}/validators.json" for folder in folders],
+        "predictions": [f"{folder}/predictions.parquet" for folder in targets],
+    }
 
 
 @below_prepare_data
@@ -266,6 +306,7 @@ def summary_inputs(wildcards):
         "predictions": [f"{folder}/predictions.parquet" for folder in folders],
         "few_shot": metrics_of_tasks("few_shot"),
         "zero_shot": metrics_of_tasks("zero_shot"),
+        "adapted": [f"<results>/adapt/{entry}.json" for entry in config["adapt"]],
         "samples": [ancient(f"<results>/data/{dataset}/samples.parquet") for dataset in datasets],
         "labelled": [f"<results>/data/{dataset}/labelled.digest" for dataset in datasets],
         "nearness": [f"<results>/data/{dataset}/nearness.json" for dataset in datasets],

@@ -94,14 +94,24 @@ def steps_of_new(wildcards):
     return sorted({step for name in backbones_of_new(wildcards) for step in steps_of(name)})
 
 
-def methods_of(wildcards):
-    model = model_of(wildcards)
-    return [model["method"]] if model["stage"] == "finetune" else []
+def methods_if(kind):
+    """A function of wildcards: the method of a job's model, if it is of a kind; none of a job for many models."""
+
+    def methods(wildcards):
+        model = model_of(wildcards)
+        return [model["method"]] if model and method_kind(model) == kind else []
+
+    return methods
 
 
-def objectives_of(wildcards):
-    model = model_of(wildcards)
-    return [model["method"]] if model["stage"] == "distill" else []
+def validators_of(wildcards):
+    """All: each of them judges every adapted model."""
+    return plugins.names("validator")
+
+
+def validator_of(entry):
+    """The validator of an entry of adapt."""
+    return next(one["validator"] for one in PLAN.models.values() if (one["stage"], one["entry"]) == ("adapt", entry))
 
 
 def classifiers_of(wildcards):
@@ -137,9 +147,12 @@ PLUGINS = {
     "library": libraries_of,
     "kind": kinds_of,
     "preprocessing": steps_used,
-    "method": methods_of,
+    "method": methods_if("method"),
     "task_weights": task_weights_of,
-    "objective": objectives_of,
+    "objective": methods_if("objective"),
+    "adaptation": methods_if("adaptation"),
+    "adaptation_objective": methods_if("adaptation_objective"),
+    "validator": validators_of,
     "classifier": classifiers_of,
     "zero_shot": zero_shot_methods_of,
 }

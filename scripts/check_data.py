@@ -5,10 +5,10 @@ import contextlib
 import numpy as np
 from markupsafe import Markup
 
-from graft.common import plugins
 from graft.common.errors import UserError
 from graft.common.job import job
 from graft.common.outputs import read_json, write_text
+from graft.config.plan import is_frozen
 from graft.data.card import how_split, in_words, rows_of_classes
 from graft.data.readers import opener, root_of, settled
 from graft.data.samples import read_manifest
@@ -246,8 +246,7 @@ def duplicate_of(fact, manifest, look):
 
 def cost_row(model, counts, measured):
     """A model's estimate as words."""
-    trains = model["stage"] == "distill" or not plugins.constant("method", model["method"], "FROZEN")
-    told = estimate(model, counts, measured, trains)
+    told = estimate(model, counts, measured, not is_frozen(model))
     return {
         "name": model["name"] + (f", {len(model['seeds'])} seeds" if len(model["seeds"]) > 1 else ""),
         "forwards": f"{told['forwards']:,}",

@@ -1,30 +1,29 @@
 """Predict every sample of a data set with one trained model: its head on embeddings that are already there."""
 
-import logging
 from pathlib import Path
 
 import pandas as pd
 
-from graft.common import plugins
 from graft.common.job import job
 from graft.common.outputs import write_json
-from graft.data.samples import read_manifest
+from graft.data.samples import of_domain, read_manifest
 from graft.networks import network
 from graft.store.feature_files import blocks_of
 from graft.targets.held_out import read_held_out
 from graft.targets.predictions import SPLITS, metrics_of, predict, write_predictions
-
-logger = logging.getLogger("graft")
 
 
 def main(samples, model, target, features, output_predictions, output_metrics, held_out=(), hidden=None):
     """Write the prediction table of a target over the parts that `features` (paths) covers, and the metrics of each split.
 
     `held_out` (paths) are what the models of the folds say of the train rows that they did not see. `hidden` (path) has labels
-    of rows of the pool that only judge: the table does not have them.
+    of rows of the pool that only judge: the table does not have them. Of an adapted model, the rows are those of its domain, and
+    only test rows keep their label.
     """
     manifest, content = read_manifest(samples), network.load(model)
     rows = pd.concat([manifest.part(Path(path).stem) for path in features], ignore_index=True)
+    if adapted := content.get("adapted_to"):
+        rows = of_target(rows, adapted, target)
     table = predict(content, target, manifest, rows, blocks_of(rows, *features), read_held_out(held_out))
     write_predictions(output_predictions, table, content, target)
     judged, units = table, rows["sampling_unit"]
@@ -34,13 +33,6 @@ def main(samples, model, target, features, output_predictions, output_metrics, h
         judged = pd.concat([table, labelled], ignore_index=True)
         units = pd.concat([units, known["sampling_unit"]])
     metrics = metrics_of(judged, content["targets"][target], units, (*SPLITS, "pool"))
-    if adapts(content["method"]) and drawn(manifest.card["split"]):
-        logger.info(
-            "no metrics on test rows: they were drawn from the labelled ones, and %s is for the domain of the pool; "
-            "give labelled rows of that domain as test rows, by a split column",
-            content["name"],
-        )
-        metrics.pop("test", None)
     write_json(output_metrics, metrics)
 
 
@@ -52,14 +44,10 @@ def with_hidden(rows, target, hidden):
     return chosen.assign(**{target: known.reindex(chosen["sample_id"]).to_numpy()}).reset_index(drop=True)
 
 
-def adapts(method):
-    """Whether a method makes a model for the domain of the pool, not for that of its labelled rows."""
-    return plugins.constant("method", method, "USES_POOL", False)
-
-
-def drawn(split):
-    """Whether the test rows were drawn from the labelled rows; else the data gave them."""
-    return "test" in split["taken_from_train"] if split.get("taken_from_train") else split["how"] != "given"
+def of_target(rows, adapted, target):
+    """The rows that a model was adapted to, and test rows beside them: only these have a label, since no other is read."""
+    rows = of_domain(rows, adapted["column"] and (adapted["column"], adapted["values"]))
+    return rows.assign(**{target: rows[target].where(rows["split"] == "test")})
 
 
 if "snakemake" in globals():

@@ -30,6 +30,7 @@ WORTH = "shots_worth"  # of zero-shot tasks: as good as how many labelled exampl
 COMPARED = ("choice", "compared_by", "validation_gap", "validation_gap_low", "validation_gap_high")
 SPLITS = ("test", "validation")
 ZERO_SHOT = "zero-shot, "  # before a target, in the keys of choices
+ADAPTED = "adapted, "  # before an entry
 
 
 def main(
@@ -49,6 +50,7 @@ def main(
     words,
     quick=False,
     zero_shot=(),
+    adapted=(),
 ):
     """Write one row per model, seed and target, one per few-shot task, ways and shots, one per zero-shot task; and the page.
 
@@ -74,6 +76,8 @@ def main(
     quick : bool, whether this is a quick look
     zero_shot : list of path
         metrics.json of each task; zero_shot_predictions.csv is beside it.
+    adapted : list of path
+        What rank_adapted wrote of each entry of adapt.
     """
     manifests = {one.card["dataset"]: one for one in map(read_manifest, samples)}
     judged = {}  # folder of a model -> its metrics and predictions, target by target
@@ -83,6 +87,8 @@ def main(
     choices = choices_of(trained, manifests) | choices_of_tasks(few_shot, tasks, manifests)
     rows = [row for one in trained for row in rows_of_model(one)]
     choices |= choices_of_zero_shot(zero_shot, tasks, manifests)
+    adapted = [read_json(path) for path in adapted]
+    choices |= {adapted_key(one): {"model": one["model"], "by": one["validator"]} for one in adapted if one["model"]}
     rows += [row for one in few_shot for row in rows_of_task(one, tasks)]
     rows += [row_of_zero_shot(one, tasks) for one in zero_shot]
     table = table_of(rows, choices)
@@ -92,7 +98,8 @@ def main(
         for dataset, what in choices
         if dataset in manifests
     }
-    doubts = [*doubts_of_models(choices, trained), *doubts_of_data(nearness, lengths, splits)]
+    doubts = [(", ".join(adapted_key(one)), one["warning"]) for one in adapted if one["warning"]]
+    doubts += [*doubts_of_models(choices, trained), *doubts_of_data(nearness, lengths, splits)]
     facts = last_words.results(table, choices, counts, doubts, Path(words).parent, runs, quick)
     write_text(index, index_page.page(table, facts, figures, quick))
     write_text(words, last_words.block(facts, Path(output).parent, quick) + "\n")
@@ -113,6 +120,9 @@ def table_of(rows, choices):
 def compared(row, choices):
     """How a model compares with the leader on validation: COMPARED."""
     what = {"few_shot": f"few-shot, {row.get('ways')} ways", "zero_shot": f"{ZERO_SHOT}{row['target']}"}
+    if row["stage"] == "adapt":
+        by_validator = (one["model"] for (_, what), one in choices.items() if what.startswith(ADAPTED))
+        return {"choice": "best"} if row["model"] in by_validator else {}
     choice = choices.get((row["dataset"], what.get(row["stage"], row["target"])))
     if choice is None or choice["by"] == "rows" or row["model"] not in choice["table"].index:
         return {}
@@ -138,11 +148,11 @@ def facts_of_model(model, judged):
 
 
 def choices_of(trained, manifests):
-    """(dataset, target) -> what choosing.choose says of the models of it."""
+    """(dataset, target) -> what choosing.choose says of the models of it. Adapted ones have no validation row to compare by."""
     found = {}
     for one in trained:
         content = one["content"]
-        for target, facts in content["targets"].items():
+        for target, facts in content["targets"].items() if one["stage"] != "adapt" else ():
             found.setdefault((content["dataset"], target), []).append((content["name"], facts, one))
     return {key: choice_of(members, manifests[key[0]], key[1]) for key, members in sorted(found.items())}
 
@@ -225,11 +235,16 @@ def read_zero_shot(metrics):
     return pd.read_csv(table, dtype=dict.fromkeys(("sample_id", "label", "predicted"), str), keep_default_na=False)
 
 
+def adapted_key(one):
+    """The key of choices of an entry of adapt: `one` is what rank_adapted wrote of it."""
+    return one["dataset"], f"{ADAPTED}{one['entry']}"
+
+
 def doubts_of_models(choices, trained):
     """(what, sentence) of every taken model that is surely worse on test than on validation."""
     for (dataset, target), choice in choices.items():
         one = next((one for one in trained if one["content"]["name"] == choice["model"]), None)
-        said = worse_on_test(one["metrics"][target]) if one else ""
+        said = worse_on_test(one["metrics"][target]) if one and target in one["metrics"] else ""
         if said:
             yield f"{dataset}, {target}, {choice['model']}", said
 
@@ -320,6 +335,7 @@ if "snakemake" in globals():
             predictions=list(snakemake.input.predictions),
             few_shot=list(snakemake.input.get("few_shot", [])),
             zero_shot=list(snakemake.input.get("zero_shot", [])),
+            adapted=list(snakemake.input.get("adapted", [])),
             samples=list(snakemake.input.samples),
             nearness=list(snakemake.input.nearness),
             lengths=list(snakemake.input.get("lengths", [])),

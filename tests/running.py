@@ -21,6 +21,7 @@ MESSAGES = {
     "embed": "Embedding",
     "finetune": "Fine-tuning",
     "finetune_fold": "Training",
+    "adapt": "Adapting",
     "distill": "Distilling",
     "compare": "Comparing",
     "predict": r"Predicting \S+ with",

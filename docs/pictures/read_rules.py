@@ -49,6 +49,15 @@ CONFIG = {
         "tags": {"dataset": "notes", "target": "tags", "backbone": "minilm", "method": "linear"},
         "spectra": {"dataset": "spectra", "backbone": "pca", "method": "linear"},
     },
+    "adapt": {
+        "move": {
+            "dataset": "notes",
+            "domain": {"column": "kind", "source": "a", "target": "b"},
+            "label": "size",
+            "backbone": "minilm",
+            "method": ["coral", "dann"],
+        },
+    },
     "few_shot": {"few": {"dataset": "notes", "target": "kind", "backbone": "minilm", "ways": 2}},
     "zero_shot": {"words": {"dataset": "notes", "target": "kind", "backbone": "minilm"}},
     "distill": {"small": {"teacher": "kind.minilm.full", "backbone": "small"}},

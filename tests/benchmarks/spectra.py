@@ -6,12 +6,13 @@
 import numpy as np
 import torch
 
+from graft.adaptation.domains import Domains
+from graft.adaptation.methods import coral
 from graft.config import load
 from graft.evaluation.intervals import mean_interval
 from graft.heads.probe import solve_probe
 from graft.networks import backbones, preprocessing
 from graft.networks.weights import load_strictly
-from graft.training.methods import coral
 from instruments import COUNTS, NAMES, spectra
 
 SEEDS = range(10)
@@ -64,8 +65,8 @@ def accuracies(name, seed):
     labelled = rows[known]
     if name.endswith("`coral`"):
         source, target = torch.from_numpy(rows[splits == "train"]), torch.from_numpy(rows[splits == "pool"])
-        matrix, shift, unit = coral.align(source, target, 0.0)
-        labelled = coral.moved(torch.from_numpy(labelled), matrix, shift).numpy()
+        maps = coral.maps(Domains.of(source, target, 0.0), {})
+        labelled, unit = maps.source.of(torch.from_numpy(labelled)).numpy(), maps.unit
     folds = np.where(splits[known] == "train", np.arange(known.sum()) % 5, -1)
     target = {"kind": "classification", "classes": ["rye", "wheat"]}
     settings = {"l2": None, "class_weights": "none"}

@@ -45,10 +45,12 @@ def lab(conda, hosted, tmp_path_factory):
     path = small_lab(folder)
     config = yaml.safe_load(path.read_text())
     config["finetune"]["cells"] |= {"method": ["linear", "full"], "folds": 2, "epochs": 1}
-    rows = [f"{'ab'[i % 2]},{i},{i % 7},{i % 3 + i % 2}" for i in range(40)]
-    (folder / "numbers.csv").write_text("\n".join(["label,n1,n2,n3", *rows, ""]))
+    rows = [f"{'ab'[i % 2]},{'xy'[i // 20]},{i},{i % 7},{i % 3 + i % 2}" for i in range(40)]
+    (folder / "numbers.csv").write_text("\n".join(["label,site,n1,n2,n3", *rows, ""]))
     entry = {"source": {"path": "."}, "table": "numbers.csv", "columns": {"features": "n*"}, "folds": 2}
-    config["datasets"]["numbers"] = entry
+    config["datasets"]["numbers"] = {**entry, "targets": {"label": {}, "site": {}}}
+    sites = {"dataset": "numbers", "domain": {"column": "site", "source": "x", "target": "y"}}
+    config["adapt"] = {"sites": {**sites, "backbone": "scaled"}}
     config["backbones"]["scaled"] = {"library": "vectors", "preprocess": ["standardise"]}  # it is fitted by a job
     config["finetune"]["numbers"] = {"dataset": "numbers", "backbone": "scaled"}
     path.write_text(yaml.safe_dump({**config, "device": {"embedding_jobs": 2}}))

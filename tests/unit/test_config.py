@@ -80,6 +80,7 @@ def test_every_key_is_described_and_is_required_or_has_a_default():
     for path, schema, required in every_key(read_schema()):
         assert schema.get("description"), path
         optional = path[-1] in chosen | {"version", "files", "source", "like", "library"}
+        optional |= path[0] == "adapt" and path[-1] in ("target", "dataset", "domain")  # two ways to name the domains
         assert required or "default" in schema or optional, path
 
 
@@ -275,6 +276,7 @@ def test_the_readme_has_a_table_for_every_section_and_plugin_folder():
     sections = {key for key, inner in read_schema()["properties"].items() if inner.get("type") == "object"}
     assert places >= sections - {"report"} | {"training", "top"}
     named = {"method", "classifier", "zero_shot", "objective", "task_weights"}
+    named |= {"adaptation", "adaptation_objective", "validator"}
     assert set(re.findall(r"<!-- plugins (\S+) -->", text)) == named
 
 

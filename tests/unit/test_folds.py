@@ -9,8 +9,6 @@ import finetune
 import finetune_fold
 import predict
 from graft import config as graft_config
-from graft.adaptation.domains import Domains
-from graft.adaptation.methods import coral
 from graft.common.errors import UserError
 from graft.common.outputs import read_json, write_json
 from graft.data.prepare import prepare, write
@@ -18,7 +16,6 @@ from graft.data.readers import complete
 from graft.data.samples import read_manifest
 from graft.embedding import features
 from graft.embedding.input_batches import open_source
-from graft.networks import network
 from graft.store import Store
 from graft.store.feature_files import write_features
 from graft.targets.held_out import read_held_out, with_held_out
@@ -150,27 +147,6 @@ def test_values_are_held_out_in_their_own_unit(tmp_path):
     assert np.corrcoef(train["predicted"], train["value"])[0, 1] > 0.95
     assert abs(train["predicted"].mean() - train["value"].mean()) < 200
     assert metrics["train"]["r2"]["value"] > 0.9
-
-
-@pytest.mark.parametrize("given", [True, False])
-def test_an_adapted_model_has_figures_only_of_rows_that_it_acts_on(tmp_path, given, caplog):
-    """Validation rows are aligned as the L2 was chosen on; test rows of the source are not what `coral` is for."""
-    columns = COLUMNS if given else {"id": "id", "features": "x*"}
-    lab = Lab(tmp_path, table(width=6), columns=columns)
-    trainer = lab.trainer("coral")
-    trainer.data.pool = tmp_path / "pool.parquet"
-    with caplog.at_level("INFO"):
-        finetune.main(trainer, tmp_path / "ft_model.pt", tmp_path / "ft_history.csv")
-        found, metrics = lab.predictions("coral")
-    assert ("test" in metrics) == given and ("no metrics on test rows" in caplog.text) != given
-    data, head = trainer.data, network.load(tmp_path / "ft_model.pt")["state_dict"]
-    source, target = (torch.from_numpy(one) for one in (data.embeddings, data.pool_embeddings))
-    maps = coral.maps(Domains.of(source[data.places("train")], target, data.dead), {})
-    rows = data.places("validation")
-    moved = maps.source.of(source[rows]).numpy()
-    aligned = moved @ head["heads.y.weight"].numpy().T + head["heads.y.bias"].numpy()
-    own = found.loc[data.rows["sample_id"].iloc[rows], ["logit_a", "logit_b"]].to_numpy()
-    np.testing.assert_allclose(own, aligned, atol=1e-4)
 
 
 def test_folds_that_are_joined_keep_groups_together(tmp_path):

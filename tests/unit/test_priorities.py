@@ -19,8 +19,8 @@ def priorities():
 
 def test_heads_and_their_predictions_go_before_long_trainings_and_so_does_all_that_they_wait_for():
     rules = priorities()
-    long = ("finetune", "finetune_fold", "distill", "embed_model", "embed_model_shard")
-    first = ("fit_head", "predict", "few_shot", "zero_shot")
+    long = ("finetune", "finetune_fold", "adapt", "distill", "embed_model", "embed_model_shard")
+    first = ("fit_head", "adapt_head", "predict", "few_shot", "zero_shot")
     waited_for = ("fetch_dataset", "fetch_backbone", "prepare_data", "embed", "embed_shard")
     slowest = max(rules[name] for name in long)
     assert min(rules[name] for name in (*first, *waited_for)) > slowest

@@ -131,7 +131,7 @@ def test_the_losses_of_a_step_are_those_of_the_labels_that_there_are_each_divide
     frame = frame[frame[list(TARGETS)].notna().any(axis=1)]
     for indices in (np.arange(len(ids)), np.arange(0, 11), np.arange(11, 30)):
         outputs = answers(indices)
-        found = problem.loss(lambda _, outputs=outputs: outputs, problem.read(indices, 0))
+        found = problem.loss(lambda _, outputs=outputs: outputs, problem.read(indices, 0), 0.0)
         np.testing.assert_allclose(found.detach(), expected_losses(frame, ids[indices], outputs), rtol=1e-5)
 
 
@@ -140,7 +140,7 @@ def test_a_target_that_is_alone_has_its_plain_loss(tmp_path, monkeypatch):
     trainer = Lab(tmp_path, frame).trainer("e-kind.vectors.linear")
     problem, places = problem_of(trainer, monkeypatch), trainer.data.places("train")
     outputs = answers(places)
-    found = problem.loss(lambda _: {"kind": outputs["kind"]}, problem.read(np.arange(len(places)), 0))
+    found = problem.loss(lambda _: {"kind": outputs["kind"]}, problem.read(np.arange(len(places)), 0), 0.0)
     labels = trainer.data.rows["kind"].to_numpy()[places]
     chances = torch.softmax(outputs["kind"].double(), 1).detach().numpy()
     assert problem.weights is None and found.item() == pytest.approx(log_loss(labels, chances), rel=1e-5)
@@ -150,7 +150,7 @@ def test_a_label_that_is_missing_gives_no_gradient_and_every_other_gives_one(tmp
     trainer = Lab(tmp_path, table()).trainer()
     problem, train = problem_of(trainer, monkeypatch), trainer.data.places("train")
     outputs = answers(train)
-    problem.loss(lambda _: outputs, problem.read(np.arange(len(train)), 0)).sum().backward()
+    problem.loss(lambda _: outputs, problem.read(np.arange(len(train)), 0), 0.0).sum().backward()
     for name, one in outputs.items():
         known = trainer.data.rows[name].notna().to_numpy()[train]
         assert 0 < known.sum() < len(known)
@@ -162,7 +162,7 @@ def test_a_batch_without_any_label_of_a_target_trains_the_others(tmp_path, monke
     problem = problem_of(trainer, monkeypatch)
     batch = np.flatnonzero(trainer.data.rows["kind"].isna().to_numpy()[trainer.data.places("train")])
     outputs = answers(batch)
-    losses = problem.loss(lambda _: outputs, problem.read(batch, 0))
+    losses = problem.loss(lambda _: outputs, problem.read(batch, 0), 0.0)
     losses.sum().backward()
     assert losses[0] == 0 and losses[1] > 0 and not outputs["kind"].grad.any() and outputs["size"].grad.all()
 
@@ -173,7 +173,7 @@ def test_a_target_that_is_the_same_in_all_train_rows_leaves_the_losses_finite(tm
     trainer = Lab(tmp_path, frame).trainer()
     problem, batch = problem_of(trainer, monkeypatch), np.arange(8)
     outputs = answers(batch)
-    assert torch.isfinite(problem.loss(lambda _: outputs, problem.read(batch, 0))).all()
+    assert torch.isfinite(problem.loss(lambda _: outputs, problem.read(batch, 0), 0.0)).all()
 
 
 def test_what_an_epoch_is_judged_by_is_the_mean_of_the_targets_losses_in_units_of_the_best_constant_answers(

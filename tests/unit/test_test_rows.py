@@ -104,7 +104,6 @@ class Lab:
             backbone=BACKBONE,
             store=self.store,
             features=self.folder / "labelled.parquet",
-            pool=self.folder / "pool.parquet",
             fold=fold,
             folds=None if fold is None else 3,
         )

@@ -59,7 +59,7 @@ def run(folder, stop_after=None, stop=None, loss_of=None, evaluate=None, start=F
     """Train; at the `stop_after`-th forward call `stop`."""
     forwards = [0]
 
-    def objective(model, indices):
+    def objective(model, indices, progress):
         forwards[0] += 1
         if forwards[0] == stop_after:
             stop()
@@ -222,7 +222,7 @@ def test_every_sample_weighs_the_same_in_the_gradients_of_an_epoch(tmp_path, cou
     def note(optimizer, *_):
         seen.append(optimizer.param_groups[0]["params"][0].grad.clone())
 
-    def objective(model, indices):
+    def objective(model, indices, progress):
         assert len(indices) <= batch_size
         return model.numbers[torch.from_numpy(indices)].mean() + 1
 

@@ -173,7 +173,10 @@ def test_the_best_adapted_candidate_is_chosen_and_the_first_of_equal_ones():
 def test_source_only_is_never_chosen_but_a_validator_that_prefers_it_warns():
     choice = choose(table(bnm=[0.95, 0.5, 0.9, 0.7]), "bnm")
     assert choice.best == 2
-    assert choice.warning == "bnm predicts that adapting hurts: source_only has 0.95, the best adapted model 0.9 (mmd)"
+    assert (
+        choice.warning
+        == "bnm predicts that adapting hurts: without it the score is 0.95, of the best adapted model 0.9 (mmd)"
+    )
     assert choose(table(source_validation=[-0.1, -0.5, -0.4, -0.7]), "source_validation").warning is None
 
 

@@ -1,49 +1,110 @@
-"""A model that adapts to the pool depends on the pool, and no other model does."""
+"""From labels of one instrument to another one: the models of an entry of adapt, their table, and what makes them run again."""
 
 import json
 
 import numpy as np
+import pandas as pd
+import pytest
 import yaml
 
 from running import graft
+from tiny_data import image_folder
 
-METHODS = ("coral", "linear")
-CONFIG = {
-    "datasets": {"spectra": {"source": {"path": "spectra"}, "targets": {"label": {"column": "y"}}}},
-    "finetune": {"m": {"dataset": "spectra", "backbone": "vectors", "method": list(METHODS)}},
+SPECTRA = {
+    "datasets": {"spectra": {"source": {"path": "spectra"}, "targets": {"label": {"column": "y"}, "instrument": {}}}},
+    "finetune": {"m": {"dataset": "spectra", "backbone": "vectors"}},
+    "adapt": {
+        "move": {
+            "dataset": "spectra",
+            "domain": {"column": "instrument", "source": "old", "target": "new"},
+            "backbone": "vectors",
+            "method": ["coral", "label_shift_em"],
+        }
+    },
 }
-FOLDERS = [f"results/finetune/m.vectors.{method}/seed0" for method in METHODS]
+IMAGES = {
+    "datasets": {
+        name: {"source": {"path": name}, "targets": {"label": {"classes": ["cat", "dog"]}}, "split": {"test": 0.3}}
+        for name in ("cells", "twins")
+    },
+    "backbones": {"small": {"library": "convnet", "architecture": "4-8", "source": {"random": True}, "input_size": 16}},
+    "adapt": {
+        "twins": {
+            "source": "cells",
+            "target": "twins",
+            "backbone": "small",
+            "method": ["mcc", "shot", "coral"],
+            "epochs": 1,
+            "seeds": [0, 1],
+            "freeze_batchnorm": False,
+        }
+    },
+}
 MOST = 220
 
 
-def write_spectra(folder, pool):
-    """Train and validation rows of one instrument; test rows and `pool` rows of another, scaled, mixed and moved."""
+def write_spectra(folder, rows):
+    """Rows of one instrument; of another, scaled, mixed and moved, those with a label and so many `rows` without."""
     draw = np.random.default_rng(0)
-    labels, shift = draw.integers(2, size=400 + MOST), np.random.default_rng(1).normal(size=(6, 6))
+    labels, shift = draw.integers(2, size=500 + MOST), np.random.default_rng(1).normal(size=(6, 6))
     values = draw.normal(size=(len(labels), 6)) + 3 * labels[:, None] * np.eye(6)[1]
     other = np.arange(len(labels)) >= 300
     values[other] = values[other] @ (np.eye(6) + 0.3 * shift) * [1, 2, 0.5, 1, 3, 1] + 4
-    splits = np.repeat(["train", "validation", "test", "pool"], [200, 100, 100, MOST])
-    texts = np.where(other & (splits == "pool"), "", labels.astype(str))
+    splits = np.repeat(["train", "validation", "train", "test", "train"], [200, 100, 100, 100, MOST])
+    texts = np.where(np.arange(len(labels)) >= 500, "", labels.astype(str))
     np.savez(
         folder / "spectra" / "d.npz",
-        X=values.astype(np.float32)[: 400 + pool],
-        y=texts[: 400 + pool],
-        splits=splits[: 400 + pool],
+        X=values.astype(np.float32)[: 500 + rows],
+        y=texts[: 500 + rows],
+        splits=splits[: 500 + rows],
+        instrument=np.where(other, "new", "old")[: 500 + rows],
     )
 
 
-def test_new_pool_rows_make_the_adapted_model_anew_and_no_other(tmp_path):
+def write_config(folder, config):
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    return path
+
+
+def test_a_model_for_another_instrument_is_better_there_and_new_rows_of_it_retrain_it(tmp_path):
     (tmp_path / "spectra").mkdir()
-    write_spectra(tmp_path, pool=200)
-    config = tmp_path / "config.yaml"
-    config.write_text(yaml.safe_dump(CONFIG))
-    metrics = [f"{folder}/label/metrics.json" for folder in FOLDERS]
-    graft(tmp_path, config, *metrics)
-    adapted, unadapted = (json.loads((tmp_path / file).read_text())["test"]["accuracy"]["value"] for file in metrics)
-    assert adapted > unadapted + 0.1
+    write_spectra(tmp_path, 200)
+    config = write_config(tmp_path, SPECTRA)
+    made = [f"results/{path}" for path in ("adapt/move.csv", "adapt/move.vectors.coral/seed0/label/metrics.json")]
+    done = graft(tmp_path, config, *made)
+    assert len(done.jobs["adapt"]) == 3 and len(done.jobs["embed"]) == 1
+    table = pd.read_csv(tmp_path / made[0], index_col="method")
+    assert list(table.index[-1:]) == ["source_only"] and np.isnan(table["rank"]["source_only"])
+    metrics = json.loads((tmp_path / made[1]).read_text())
+    assert list(metrics) == ["test"]
+    accuracy = metrics["test"]["accuracy"]["value"]
+    assert table["test_accuracy"]["coral"] == pytest.approx(accuracy)
+    assert accuracy > table["test_accuracy"]["source_only"] + 0.1
+    assert table["gain"]["coral"] == pytest.approx(accuracy - table["test_accuracy"]["source_only"])
+    assert table["gain_low"]["coral"] < table["gain"]["coral"] < table["gain_high"]["coral"]
+    assert table["oracle_rank"]["coral"] == 1
 
     write_spectra(tmp_path, MOST)
-    jobs = graft(tmp_path, config, *(f"{folder}/ft_model.pt" for folder in FOLDERS)).jobs
-    assert jobs["finetune"] == ["Fine-tuning m.vectors.coral, seed 0"]
-    assert len(jobs["embed"]) == 1
+    again = graft(tmp_path, config, *made)
+    assert len(again.jobs["adapt"]) == 3 and len(again.jobs["embed"]) == 1 and "finetune" not in again.jobs
+
+
+def test_networks_of_two_data_sets_are_trained_ranked_and_reported(tmp_path):
+    for number, name in enumerate(("cells", "twins")):
+        image_folder(tmp_path / name, per_class=20 + number)
+    done = graft(tmp_path, write_config(tmp_path, IMAGES))
+    methods = ["coral", "mcc", "shot", "source_only", "source_only_full"]
+    names = {f"twins.small.{method}" for method in methods}
+    table = pd.read_csv(tmp_path / "results/adapt/twins.csv")
+    assert set(table["model"]) == names and (table["seeds"] == 2).all() and table["rank"].notna().sum() == 3
+    choice = json.loads((tmp_path / "results/adapt/twins.json").read_text())
+    assert choice["model"] == table["model"][table["rank"] == 1].item() and choice["dataset"] == "twins"
+    summary = pd.read_csv(tmp_path / "results/summary.csv")
+    assert set(summary["model"]) == names and set(summary["stage"]) == {"adapt"}
+    assert f"twins, adapted, twins  {choice['model']}" in done.output
+    assert "chosen by information_maximisation, without labels of the target" in done.output
+    predicted = pd.read_parquet(tmp_path / "results/adapt/twins.small.mcc/seed1/label/predictions.parquet")
+    assert len(predicted) == 42 and predicted["label"].notna().sum() == (predicted["split"] == "test").sum()
+    handed = pd.read_parquet(tmp_path / "results/handoff/twins/label/predictions.parquet")
+    assert set(handed["model"]) == names

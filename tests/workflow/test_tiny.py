@@ -91,6 +91,16 @@ def test_a_zero_shot_task_predicts_every_message_without_labels_and_is_compared_
     assert metrics["shots_worth"][0]["task"] == "topics-few-shot.minilm.prototypes"
 
 
+def test_an_adapted_model_predicts_its_domain_alone_and_is_held_against_the_one_that_does_not_adapt(results):
+    table = pd.read_csv(results / "adapt/to-poly.csv", index_col="method")
+    assert list(table.index) == ["coral", "source_only"] and table["information_maximisation"].notna().all()
+    predicted = pd.read_parquet(results / "adapt/to-poly.effnet-lite0-64.coral/seed0/defect/predictions.parquet")
+    rows = pd.read_parquet(results / "data/elpv/samples.parquet").query("type == 'poly'")
+    assert set(predicted["sample_id"]) == set(rows["sample_id"])
+    test = predicted[predicted["split"] == "test"]
+    assert table["test_accuracy"]["coral"] == pytest.approx((test["label"] == test["predicted"]).mean())
+
+
 def test_no_backbone_forwards_a_sample_twice(results):
     for dataset, backbone in (("elpv", "effnet-lite0-64"), ("elpv", "effnet-lite0-48"), ("news", "minilm")):
         found = counts(results, dataset, backbone)

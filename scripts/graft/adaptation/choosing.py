@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from graft.common import plugins
-
-SOURCE_ONLY = "source_only"  # the method that is compared with, and never chosen
-ORACLE = "oracle"  # the column with what the target's labels say, where there are any: it is never read
+from graft.config.plan import SOURCE_ONLY
 
 
 @dataclass
@@ -15,7 +13,7 @@ class Choice:
     """What a validator chose.
 
     best : the place of the chosen row in the table, or None where no candidate has a finite score
-    ranks : Series of Int64, 1 the best; missing for source_only and for rows without a finite score
+    ranks : Series of Int64, 1 the best; missing for what does not adapt (plan.SOURCE_ONLY) and for rows without a finite score
     warning : a sentence where the validator predicts that adapting hurts, else None
     """
 
@@ -37,7 +35,7 @@ def choose(table, validator):
     Choice
     """
     scores = table[validator].where(table[validator].abs() < float("inf"))
-    alone = table["method"] == SOURCE_ONLY
+    alone = table["method"].isin(SOURCE_ONLY.values())
     adapted = scores[~alone].dropna()
     ranks = adapted.rank(ascending=False, method="first").astype("Int64").reindex(table.index)
     if adapted.empty:
@@ -45,7 +43,7 @@ def choose(table, validator):
     unadapted = scores[alone].max()
     hurts = unadapted > adapted.max() and plugins.constant("validator", validator, "SEES_TARGET", True)
     warning = (
-        f"{validator} predicts that adapting hurts: source_only has {unadapted:.4g}, the best adapted model {adapted.max():.4g} "
+        f"{validator} predicts that adapting hurts: without it the score is {unadapted:.4g}, of the best adapted model {adapted.max():.4g} "
         f"({table['method'][adapted.idxmax()]})"
     )
     return Choice(int(adapted.idxmax()), ranks, warning if hurts else None)

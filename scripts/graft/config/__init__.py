@@ -9,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from graft.common.errors import raise_all
+from graft.config.adapt_checks import moved_methods
 from graft.config.cross_checks import check
 from graft.config.errors import Problem, schema_problems, show, to_user_error
 from graft.config.files import EXAMPLE, read_strict
@@ -51,7 +52,8 @@ def load(config, files=()):
         if config.get("quick") in ("true", "false"):  # what Snakemake makes of --config quick=true
             config["quick"] = config["quick"] == "true"
         complete_backbones(config)
-        problems += schema_problems(config)
+        moved = list(moved_methods(config))
+        problems += moved + [one for one in schema_problems(config) if one.path[:3] not in {two.path for two in moved}]
         config = complete(config, read_schema(), (), {problem.path for problem in problems})
         derive(config, files)
         problems += check(config)
@@ -149,6 +151,6 @@ def shrink(config):
     for entry in config["finetune"].values():
         entry |= {"method": "linear", "seeds": entry["seeds"][:1], "folds": None}
     return config | {
-        **dict.fromkeys(("few_shot", "zero_shot", "distill", "predict"), {}),
+        **dict.fromkeys(("adapt", "few_shot", "zero_shot", "distill", "predict"), {}),
         "hand_off": {**config["hand_off"], "models": "all"},
     }

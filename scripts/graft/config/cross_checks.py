@@ -4,10 +4,12 @@ Every check takes a config in which what the schema refused is None (unknown: sa
 """
 
 from graft.common import plugins
+from graft.config.adapt_checks import check_adapt
 from graft.config.entry_checks import check_backbones, check_datasets, check_store, unknown
 from graft.config.errors import Problem
 from graft.config.plan import (
     BACKBONES,
+    SECTIONS,
     VECTORS,
     as_list,
     entries,
@@ -39,6 +41,7 @@ def check(config):
         check_names(config, trained, tried),
         check_predict(config, by_name),
         check_hand_off(config, by_name),
+        check_adapt(config, trained),
         check_store(config),
     )
     return list(dict.fromkeys(problem for problems in found for problem in problems))
@@ -48,23 +51,25 @@ def check_references(config):
     """Every name of a data set, target or backbone is defined."""
     datasets = list(config.get("datasets") or {})
     backbones = list(dict.fromkeys([VECTORS, *(config.get("backbones") or {}), *known_backbones()]))
-    for section in ("finetune", "few_shot", "zero_shot", "distill"):
+    for section in SECTIONS:
         for name, entry in entries(config, section):
             path = (section, name)
             if entry.get("target") is not None and entry.get("targets") is not None:
                 yield Problem((*path, "targets"), "`target` is given, too", "one of target and targets")
             for key in BACKBONES:
                 yield from unknown((*path, key), entry.get(key), backbones, "backbone")
-            yield from unknown((*path, "dataset"), entry.get("dataset"), datasets, "data set")
-            for dataset in as_list(entry.get("dataset")):
+            for key in ("source", "target", "dataset") if section == "adapt" else ("dataset",):
+                yield from unknown((*path, key), entry.get(key), datasets, "data set")
+            for dataset in as_list(entry.get("source") or entry.get("dataset")):
                 targets, place = lookup(config, "datasets", dataset, "targets"), f" in data set '{dataset}'"
-                for key in ("target", "targets") if targets else ():
+                for key in (("label",) if section == "adapt" else ("target", "targets")) if targets else ():
                     yield from unknown((*path, key), entry.get(key), list(targets), "target", place)
 
 
 def _unknown_model(path, name, known, config):
     """A reference to a model that nothing trains; silent where the entry that it means has mistakes of its own."""
-    for section, keys in (("finetune", ("backbone", "method", "dataset")), ("distill", ("backbone", "method"))):
+    keys_of = {"finetune": ("backbone", "method", "dataset"), "adapt": ("backbone", "method")}
+    for section, keys in (keys_of | {"distill": ("backbone", "method")}).items():
         for entry, settings in entries(config, section):
             values = [settings.get(key) for key in keys]
             broken = any(None in (value if isinstance(value, list) else [value]) for value in values)
@@ -131,12 +136,15 @@ def _nothing_to_train(path, config, model):
         return
     does = "only transforms vectors" if lookup(config, "backbones", model["backbone"]) else "hands vectors through"
     frozen = [name for name in plugins.names("method") if plugins.constant("method", name, "FROZEN")]
+    frozen = list(plugins.names("adaptation")) if model["stage"] == "adapt" else frozen
     if model["stage"] == "distill":
         what = f"a student is a network that is trained, and '{model['backbone']}' {does}"
         yield Problem((*path, "backbone"), what, "a backbone of timm, torchvision or transformers")
     elif model["method"] is not None and model["method"] not in frozen:
         what = f"'{model['method']}' trains a network, and '{model['backbone']}' {does}"
-        hint = "use `method: linear`, which solves the last layer exactly"
+        hint = (
+            f"use `method: {'coral' if model['stage'] == 'adapt' else 'linear'}`, which solves the last layer exactly"
+        )
         yield Problem((*path, "method"), what, ", ".join(frozen), hint)
 
 

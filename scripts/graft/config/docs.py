@@ -43,7 +43,7 @@ def schema_table(place):
     else:
         section = schema["properties"][place]
         section = section.get("additionalProperties") or section
-    hidden = training if place in ("finetune", "distill") else ()
+    hidden = training if place in ("finetune", "adapt", "distill") else ()
     return HEAD + "".join(_row(*found) for found in every_key(section) if found[0][0] not in hidden)
 
 

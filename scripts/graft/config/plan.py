@@ -13,7 +13,10 @@ from graft.config.schema import read_schema, schema_path
 VECTORS = "vectors"
 # Keys of an entry that may be lists or depend on other entries: each model and task has its own value.
 NAMING = ("dataset", "target", "targets", "alone", "backbone", "method", "model", "model_seed")
+SECTIONS = ("finetune", "adapt", "few_shot", "zero_shot", "distill")  # those whose entries name backbones
 BACKBONES = ("backbone", "text_backbone")  # keys of an entry that name one
+# Kinds of methods of adapt -> that of them which does not adapt, and is always there to compare with.
+SOURCE_ONLY = {"adaptation": "source_only", "adaptation_objective": "source_only_full"}
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,9 @@ class Plan:
     """Plain dicts, name -> settings; all of it can be written as JSON.
 
     datasets, backbones : as in the config, with `name`; backbones include the implicit `vectors`
-    models : stage ('finetune' | 'distill'), name, entry, dataset, targets (a list), backbone, method, seeds and all training
-        settings; distilled ones also teacher, teacher_seed, temperature, alpha
+    models : stage ('finetune' | 'adapt' | 'distill'), name, entry, dataset, targets (a list), backbone, method, seeds and all
+        training settings; distilled ones also teacher, teacher_seed, temperature, alpha; adapted ones, whose dataset is the
+        target domain's, also source (the data set with the labels), domain (which rows are of which; None for all), validator
     tasks : stage ('few_shot' | 'zero_shot'), name, entry, dataset, target, backbone, method; few-shot ones also ways,
         shots, ..., model, model_seed (a trained network where backbone is None) and seen_before (whether that was
         trained on the very classes); zero-shot ones descriptions, templates, text_backbone, calibration, unseen
@@ -64,9 +68,7 @@ def complete_backbones(config):
     if not isinstance(given, dict):
         return
     own = {name: _whole(name, known | given, ()) or entry for name, entry in given.items()}
-    users = [
-        entry for section in ("finetune", "few_shot", "zero_shot", "distill") for _, entry in entries(config, section)
-    ]
+    users = [entry for section in SECTIONS for _, entry in entries(config, section)]
     named = [name for entry in users for key in BACKBONES for name in as_list(entry.get(key)) if isinstance(name, str)]
     config["backbones"] = own | {name: deepcopy(known[name]) for name in named if name in known and name not in own}
 
@@ -100,20 +102,23 @@ def models(config):
 
     Returns
     -------
-    list of (path of the entry, settings), in the order of the config, finetune first; they share lists with the config
+    list of (path of the entry, settings), in the order of the config, finetune first, then adapt; they share lists with the
+        config
     """
     found = []
     for entry, given in entries(config, "finetune"):
         for label, dataset in _datasets(entry, given):
             for name, targets in _together_and_alone(label, given, first_target(config, dataset)):
                 found += [(("finetune", entry), model) for model in _models("finetune", name, given, dataset, targets)]
+    for entry, given in entries(config, "adapt"):
+        found += [(("adapt", entry), model) for model in _adapted(config, entry, given)]
     for entry, given in entries(config, "distill"):
         students = _models("distill", entry, given, given.get("dataset"), as_list(given.get("target")))
         found += [(("distill", entry), model) for model in students]
     by_name = {settings["name"]: settings for _, settings in found}
     for _, settings in found:
         origin = [settings, *teachers(settings, by_name).values()][-1]
-        for key in ("dataset", "targets") if origin["stage"] == "finetune" else ():
+        for key in ("dataset", "targets") if origin["stage"] != "distill" else ():
             settings[key] = settings[key] or deepcopy(origin[key])
     return found
 
@@ -133,6 +138,21 @@ def _models(stage, label, given, dataset, targets):
     for backbone, method in product(as_list(given.get("backbone")), as_list(given.get("method"))):
         head = {"stage": stage, "name": f"{label}.{backbone}.{method}", "entry": label, "dataset": dataset}
         yield head | {"targets": targets, "backbone": backbone, "method": method} | rest
+
+
+def _adapted(config, entry, given):
+    """The models of an entry of adapt, and before them those that do not adapt, with which they are compared."""
+    domain = given.get("domain")
+    source, dataset = (given.get("source"), given.get("target")) if domain is None else [given.get("dataset")] * 2
+    targets = as_list(given.get("label") or first_target(config, source))
+    methods = as_list(given.get("method"))
+    unadapted = [name for kind, name in SOURCE_ONLY.items() if any(one in plugins.names(kind) for one in methods)]
+    rest = {key: value for key, value in given.items() if key not in ("source", "domain", "label")}
+    rest["method"] = list(dict.fromkeys([*unadapted, *methods]))
+    numbers = targets and lookup(config, "datasets", source, "targets", targets[0], "kind") == "regression"
+    rest["validator"] = given.get("validator") or ("importance_weighted" if numbers else "information_maximisation")
+    for model in _models("adapt", entry, rest, dataset, targets):
+        yield model | {"source": source, "domain": domain}
 
 
 def teachers(model, by_name):
@@ -177,11 +197,24 @@ def _few_shot(config, trained):
             yield ("few_shot", entry), head | rest
 
 
+def method_kind(model):
+    """The kind of plug-in that a model's method is."""
+    if model["stage"] == "adapt":
+        return next((kind for kind in SOURCE_ONLY if model["method"] in plugins.names(kind)), "adaptation")
+    return {"finetune": "method", "distill": "objective"}[model["stage"]]
+
+
+def is_frozen(model):
+    """Whether a model keeps the weights of its pretrained backbone, and is a head on stored embeddings."""
+    kind = method_kind(model)
+    return kind == "adaptation" or (kind == "method" and plugins.constant(kind, model["method"], "FROZEN", False))
+
+
 def _trained_on(model, dataset, target):
     """Whether the weights of a model's network were trained on these classes."""
     if model is None or model["dataset"] != dataset or target not in model["targets"]:
         return False
-    return model["stage"] == "distill" or not plugins.constant("method", model["method"], "FROZEN")
+    return not is_frozen(model)
 
 
 def first_target(config, dataset):

@@ -82,7 +82,8 @@ def types_of(schema):
 
 def options(schema):
     """The texts of which a schema lets one through: `enum`, `x-also` and the names of plug-in files."""
-    names = plugins.names(schema["x-plugins"]) if "x-plugins" in schema else ()
+    kinds = schema.get("x-plugins", ())
+    names = [name for kind in ([kinds] if isinstance(kinds, str) else kinds) for name in plugins.names(kind)]
     return [*schema.get("enum", ()), *schema.get("x-also", ()), *names]
 
 

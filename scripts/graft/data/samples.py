@@ -15,7 +15,16 @@ from graft.common.outputs import read_json, write_parquet
 from graft.common.spelling import natural_sort
 from graft.data.label_sets import answers_of
 
-__all__ = ["Manifest", "card_beside", "digest_of_rows", "natural_sort", "read_manifest", "write_manifest"]
+__all__ = [
+    "Manifest",
+    "card_beside",
+    "digest_of_rows",
+    "natural_sort",
+    "of_domain",
+    "read_manifest",
+    "read_unlabelled",
+    "write_manifest",
+]
 
 COLUMNS = ("sample_id", "path", "row", "content_sha256", "split", "fold", "group", "sampling_unit")
 
@@ -86,6 +95,24 @@ def read_manifest(path, without_test=False):
     path = Path(path)
     frame = pq.read_table(path, filters=[("split", "!=", "test")] if without_test else None).to_pandas()
     return Manifest(frame, read_json(path.with_name("labels.json"))["targets"], card_beside(path))
+
+
+def read_unlabelled(path, domain=None):
+    """The rows of a samples.parquet that a model may be adapted to: not those of test, and without any label.
+
+    `domain` is the column of labels that says where a sample is from and the values that are taken; None for all rows.
+    """
+    columns = [*COLUMNS, *([domain[0]] if domain else [])]
+    frame = pq.read_table(path, columns=columns, filters=[("split", "!=", "test")]).to_pandas()
+    return of_domain(frame, domain)[list(COLUMNS)]
+
+
+def of_domain(rows, domain):
+    """The rows with one of the values of a domain's column; all of them where `domain` is None."""
+    if domain is None:
+        return rows
+    column, values = domain
+    return rows[rows[column].isin(values)].reset_index(drop=True)
 
 
 def card_beside(path):

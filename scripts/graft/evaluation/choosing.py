@@ -81,6 +81,32 @@ def choose(candidates, classes, groups, metrics, loss, split="validation"):
     return {"model": equals[0].name, "by": by, **facts, "table": table}  # equals are ordered by what they cost
 
 
+def gaps(candidates, to, classes, groups, metric):
+    """How much better than the model called `to` each candidate is, on the rows that all of them have.
+
+    Parameters
+    ----------
+    candidates, classes, groups : as for `choose`; `to` is among the candidates
+    metric : str, larger is better
+
+    Returns
+    -------
+    DataFrame by name : value, gap, gap_low, gap_high; empty where no row is there or the metric is not defined
+    """
+    ids = sorted(set.intersection(*(set(table["sample_id"]) for one in candidates for table in one.tables)))
+    tables = {one.name: [table.set_index("sample_id").loc[ids] for table in one.tables] for one in candidates}
+    if not ids or not _is_defined(metric, tables, classes):
+        return pd.DataFrame(columns=["value", "gap", "gap_low", "gap_high"])
+    units = _units(ids, groups)
+    values, drawn = _resampled(metric, tables, classes, units)
+    sizes, rows = _sizes(metric, tables, units), {}
+    for name, value in values.items():
+        gap = value - values[to]
+        low, high = _interval(gap, drawn[name] - drawn[to], sizes)
+        rows[name] = {"value": value, "gap": gap, "gap_low": low, "gap_high": high}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def as_shown(loss):
     """A loss to the digits that are shown of it: what looks equal is equal."""
     return float(f"{loss:.3g}")

@@ -38,11 +38,13 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.heads = Heads({target: nn.Linear(backbone.width, n) for target, n in outputs.items()})
 
-    def forward(self, inputs):
-        """Logits per target: dict of Tensor, shape (n, outputs)."""
-        embedding = self.dropout(self.backbone(inputs).float())
+    def forward(self, inputs, with_embedding=False):
+        """Logits per target: dict of Tensor, shape (n, outputs); with the embedding (n, width) if asked, else alone."""
+        embedding = self.backbone(inputs).float()
+        dropped = self.dropout(embedding)
         with torch.autocast(embedding.device.type, enabled=False):  # in bfloat16, two values 0.4 % apart are one
-            return {target: head(embedding) for target, head in self.heads.items()}
+            outputs = {target: head(dropped) for target, head in self.heads.items()}
+        return (outputs, embedding) if with_embedding else outputs
 
     def set_head(self, target, weight, bias):
         """Copy a solved head, shapes (outputs, width) and (outputs,)."""

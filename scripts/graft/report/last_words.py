@@ -26,7 +26,7 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
     ----------
     table : DataFrame, summary.csv
     choices : dict, (dataset, target) -> what choosing.choose gave; and (dataset, "few-shot, N ways") and (dataset,
-        "zero-shot, TARGET") for tasks
+        "zero-shot, TARGET") for tasks, (dataset, "adapted, ENTRY") for what a validator, "by", chose
     counts : dict, (dataset, target) -> class -> labelled test rows, or None for a value
     doubts : list of (what, sentence), see graft.evaluation.caveats
     benchmarks : folder of the jobs' benchmark files
@@ -80,9 +80,11 @@ def how_chosen(choice):
     ----------
     choice : what choosing.choose gave
     """
-    by, table = choice["by"], choice["table"]
+    by, table = choice["by"], choice.get("table")
     if by == "alone":
         return ""
+    if table is None:
+        return f"chosen by {by}, without labels of the target"
     if by == "rows":
         return f"not chosen: there is no {choice['split']} row to compare {len(table)} models by; this is the cheapest"
     own, others = table.loc[choice["model"]], table.drop(choice["model"])

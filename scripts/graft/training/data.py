@@ -8,10 +8,10 @@ import numpy as np
 
 from graft.common import plugins, ranks
 from graft.common.errors import UserError
-from graft.data.samples import read_manifest
+from graft.data.samples import of_domain, read_manifest, read_unlabelled
 from graft.embedding.input_batches import open_inputs
 from graft.heads import principal_axes
-from graft.store.feature_files import features_of, read_features
+from graft.store.feature_files import features_of
 
 HELD_OUT = "held out"  # the split of train rows that a fold's model does not see
 
@@ -49,9 +49,9 @@ class Target:
 class TrainingData:
     """The rows of the targets of a model, and what a network gets of them.
 
-    `settings` are the model's settings from the config, `features` the path of the stored embeddings or None, `pool`
-    that of the pool's (None where the method does not use them, or there is no pool). With `fold`, train rows of that
-    fold are held out; the manifest's folds are joined to as many as `folds` says (see splitting/splits).
+    `settings` are the model's settings from the config, `features` the path of the stored embeddings or None,
+    `domain` is the column and the values of the rows that are taken, None for all. With `fold`, train rows of that fold are
+    held out; the manifest's folds are joined to as many as `folds` says (see splitting/splits).
     """
 
     settings: dict
@@ -61,7 +61,7 @@ class TrainingData:
     store: object
     threads: int = 1
     features: str | None = None
-    pool: str | None = None
+    domain: tuple | None = None
     fold: int | None = None
     folds: int | None = None
 
@@ -72,7 +72,7 @@ class TrainingData:
     @cached_property
     def rows(self):
         """The train and validation rows that have a label of any of the targets, in the manifest's order."""
-        rows = self.manifest.part("labelled")
+        rows = of_domain(self.manifest.part("labelled"), self.domain)
         return rows[rows[self.settings["targets"]].notna().any(axis=1)].reset_index(drop=True)
 
     @cached_property
@@ -122,10 +122,6 @@ class TrainingData:
         """The stored embeddings of the rows, float32 array of shape (n, width)."""
         return features_of(self.rows, self.features)
 
-    @cached_property
-    def pool_embeddings(self):
-        return read_features(self.pool)[1]
-
     @property
     def dead(self):
         """The share of the widest column's spread below which a column of the embeddings is constant (see principal_axes).
@@ -133,3 +129,33 @@ class TrainingData:
         Of vectors none: they have units. What `preprocess` leaves of dead columns is zeros, or no component at all.
         """
         return 0.0 if self.backbone.spec["library"] == "vectors" else principal_axes.DEAD
+
+
+@dataclass
+class TargetDomain:
+    """The rows that a model is adapted to: those of the target domain but its test rows, and no label of any.
+
+    `samples`, `source`, `backbone`, `store`, `threads` and `domain` as for TrainingData; `features` are the paths of the stored
+    embeddings of the parts that these rows are in, or None.
+    """
+
+    samples: str
+    source: SimpleNamespace
+    backbone: SimpleNamespace
+    store: object
+    threads: int = 1
+    features: list | None = None
+    domain: tuple | None = None
+
+    @cached_property
+    def rows(self):
+        return read_unlabelled(self.samples, self.domain)
+
+    @cached_property
+    def inputs(self):
+        return open_inputs(self.rows, self.source, self.backbone, self.store, self.threads)
+
+    @cached_property
+    def embeddings(self):
+        """float32 array of shape (n, width)."""
+        return features_of(self.rows, *self.features)

@@ -37,12 +37,13 @@ class Problem:
         samples and steps
     read : callable, (indices, epoch) -> what the loss needs of these samples, as it is on the CPU; a thread reads a batch
         ahead of the device
-    loss : callable, (network, what was read) -> Tensor: the mean over the samples of the batch; of shape (parts,) where
-        the loss has several, which `weights` makes one of
-    evaluate : callable, network -> dict with "val_loss", "val_loss_calibrated" if that decides which epoch is the
-        best, and what else the history should show
+    loss : callable, (network, what was read, progress) -> Tensor: the mean over the samples of the batch; of shape (parts,)
+        where the loss has several, which `weights` makes one of. `progress` is the share of the steps that are done
+    evaluate : callable, network -> dict with "val_loss", and what else the history should show. Which epoch is the best
+        "criterion" decides (lower is better), without one "val_loss_calibrated", without that "val_loss"
     start : whether the network as it is given (with a solved head) is a candidate for the best: epoch 0 of the history
     weights : Module with backward(losses, share, backward, network), see task_weights; None: there is one loss
+    begin : callable, network -> None, called before each epoch with the network in eval mode
     """
 
     network: torch.nn.Module
@@ -52,6 +53,7 @@ class Problem:
     evaluate: Callable
     start: bool = False
     weights: torch.nn.Module | None = None
+    begin: Callable | None = None
 
 
 @dataclass
@@ -136,6 +138,9 @@ class _Loop:
     def train_epoch(self, told):
         """Train an epoch, or the rest of it, and judge the network."""
         at, problem = self.at, self.problem
+        if problem.begin and not at.step:
+            problem.network.eval()
+            problem.begin(problem.network)
         set_train(problem.network, self.settings["freeze_batchnorm"])
         groups = problem.batches(at.epoch)[at.step :]
         ready = read_ahead(partial(problem.read, epoch=at.epoch), [indices for group in groups for indices in group])
@@ -162,9 +167,10 @@ class _Loop:
         at, network = self.at, self.problem.network
         own = () if ranks.is_first() else (ranks.number(),)  # each rank drops other units
         torch.manual_seed(_mix(self.seed, at.epoch, at.step, *own))
+        progress = (at.epoch + at.step / self.steps) / self.settings["epochs"]
         for indices in group:
             with self.accelerator.autocast(), self.mode.running():
-                loss = self.problem.loss(self.model, next(ready))
+                loss = self.problem.loss(self.model, next(ready), progress)
             # Over the samples of a step on average, so that each weighs the same in every batch. The mean over
             # the ranks divides by their number.
             self._backward(loss, len(indices) * (self.steps / self.samples) * ranks.count())
@@ -213,7 +219,7 @@ class TrainingState:
         self._keep_if_best(decisive(numbers))
 
     def end_epoch(self, numbers, samples):
-        """Note an epoch; keep its weights if it is the best so far by (calibrated) validation loss."""
+        """Note an epoch; keep its weights if it is the best so far by the number that decides."""
         self.history.append(
             {
                 "epoch": self.epoch + 1,
@@ -263,8 +269,8 @@ class TrainingState:
 
 
 def decisive(numbers):
-    """The validation loss that decides which epoch is the best."""
-    return numbers.get("val_loss_calibrated", numbers["val_loss"])
+    """The number that decides which epoch is the best."""
+    return numbers.get("criterion", numbers.get("val_loss_calibrated", numbers["val_loss"]))
 
 
 def set_train(network, freeze_batchnorm):

@@ -8,19 +8,26 @@ from graft.networks.network import to_dict
 from graft.training.data import HELD_OUT
 
 
-def content_of(trainer, trained):
-    """The content of ft_model.pt: a dict for `network.load`."""
+def content_of(trainer, trained, calibrations=None, card=None, **more):
+    """The content of ft_model.pt: a dict for `network.load`.
+
+    `calibrations` says what a method has itself found for a target, in place of what its kind would fit; `card` is that of the
+    data that the model is for, by default those that it is trained on; `more` facts of the stage.
+    """
     settings = trainer.settings
+    targets = facts_of_targets(trainer, trained)
+    targets |= {name: {**trainer.data.targets[name].facts, **own} for name, own in (calibrations or {}).items()}
     return to_dict(
         trained.network,
         name=settings["name"],
         seed=trainer.seed,
         method=settings["method"],
         dataset=settings["dataset"],
-        targets=facts_of_targets(trainer, trained),
+        targets=targets,
         fold_heads=trained.fold_heads,
         frozen=trainer.frozen,
-        **meaning_of(trainer.data.source.card),
+        **meaning_of(card or trainer.data.source.card),
+        **more,
     )
 
 

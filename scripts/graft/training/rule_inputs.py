@@ -7,11 +7,12 @@ import pandas as pd
 
 from graft.common.device import choose_device, choose_precision
 from graft.common.outputs import digest_of, sha256_of_file, write_csv
+from graft.config.plan import as_list
 from graft.data.samples import card_beside
 from graft.embedding import features
 from graft.embedding.input_batches import open_source
 from graft.store import Store
-from graft.training.data import TrainingData
+from graft.training.data import TargetDomain, TrainingData
 from graft.training.state import StateFiles
 from graft.training.trainer import Trainer
 
@@ -25,7 +26,7 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     Parameters
     ----------
     inputs : dict, name -> path as the rule has it: samples, digest, dataset, backbone; where the method needs them features,
-        pool, pool_digest (a list), teacher, fitted (of vectors' preprocessing)
+        teacher, start (a model that another continues), fitted (of vectors' preprocessing), target_digest (a list)
     params : dict of the rule's params: settings (the model's), mode (precision, layout and compile as the config says), code
         (digest of the code), folds (where a fold is held out)
     states : path of the folder of the state files
@@ -41,9 +42,9 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     fingerprint = digest_of(
         {
             "data": Path(inputs["digest"]).read_text(),
-            "pool": [Path(path).read_text() for path in inputs.get("pool_digest", [])],
+            "target": [Path(path).read_text() for path in inputs.get("target_digest", [])],
             "weights": backbone.weights,
-            "teacher": sha256_of_file(inputs["teacher"]) if "teacher" in inputs else None,
+            "models": [sha256_of_file(inputs[name]) for name in ("teacher", "start") if name in inputs],
             "settings": settings,
             "seed": seed,
             "fold": [fold, folds],
@@ -60,12 +61,39 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
         store=Store.of(store),
         threads=threads,
         features=inputs.get("features"),
-        pool=inputs.get("pool"),
+        domain=rows_of(settings, "source"),
         fold=fold,
         folds=folds,
     )
     states = StateFiles(states, fingerprint)
     return Trainer(data, seed, states, device, precision, mode["layout"], mode["compile"])
+
+
+def open_target(inputs, trainer, entry):
+    """The target domain of a trainer: TargetDomain.
+
+    Parameters
+    ----------
+    inputs : dict, name -> path as the rule has it: target_samples, target_dataset, backbone; where the method needs them
+        target_features (a list), fitted
+    entry : dict, the config's entry of the target's data set
+    """
+    data, card = trainer.data, card_beside(inputs["target_samples"])
+    return TargetDomain(
+        samples=inputs["target_samples"],
+        source=open_source(inputs["target_dataset"], entry, card),
+        backbone=features.pretrained(Path(inputs["backbone"]).parent, card, inputs.get("fitted")),
+        store=data.store,
+        threads=data.threads,
+        features=inputs.get("target_features"),
+        domain=rows_of(trainer.settings, "target"),
+    )
+
+
+def rows_of(settings, which):
+    """The column and the values of the rows of the source or target domain of a model's settings; None for all rows."""
+    domain = settings.get("domain")
+    return domain and (domain["column"], as_list(domain[which]))
 
 
 def write_history(path, history):

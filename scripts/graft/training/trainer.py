@@ -1,6 +1,7 @@
 """What a fine-tuning method works with: the data, the network, the linear probe and the loop."""
 
 import logging
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +40,21 @@ class Trained:
     history: list
     fold_heads: dict = field(default_factory=dict)
     unseen: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a step of the loop is made of.
+
+    batches, read : as in loop.Problem; indices are places among the train rows
+    inputs : callable, what was read -> inputs of the network, on its device
+    loss : callable, (outputs of the network, what was read) -> Tensor
+    """
+
+    batches: Callable
+    read: Callable
+    inputs: Callable
+    loss: Callable
 
 
 @dataclass
@@ -117,21 +133,32 @@ class Trainer:
             the `losses` of each target's kind, which ask no teacher
         teacher : object with logits(target, indices, view seed), such as a StoredTeacher
         """
-        few = self.data.inputs.prepare(self.data.inputs.batch(self.data.places("train")[:2]), self.device)
         start = start or Trained(self.untrained(), [])
-        batches, read, step = self._batches(losses, teacher)
+        return self.run(self.problem(start, losses, teacher), start.history)
+
+    def problem(self, start, losses=None, teacher=None):
+        """What the loop trains: Problem, see `fit`."""
+        steps = self.steps(losses, teacher)
+
+        def step(network, ready, progress):
+            return steps.loss(network(steps.inputs(ready)), ready)
+
         several = len(self.data.targets) if len(self.data.targets) > 1 else 0
         weights = plugins.load("task_weights", self.settings["task_weights"]).Weights(several) if several else None
-        problem = loop.Problem(start.network, batches, read, step, self._judge, bool(start.history), weights)
+        return loop.Problem(start.network, steps.batches, steps.read, step, self.judge, bool(start.history), weights)
+
+    def run(self, problem, history=()):
+        """Train a problem's network with the loop: Trained. `history` is that of what it starts from."""
+        few = self.data.inputs.prepare(self.data.inputs.batch(self.data.places("train")[:2]), self.device)
         if self.compile:
             prepare = partial(kernels.compiled, example=few, device=self.device, precision=self.precision)
             mode = loop.Mode(self.device, self.precision, nullcontext, prepare)
         else:
             frozen = self.settings["freeze_batchnorm"]
-            running = kernels.training(start.network, first_of(few), self.device, self.precision, frozen)
+            running = kernels.training(problem.network, first_of(few), self.device, self.precision, frozen)
             mode = loop.Mode(self.device, self.precision, running)
-        history = loop.fit(problem, self.settings, self.seed, self.states, mode)
-        return Trained(start.network, start.history + history)
+        found = loop.fit(problem, self.settings, self.seed, self.states, mode)
+        return Trained(problem.network, [*history, *found])
 
     def outputs(self, network, places):
         """The network's outputs for the rows at some places, in eval mode and without augmentation.
@@ -150,8 +177,8 @@ class Trainer:
         """What the class weights imply for the intercepts of the probabilities (see calibration); None without weights."""
         return None if target.class_counts is None else log_shares(target.class_counts)
 
-    def _batches(self, losses, teacher):
-        """The loop's batches, what it reads of a batch, and the loss on that."""
+    def steps(self, losses=None, teacher=None):
+        """What a step on labelled rows is made of: Steps, see `fit`."""
         data, settings = self.data, self.settings
         train, contents = data.places("train"), data.rows["content_sha256"].to_numpy(dtype=object)
         compared = [self._compared(target, losses or target.kind.losses) for target in data.targets.values()]
@@ -161,9 +188,12 @@ class Trainer:
             views = draw_views(settings["augment"], contents[own], of_views)
             return indices, of_views, views, pinned(data.inputs.batch(own), self.device)
 
-        def step(network, ready):
-            indices, of_views, views, batch = ready
-            outputs = network(data.inputs.prepare(batch, self.device, views))
+        def inputs(ready):
+            _, _, views, batch = ready
+            return data.inputs.prepare(batch, self.device, views)
+
+        def loss(outputs, ready):
+            indices, of_views, *_ = ready
             found = []
             for name, compare in zip(data.targets, compared, strict=True):
                 told = (teacher.logits(name, indices, of_views),) if teacher else ()
@@ -171,7 +201,8 @@ class Trainer:
             return found[0] if len(found) == 1 else torch.stack(found)
 
         lengths = data.inputs.lengths[train]
-        return shuffled_batches(lengths, settings["batch_size"], self.seed, settings["accumulate"]), read, step
+        batches = shuffled_batches(lengths, settings["batch_size"], self.seed, settings["accumulate"])
+        return Steps(batches, read, inputs, loss)
 
     def _compared(self, target, losses):
         """A function of the outputs of a batch, its rows, and what the teacher told: the loss of a target."""
@@ -189,7 +220,7 @@ class Trainer:
 
         return compare
 
-    def _judge(self, network):
+    def judge(self, network):
         """What the history says of a network: its numbers on the validation rows.
 
         Of several targets, the losses are the mean of theirs, each divided by that of the best constant answer.

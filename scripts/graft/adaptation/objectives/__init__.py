@@ -5,6 +5,9 @@ labels, times the user's weight; or all of the loss where SOURCE_FREE is True. `
 parameters join the optimizer, at the head's learning rate. Its buffers are part of the state that a training resumes from.
 Random numbers come from torch's generator only, which the loop seeds in each step.
 
+A file without an Objective has ``ADAPTS = False`` (the source's labels are all of the loss), or ``take_statistics(network, batches)``
+in place of a training, see batchnorm.py.
+
 An objective with ``look(embeddings, logits)`` is shown all rows of the target at the start of each epoch, in eval mode.
 
 Constants: CLASSES_ONLY (it needs logits of classes), SOURCE_FREE (a second stage, which starts from a network that was trained on

