@@ -335,6 +335,11 @@ def uses_pool(model):
     return model["stage"] == "finetune" and plugins.constant("method", model["method"], "USES_POOL", False)
 
 
+def is_taught_by_pool(model):
+    """Whether a model is a student that learns from the data set's unlabelled rows, too: where there are any, unless told."""
+    return model["stage"] == "distill" and model["pool"] is not False and "pool" in parts_of(model["dataset"])
+
+
 def is_frozen(model):
     """Whether a model keeps the weights of its pretrained backbone."""
     return model["stage"] == "finetune" and plugins.constant("method", model["method"], "FROZEN")

@@ -104,12 +104,15 @@ def training_inputs(wildcards):
 
 @below_prepare_data
 def distill_inputs(wildcards):
-    """`training_inputs`, and the teacher with its embeddings."""
+    """`training_inputs`, the teacher with its embeddings, and the pool's digest if the student learns from it."""
     student = PLAN.models[wildcards.model]
+    parts = ["labelled", "pool"] if is_taught_by_pool(student) else ["labelled"]
+    folder = embeddings_of(student["teacher"], student["teacher_seed"])
     return {
         **training_inputs(wildcards),
+        "pool_digest": [f"<results>/data/{student['dataset']}/pool.digest" for part in parts if part == "pool"],
         "teacher": f"{run_folder(student['teacher'], student['teacher_seed'])}/ft_model.pt",
-        "teacher_features": f"{embeddings_of(student['teacher'], student['teacher_seed'])}/labelled.parquet",
+        "teacher_features": [f"{folder}/{part}.parquet" for part in parts],
         "teacher_backbone": f"<resources>/backbones/{PLAN.models[student['teacher']]['backbone']}/backbone.json",
     }
 

@@ -82,6 +82,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     for target in targets:  # a label of a row that is not learned from must not make anything run again
         frame[target] = frame[target].mask(frame["split"] == "pool")
     frame["sampling_unit"] = alike.sampling_units(frame, near)
+    frame["labelled_copy"] = copies.in_pool_and_labelled(frame)
     frame = frame.sort_values("sample_id", kind="stable", key=lambda ids: ids.astype(object)).reset_index(drop=True)
     card = {"dataset": name, **facts, **count(frame, targets), **describe(frame, modality, entry)}
     notes += notes_of(frame, modality, entry)
@@ -126,7 +127,7 @@ def digests_of(prepared):
         labelled : the labelled rows, with splits and labels, which figures and metrics see
         training : the same without the test rows: a training sees no more
         contents : which samples are labelled, all that an embedding depends on
-        pool : which samples are not
+        pool : which samples are not, and which of them are copies of those that are
     """
     frame, targets = prepared.frame, prepared.targets
     # What the numbers of a picture mean belongs to every part: another range is another embedding.
@@ -139,13 +140,14 @@ def digests_of(prepared):
     names, labels = ["sample_id", "content_sha256"], ["split", "fold", "group", *targets]
     labelled, pool = frame[frame["split"] != "pool"], frame[frame["split"] == "pool"]
     training = labelled[labelled["split"] != "test"]
+    copied = pool.loc[pool["labelled_copy"], "sample_id"].tolist()
     return {
         "labelled": digest_of_rows(
             labelled[[*names, *labels, "sampling_unit"]], {"targets": targets, **meaning, **hidden}
         ),
         "training": digest_of_rows(training[names + labels], {"targets": targets, **meaning}),
         "contents": digest_of_rows(labelled[names], meaning),
-        "pool": digest_of_rows(pool[names], meaning),
+        "pool": digest_of_rows(pool[names], meaning | ({"copies": copied} if copied else {})),
     }
 
 

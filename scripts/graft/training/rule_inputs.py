@@ -16,7 +16,19 @@ from graft.training.state import StateFiles
 from graft.training.trainer import Trainer
 
 ALWAYS = ("epoch", "train_loss", "val_acc", "val_loss")
-COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best", "val_loss_calibrated", "unseen_loss", "target")
+COLUMNS = (
+    *ALWAYS,
+    "val_auroc",
+    "val_r2",
+    "lr",
+    "stage",
+    "l2",
+    "best",
+    "val_loss_calibrated",
+    "unseen_loss",
+    "target",
+    "pool_rows",
+)
 
 
 def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, fold=None):
@@ -25,7 +37,7 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     Parameters
     ----------
     inputs : dict, name -> path as the rule has it: samples, digest, dataset, backbone; where the method needs them features,
-        pool, pool_digest (a list), teacher, fitted (of vectors' preprocessing)
+        pool, pool_digest (a list; of a student that learns from the pool, too), teacher, fitted (of vectors' preprocessing)
     params : dict of the rule's params: settings (the model's), mode (precision, layout and compile as the config says), code
         (digest of the code), folds (where a fold is held out)
     states : path of the folder of the state files

@@ -113,8 +113,8 @@ class Trainer:
         ----------
         start : Trained, where to start; by default the untrained network. What a probe has solved is a candidate for the
             best: the network is never left worse
-        losses : callable, (outputs, codes, settings, class weights, the teacher's logits) -> the loss of each sample; by default
-            the `losses` of each target's kind, which ask no teacher
+        losses : callable, (outputs, codes, settings, class weights, the teacher's logits, share of the rows that have a label)
+            -> the loss of each sample; by default the `losses` of each target's kind, which ask no teacher
         teacher : object with logits(target, indices, view seed), such as a StoredTeacher
         """
         few = self.data.inputs.prepare(self.data.inputs.batch(self.data.places("train")[:2]), self.device)
@@ -153,11 +153,11 @@ class Trainer:
     def _batches(self, losses, teacher):
         """The loop's batches, what it reads of a batch, and the loss on that."""
         data, settings = self.data, self.settings
-        train, contents = data.places("train"), data.rows["content_sha256"].to_numpy(dtype=object)
+        taught, contents = data.taught, data.rows["content_sha256"].to_numpy(dtype=object)
         compared = [self._compared(target, losses or target.kind.losses) for target in data.targets.values()]
 
         def read(indices, epoch):
-            own, of_views = train[indices[ranks.share(len(indices))]], view_seed(settings, self.seed, epoch)
+            own, of_views = taught[indices[ranks.share(len(indices))]], view_seed(settings, self.seed, epoch)
             views = draw_views(settings["augment"], contents[own], of_views)
             return indices, of_views, views, pinned(data.inputs.batch(own), self.device)
 
@@ -167,10 +167,10 @@ class Trainer:
             found = []
             for name, compare in zip(data.targets, compared, strict=True):
                 told = (teacher.logits(name, indices, of_views),) if teacher else ()
-                found.append(compare(ranks.gather(outputs[name].float(), len(indices)), train[indices], *told))
+                found.append(compare(ranks.gather(outputs[name].float(), len(indices)), taught[indices], *told))
             return found[0] if len(found) == 1 else torch.stack(found)
 
-        lengths = data.inputs.lengths[train]
+        lengths = data.inputs.lengths[taught]
         return shuffled_batches(lengths, settings["batch_size"], self.seed, settings["accumulate"]), read, step
 
     def _compared(self, target, losses):
@@ -181,6 +181,8 @@ class Trainer:
 
         def compare(outputs, rows, *told):
             labelled, here = target.known[rows], codes[rows]
+            if told and self.data.learns_from_pool:  # the teacher has an answer for every row, labelled or not
+                return losses(outputs, here, self.settings, weights, *told, target.share).mean() / scale
             if not labelled.all():
                 outputs, here, *told = (
                     one[torch.from_numpy(labelled).to(self.device)] for one in (outputs, here, *told)
