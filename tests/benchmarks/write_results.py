@@ -144,12 +144,12 @@ def interval(value, low, high):
     return f"{value:.3f} (no interval)" if unknown else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def machine():
-    """One line about what this was measured with."""
+def machine(command="make results"):
+    """One line about what this was measured with, and by which command."""
     versions = ", ".join(
         f"{package} {version(package)}" for package in ("torch", "torchvision", "timm", "transformers")
     )
-    return f"Measured with `make results` on {os.cpu_count()} cores of {processor()}, {versions}."
+    return f"Measured with `{command}` on {os.cpu_count()} cores of {processor()}, {versions}."
 
 
 def processor():

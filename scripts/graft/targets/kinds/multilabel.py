@@ -51,7 +51,7 @@ def best_threshold(answers, chances):
 
 def judge(logits, answers, shift):
     value, _ = average_precision(answers, chances_of(logits))
-    share = np.isfinite(answers).sum() / answers.size
+    share = float(np.isfinite(answers).sum() / answers.size)
     return {
         "val_map": float("nan") if value is None else value,
         "val_loss": mean_loss(logits, answers) * share,

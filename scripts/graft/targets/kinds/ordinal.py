@@ -55,7 +55,8 @@ def calibrate(logits, answers, facts, shift):
 def judge(logits, answers, shift):
     classes, predicted = class_of(answers), decide(chances_of_classes(logits))
     temperatures = fit_temperatures(logits, answers)
-    share = np.isfinite(answers).sum() / len(answers)  # questions that a row answers: the loss of a class is their sum
+    # Questions that a row answers, since the loss of a class is their sum.
+    share = float(np.isfinite(answers).sum() / len(answers))
     return {
         "val_acc": float(np.mean(predicted == classes)),
         "val_mae_levels": float(np.mean(np.abs(predicted - classes))),
