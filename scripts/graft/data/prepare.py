@@ -10,7 +10,7 @@ import pandas as pd
 from graft.common.errors import UserError
 from graft.common.outputs import write_json, write_parquet, write_text
 from graft.common.spelling import look_alike
-from graft.data.card import count, describe, notes_of
+from graft.data.card import count, describe, notes_of, rows_of_classes
 from graft.data.checking import check_samples
 from graft.data.images import image_format, values_of
 from graft.data.labels import check_classes, read_targets
@@ -257,10 +257,10 @@ def _hide(frame, targets, entry, notes):
 def _refuse_to_hide_all(train, hidden, targets):
     """Refuse a share after which a class has no train row."""
     for name, target in targets.items():
-        gone = (
-            [] if target["kind"] == "regression" else set(train[name].dropna()) - set(train.loc[~hidden, name].dropna())
-        )
-        if gone:
+        if target["kind"] == "regression":
+            continue
+        before, after = (set(rows_of_classes(rows[name].dropna(), target["kind"])) for rows in (train, train[~hidden]))
+        if gone := before - after:
             what = f"hides all train rows of class {', '.join(repr(word) for word in sorted(gone))} of target {name}"
             raise UserError(what, "split.pool", "a share that leaves train rows of every class", "a smaller share")
 
