@@ -52,7 +52,7 @@ def run_of(features, labels, pool, kind="classification"):
         manifest=SimpleNamespace(
             targets={"y": {"kind": kind, "classes": ["a", "b"]}}, codes=lambda target, rows: labels
         ),
-        rows=pd.DataFrame({"fold": folds}),
+        rows=pd.DataFrame({"fold": folds, "weight": np.nan}),
         splits=splits,
         embeddings=features.copy(),
         pool_embeddings=pool,

@@ -50,6 +50,7 @@ def test_the_manifest_has_the_columns_and_types_of_its_contract(tmp_path):
         "group": "string",
         "sampling_unit": "string",
         "labelled_copy": "bool",
+        "weight": "double",
         "label": "string",
         "value": "double",
     }

@@ -19,6 +19,7 @@ from graft.data.readers import complete, list_samples
 from graft.data.samples import COLUMNS, digest_of_rows, write_manifest
 from graft.data.splitting import alike, copies, left_out, splits
 from graft.data.splitting.limit import limited
+from graft.data.weights import read_weights, refuse_nothing
 
 logger = logging.getLogger("graft")
 MOST_COMPARED = 100_000  # groups whose names are looked at: more take seconds
@@ -64,6 +65,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     classes = left_out.count_classes(frame, targets, len(asked) > 0)
     frame = left_out.without_rare(frame, targets, settings, classes, notes)
     frame, given = _labelled_or_pool(frame, targets, notes)
+    frame["weight"] = read_weights(frame, entry)
     frame = limited(frame, targets, entry["limit"], notes)
     found = check_samples(frame, entry, root, modality, threads, cache)
     listing = frame
@@ -81,6 +83,8 @@ def prepare(name, entry, root, threads=1, cache=None):
     hidden = frame.loc[frame["hidden"], ["sample_id", *targets]].sort_values("sample_id", ignore_index=True)
     for target in targets:  # a label of a row that is not learned from must not make anything run again
         frame[target] = frame[target].mask(frame["split"] == "pool")
+    frame["weight"] = frame["weight"].mask(frame["split"] == "pool")
+    refuse_nothing(frame, entry)
     frame["sampling_unit"] = alike.sampling_units(frame, near)
     frame["labelled_copy"] = copies.in_pool_and_labelled(frame)
     frame = frame.sort_values("sample_id", kind="stable", key=lambda ids: ids.astype(object)).reset_index(drop=True)
@@ -140,12 +144,13 @@ def digests_of(prepared):
     names, labels = ["sample_id", "content_sha256"], ["split", "fold", "group", *targets]
     labelled, pool = frame[frame["split"] != "pool"], frame[frame["split"] == "pool"]
     training = labelled[labelled["split"] != "test"]
+    weight = ["weight"] if training["weight"].notna().any() else []
     copied = pool.loc[pool["labelled_copy"], "sample_id"].tolist()
     return {
         "labelled": digest_of_rows(
             labelled[[*names, *labels, "sampling_unit"]], {"targets": targets, **meaning, **hidden}
         ),
-        "training": digest_of_rows(training[names + labels], {"targets": targets, **meaning}),
+        "training": digest_of_rows(training[names + labels + weight], {"targets": targets, **meaning}),
         "contents": digest_of_rows(labelled[names], meaning),
         "pool": digest_of_rows(pool[names], meaning | ({"copies": copied} if copied else {})),
     }

@@ -128,6 +128,18 @@ class TrainingData:
             raise UserError(what, where=self.settings["name"], hint=hint)
 
     @cached_property
+    def weights(self):
+        """The weight of each row in the loss, of mean 1 over train rows, float array of shape (n,); None: all count equally.
+
+        Rows of the pool have none of their own and count as a train row does on average.
+        """
+        weights = self.rows["weight"].to_numpy(np.float64)
+        train = weights[self.splits == "train"]
+        if np.isnan(train).all():
+            return None
+        return np.where(np.isnan(weights), 1.0, weights / train.mean())
+
+    @cached_property
     def targets(self):
         """Target by name, in the order of the config."""
         return {name: self._target(name) for name in self.settings["targets"]}

@@ -94,8 +94,9 @@ class Trainer:
         own = embeddings if len(known) == len(embeddings) else embeddings[known]
         if unit is None and data.dead:  # columns of the user's own keep their own units
             unit = principal_axes.steadied(own[splits == "train"])
+        weights = None if data.weights is None else data.weights[known]
         solved = target.kind.solve(
-            own, target.codes[known], splits, folds, target.facts, self.settings, data.dead, unit, refit
+            own, target.codes[known], splits, folds, target.facts, self.settings, data.dead, unit, refit, weights
         )
         of_target = "" if len(data.targets) == 1 else f" of {name}"
         logger.info("linear probe%s: l2 %s", of_target, ", ".join(f"{one:g}" for one in np.atleast_1d(solved["l2"])))
@@ -174,20 +175,29 @@ class Trainer:
         return shuffled_batches(lengths, settings["batch_size"], self.seed, settings["accumulate"]), read, step
 
     def _compared(self, target, losses):
-        """A function of the outputs of a batch, its rows, and what the teacher told: the loss of a target."""
+        """A function of the outputs of a batch, its rows, and what the teacher told: the loss of a target.
+
+        Each sample's loss is multiplied by its weight, if the data have weights.
+        """
         codes, counts = torch.from_numpy(target.codes).to(self.device), target.class_counts
         weights = None if counts is None else class_weights(counts).to(self.device)
         scale = target.chance_loss if len(self.data.targets) > 1 else 1.0
+        own = self.data.weights
+        own = None if own is None else torch.from_numpy(own).float().to(self.device)
+
+        def weighed(found, rows):
+            return found if own is None else found * own[rows]
 
         def compare(outputs, rows, *told):
             labelled, here = target.known[rows], codes[rows]
             if told and self.data.learns_from_pool:  # the teacher has an answer for every row, labelled or not
-                return losses(outputs, here, self.settings, weights, *told, target.share).mean() / scale
+                return weighed(losses(outputs, here, self.settings, weights, *told, target.share), rows).mean() / scale
             if not labelled.all():
                 outputs, here, *told = (
                     one[torch.from_numpy(labelled).to(self.device)] for one in (outputs, here, *told)
                 )
-            return mean_of(losses(outputs, here, self.settings, weights, *told), len(rows), target.share) / scale
+            found = weighed(losses(outputs, here, self.settings, weights, *told), rows[labelled])
+            return mean_of(found, len(rows), target.share) / scale
 
         return compare
 
