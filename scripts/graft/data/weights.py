@@ -10,7 +10,7 @@ ALLOWED = "a finite number >= 0 for every labelled row"
 
 
 def read_weights(frame, entry):
-    """The weight of each labelled row, Series of float; NaN in the pool, and everywhere if `columns.weight` names no column.
+    """The weight of each row, Series of float; that of a row without a label may be anything, and NaN means that there is none.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def read_weights(frame, entry):
             subject = "rows" if what.startswith("have") else "weights"
             errors.append(UserError(f"{len(said)} {subject} {what}:{listed(said)}", where, ALLOWED, hint))
     raise_all(errors)
-    return weights.where(labelled)
+    return weights
 
 
 def refuse_nothing(frame, entry):
