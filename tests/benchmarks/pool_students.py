@@ -1,6 +1,6 @@
-"""Students of ELPV that learn from 400 labels and a pool, against the same student without the pool and without a teacher.
+"""Students of ELPV that learn from 400 labels and a pool, against the same student that is trained alone on the labels.
 
-`PYTHONPATH=scripts:tests python -m benchmarks.pool_students` runs them in build/pool_students (45 minutes on two cores) and
+`PYTHONPATH=scripts:tests python -m benchmarks.pool_students` runs them in build/pool_students (40 minutes on two busy cores) and
 writes their table into docs/results.md. It can be stopped and goes on where it was.
 """
 
@@ -25,14 +25,12 @@ STUDENTS = {
     "pool": {"epochs": 2, "patience": None, "pool": True},  # 126 steps
     "alone": {"epochs": 20, "patience": None},  # 200 steps
     "alone-short": {},
-    "labelled": {"epochs": 13, "patience": None, "pool": False},  # 130 steps
 }
 BOOTSTRAPS = 2000
 NAMES = {
     "teacher": "teacher: EfficientNet-Lite2, 260 px, `linear`",
     "alone-short": "student: EfficientNet-Lite0, 160 px, alone (`lp_ft`), 5 epochs",
     "alone": "the same, 20 epochs: more steps than with the pool",
-    "labelled": "distilled, labelled rows alone (`pool: false`), 13 epochs: as many steps",
     "pool": "distilled, labelled rows and pool (`pool: true`), 2 epochs",
 }
 
@@ -73,8 +71,7 @@ def config_of(folder):
         for name in ("alone", "alone-short")
     }
     taught = {
-        f"{name}-draw{draw}": {"teacher": f"teacher-draw{draw}.{TEACHER}.linear", "backbone": STUDENT, **STUDENTS[name]}
-        for name in ("pool", "labelled")
+        f"pool-draw{draw}": {"teacher": f"teacher-draw{draw}.{TEACHER}.linear", "backbone": STUDENT, **STUDENTS["pool"]}
         for draw in DRAWS
     }
     return {
@@ -87,7 +84,7 @@ def config_of(folder):
 
 def table_of(name, draw):
     """The file of a model's predictions, in the run's folder."""
-    stage, method = ("distill", "kd") if name in ("pool", "labelled") else ("finetune", "lp_ft")
+    stage, method = ("distill", "kd") if name == "pool" else ("finetune", "lp_ft")
     backbone, method = (TEACHER, "linear") if name == "teacher" else (STUDENT, method)
     return f"results/{stage}/{name}-draw{draw}.{backbone}.{method}/seed0/defect/predictions.parquet"
 
@@ -127,11 +124,7 @@ def cell(values, sign=""):
 
 def table(found):
     rows = [f"| {words} | {cell(found[name])} |" for name, words in NAMES.items()]
-    for other, words in (
-        ("alone", "alone, 20 epochs"),
-        ("alone-short", "alone, 5 epochs"),
-        ("labelled", "`pool: false`"),
-    ):
+    for other, words in (("alone", "alone, 20 epochs"), ("alone-short", "alone, 5 epochs")):
         rows.append(f"| with the pool over {words}, paired | {cell(found['pool'] - found[other], '+')} |")
     return "\n".join(["| model | AUROC on test [95 % interval] |", "|---|---|", *rows])
 
