@@ -124,7 +124,8 @@ def cell(values, sign=""):
 
 def table(found):
     rows = [f"| {words} | {cell(found[name])} |" for name, words in NAMES.items()]
-    for other, words in (("alone", "alone, 20 epochs"), ("alone-short", "alone, 5 epochs")):
+    against = {"alone": "alone, 20 epochs", "alone-short": "alone, 5 epochs", "teacher": "its teacher"}
+    for other, words in against.items():
         rows.append(f"| with the pool over {words}, paired | {cell(found['pool'] - found[other], '+')} |")
     return "\n".join(["| model | AUROC on test [95 % interval] |", "|---|---|", *rows])
 
