@@ -9,6 +9,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
+from graft.common.errors import UserError
 from graft.data.prepare import digests_of
 from graft.heads.binary_probe import solve_questions
 from graft.heads.probe import solve_probe
@@ -139,6 +140,14 @@ def test_a_changed_weight_trains_again_and_does_nothing_else(tmp_path):
     }
     changed = {name: {key for key in one if one[key] != found["first"][key]} for name, one in found.items()}
     assert changed == {"first": set(), "train": {"training"}, "test": set()}
+
+
+def test_train_rows_that_all_weigh_nothing_are_refused(tmp_path):
+    """As those of one target may, or those that a fold leaves, although others of the data set have weights."""
+    trainer = Vectors(tmp_path, weighed(unlabelled=0), ["kind"], weight="w").trainer("e.tiny.full")
+    trainer.data.rows.loc[trainer.data.splits == "train", "weight"] = 0.0
+    with pytest.raises(UserError, match="all of its train rows are 0"):
+        trainer.probe()
 
 
 def test_rows_of_the_pool_need_no_weight_and_keep_none(tmp_path):

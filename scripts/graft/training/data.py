@@ -137,6 +137,9 @@ class TrainingData:
         train = weights[self.splits == "train"]
         if np.isnan(train).all():
             return None
+        if not (train > 0).any():
+            what = "the weights of all of its train rows are 0"
+            raise UserError(what, self.settings["name"], "a train row with a weight above 0 (columns.weight)")
         return np.where(np.isnan(weights), 1.0, weights / train.mean())
 
     @cached_property
