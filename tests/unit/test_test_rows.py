@@ -118,7 +118,10 @@ class Lab:
             if not teacher.exists():
                 self.model("label.tiny.linear")
             extra = [self.folder / "small.csv", self.folder / "small.json"]
-            distill.main(self.trainer(name), load(teacher), self.folder / "labelled.parquet", None, path, *extra)
+            teaching = load(teacher)
+            distill.main(
+                self.trainer(name), teaching, [(teaching, self.folder / "labelled.parquet", None)], path, *extra
+            )
         else:
             finetune.main(self.trainer(name), path, self.folder / f"{name}.csv")
         return path.read_bytes()
