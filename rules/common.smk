@@ -316,7 +316,9 @@ def embeddings_to_look_at(dataset):
     shared = [backbone for name, backbone in all_features() if name == dataset]
     if shared:
         return shared[0], f"<results>/features/{dataset}/{shared[0]}"
-    runs = [(name, seed) for name, model in networks().items() for seed in model["seeds"] if model["dataset"] == dataset]
+    runs = [
+        (name, seed) for name, model in networks().items() for seed in model["seeds"] if model["dataset"] == dataset
+    ]
     if runs:
         return runs[0][0], embeddings_of(*runs[0])
     name = next(task["backbone"] for task in PLAN.tasks.values() if task["dataset"] == dataset)

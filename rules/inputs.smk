@@ -348,7 +348,9 @@ def export_inputs(wildcards):
 def export_ensemble_inputs(wildcards):
     """An ensemble, what its card says about it, and its exported members."""
     dataset, settings = dataset_of(wildcards), model_of(wildcards)
-    folders = [f"<results>/handoff/models/{name}/seed{seed}" for name, seed in answering(wildcards.model, wildcards.seed)]
+    folders = [
+        f"<results>/handoff/models/{name}/seed{seed}" for name, seed in answering(wildcards.model, wildcards.seed)
+    ]
     return {
         "model": f"{run_folder(wildcards.model, wildcards.seed)}/ft_model.pt",
         "metrics": [

@@ -73,11 +73,27 @@ def no_readers(wildcards):
 
 
 def libraries_of(wildcards):
-    return [PLAN.backbones[backbone_of(wildcards)]["library"]]
+    return libraries_in(backbones_read(wildcards))
 
 
 def steps_used(wildcards):
-    return steps_of(backbone_of(wildcards))
+    return steps_in(backbones_read(wildcards))
+
+
+def backbones_read(wildcards):
+    """The backbone of a job, or those of the members of its ensemble."""
+    model = model_of(wildcards)
+    if model and is_ensemble(model):
+        return [PLAN.models[member["name"]]["backbone"] for member in model["members"]]
+    return [backbone_of(wildcards)]
+
+
+def libraries_in(backbones):
+    return sorted({PLAN.backbones[name]["library"] for name in backbones})
+
+
+def steps_in(backbones):
+    return sorted({step for name in backbones for step in steps_of(name)})
 
 
 def backbones_of_new(wildcards):
@@ -89,11 +105,11 @@ def backbones_of_new(wildcards):
 
 
 def libraries_of_new(wildcards):
-    return sorted({PLAN.backbones[name]["library"] for name in backbones_of_new(wildcards)})
+    return libraries_in(backbones_of_new(wildcards))
 
 
 def steps_of_new(wildcards):
-    return sorted({step for name in backbones_of_new(wildcards) for step in steps_of(name)})
+    return steps_in(backbones_of_new(wildcards))
 
 
 def methods_of(wildcards):
@@ -139,7 +155,7 @@ def ensemble_methods_of(wildcards):
 
 def libraries_of_task(wildcards):
     """The libraries of what a zero-shot task reads samples and descriptions with."""
-    return [PLAN.backbones[name]["library"] for name in backbones_of_task(PLAN.tasks[wildcards.task])]
+    return libraries_in(backbones_of_task(PLAN.tasks[wildcards.task]))
 
 
 PLUGINS = {
