@@ -48,6 +48,6 @@ rule combine:
     conda:
         "../envs/torch.yaml"
     message:
-        "Predicting {wildcards.target} with the members of {wildcards.model}"
+        "Combining what the members of {wildcards.model} predict of {wildcards.target}"
     script:
         "../scripts/combine.py"
