@@ -51,6 +51,7 @@ def lab(conda, hosted, tmp_path_factory):
     config["datasets"]["numbers"] = entry
     config["backbones"]["scaled"] = {"library": "vectors", "preprocess": ["standardise"]}  # it is fitted by a job
     config["finetune"]["numbers"] = {"dataset": "numbers", "backbone": "scaled"}
+    config["ensemble"] = {"both": {"models": ["cells.tiny.linear", "cells.tiny.full"]}}
     path.write_text(yaml.safe_dump({**config, "device": {"embedding_jobs": 2}}))
     return folder, run(folder, hosted, conda)
 
