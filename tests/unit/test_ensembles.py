@@ -32,8 +32,9 @@ def table_of(kind, outputs, codes, facts, fold=-1):
     return pd.DataFrame({**head, "model": "m", "seed": 0, **kind.columns(outputs, codes, facts)})
 
 
-def ensemble_of(kind, facts, outputs, codes, target):
+def ensemble_of(kind, facts, outputs, codes):
     """The ensemble's facts of the target, and its table, of members that have these facts and outputs."""
+    target = {key: facts[0][key] for key in ("kind", "classes") if key in facts[0]}
     module = plugins.load("kind", kind)
     tables = [table_of(module, one, codes, own) for one, own in zip(outputs, facts, strict=True)]
     found = combining.settled("mean", target, tables, codes, facts)
@@ -51,7 +52,7 @@ def test_an_ensemble_of_classifiers_votes_as_scikit_learns_soft_vote():
     vote = VotingClassifier(ways, voting="soft").fit(features[::3], codes[::3])
     facts = [{"kind": "classification", "classes": CLASSES, "temperature": 1.0}] * 2
     outputs = [np.log(np.maximum(one.predict_proba(features), 1e-300)) for one in vote.estimators_]
-    _, table, _ = ensemble_of("classification", facts, outputs, codes, facts[0])
+    _, table, _ = ensemble_of("classification", facts, outputs, codes)
     np.testing.assert_allclose(chances_in(table), vote.predict_proba(features), atol=1e-12)
     assert table["predicted"].tolist() == [CLASSES[code] for code in vote.predict(features)]
     assert table["model"].unique().tolist() == ["e.ensemble.mean"]
@@ -62,7 +63,7 @@ def test_an_ensemble_of_classifiers_votes_as_scikit_learns_soft_vote():
 def test_members_are_averaged_after_their_calibration():
     outputs = [RANDOM.normal(0, 2, (ROWS, 3)) for _ in range(3)]
     facts = [{"kind": "classification", "classes": CLASSES, "temperature": one} for one in (0.5, 1.0, 4.0)]
-    _, table, _ = ensemble_of("classification", facts, outputs, RANDOM.integers(0, 3, ROWS), facts[0])
+    _, table, _ = ensemble_of("classification", facts, outputs, RANDOM.integers(0, 3, ROWS))
     each = [softmax(one / own["temperature"], axis=1) for one, own in zip(outputs, facts, strict=True)]
     np.testing.assert_allclose(chances_in(table), np.mean(each, axis=0), atol=1e-12)
 
@@ -70,7 +71,7 @@ def test_members_are_averaged_after_their_calibration():
 def test_members_with_class_weights_still_treat_all_classes_equally():
     outputs, intercepts = RANDOM.normal(0, 1, (ROWS, 3)), [2.0, -1.0, 0.0]
     facts = {"kind": "classification", "classes": CLASSES, "temperature": 2.0, "intercepts": intercepts}
-    found, table, tables = ensemble_of("classification", [facts] * 2, [outputs] * 2, np.zeros(ROWS, int), facts)
+    found, table, tables = ensemble_of("classification", [facts] * 2, [outputs] * 2, np.zeros(ROWS, int))
     assert found["intercepts"] == intercepts
     assert table["predicted"].tolist() == tables[0]["predicted"].tolist()
     assert (table["predicted"] != np.array(CLASSES)[chances_in(table).argmax(1)]).any()
@@ -80,7 +81,7 @@ def test_members_with_class_weights_still_treat_all_classes_equally():
 def test_an_ensemble_of_ordered_classes_takes_the_median_class_of_the_mean():
     outputs = [RANDOM.normal(0, 2, (ROWS, 2)) for _ in range(2)]
     facts = [{"kind": "ordinal", "classes": CLASSES, "temperature": one} for one in ([1.0, 2.0], [0.5, 1.0])]
-    _, table, tables = ensemble_of("ordinal", facts, outputs, RANDOM.integers(0, 3, ROWS), facts[0])
+    _, table, tables = ensemble_of("ordinal", facts, outputs, RANDOM.integers(0, 3, ROWS))
     wanted = (chances_in(tables[0]) + chances_in(tables[1])) / 2
     np.testing.assert_allclose(chances_in(table), wanted, atol=1e-12)
     median = [CLASSES[int((np.cumsum(row)[:-1] < 0.5).sum())] for row in wanted]
@@ -91,7 +92,7 @@ def test_an_ensemble_of_several_labels_calls_them_by_thresholds_of_its_own():
     truth = RANDOM.integers(0, 2, (ROWS, 3)).astype(float)
     outputs = [3 * truth + RANDOM.normal(0, 4, truth.shape) for _ in range(2)]
     facts = [{"kind": "multilabel", "classes": CLASSES, "temperature": [1.0] * 3, "thresholds": [0.01] * 3}] * 2
-    found, table, _ = ensemble_of("multilabel", facts, outputs, truth, facts[0])
+    found, table, _ = ensemble_of("multilabel", facts, outputs, truth)
     wanted = (expit(outputs[0]) + expit(outputs[1])) / 2
     np.testing.assert_allclose(chances_in(table), wanted, atol=1e-12)
     for k, name in enumerate(CLASSES):
@@ -106,7 +107,7 @@ def test_an_ensemble_of_regressors_is_their_mean_and_says_how_far_that_is_off():
     facts = [{**target, "mean": mean, "std": std, "residual_std": 9.0} for mean, std in ((9.0, 2.0), (11.0, 4.0))]
     outputs = [(values[:, None] - 10) / 3 + RANDOM.normal(0, 0.3, (ROWS, 1)) for _ in facts]
     unlabelled = np.where(np.arange(ROWS) < 5, np.nan, values)
-    _, table, tables = ensemble_of("regression", facts, outputs, unlabelled, target)
+    _, table, tables = ensemble_of("regression", facts, outputs, unlabelled)
     wanted = np.mean([one["predicted"] for one in tables], axis=0)
     np.testing.assert_allclose(table["predicted"], wanted)
     assert table["std"].unique() == pytest.approx([np.sqrt(np.mean((wanted - values)[5:] ** 2))])
