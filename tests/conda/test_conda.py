@@ -24,7 +24,7 @@ from environments import (
 from running import ROOT
 from tiny_data import small_lab
 
-NEVER_ASKED_FOR = {"tune", "measure_speed", "measure_lengths", "predict_files"}
+NEVER_ASKED_FOR = {"tune", "measure_speed", "measure_lengths", "predict_files", "zero_shot"}
 
 
 @pytest.fixture(scope="module")
