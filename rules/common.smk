@@ -178,9 +178,11 @@ def card_as_it_is(path, mtime):
 
 
 def handed_runs():
-    """(stage, model, seed) of the models that config's hand_off names."""
+    """(stage, model, seed) of the models that config's hand_off names; an ensemble brings its members, which answer for it."""
     wanted = config["hand_off"]["models"]
-    return [run for run in all_runs() if wanted == "all" or run[1] in wanted]
+    named = [run for run in all_runs() if wanted == "all" or run[1] in wanted]
+    needed = {one for _, model, seed in named for one in [(model, seed), *answering(model, seed)]}
+    return [run for run in all_runs() if run[1:] in needed]
 
 
 def handed_tables(run):
