@@ -109,5 +109,5 @@ class Lab:
     def distil(self, run):
         """The counts of a whole distillation, and the model."""
         files = [self.here / f"{run.settings['name']}.{run.seed}.{name}" for name in ("pt", "csv", "json")]
-        distill.main(run, self.teacher, self.teacher_features, None, *files)
+        distill.main(run, self.teacher, [(self.teacher, self.teacher_features, None)], *files)
         return json.loads(files[2].read_text()), network.load(files[0])

@@ -110,7 +110,9 @@ class Vectors:
         """The bytes of the model and of the history."""
         files = [self.folder / f"{name}.{end}" for end in ("pt", "csv", "json")]
         parts = [self.folder / f"{part}.parquet" for part in ("labelled", "pool")]
-        distill.main(trainer or self.trainer(state=name, **settings), self.teacher, parts, None, *files)
+        distill.main(
+            trainer or self.trainer(state=name, **settings), self.teacher, [(self.teacher, parts, None)], *files
+        )
         content = torch.load(files[0], weights_only=True)
         weights = b"".join(one.numpy().tobytes() for one in content["state_dict"].values())
         return weights, files[1].read_bytes()

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 import distill
 from graft.common.outputs import write_json
@@ -83,6 +84,22 @@ def test_another_teacher_answers_for_itself(lab):
 def test_without_augmentation_the_teachers_embeddings_are_enough(lab):
     counts, _ = lab.distil(run := lab.student(augment="none"))
     assert counts == {"forwards": 0, "stored": train_rows(run), "pool": 0}
+
+
+@pytest.mark.parametrize("augment", ["standard", "none"])
+def test_an_ensemble_teaches_the_mean_of_what_its_members_say_of_each_view_and_their_answers_are_kept(lab, augment):
+    surer = {key: one * (2 if "heads" in key else 1) for key, one in lab.teacher["state_dict"].items()}
+    other = {**lab.teacher, "state_dict": surer, "digests": {**lab.teacher["digests"], "model": "7" * 64}}
+    content = {"method": "mean", "members": [{}, {}], "targets": lab.teacher["targets"]}
+    of_all = [(one, lab.teacher_features, None) for one in (lab.teacher, other)]
+    run = lab.student(augment=augment)
+    read, counts = distill.answers_of_all(run, content, of_all)
+    each = [softmax(distill.answers(run, *one)[0]((1,))["label"], axis=1) for one in of_all]
+    np.testing.assert_allclose(softmax(read((1,))["label"], axis=1), np.mean(each, axis=0), atol=1e-6)
+    assert np.abs(each[0] - each[1]).max() > 0.01
+    asked = train_rows(run) * (4 if augment == "standard" else 2)  # two epochs, two members
+    assert sum(counts.values()) == asked and counts["forwards"] == (asked if augment == "standard" else 0)
+    assert distill.answers_of_all(run, content, of_all)[1] == {"forwards": 0, "stored": asked}
 
 
 @pytest.mark.parametrize("augment", ["standard", "none"])
