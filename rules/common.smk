@@ -75,7 +75,7 @@ wildcard_constraints:
     task=rf"{NAME}\.{NAME}\.{NAME}",
     seed=r"\d+",
     fold=r"\d+",
-    stage="finetune|adapt|distill",
+    stage="finetune|adapt|distill|ensemble",
     entry=NAME,
     new=NAME,
     part="labelled|pool",
@@ -190,9 +190,11 @@ def card_as_it_is(path, mtime):
 
 
 def handed_runs():
-    """(stage, model, seed) of the models that config's hand_off names."""
+    """(stage, model, seed) of the models that config's hand_off names; an ensemble brings its members, which answer for it."""
     wanted = config["hand_off"]["models"]
-    return [run for run in all_runs() if wanted == "all" or run[1] in wanted]
+    named = [run for run in all_runs() if wanted == "all" or run[1] in wanted]
+    needed = {one for _, model, seed in named for one in [(model, seed), *answering(model, seed)]}
+    return [run for run in all_runs() if run[1:] in needed]
 
 
 def handed_tables(run):
@@ -215,7 +217,7 @@ def figures_of(model):
     """The figures of a trained model, by what it predicts, how it was made and whether its data set has groups."""
     settings = PLAN.models[model]
     grouped, taught = has_groups(settings["dataset"]), settings["stage"] == "distill"
-    found = ["learning_curves.svg"]
+    found = [] if is_ensemble(settings) else ["learning_curves.svg"]
     for target in settings["targets"]:
         names = [name for name in FIGURES[kind_of(settings["dataset"], target)] if grouped or name != "groups.svg"]
         found += [f"{target}/{name}" for name in names + (["distillation.svg"] if taught else [])]
@@ -249,7 +251,30 @@ def frozen_networks():
 
 def trained_networks():
     """The names of the models that train their backbone."""
-    return [name for name, model in PLAN.models.items() if not is_frozen(model)]
+    return [name for name, model in networks().items() if not is_frozen(model)]
+
+
+def networks():
+    """Settings of the models that have a network of their own, by name."""
+    return {name: model for name, model in PLAN.models.items() if not is_ensemble(model)}
+
+
+def ensembles():
+    """The names of the models that are made of others."""
+    return [name for name, model in PLAN.models.items() if is_ensemble(model)]
+
+
+def is_ensemble(model):
+    """Whether a model has no network, and combines what its members say."""
+    return model["stage"] == "ensemble"
+
+
+def answering(model, seed):
+    """(model, seed) of the networks that answer for a model: an ensemble's members, or itself."""
+    settings = PLAN.models[model]
+    if not is_ensemble(settings):
+        return [(model, seed)]
+    return [(member["name"], member["seed"]) for member in settings["members"]]
 
 
 def kind_of(dataset, target):
@@ -305,7 +330,9 @@ def embeddings_to_look_at(dataset):
     shared = [backbone for name, backbone in all_features() if name == dataset]
     if shared:
         return shared[0], f"<results>/features/{dataset}/{shared[0]}"
-    runs = [(model, seed) for _, model, seed in all_runs() if PLAN.models[model]["dataset"] == dataset]
+    runs = [
+        (name, seed) for name, model in networks().items() for seed in model["seeds"] if model["dataset"] == dataset
+    ]
     if runs:
         return runs[0][0], embeddings_of(*runs[0])
     name = next(task["backbone"] for task in PLAN.tasks.values() if task["dataset"] == dataset)
@@ -353,6 +380,11 @@ def unadapted(model):
     """The name of the model of the same entry and backbone that does not adapt."""
     method = SOURCE_ONLY[method_kind(model)]
     return f"{model['entry']}.{model['backbone']}.{method}"
+
+
+def is_taught_by_pool(model):
+    """Whether a model is a student that learns from the data set's unlabelled rows, too: where there are any, unless told."""
+    return model["stage"] == "distill" and model["pool"] is not False and "pool" in parts_of(model["dataset"])
 
 
 def is_sharded(backbone):

@@ -64,6 +64,8 @@ rule export_model:
         "<benchmarks>/export_model/{model}.seed{seed}.tsv"
     params:
         code=code_digest("export_model"),
+    wildcard_constraints:
+        model=one_of(networks()),
     threads: 1
     resources:
         mem_mb=scale(4000),
@@ -74,6 +76,34 @@ rule export_model:
         "Exporting {wildcards.model}, seed {wildcards.seed}"
     script:
         "../scripts/export_model.py"
+
+
+rule export_ensemble:
+    """Write an ensemble as plain files; its members are exported beside it."""
+    input:
+        unpack(export_ensemble_inputs),
+    output:
+        config="<results>/handoff/models/{model}/seed{seed}/config.json",
+        labels="<results>/handoff/models/{model}/seed{seed}/labels.json",
+        card="<results>/handoff/models/{model}/seed{seed}/README.md",
+    log:
+        "<logs>/export_ensemble/{model}.seed{seed}.log",
+    benchmark:
+        "<benchmarks>/export_ensemble/{model}.seed{seed}.tsv"
+    params:
+        code=code_digest("export_ensemble"),
+    wildcard_constraints:
+        model=one_of(ensembles()),
+    threads: 1
+    resources:
+        mem_mb=scale(2000),
+        runtime=scale(30),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Exporting the ensemble {wildcards.model}"
+    script:
+        "../scripts/export_ensemble.py"
 
 
 rule index_results:

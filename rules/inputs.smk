@@ -144,14 +144,28 @@ def ranking_inputs(wildcards):
 
 @below_prepare_data
 def distill_inputs(wildcards):
-    """`training_inputs`, and the teacher with its embeddings."""
+    """`training_inputs`, the teacher with its embeddings, and the pool's digest if the student learns from it."""
     student = PLAN.models[wildcards.model]
+    teacher = student["teacher"], student["teacher_seed"]
+    parts = ["labelled", "pool"] if is_taught_by_pool(student) else ["labelled"]
     return {
         **training_inputs(wildcards),
-        "teacher": f"{run_folder(student['teacher'], student['teacher_seed'])}/ft_model.pt",
-        "teacher_features": f"{embeddings_of(student['teacher'], student['teacher_seed'])}/labelled.parquet",
-        "teacher_backbone": f"<resources>/backbones/{PLAN.models[student['teacher']]['backbone']}/backbone.json",
+        "pool_digest": [f"<results>/data/{student['dataset']}/pool.digest" for part in parts if part == "pool"],
+        "teacher": f"{run_folder(*teacher)}/ft_model.pt",
+        "teacher_features": features_of_model(*teacher, parts),
+        "teacher_backbone": backbones_of_model(*teacher),
     }
+
+
+def features_of_model(model, seed, parts=("labelled",)):
+    """The embeddings of parts of the rows by a model's network, or by that of each of its members, one member after the other."""
+    return [f"{embeddings_of(*one)}/{part}.parquet" for one in answering(model, seed) for part in parts]
+
+
+def backbones_of_model(model, seed):
+    """The backbone of a model, or that of each of its members."""
+    names = [PLAN.models[name]["backbone"] for name, _ in answering(model, seed)]
+    return [f"<resources>/backbones/{name}/backbone.json" for name in names]
 
 
 @below_prepare_data
@@ -184,6 +198,29 @@ def prediction_inputs(wildcards):
 
 
 @below_prepare_data
+def ensemble_inputs(wildcards):
+    """The members of an ensemble, and the embeddings by which they say what they think of validation rows."""
+    runs = answering(wildcards.model, wildcards.seed)
+    return {
+        **prepared(wildcards, "training"),
+        "models": [f"{run_folder(*run)}/ft_model.pt" for run in runs],
+        "features": features_of_model(wildcards.model, wildcards.seed),
+    }
+
+
+@below_prepare_data
+def combination_inputs(wildcards):
+    """An ensemble, and what its members predict of a target."""
+    runs = answering(wildcards.model, wildcards.seed)
+    return {
+        **prepared(wildcards),
+        "model": f"{run_folder(wildcards.model, wildcards.seed)}/ft_model.pt",
+        "predictions": [f"{run_folder(*run)}/{wildcards.target}/predictions.parquet" for run in runs],
+        "hidden": ancient(f"<results>/data/{dataset_of(wildcards)}/hidden.parquet"),
+    }
+
+
+@below_prepare_data
 def new_data_inputs(wildcards):
     """New data, a trained model, the embeddings that it learned from, and its backbone, which holds the tokenizer."""
     entry = config["predict"][wildcards.new]
@@ -193,8 +230,8 @@ def new_data_inputs(wildcards):
         "data": os.path.expanduser(entry["data"]),
         "model": f"{run_folder(model, seed)}/ft_model.pt",
         "samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
-        "features": f"{embeddings_of(model, seed)}/labelled.parquet",
-        "backbone": f"<resources>/backbones/{PLAN.models[model]['backbone']}/backbone.json",
+        "features": features_of_model(model, seed),
+        "backbone": backbones_of_model(model, seed),
     }
 
 
@@ -351,10 +388,29 @@ def export_inputs(wildcards):
 
 
 @below_prepare_data
+def export_ensemble_inputs(wildcards):
+    """An ensemble, what its card says about it, and its exported members."""
+    dataset, settings = dataset_of(wildcards), model_of(wildcards)
+    folders = [
+        f"<results>/handoff/models/{name}/seed{seed}" for name, seed in answering(wildcards.model, wildcards.seed)
+    ]
+    return {
+        "model": f"{run_folder(wildcards.model, wildcards.seed)}/ft_model.pt",
+        "metrics": [
+            f"{one}/metrics.json" for one in target_folders(settings["stage"], wildcards.model, wildcards.seed)
+        ],
+        "members": [f"{folder}/config.json" for folder in folders],
+        "card": ancient(f"<results>/data/{dataset}/data_card.json"),
+        "dataset": ancient(f"<resources>/datasets/{dataset}/dataset.json"),
+    }
+
+
+@below_prepare_data
 def index_inputs(wildcards):
     """Every file of the hand-over, and where it comes from."""
     runs, datasets = handed_runs(), used_datasets()
-    used = [backbone for _, backbone in all_features()] + [PLAN.models[model]["backbone"] for _, model, _ in runs]
+    used = [backbone for _, backbone in all_features()]
+    used += [PLAN.models[name]["backbone"] for _, model, seed in runs for name, _ in answering(model, seed)]
     used += [name for task in PLAN.tasks.values() if task["stage"] == "zero_shot" for name in backbones_of_task(task)]
     return {
         "predictions": [

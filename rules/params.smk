@@ -73,25 +73,43 @@ def no_readers(wildcards):
 
 
 def libraries_of(wildcards):
-    return [PLAN.backbones[backbone_of(wildcards)]["library"]]
+    return libraries_in(backbones_read(wildcards))
 
 
 def steps_used(wildcards):
-    return steps_of(backbone_of(wildcards))
+    return steps_in(backbones_read(wildcards))
+
+
+def backbones_read(wildcards):
+    """The backbone of a job, or those of the members of its ensemble."""
+    model = model_of(wildcards)
+    if model and is_ensemble(model):
+        return [PLAN.models[member["name"]]["backbone"] for member in model["members"]]
+    return [backbone_of(wildcards)]
+
+
+def libraries_in(backbones):
+    return sorted({PLAN.backbones[name]["library"] for name in backbones})
+
+
+def steps_in(backbones):
+    return sorted({step for name in backbones for step in steps_of(name)})
 
 
 def backbones_of_new(wildcards):
-    """The model's backbone; a lab's own rule, whose wildcards are its own, may predict with any model."""
-    model = settings_of_new(wildcards).get("model")
-    return [PLAN.models[model]["backbone"]] if model else list(PLAN.backbones)
+    """The backbones of the model; a lab's own rule, whose wildcards are its own, may predict with any model."""
+    entry = settings_of_new(wildcards)
+    if not entry.get("model"):
+        return list(PLAN.backbones)
+    return [PLAN.models[name]["backbone"] for name, _ in answering(entry["model"], entry["seed"])]
 
 
 def libraries_of_new(wildcards):
-    return sorted({PLAN.backbones[name]["library"] for name in backbones_of_new(wildcards)})
+    return libraries_in(backbones_of_new(wildcards))
 
 
 def steps_of_new(wildcards):
-    return sorted({step for name in backbones_of_new(wildcards) for step in steps_of(name)})
+    return steps_in(backbones_of_new(wildcards))
 
 
 def methods_if(kind):
@@ -136,9 +154,18 @@ def zero_shot_methods_of(wildcards):
     return [PLAN.tasks[wildcards.task]["method"]]
 
 
+def ensemble_methods_of(wildcards):
+    """How the members of a job's model, or of its teacher, are combined."""
+    model = model_of(wildcards)
+    if not model:  # a lab's own rule, or one for all models
+        return plugins.names("ensemble")
+    made = [one for one in (model, PLAN.models.get(model.get("teacher"))) if one and is_ensemble(one)]
+    return [one["method"] for one in made]
+
+
 def libraries_of_task(wildcards):
     """The libraries of what a zero-shot task reads samples and descriptions with."""
-    return [PLAN.backbones[name]["library"] for name in backbones_of_task(PLAN.tasks[wildcards.task])]
+    return libraries_in(backbones_of_task(PLAN.tasks[wildcards.task]))
 
 
 PLUGINS = {
@@ -155,6 +182,7 @@ PLUGINS = {
     "validator": validators_of,
     "classifier": classifiers_of,
     "zero_shot": zero_shot_methods_of,
+    "ensemble": ensemble_methods_of,
 }
 
 
@@ -164,13 +192,13 @@ def handed_models(wildcards):
 
 
 def models_on(wildcards):
-    """Settings of the trained models of a data set, by name."""
-    return {name: model for name, model in PLAN.models.items() if model["dataset"] == wildcards.dataset}
+    """Settings of the models of a data set that cost something, by name."""
+    return {name: model for name, model in networks().items() if model["dataset"] == wildcards.dataset}
 
 
 def tuned_modes():
     """For every backbone that runs, its modes as measured on the first data set that uses it."""
-    pairs = {model["backbone"]: model["dataset"] for model in reversed(PLAN.models.values())}
+    pairs = {model["backbone"]: model["dataset"] for model in reversed(networks().values())}
     pairs = {name: dataset for name, dataset in pairs.items() if PLAN.backbones[name]["library"] != "vectors"}
     return [f"<benchmarks>/tune/{dataset}.{backbone}.json" for backbone, dataset in pairs.items()]
 
@@ -184,16 +212,29 @@ def jobs_of_runs(wildcards):
             "model": model,
             "seed": seed,
             "figures": figures_of(model),
-            "library": PLAN.backbones[PLAN.models[model]["backbone"]]["library"],
-            "jobs": jobs_of(stage, model, seed, parts[PLAN.models[model]["dataset"]], folds_of(model)),
+            "library": PLAN.backbones[PLAN.models[answering(model, seed)[0][0]]["backbone"]]["library"],
+            "jobs": jobs_of(model, seed, parts[PLAN.models[model]["dataset"]]),
         }
-        for stage, model, seed in all_runs()
+        for _, model, seed in all_runs()
     ]
 
 
-def jobs_of(stage, model, seed, parts, folds):
-    """The jobs of one model; embeddings by a pretrained backbone are shared with the other models that use it."""
-    settings = PLAN.models[model]
+def jobs_of(model, seed, parts):
+    """The jobs of one model, step by step; an ensemble's are those of its members, and its own."""
+    settings, steps = PLAN.models[model], {}
+    for run in answering(model, seed):
+        for step, jobs in jobs_of_network(*run, parts).items():
+            steps[step] = list(dict.fromkeys([*steps.get(step, []), *jobs]))
+    if is_ensemble(settings):
+        steps["training"].append(f"ensemble/{model}.seed{seed}")
+        steps["prediction"] += [f"combine/{model}.seed{seed}.{target}" for target in settings["targets"]]
+    return steps
+
+
+def jobs_of_network(model, seed, parts):
+    """The jobs of a network; embeddings by a pretrained backbone are shared with the other models that use it."""
+    settings, folds = PLAN.models[model], folds_of(model)
+    stage = settings["stage"]
     dataset, backbone, frozen = settings["dataset"], settings["backbone"], is_frozen(settings)
     shared = parts if frozen else ["labelled"] if uses_features(settings) else []
     own = [] if frozen else parts

@@ -14,6 +14,8 @@ rule predict:
         "<benchmarks>/predict/{stage}.{model}.seed{seed}.{target}.tsv"
     params:
         code=code_digest("predict"),
+    wildcard_constraints:
+        model=one_of(networks()),
     threads: 1
     priority: 30
     resources:

@@ -54,9 +54,7 @@ def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=No
         licence=card.get("licence"),
         notes=notes,
         speed=speed,
-        costs=[]
-        if speed is None
-        else [cost_row(one, card["counts"], speed[one["backbone"]]) for one in models.values()],
+        costs=[] if speed is None else [cost_row(one, card["counts"], speed, models) for one in models.values()],
         measured=any(one["library"] != "vectors" for one in (speed or {}).values()),
         threads=max((one.get("threads", 1) for one in (speed or {}).values()), default=1),
         targets=[target_table(name, manifest, splits) for name in manifest.targets],
@@ -244,9 +242,10 @@ def duplicate_of(fact, manifest, look):
     return {"shown": look.show(rows.head(1)), "lines": [*lines, *wrong]}
 
 
-def cost_row(model, counts, measured):
-    """A model's estimate as words."""
-    told = estimate(model, counts, measured, not is_frozen(model))
+def cost_row(model, counts, speed, models):
+    """A model's estimate as words; `speed` and `models` are those of `main`."""
+    teacher = speed[models[model["teacher"]]["backbone"]] if model["stage"] == "distill" else None
+    told = estimate(model, counts, speed[model["backbone"]], not is_frozen(model), teacher)
     return {
         "name": model["name"] + (f", {len(model['seeds'])} seeds" if len(model["seeds"]) > 1 else ""),
         "forwards": f"{told['forwards']:,}",

@@ -36,6 +36,7 @@ def main(configs, results, resources, store=None, unused_days=None):
         path
         for plan in plans
         for name, model in plan.models.items()
+        if model["stage"] != "ensemble"  # which has no weights: its members are models of the plan
         for path in Path(results).glob(f"{model['stage']}/{name}/seed*/ft_model.pt")
     ]
     weights = {spec["weights_sha256"] for spec in specs if "weights_sha256" in spec}
@@ -69,10 +70,16 @@ def _answers(plan, results):
     """What the students of a plan ask of their teachers: [digest of the teacher, augmentation, view seed]."""
     for student in plan.models.values():
         if student["stage"] == "distill" and student["augment"] != "none":
-            name, seed = student["teacher"], student["teacher_seed"]
-            path = Path(results) / plan.models[name]["stage"] / name / f"seed{seed}" / "ft_model.pt"
-            model = network.load(path)["digests"]["model"] if path.exists() else None
-            yield from ([model, student["augment"], list(seed)] for seed in view_seeds(student, seed=0))
+            own = [{"name": student["teacher"], "seed": student["teacher_seed"]}]
+            for teacher in plan.models[student["teacher"]].get("members", own):
+                model = _digest(plan, results, **teacher)
+                yield from ([model, student["augment"], list(seed)] for seed in view_seeds(student, seed=0))
+
+
+def _digest(plan, results, name, seed):
+    """The digest of a trained model; None where it is not there."""
+    path = Path(results) / plan.models[name]["stage"] / name / f"seed{seed}" / "ft_model.pt"
+    return network.load(path)["digests"]["model"] if path.exists() else None
 
 
 def _fit(key):

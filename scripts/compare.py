@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from graft.common.job import job
 from graft.common.outputs import read_json, write_json
 from graft.data.samples import read_manifest
+from graft.ensembles.members import embeds, members_of
 from graft.evaluation.metrics import agreement
 from graft.networks import network
 from graft.targets.predictions import SPLITS
@@ -42,18 +43,32 @@ def _comparable(predicted):
 
 
 def facts_of(one):
-    """Name, cost of one forward (FLOPs counted by torch, a multiply-add as two) and test metrics of a trained model."""
-    content = network.load(one["model"])
-    model = network.from_dict(content)
-    preprocessing = content["transform"]
+    """Name, cost of one forward (FLOPs counted by torch, a multiply-add as two) and test metrics of a trained model.
+
+    Of an ensemble the cost is that of its members' networks, those with the same weights once, and the input the largest.
+    """
+    content, costs = network.load(one["model"]), {}
+    for _, answering in members_of(one["model"], content):
+        if (same := embeds(answering)) not in costs:
+            costs[same] = cost_of(answering)
+    summed = {key: sum(cost[key] for cost in costs.values()) for key in ("parameters", "flops", "bytes")}
     return {
         "name": content["name"],
         "seed": content["seed"],
+        **summed,
+        "input": max(cost["input"] for cost in costs.values()),
+        "metrics": read_json(one["metrics"]).get("test", {}),
+    }
+
+
+def cost_of(content):
+    """Parameters, FLOPs and bytes of one network, and the size of its input."""
+    model, preprocessing = network.from_dict(content), content["transform"]
+    return {
         "parameters": sum(value.numel() for value in model.parameters()),
         "flops": count_flops(model, content["backbone"]),
         "bytes": sum(value.numel() * value.element_size() for value in content["state_dict"].values()),
         "input": preprocessing.get("size") or preprocessing.get("max_length") or content["backbone"]["width"],
-        "metrics": read_json(one["metrics"]).get("test", {}),
     }
 
 

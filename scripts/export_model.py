@@ -9,7 +9,7 @@ from graft.common.job import job
 from graft.common.outputs import read_json, write_bytes, write_json, write_text
 from graft.evaluation.tables import portable
 from graft.networks import network
-from graft.serving.model_card import model_card, reading_of
+from graft.serving.model_card import labels_of, model_card, reading_of
 from graft.serving.trained_model import card_of
 
 RESAMPLE = {
@@ -39,7 +39,7 @@ def main(model, metrics, backbone, card, dataset, folder):
         stale.unlink()
     write_bytes(folder / "model.safetensors", weights(content["state_dict"]))
     write_json(folder / "config.json", config)
-    write_json(folder / "labels.json", {"targets": {name: label(facts) for name, facts in content["targets"].items()}})
+    write_json(folder / "labels.json", labels_of(content["targets"]))
     if content["backbone"]["modality"] == "image":
         write_json(folder / "preprocessor_config.json", preprocessor(content["transform"], config["image"]))
     if content["backbone"]["modality"] == "text":
@@ -63,11 +63,6 @@ def weights(state):
     """The tensors in the safetensors format; tied ones are written out twice, since the format shares none."""
     tensors = {name: state[name].clone().contiguous() for name in sorted(state)}
     return safetensors.torch.save(tensors, metadata={"format": "pt"})
-
-
-def label(facts):
-    """A target as labels.json has it."""
-    return {key: facts[key] for key in ("kind", "classes") if facts.get(key) is not None}
 
 
 def preprocessor(transform, image):

@@ -10,7 +10,8 @@ from graft.data.samples import of_domain, read_manifest
 from graft.networks import network
 from graft.store.feature_files import blocks_of
 from graft.targets.held_out import read_held_out
-from graft.targets.predictions import SPLITS, metrics_of, predict, write_predictions
+from graft.targets.judging import judge
+from graft.targets.predictions import predict, write_predictions
 
 
 def main(samples, model, target, features, output_predictions, output_metrics, held_out=(), hidden=None):
@@ -24,24 +25,13 @@ def main(samples, model, target, features, output_predictions, output_metrics, h
     rows = pd.concat([manifest.part(Path(path).stem) for path in features], ignore_index=True)
     if adapted := content.get("adapted_to"):
         rows = of_target(rows, adapted, target)
-    table = predict(content, target, manifest, rows, blocks_of(rows, *features), read_held_out(held_out))
+
+    def tabulate(part, held_out=None):
+        return predict(content, target, manifest, part, blocks_of(part, *features), held_out)
+
+    table = tabulate(rows, read_held_out(held_out))
     write_predictions(output_predictions, table, content, target)
-    judged, units = table, rows["sampling_unit"]
-    known = with_hidden(rows, target, hidden)
-    if len(known):
-        labelled = predict(content, target, manifest, known, blocks_of(known, *features))
-        judged = pd.concat([table, labelled], ignore_index=True)
-        units = pd.concat([units, known["sampling_unit"]])
-    metrics = metrics_of(judged, content["targets"][target], units, (*SPLITS, "pool"))
-    write_json(output_metrics, metrics)
-
-
-def with_hidden(rows, target, hidden):
-    """The rows of the pool whose label is hidden, with it; no row without `hidden` (path)."""
-    known = pd.read_parquet(hidden) if hidden else pd.DataFrame(columns=["sample_id", target])
-    known = known.dropna(subset=target).set_index("sample_id")[target]
-    chosen = rows[rows["sample_id"].isin(known.index)]
-    return chosen.assign(**{target: known.reindex(chosen["sample_id"]).to_numpy()}).reset_index(drop=True)
+    write_json(output_metrics, judge(table, rows, target, content["targets"][target], tabulate, hidden))
 
 
 def of_target(rows, adapted, target):

@@ -12,6 +12,7 @@ import math
 import sys
 import time
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 from graft.common.errors import REASON, UserError
@@ -20,35 +21,51 @@ from graft.serving.trained_model import beside, find_model
 
 STARTED = time.monotonic()
 SUFFIXES = (".csv", ".parquet")
+GIVEN = ("features", "backbone")  # inputs of the rule, of which each member of an ensemble has its own
 OWN = {"sample_id", "predicted", "distance", "unusual"}  # columns of the tables that are written here
 logger = logging.getLogger("graft")
 
 
-def main(model, data, out, given=None, resources=None, column=None, precision="auto", gpus=0, threads=None):
+def main(model, data, out, given=(), resources=None, column=None, precision="auto", gpus=0, threads=None):
     """Predict the samples of `data`, write the table to `out`, and return what to tell the user.
 
-    `given` are paths (samples, features, backbone) that are known; the others are looked for beside the model.
+    `given` are paths (samples, features, backbone) that are known, a dict for the model or for each member of an ensemble; the
+    others are looked for beside the model.
     """
     check_out(Path(out))
     # Here and not above: a wrong name or path is reported before torch is loaded, which takes seconds.
     import torch
 
     from graft.common.device import choose_device
+    from graft.ensembles.members import members_of
     from graft.networks import network
-    from graft.serving.new_predictions import predict_new
+    from graft.serving.by_members import predict_by_members
 
     threads = threads or torch.get_num_threads()
     pin_threads(threads)
     keep_freed_memory()
     content = network.load(model)
-    around = replace(beside(model, content, resources), **(given or {}))
     paths = tables_of(Path(out), content["targets"])
     for path in list(paths.values())[1:]:
         check_out(path)
-    tables, novelty = predict_new(content, around, data, column, precision, choose_device(gpus), threads)
+    members = (
+        (one, replace(beside(path, one, resources), **known))
+        for (path, one), known in zip_longest(members_of(model, content), given, fillvalue={})
+    )
+    tables, novelty = predict_by_members(content, members, data, column, precision, choose_device(gpus), threads)
     for target in reversed(tables):  # the first one is the rule's output
         write(paths[target], tables[target], content, target)
     return "\n".join(summary(tables, content, paths, novelty))
+
+
+def given_paths(inputs):
+    """What a rule's inputs say is beside a model, or beside each member of an ensemble: list of dict for `main`."""
+    named = {key: [inputs[key]] if isinstance(inputs.get(key), str) else inputs.get(key, []) for key in GIVEN}
+    found = [{} for _ in range(max(map(len, named.values())))] or [{}]
+    for key, paths in named.items():
+        for one, path in zip(found, paths, strict=False):
+            one[key] = Path(path).parent if key == "backbone" else Path(path)
+    return [{**one, "samples": Path(inputs["samples"])} if inputs.get("samples") else one for one in found]
 
 
 def tables_of(path, targets):
@@ -151,14 +168,11 @@ def arguments():
 
 if "snakemake" in globals():
     with job(snakemake.log[0], snakemake.threads):
-        known = {key: Path(path) for key, path in snakemake.input.items() if key in ("samples", "features")}
-        if snakemake.input.get("backbone"):
-            known["backbone"] = Path(snakemake.input.backbone).parent
         told = main(
             model=snakemake.input.model,
             data=snakemake.input.data,
             out=snakemake.output.table,
-            given=known,
+            given=given_paths(snakemake.input),
             column=snakemake.params.column,
             precision=snakemake.params.mode["precision"],
             gpus=gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"]),

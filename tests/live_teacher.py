@@ -17,7 +17,7 @@ class LiveTeacher:
     def __init__(self, student, content, folder):
         self.student, self.content, self.forwards = student, content, 0
         data, device = student.data, student.device
-        rows, backbone = data.rows.iloc[data.places("train")], features.trained(content, folder)
+        rows, backbone = data.rows.iloc[data.taught], features.trained(content, folder)
         self.contents = rows["content_sha256"].to_numpy(dtype=object)
         self.inputs = open_inputs(rows, data.source, backbone, data.store, data.threads)
         self.network = kernels.place(backbone.network().eval(), device)

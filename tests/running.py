@@ -25,6 +25,8 @@ MESSAGES = {
     "distill": "Distilling",
     "compare": "Comparing",
     "predict": r"Predicting \S+ with",
+    "ensemble": "Making the ensemble",
+    "combine": "Combining what the members",
     "predict_files": "Predicting new data",
     "few_shot": "Few-shot episodes",
     "zero_shot": "Zero-shot classes",

@@ -61,6 +61,7 @@ CONFIG = {
     "few_shot": {"few": {"dataset": "notes", "target": "kind", "backbone": "minilm", "ways": 2}},
     "zero_shot": {"words": {"dataset": "notes", "target": "kind", "backbone": "minilm"}},
     "distill": {"small": {"teacher": "kind.minilm.full", "backbone": "small"}},
+    "ensemble": {"kinds": {"models": ["kind.minilm.linear", "kind.minilm.full"]}},
     "predict": {"new": {"model": "kind.minilm.full", "data": "new"}},
     "device": {"embedding_jobs": 2},
 }

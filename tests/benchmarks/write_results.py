@@ -57,11 +57,16 @@ def put_between(path, begin, end, text):
 def results(summary, ratio):
     """Rows of data, model, metric, value and goal; `ratio` of test to train rows of a split, see over_runs.mean_over_splits."""
     linear, lp_ft = over_splits(summary, "solar-", "linear"), over_splits(summary, "solar-", "lp_ft")
+    wide, both = over_splits(summary, "wide-", "linear"), over_splits(summary, "both-", "mean")
+    better = np.maximum(linear, wide) if len(linear) == len(wide) else linear[:0]
     alone, student = over_splits(summary, "alone-", "lp_ft"), over_splits(summary, "small-", "kd")
     rows = [
         (SOLAR, "EfficientNet-Lite0, 224 px, `linear`", "AUROC", mean(linear, ratio), ">= 0.885"),
         ("", "the same, `lp_ft`", "AUROC", mean(lp_ft, ratio), ""),
         ("", "`lp_ft` over `linear`, paired", "AUROC", difference(lp_ft, linear, ratio), "interval above 0"),
+        ("", "EfficientNet-Lite2, 260 px, `linear` (a second member)", "AUROC", mean(wide, ratio), ""),
+        ("", "ensemble: the mean of the two `linear` models", "AUROC", mean(both, ratio), ""),
+        ("", "the ensemble over the better of the two on test, paired", "AUROC", difference(both, better, ratio), ""),
         ("", "student: EfficientNet-Lite0, 160 px, alone (`lp_ft`)", "AUROC", mean(alone, ratio), ""),
         (
             "",
@@ -144,12 +149,12 @@ def interval(value, low, high):
     return f"{value:.3f} (no interval)" if unknown else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def machine():
-    """One line about what this was measured with."""
+def machine(command="make results"):
+    """One line about what this was measured with, and by which command."""
     versions = ", ".join(
         f"{package} {version(package)}" for package in ("torch", "torchvision", "timm", "transformers")
     )
-    return f"Measured with `make results` on {os.cpu_count()} cores of {processor()}, {versions}."
+    return f"Measured with `{command}` on {os.cpu_count()} cores of {processor()}, {versions}."
 
 
 def processor():

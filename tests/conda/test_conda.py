@@ -24,7 +24,7 @@ from environments import (
 from running import ROOT
 from tiny_data import small_lab
 
-NEVER_ASKED_FOR = {"tune", "measure_speed", "measure_lengths", "predict_files"}
+NEVER_ASKED_FOR = {"tune", "measure_speed", "measure_lengths", "predict_files", "zero_shot"}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,7 @@ def lab(conda, hosted, tmp_path_factory):
     config["adapt"] = {"sites": {**sites, "backbone": "scaled"}}
     config["backbones"]["scaled"] = {"library": "vectors", "preprocess": ["standardise"]}  # it is fitted by a job
     config["finetune"]["numbers"] = {"dataset": "numbers", "backbone": "scaled"}
+    config["ensemble"] = {"both": {"models": ["cells.tiny.linear", "cells.tiny.full"]}}
     path.write_text(yaml.safe_dump({**config, "device": {"embedding_jobs": 2}}))
     return folder, run(folder, hosted, conda)
 

@@ -104,6 +104,20 @@ def test_a_frozen_network_costs_the_forwards_that_the_store_lacks_and_a_trained_
     assert trained["memory_bytes"] > 32 * 10**6 and trained["disk_bytes"] > 2 * 4 * 10**6
 
 
+def test_a_student_costs_its_epochs_over_train_and_pool_rows_and_its_teachers_passes():
+    counts = {"train": 60, "validation": 20, "test": 20, "pool": 100}
+    teacher = MEASURED | {"embedded_per_s": 2.0}
+    student = MODEL | {"stage": "distill", "seeds": [0, 1], "augment": "none", "views": None, "pool": None}
+    plain = estimate(student, counts, MEASURED, True, teacher)
+    assert plain["trained"] == 2 * 5 * 160 and plain["forwards"] == 10 + 2 * (200 + 5 * 20)
+    assert estimate(student | {"pool": False}, counts, MEASURED, True, teacher)["trained"] == 2 * 5 * 60
+    changed = estimate(student | {"augment": "standard"}, counts, MEASURED, True, teacher)
+    assert changed["forwards"] == plain["forwards"] + 5 * 160
+    assert changed["seconds"] == pytest.approx(plain["seconds"] + 5 * 160 / 2)
+    two = estimate(student | {"augment": "standard", "views": 2}, counts, MEASURED, True, teacher)
+    assert two["forwards"] == plain["forwards"] + 2 * 160
+
+
 def test_measuring_a_backbone_counts_what_the_store_lacks_and_fills_it_not(tmp_path):
     image_folder(tmp_path / "root", per_class=12)
     speed = tmp_path / "speed.json"

@@ -80,3 +80,23 @@ def test_a_teachers_answers_stay_while_a_student_sees_those_views_of_it(tmp_path
     assert all(folder.exists() for folder in stay) and not any(folder.exists() for folder in go)
     main([graft_config.load(CONFIG)], tmp_path, tmp_path, Store(tmp_path / "store"))
     assert not any(folder.exists() for folder in stay)
+
+
+def test_the_answers_of_an_ensembles_members_stay_while_it_has_a_student(tmp_path):
+    for name, digest in (("solar.tiny.full", "first"), ("solar.tiny.lp_ft", "second")):
+        trained(tmp_path, name, backbone=digest, model=digest)
+    path = tmp_path / "ensemble/both.ensemble.mean/seed0/ft_model.pt"
+    path.parent.mkdir(parents=True)
+    torch.save({"format": FORMAT, "digests": {"model": "both"}}, path)
+
+    def answers(model):
+        key = {"model": model, "augment": "flip", "view_seed": [0]}
+        return filled(tmp_path / "store", model, kind="teacher_logits", **key)
+
+    stay, go = [answers("first"), answers("second")], answers("both")
+    solar = {"solar": {"dataset": "cells", "backbone": "tiny", "method": ["full", "lp_ft"]}}
+    more = {"finetune": solar, "ensemble": {"both": {"models": ["solar.tiny.full", "solar.tiny.lp_ft"]}}}
+    student = {"few": {**STUDENT, "teacher": "both.ensemble.mean", "views": 1}}
+    config = graft_config.load({**CONFIG, **more, "distill": student})
+    main([config], tmp_path, tmp_path, Store(tmp_path / "store"))
+    assert all(folder.exists() for folder in stay) and not go.exists()

@@ -275,7 +275,7 @@ def test_the_readme_has_a_table_for_every_section_and_plugin_folder():
     places = set(re.findall(r"<!-- schema (\S+) -->", text))
     sections = {key for key, inner in read_schema()["properties"].items() if inner.get("type") == "object"}
     assert places >= sections - {"report"} | {"training", "top"}
-    named = {"method", "classifier", "zero_shot", "objective", "task_weights"}
+    named = {"method", "classifier", "zero_shot", "objective", "task_weights", "ensemble"}
     named |= {"adaptation", "adaptation_objective", "validator"}
     assert set(re.findall(r"<!-- plugins (\S+) -->", text)) == named
 

@@ -1,113 +1,23 @@
 """Distillation: a teacher answers each view of a sample once, for all students, and as if it were asked at every step."""
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 import distill
-import trained_runs
-from graft import config as graft_config
 from graft.common.outputs import write_json
-from graft.data.prepare import prepare, write
-from graft.data.readers import complete
-from graft.data.samples import read_manifest
 from graft.embedding import features
-from graft.embedding.input_batches import open_source
 from graft.heads.probe import VALIDATION
-from graft.networks import backbones, network
 from graft.networks.augment import draw_views
 from graft.store import Store
-from graft.store.feature_files import write_features
 from graft.training import teacher
-from graft.training.data import TrainingData
 from graft.training.objectives import kd
 from graft.training.rule_inputs import open_trainer
-from graft.training.state import StateFiles
-from graft.training.trainer import Trainer
 from live_teacher import LiveTeacher
-from tiny_data import THREE_WAY, image_folder
-
-ENTRY = complete({**THREE_WAY, "split": {**THREE_WAY["split"], "growth_stable": True}})
-CONFIG = {
-    "datasets": {"cells": {"source": {"path": "cells"}}},
-    "backbones": {
-        name: {"library": "timm", "architecture": "resnet18", "source": {"random": True}} for name in ("tiny", "small")
-    },
-    "finetune": {"cells": {"dataset": "cells", "backbone": "tiny", "method": "full"}},
-}
-SPEC = {
-    "name": "small",
-    "modality": "image",
-    "library": "timm",
-    "architecture": "test_efficientnet",
-    "width": 256,
-    "weights_sha256": "1" * 64,
-    "preprocessing": {**trained_runs.IMAGE, "size": 48},
-}
-
-
-def untrained(**_):
-    torch.manual_seed(1)
-    return backbones.build(SPEC)
-
-
-class Lab:
-    """A data set, a teacher, the embeddings of a student's backbone; `here` is where a test has its store and states."""
-
-    def __init__(self, folder):
-        self.folder, self.here, self.root = folder, folder, image_folder(folder / "cells", per_class=20)
-        self.teacher = network.load(trained_runs.finished_run(folder, self.root, **ENTRY))
-        for key in ("weight", "bias"):  # as sure as a trained one
-            self.teacher["state_dict"][f"heads.label.{key}"] *= 10
-        self.backbone = SimpleNamespace(spec=SPEC, folder=None, weights="1" * 64, network=untrained)
-        write_json(folder / "dataset.json", {"root": str(self.root)})
-        self.embed()
-
-    @property
-    def teacher_features(self):
-        return self.folder / f"results/features/cells/{trained_runs.MODEL}.seed0/labelled.parquet"
-
-    def grow(self):
-        """One more image of each class."""
-        image_folder(self.root, per_class=21)
-        files = {"samples": "samples.parquet", "labels": "labels.json", "card": "data_card.json"}
-        files |= {part: f"{part}.digest" for part in ("labelled", "pool")}
-        data = self.folder / "results/data/cells"
-        write(prepare("cells", ENTRY, self.root), {key: data / name for key, name in files.items()})
-        self.embed()
-
-    def embed(self):
-        manifest = read_manifest(self.folder / "results/data/cells/samples.parquet")
-        self.source = open_source(self.folder / "dataset.json", ENTRY, manifest.card)
-        rows = manifest.part("labelled")
-        embeddings, _ = features.embed(rows, self.source, self.backbone, Store(self.folder / "store"), "fp32")
-        write_features(self.folder / "student.parquet", rows, embeddings)
-
-    def student(self, name="a", seed=0, precision="fp32", **settings):
-        settings = {"epochs": 2, "batch_size": 8, "patience": None, "augment": "standard", **settings}
-        entry = {"teacher": trained_runs.MODEL, "backbone": "small", **settings}
-        plan = graft_config.make_plan(graft_config.load({**CONFIG, "distill": {name: entry}}))
-        data = TrainingData(
-            settings=plan.models[f"{name}.small.kd"],
-            samples=self.folder / "results/data/cells/samples.parquet",
-            source=self.source,
-            backbone=self.backbone,
-            store=Store(self.here / "store"),
-            features=self.folder / "student.parquet",
-        )
-        return Trainer(data, seed, StateFiles(self.here / f"state.{name}.{seed}", "f"), torch.device("cpu"), precision)
-
-    def answers(self, run):
-        return distill.answers(run, self.teacher, self.teacher_features, None)
-
-    def distil(self, run):
-        """The counts of a whole distillation, and the model."""
-        files = [self.here / f"{run.settings['name']}.{run.seed}.{name}" for name in ("pt", "csv", "json")]
-        distill.main(run, self.teacher, self.teacher_features, None, *files)
-        return json.loads(files[2].read_text()), network.load(files[0])
+from student_lab import ENTRY, SPEC, Lab
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +64,8 @@ def test_a_run_from_stored_answers_equals_one_whose_teacher_runs_at_every_step(l
 def test_the_second_student_of_a_teacher_forwards_it_zero_times(lab):
     first, second = lab.student("first"), lab.student("second", seed=1, temperature=2, alpha=0.5, batch_size=4)
     views = 2 * train_rows(first)
-    assert lab.distil(first)[0] == {"forwards": views, "stored": 0}
-    assert lab.distil(second)[0] == {"forwards": 0, "stored": views}
+    assert lab.distil(first)[0] == {"forwards": views, "stored": 0, "pool": 0}
+    assert lab.distil(second)[0] == {"forwards": 0, "stored": views, "pool": 0}
 
 
 @pytest.mark.parametrize("change", [{"augment": "dihedral"}, {"precision": "bf16"}])
@@ -173,7 +83,23 @@ def test_another_teacher_answers_for_itself(lab):
 
 def test_without_augmentation_the_teachers_embeddings_are_enough(lab):
     counts, _ = lab.distil(run := lab.student(augment="none"))
-    assert counts == {"forwards": 0, "stored": train_rows(run)}
+    assert counts == {"forwards": 0, "stored": train_rows(run), "pool": 0}
+
+
+@pytest.mark.parametrize("augment", ["standard", "none"])
+def test_an_ensemble_teaches_the_mean_of_what_its_members_say_of_each_view_and_their_answers_are_kept(lab, augment):
+    surer = {key: one * (2 if "heads" in key else 1) for key, one in lab.teacher["state_dict"].items()}
+    other = {**lab.teacher, "state_dict": surer, "digests": {**lab.teacher["digests"], "model": "7" * 64}}
+    content = {"method": "mean", "members": [{}, {}], "targets": lab.teacher["targets"]}
+    of_all = [(one, lab.teacher_features, None) for one in (lab.teacher, other)]
+    run = lab.student(augment=augment)
+    read, counts = distill.answers_of_all(run, content, of_all)
+    each = [softmax(distill.answers(run, *one)[0]((1,))["label"], axis=1) for one in of_all]
+    np.testing.assert_allclose(softmax(read((1,))["label"], axis=1), np.mean(each, axis=0), atol=1e-6)
+    assert np.abs(each[0] - each[1]).max() > 0.01
+    asked = train_rows(run) * (4 if augment == "standard" else 2)  # two epochs, two members
+    assert sum(counts.values()) == asked and counts["forwards"] == (asked if augment == "standard" else 0)
+    assert distill.answers_of_all(run, content, of_all)[1] == {"forwards": 0, "stored": asked}
 
 
 @pytest.mark.parametrize("augment", ["standard", "none"])
@@ -252,7 +178,7 @@ def test_answers_that_another_job_made_room_of_are_computed_again(lab):
 def test_what_was_trained_under_another_teacher_is_not_gone_on_with(lab):
     run = lab.student()
     write_json(lab.here / "backbone/backbone.json", SPEC)
-    inputs = {"samples": run.data.samples, "digest": lab.teacher_features.parents[3] / "data/cells/labelled.digest"}
+    inputs = {"samples": run.data.samples, "digest": lab.teacher_features[0].parents[3] / "data/cells/labelled.digest"}
     inputs |= {"dataset": lab.folder / "dataset.json", "backbone": lab.here / "backbone/backbone.json"}
     inputs |= {"teacher": lab.here / "teacher.pt"}
 

@@ -201,7 +201,7 @@ def run_of(features, codes, splits, folds, target=CLASSES, **settings):
     trainer = Trainer(data, 0, None, torch.device("cpu"), "fp32", frozen=True)
     vars(data).update(
         manifest=SimpleNamespace(targets={"y": target}, codes=lambda target, rows: codes),
-        rows=pd.DataFrame({"fold": folds}),
+        rows=pd.DataFrame({"fold": folds, "weight": np.nan}),
         splits=splits,
         embeddings=features,
     )

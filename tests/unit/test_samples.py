@@ -49,6 +49,8 @@ def test_the_manifest_has_the_columns_and_types_of_its_contract(tmp_path):
         "fold": "int16",
         "group": "string",
         "sampling_unit": "string",
+        "labelled_copy": "bool",
+        "weight": "double",
         "label": "string",
         "value": "double",
     }

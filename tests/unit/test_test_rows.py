@@ -117,7 +117,8 @@ class Lab:
             if not teacher.exists():
                 self.model("label.tiny.linear")
             extra = [self.folder / "small.csv", self.folder / "small.json"]
-            distill.main(self.trainer(name), load(teacher), self.folder / "labelled.parquet", None, path, *extra)
+            teaching, parts = load(teacher), [self.folder / f"{part}.parquet" for part in ("labelled", "pool")]
+            distill.main(self.trainer(name), teaching, [(teaching, parts, None)], path, *extra)
         else:
             finetune.main(self.trainer(name), path, self.folder / f"{name}.csv")
         return path.read_bytes()

@@ -43,6 +43,17 @@ def test_differences_are_paired_by_split_whatever_the_order_of_the_rows():
     assert "0.898 [" in line(table, "`linear`")
 
 
+def test_an_ensemble_is_held_against_the_member_that_is_better_on_the_test_rows_of_each_split():
+    one, other = np.array([0.80, 0.90, 0.85]), np.array([0.90, 0.80, 0.86])
+    both = np.maximum(one, other) + 0.005
+    models = {("solar-", "linear"): one, ("wide-", "linear"): other, ("both-", "mean"): both}
+    table = write_results.table(write_results.results(summary(models), 0.3))
+    assert "+0.005 [+0.005, +0.005]" in line(table, "the ensemble over the better")
+    del models["wide-", "linear"]
+    table = write_results.table(write_results.results(summary(models), 0.3))
+    assert "not measured" in line(table, "the ensemble over the better")
+
+
 def test_the_overlap_of_the_splits_widens_their_interval(tmp_path):
     for split in range(2):
         card = {"counts": {"train": 1706, "validation": 393, "test": 525}}

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -124,3 +125,27 @@ def test_planning_imports_no_torch(lab):
     imported = {line.split("|")[-1].strip() for line in said.splitlines() if line.startswith("import time:")}
     assert "graft.config" in imported
     assert not {"torch", "transformers", "timm", "datasets", "accelerate"} & imported
+
+
+def test_an_ensemble_predicts_the_mean_of_its_members_and_takes_no_file_that_one_of_them_cannot(lab):
+    entry = {"dataset": "cells", "backbone": "tiny", "method": ["linear", "full"], "epochs": 1}
+    plates = {
+        f"by-{name}": {"model": model, "data": "incoming/plate1"}
+        for name, model in (("linear", MODEL), ("full", "cells.tiny.full"), ("both", "both.ensemble.mean"))
+    }
+    more = {
+        "finetune": {"cells": entry},
+        "predict": plates,
+        "ensemble": {"both": {"models": [MODEL, "cells.tiny.full"]}},
+    }
+    (lab / "config.yaml").write_text(yaml.safe_dump({**CONFIG, **more}))
+    done = run(lab, *(f"results/predict/{name}.csv" for name in plates))
+    linear, full, both = (pd.read_csv(lab / f"results/predict/{name}.csv").set_index("sample_id") for name in plates)
+    good = both["problem"].isna()
+    assert good.sum() == 4 and np.isnan(both.loc["deeper/broken.png", "prob_cat"])
+    assert np.allclose(both["prob_cat"][good], (linear["prob_cat"] + full["prob_cat"])[good] / 2)
+    assert (linear["prob_cat"] - full["prob_cat"]).abs().max() > 1e-3
+    assert both["model"].unique().tolist() == ["both.ensemble.mean"]
+    assert np.allclose(both["distance"][good], linear["distance"][good])
+    assert len(done.jobs["predict_files"]) == 3 and len(done.jobs["ensemble"]) == 1
+    assert "combine" not in done.jobs  # new data need no prediction of the data set's own rows

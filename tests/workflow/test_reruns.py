@@ -46,14 +46,20 @@ CONFIG = {
         "other": {"dataset": "twins", "backbone": "tiny", "method": "linear"},
         "table": {"dataset": "numbers", "backbone": "steps", "method": "linear"},
     },
-    "distill": {"student": {"teacher": "other.tiny.linear", "backbone": "smaller", "epochs": 1}},
+    "distill": {
+        "student": {"teacher": "other.tiny.linear", "backbone": "smaller", "epochs": 1},
+        "pupil": {"teacher": "both.ensemble.mean", "backbone": "smaller", "epochs": 1},
+    },
+    "ensemble": {"both": {"models": list(RUNS)}},
     "few_shot": {"few": {"dataset": "cells", "backbone": "tiny", "shots": [1], "queries": 2, "ways": 2, "episodes": 5}},
 }
 TAUGHT = "results/distill/student.smaller.kd/seed0"
+ENSEMBLE = "results/ensemble/both.ensemble.mean/seed0/label/metrics.json"
+PUPIL = "results/distill/pupil.smaller.kd/seed0/label/agreement.json"
 FIGURES = ("results/figures/finetune/solar.tiny.linear/seed0/label/confusion.svg", "results/figures/few_shot/cells.svg")
 TABLE = "results/finetune/table.steps.linear/seed0/label/metrics.json"
 ALL = (
-    *(*TARGETS, *OTHER, TABLE, f"{TAUGHT}/label/metrics.json"),
+    *(*TARGETS, *OTHER, TABLE, f"{TAUGHT}/label/metrics.json", ENSEMBLE, PUPIL),
     *("results/few_shot/few.tiny.prototypes/metrics.json", *FIGURES),
 )
 
@@ -147,7 +153,9 @@ def test_unlabelled_images_cost_their_own_forwards_and_no_training(lab):
     before = {path: path.stat().st_mtime_ns for path in (lab / "results").rglob("ft_model.pt")}
     for i in range(20):
         draw(lab / "cells" / "pool" / f"p{i}.png", 5000 + i)
-    assert touched(rerun(lab)) == {"prepare_data", "embed", "predict"}
+    run = rerun(lab, *TARGETS, *OTHER, ENSEMBLE, PUPIL)
+    assert touched(run) == {"prepare_data", "embed", "predict", "combine", "compare"}
+    assert run.jobs["combine"] == ["Combining what the members of both.ensemble.mean predict of label"]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     for backbone in ("tiny", "solar.tiny.lp_ft.seed0"):
         assert counts(lab, backbone, "pool")["forwards"] == 20
@@ -158,6 +166,22 @@ def test_unlabelled_images_cost_their_own_forwards_and_no_training(lab):
         table = pd.read_parquet(lab / f"results/finetune/{run}/seed0/label/predictions.parquet")
         pool = table[table["split"] == "pool"]
         assert len(pool) == 20 and pool["label"].isna().all() and pool["confidence"].between(0.5, 1).all()
+
+
+def test_another_seed_of_a_member_makes_the_ensemble_anew_and_trains_that_seed_alone(lab):
+    config = json.loads(json.dumps(CONFIG))
+    config["finetune"]["solar"]["seeds"] = [0, 1]
+    (lab / "config.yaml").write_text(yaml.safe_dump(config))
+    jobs = rerun(lab, ENSEMBLE).jobs
+    assert sorted(jobs["finetune"]) == [f"Fine-tuning {run}, seed 1" for run in RUNS]
+    assert set(jobs) == {"finetune", "embed", "predict", "ensemble", "combine"}
+    table = pd.read_parquet(lab / "results/ensemble/both.ensemble.mean/seed0/label/predictions.parquet")
+    members = [
+        pd.read_parquet(lab / f"results/finetune/{run}/seed{seed}/label/predictions.parquet")["prob_b"]
+        for run in RUNS
+        for seed in (0, 1)
+    ]
+    np.testing.assert_allclose(table["prob_b"], np.mean(members, axis=0), atol=1e-12)
 
 
 def test_a_corrected_label_retrains_and_embeds_nothing(lab):
@@ -220,9 +244,14 @@ PREPARING = {
 }  # `auto`: every reader says whether the data are its
 FETCHING = {"Fetching backbone tiny", "Fetching backbone smaller"}
 HEADS = {f"Fine-tuning {name}" for name in (*RUNS, "other.tiny.linear", "table.steps.linear")}
-STUDENT = {"Distilling student.smaller.kd"}
+STUDENT, TAUGHT_BY_ENSEMBLE = {"Distilling student.smaller.kd"}, {"Distilling pupil.smaller.kd"}
+ENSEMBLES = {
+    "ensemble": {"Making the ensemble both.ensemble.mean"},
+    "combine": {"Combining what the members of both.ensemble.mean predict of label"},
+}
 PREDICTING = {
-    f"Predicting label with {name}" for name in (*RUNS, "other.tiny.linear", "table.steps.linear", "student.smaller.kd")
+    f"Predicting label with {name}"
+    for name in (*RUNS, "other.tiny.linear", "table.steps.linear", "student.smaller.kd", "pupil.smaller.kd")
 }
 STEPS = {  # of vectors' preprocessing: the network is built, what it learns is fitted, and it is run
     "fetch_backbone": {"Fetching backbone steps"},
@@ -236,7 +265,12 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
     ("reader", "folder", PREPARING, ()),
     ("reader", "arrays", PREPARING, ()),
     ("reader", "hub", PREPARING, ()),
-    ("reader", "folder", {"Embedding cells (labelled) with tiny"}, ("--allowed-rules", "embed")),
+    (
+        "reader",
+        "folder",
+        {f"Embedding cells (labelled) with {n}" for n in ("tiny", "smaller")},
+        ("--allowed-rules", "embed"),
+    ),
     (
         "reader",
         "table",
@@ -249,7 +283,7 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
         "timm",
         {
             f"Embedding {n}"
-            for n in ("cells (labelled) with tiny", "twins (labelled) with tiny", "twins (labelled) with smaller")
+            for n in (f"{data} (labelled) with {net}" for data in ("cells", "twins") for net in ("tiny", "smaller"))
         },
         ("--allowed-rules", "embed"),
     ),
@@ -259,9 +293,13 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
     ("method", "linear", {f"Fine-tuning {n}.linear" for n in ("solar.tiny", "other.tiny", "table.steps")}, ()),
     ("method", "lp_ft", {"Fine-tuning solar.tiny.lp_ft"}, ()),
     ("kind", "classification", HEADS, ()),
-    ("kind", "classification", STUDENT, ("--allowed-rules", "distill")),
+    ("kind", "classification", STUDENT | TAUGHT_BY_ENSEMBLE, ("--allowed-rules", "distill")),
     ("kind", "classification", PREDICTING, ("--allowed-rules", "predict")),
-    ("objective", "kd", {"Distilling student.smaller.kd"}, ()),
+    ("objective", "kd", STUDENT | TAUGHT_BY_ENSEMBLE, ()),
+    ("ensemble", "mean", ENSEMBLES["ensemble"], ()),
+    ("ensemble", "mean", ENSEMBLES["combine"], ("--allowed-rules", "combine")),
+    ("ensemble", "mean", TAUGHT_BY_ENSEMBLE, ("--allowed-rules", "distill")),
+    ("kind", "classification", ENSEMBLES["combine"], ("--allowed-rules", "combine")),
     ("classifier", "prototypes", {"Few-shot episodes of few.tiny.prototypes"}, ()),
     ("figure", "confusion", {"Drawing label by solar.tiny.linear"}, ()),
     ("figure", "few_shot", {"Drawing the few-shot accuracy on cells"}, ()),

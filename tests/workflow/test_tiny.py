@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from sklearn.metrics import roc_auc_score
 
 import warm_jobs
 from graft.common.outputs import sha256_of_file
 from graft.data.readers import opener, root_of
+from graft.serving.exported import load_exported, predict
 from running import ROOT, graft
 
 CONFIG = ROOT / "config" / "test" / "tiny.yaml"
@@ -29,7 +31,8 @@ MODELS = {
     ],
     "distill": ["small.effnet-lite0-48.kd"],
 }
-TARGETS = {"solar": "defect", "small": "defect", "topics": "topic"}
+TARGETS = {"solar": "defect", "small": "defect", "committee": "defect", "topics": "topic"}
+ENSEMBLE = "ensemble/committee.ensemble.mean/seed0"
 FOLDERS = [f"{stage}/{model}/seed0" for stage, models in MODELS.items() for model in models]
 
 
@@ -59,7 +62,7 @@ def test_a_trained_model_is_complete_and_loads_without_pickle(results, run):
     assert list(history.columns[:3]) == ["epoch", "train_loss", "val_acc"] and len(history)
 
 
-@pytest.mark.parametrize("run", FOLDERS)
+@pytest.mark.parametrize("run", [*FOLDERS, ENSEMBLE])
 def test_the_prediction_table_has_one_row_per_sample_and_calibrated_probabilities(results, run):
     path = target_folder(results, run) / "predictions.parquet"
     table, classes = pd.read_parquet(path), json.loads(pq.read_schema(path).metadata[b"classes"])
@@ -78,6 +81,41 @@ def test_linear_models_give_train_rows_out_of_fold_probabilities_and_trained_net
     assert (linear.loc[linear["split"] == "train", "fold"] >= 0).all()
     assert (linear.loc[linear["split"] != "train", "fold"] < 0).all()
     assert (trained["fold"] < 0).all()
+
+
+def test_an_ensemble_is_the_mean_of_its_members_and_is_judged_and_handed_over_like_them(results):
+    columns = ["prob_intact", "prob_defective"]
+    runs = [f"finetune/solar.effnet-lite0-64.{method}/seed0" for method in ("linear", "lp_ft")]
+    each = [pd.read_parquet(target_folder(results, run) / "predictions.parquet") for run in runs]
+    table = pd.read_parquet(target_folder(results, ENSEMBLE) / "predictions.parquet")
+    assert table["sample_id"].tolist() == each[0]["sample_id"].tolist() == each[1]["sample_id"].tolist()
+    assert np.allclose(table[columns], (each[0][columns] + each[1][columns]) / 2, atol=1e-12)
+    test = table[table["split"] == "test"]
+    metrics = json.loads((target_folder(results, ENSEMBLE) / "metrics.json").read_text())
+    assert metrics["test"]["auroc"]["value"] == pytest.approx(
+        roc_auc_score(test["label"] == "defective", test["prob_defective"])
+    )
+    handed = pd.read_parquet(results / "handoff/elpv/defect/predictions.parquet")
+    assert (handed["model"] == "committee.ensemble.mean").sum() == len(table)
+    (indexed,) = (
+        one
+        for one in json.loads((results / "handoff/index.json").read_text())["models"]
+        if one["model"] == "committee.ensemble.mean"
+    )
+    assert indexed["test"] == metrics["test"] and [one["name"] for one in indexed["settings"]["members"]] == [
+        run.split("/")[1] for run in runs
+    ]
+    summary = pd.read_csv(results / "summary.csv").set_index("model")
+    assert summary.loc["committee.ensemble.mean", "test_auroc"] == pytest.approx(metrics["test"]["auroc"]["value"])
+    assert "committee.ensemble.mean" in (results / "index.html").read_text()
+
+
+def test_an_exported_ensemble_answers_by_its_exported_members(results):
+    rows, wanted = known_rows(results, "elpv", ENSEMBLE, 8)
+    root = root_of(results.parent / "resources/datasets/elpv/dataset.json")
+    model = load_exported(results / "handoff/models" / "committee.ensemble.mean/seed0")
+    found = predict(model, [root / path for path in rows["path"]])["defect"]
+    assert np.allclose(found["prob_defective"], wanted["prob_defective"], atol=0.02)
 
 
 def test_a_zero_shot_task_predicts_every_message_without_labels_and_is_compared_with_few_shot(results):
@@ -117,7 +155,7 @@ def test_short_texts_are_not_padded_to_the_longest(results):
 def test_the_teacher_answers_each_view_of_a_train_row_once(results):
     rows = pd.read_parquet(results / "data/elpv/samples.parquet")
     done = json.loads((results.parent / "logs/distill/small.effnet-lite0-48.kd.seed0.json").read_text())
-    assert done == {"forwards": (rows["split"] == "train").sum(), "stored": 0}
+    assert done == {"forwards": (rows["split"] == "train").sum(), "stored": 0, "pool": 0}
 
 
 def test_teacher_and_student_are_both_measured(results):
@@ -169,7 +207,7 @@ def known_rows(results, dataset, run, count=50):
     return rows, table.loc[rows["sample_id"]]
 
 
-@pytest.mark.parametrize("run", [run for run in FOLDERS if "topics" not in run])
+@pytest.mark.parametrize("run", [*(run for run in FOLDERS if "topics" not in run), ENSEMBLE])
 def test_new_images_are_predicted_as_the_workflow_would(results, run, tmp_path):
     rows, wanted = known_rows(results, "elpv", run)
     root = root_of(results.parent / "resources/datasets/elpv/dataset.json")

@@ -22,6 +22,7 @@ FOLDERS = {
     "validator": "adaptation/validators",
     "classifier": "few_shot/classifiers",
     "zero_shot": "zero_shot/methods",
+    "ensemble": "ensembles/methods",
     "figure": "report/figures",
 }
 

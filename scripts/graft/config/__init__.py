@@ -151,6 +151,6 @@ def shrink(config):
     for entry in config["finetune"].values():
         entry |= {"method": "linear", "seeds": entry["seeds"][:1], "folds": None}
     return config | {
-        **dict.fromkeys(("adapt", "few_shot", "zero_shot", "distill", "predict"), {}),
+        **dict.fromkeys(("adapt", "few_shot", "zero_shot", "distill", "ensemble", "predict"), {}),
         "hand_off": {**config["hand_off"], "models": "all"},
     }

@@ -5,12 +5,21 @@ Every check takes a config in which what the schema refused is None (unknown: sa
 
 from graft.common import plugins
 from graft.config.adapt_checks import check_adapt
-from graft.config.entry_checks import check_backbones, check_datasets, check_store, unknown
+from graft.config.ensemble_checks import check_ensembles
+from graft.config.entry_checks import (
+    check_backbones,
+    check_datasets,
+    check_store,
+    unknown,
+    unknown_model,
+    unknown_seed,
+)
 from graft.config.errors import Problem
 from graft.config.plan import (
     BACKBONES,
     SECTIONS,
     VECTORS,
+    ancestors,
     as_list,
     entries,
     known_backbones,
@@ -18,7 +27,6 @@ from graft.config.plan import (
     modality_of,
     models,
     tasks,
-    teachers,
 )
 from graft.config.zero_shot_checks import check_zero_shot
 
@@ -32,9 +40,10 @@ def check(config):
         check_datasets(config),
         check_backbones(config),
         check_references(config),
-        check_models(config, trained),
+        check_models(config, [one for one in trained if one[1]["stage"] != "ensemble"]),
         check_folds(config),
         check_distill(config, trained, by_name),
+        check_ensembles(config, trained, by_name),
         check_few_shot(config, [one for one in tried if one[1]["stage"] == "few_shot"], by_name),
         check_modalities(config, tried),
         check_zero_shot(config, tried),
@@ -64,18 +73,6 @@ def check_references(config):
                 targets, place = lookup(config, "datasets", dataset, "targets"), f" in data set '{dataset}'"
                 for key in (("label",) if section == "adapt" else ("target", "targets")) if targets else ():
                     yield from unknown((*path, key), entry.get(key), list(targets), "target", place)
-
-
-def _unknown_model(path, name, known, config):
-    """A reference to a model that nothing trains; silent where the entry that it means has mistakes of its own."""
-    keys_of = {"finetune": ("backbone", "method", "dataset"), "adapt": ("backbone", "method")}
-    for section, keys in (keys_of | {"distill": ("backbone", "method")}).items():
-        for entry, settings in entries(config, section):
-            values = [settings.get(key) for key in keys]
-            broken = any(None in (value if isinstance(value, list) else [value]) for value in values)
-            if broken and name is not None and name.split(".")[0].startswith(entry):
-                return
-    yield from unknown(path, name, list(known), "trained model")
 
 
 def check_models(config, trained):
@@ -195,16 +192,16 @@ def check_distill(config, trained, by_name):
             continue
         name, teacher = model["teacher"], by_name.get(model["teacher"])
         if teacher is None:
-            yield from _unknown_model((*path, "teacher"), name, by_name, config)
+            yield from unknown_model((*path, "teacher"), name, by_name, config)
             continue
-        if model["name"] in teachers(model, by_name):
+        if model["name"] in ancestors(model, by_name):
             yield Problem((*path, "teacher"), f"'{model['name']}' would be its own teacher", "another trained model")
             continue
         if model["backbone"] == teacher["backbone"]:
             what = f"teacher and student have the same backbone '{model['backbone']}'"
             hint = "to teach a network of the same size, give the backbone a second entry under another name"
             yield Problem((*path, "backbone"), what, "another backbone than the teacher's", hint)
-        yield from _unknown_seed((*path, "teacher_seed"), model.get("teacher_seed"), name, teacher)
+        yield from unknown_seed((*path, "teacher_seed"), model.get("teacher_seed"), name, teacher)
         for key, word, learned in (
             ("dataset", "data set", as_list(teacher["dataset"])),
             ("target", "target", teacher["targets"]),
@@ -216,21 +213,18 @@ def check_distill(config, trained, by_name):
                 yield Problem((*path, key), what, f"'{said}', or leave the line out")
 
 
-def _unknown_seed(path, seed, name, model):
-    seeds = model.get("seeds")
-    if seeds and seed is not None and seed not in seeds:
-        yield Problem(path, f"'{name}' is not trained with seed {seed}", ", ".join(map(str, seeds)))
-
-
 def check_few_shot(config, tried, by_name):
     for path, task in tried:
         dataset, target = task["dataset"], task["target"]
         if task["model"] is not None:
             model = by_name.get(task["model"])
             if model is None:
-                yield from _unknown_model((*path, "model"), task["model"], by_name, config)
+                yield from unknown_model((*path, "model"), task["model"], by_name, config)
+            elif model["stage"] == "ensemble":
+                what = f"'{task['model']}' is an ensemble, which has no embeddings of its own"
+                yield Problem((*path, "model"), what, f"one of its members: {', '.join(model['models'])}")
             else:
-                yield from _unknown_seed((*path, "model_seed"), task["model_seed"], task["model"], model)
+                yield from unknown_seed((*path, "model_seed"), task["model_seed"], task["model"], model)
                 if None not in (model["dataset"], dataset) and model["dataset"] != dataset:
                     what = f"'{task['model']}' was trained on '{model['dataset']}', not on '{dataset}'"
                     yield Problem((*path, "model"), what, f"a model trained on '{dataset}'")
@@ -285,13 +279,13 @@ def check_predict(config, by_name):
     for name, entry in entries(config, "predict"):
         model = by_name.get(entry.get("model"))
         if model is not None:
-            yield from _unknown_seed(("predict", name, "seed"), entry.get("seed"), entry["model"], model)
+            yield from unknown_seed(("predict", name, "seed"), entry.get("seed"), entry["model"], model)
         elif entry.get("model") is not None:
-            yield from _unknown_model(("predict", name, "model"), entry["model"], by_name, config)
+            yield from unknown_model(("predict", name, "model"), entry["model"], by_name, config)
 
 
 def check_hand_off(config, by_name):
     named = lookup(config, "hand_off", "models")
     if isinstance(named, list):
         for position, name in enumerate(named):
-            yield from _unknown_model(("hand_off", "models", position), name, by_name, config)
+            yield from unknown_model(("hand_off", "models", position), name, by_name, config)

@@ -149,6 +149,28 @@ def unknown(path, names, known, kind, place=""):
         yield Problem(path, what, ", ".join(known) or "none yet", did_you_mean(name, known))
 
 
+def unknown_model(path, name, known, config):
+    """A reference to a model that nothing trains; silent where the entry that it means has mistakes of its own."""
+    for section, keys in (
+        ("finetune", ("backbone", "method", "dataset")),
+        ("adapt", ("backbone", "method")),
+        ("distill", ("backbone", "method")),
+        ("ensemble", ("models", "method")),
+    ):
+        for entry, settings in entries(config, section):
+            values = [settings.get(key) for key in keys]
+            broken = any(None in (value if isinstance(value, list) else [value]) for value in values)
+            if broken and name is not None and name.split(".")[0].startswith(entry):
+                return
+    yield from unknown(path, name, list(known), "trained model")
+
+
+def unknown_seed(path, seed, name, model):
+    seeds = model.get("seeds")
+    if seeds and seed is not None and seed not in seeds:
+        yield Problem(path, f"'{name}' is not trained with seed {seed}", ", ".join(map(str, seeds)))
+
+
 def check_store(config):
     """A shared store that is not there would never be missed: everything would only be computed again."""
     store = config.get("store") or {}

@@ -24,9 +24,10 @@ class Plan:
     """Plain dicts, name -> settings; all of it can be written as JSON.
 
     datasets, backbones : as in the config, with `name`; backbones include the implicit `vectors`
-    models : stage ('finetune' | 'adapt' | 'distill'), name, entry, dataset, targets (a list), backbone, method, seeds and all
-        training settings; distilled ones also teacher, teacher_seed, temperature, alpha; adapted ones, whose dataset is the
-        target domain's, also source (the data set with the labels), domain (which rows are of which; None for all), validator
+    models : stage ('finetune' | 'adapt' | 'distill' | 'ensemble'), name, entry, dataset, targets (a list), backbone, method, seeds
+        and all training settings; distilled ones also teacher, teacher_seed, temperature, alpha; adapted ones, whose dataset is
+        the target domain's, also source (the data set with the labels), domain (which rows are of which; None for all),
+        validator; ensembles have no backbone, and members (a list of {name, seed})
     tasks : stage ('few_shot' | 'zero_shot'), name, entry, dataset, target, backbone, method; few-shot ones also ways,
         shots, ..., model, model_seed (a trained network where backbone is None) and seen_before (whether that was
         trained on the very classes); zero-shot ones descriptions, templates, text_backbone, calibration, unseen
@@ -102,8 +103,8 @@ def models(config):
 
     Returns
     -------
-    list of (path of the entry, settings), in the order of the config, finetune first, then adapt; they share lists with the
-        config
+    list of (path of the entry, settings), in the order of the config, finetune first, then adapt, ensembles last; they share
+        lists with it
     """
     found = []
     for entry, given in entries(config, "finetune"):
@@ -115,11 +116,15 @@ def models(config):
     for entry, given in entries(config, "distill"):
         students = _models("distill", entry, given, given.get("dataset"), as_list(given.get("target")))
         found += [(("distill", entry), model) for model in students]
+    for entry, given in entries(config, "ensemble"):
+        found += [(("ensemble", entry), model) for model in _ensembles(entry, given)]
     by_name = {settings["name"]: settings for _, settings in found}
     for _, settings in found:
         origin = [settings, *teachers(settings, by_name).values()][-1]
-        for key in ("dataset", "targets") if origin["stage"] != "distill" else ():
+        for key in ("dataset", "targets") if origin["stage"] not in ("distill", "ensemble") else ():
             settings[key] = settings[key] or deepcopy(origin[key])
+        if settings["stage"] == "ensemble":
+            settings["members"] = _members(settings, by_name)
     return found
 
 
@@ -155,12 +160,53 @@ def _adapted(config, entry, given):
         yield model | {"source": source, "domain": domain}
 
 
+def _ensembles(label, given):
+    """The ensembles of an entry; their data set and targets are those of their first member."""
+    for method in as_list(given.get("method")):
+        head = {
+            "stage": "ensemble",
+            "name": f"{label}.ensemble.{method}",
+            "entry": label,
+            "dataset": None,
+            "targets": [],
+        }
+        head |= {"backbone": None, "method": method, "seeds": [0]}
+        yield head | {"models": as_list(given.get("models")), "member_seeds": given.get("seeds")}
+
+
+def _members(ensemble, by_name):
+    """Every model and seed that an ensemble is made of, as far as they are known: list of {name, seed}."""
+    wanted = ensemble["member_seeds"]
+    known = [by_name[name] for name in ensemble["models"] if name in by_name]
+    return [
+        {"name": model["name"], "seed": seed}
+        for model in known
+        for seed in model.get("seeds") or ()
+        if wanted is None or seed in wanted
+    ]
+
+
 def teachers(model, by_name):
-    """The chain above a model, name -> settings: its teacher, the teacher of that one, and so on, each once."""
+    """The chain above a model, name -> settings: its teacher or its first member, the teacher of that one, and so on, each once."""
     found = {}
-    while (name := model.get("teacher")) in by_name and name not in found:
+    while (name := next(iter(_above(model)), None)) in by_name and name not in found:
         model = found[name] = by_name[name]
     return found
+
+
+def ancestors(model, by_name):
+    """The names of all models that a model learns from or is made of, directly or not."""
+    found, waiting = set(), _above(model)
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in found:
+            found.add(name)
+            waiting += _above(by_name[name])
+    return found
+
+
+def _above(model):
+    return [*as_list(model.get("teacher")), *(model.get("models") or ())]
 
 
 def tasks(config, trained):
@@ -201,7 +247,7 @@ def method_kind(model):
     """The kind of plug-in that a model's method is."""
     if model["stage"] == "adapt":
         return next((kind for kind in SOURCE_ONLY if model["method"] in plugins.names(kind)), "adaptation")
-    return {"finetune": "method", "distill": "objective"}[model["stage"]]
+    return {"finetune": "method", "distill": "objective", "ensemble": "ensemble"}[model["stage"]]
 
 
 def is_frozen(model):

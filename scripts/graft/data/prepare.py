@@ -10,7 +10,7 @@ import pandas as pd
 from graft.common.errors import UserError
 from graft.common.outputs import write_json, write_parquet, write_text
 from graft.common.spelling import look_alike
-from graft.data.card import count, describe, notes_of
+from graft.data.card import count, describe, notes_of, rows_of_classes
 from graft.data.checking import check_samples
 from graft.data.images import image_format, values_of
 from graft.data.labels import check_classes, read_targets
@@ -19,6 +19,7 @@ from graft.data.readers import complete, list_samples
 from graft.data.samples import COLUMNS, digest_of_rows, write_manifest
 from graft.data.splitting import alike, copies, left_out, splits
 from graft.data.splitting.limit import limited
+from graft.data.weights import read_weights, refuse_nothing
 
 logger = logging.getLogger("graft")
 MOST_COMPARED = 100_000  # groups whose names are looked at: more take seconds
@@ -64,6 +65,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     classes = left_out.count_classes(frame, targets, len(asked) > 0)
     frame = left_out.without_rare(frame, targets, settings, classes, notes)
     frame, given = _labelled_or_pool(frame, targets, notes)
+    frame["weight"] = read_weights(frame, entry)
     frame = limited(frame, targets, entry["limit"], notes)
     found = check_samples(frame, entry, root, modality, threads, cache)
     listing = frame
@@ -81,7 +83,10 @@ def prepare(name, entry, root, threads=1, cache=None):
     hidden = frame.loc[frame["hidden"], ["sample_id", *targets]].sort_values("sample_id", ignore_index=True)
     for target in targets:  # a label of a row that is not learned from must not make anything run again
         frame[target] = frame[target].mask(frame["split"] == "pool")
+    frame["weight"] = frame["weight"].mask(frame["split"] == "pool")
+    refuse_nothing(frame, entry)
     frame["sampling_unit"] = alike.sampling_units(frame, near)
+    frame["labelled_copy"] = copies.in_pool_and_labelled(frame)
     frame = frame.sort_values("sample_id", kind="stable", key=lambda ids: ids.astype(object)).reset_index(drop=True)
     card = {"dataset": name, **facts, **count(frame, targets), **describe(frame, modality, entry)}
     notes += notes_of(frame, modality, entry)
@@ -126,7 +131,7 @@ def digests_of(prepared):
         labelled : the labelled rows, with splits and labels, which figures and metrics see
         training : the same without the test rows: a training sees no more
         contents : which samples are labelled, all that an embedding depends on
-        pool : which samples are not
+        pool : which samples are not, and which of them are copies of those that are
     """
     frame, targets = prepared.frame, prepared.targets
     # What the numbers of a picture mean belongs to every part: another range is another embedding.
@@ -139,13 +144,15 @@ def digests_of(prepared):
     names, labels = ["sample_id", "content_sha256"], ["split", "fold", "group", *targets]
     labelled, pool = frame[frame["split"] != "pool"], frame[frame["split"] == "pool"]
     training = labelled[labelled["split"] != "test"]
+    weight = ["weight"] if training["weight"].notna().any() else []
+    copied = pool.loc[pool["labelled_copy"], "sample_id"].tolist()
     return {
         "labelled": digest_of_rows(
             labelled[[*names, *labels, "sampling_unit"]], {"targets": targets, **meaning, **hidden}
         ),
-        "training": digest_of_rows(training[names + labels], {"targets": targets, **meaning}),
+        "training": digest_of_rows(training[names + labels + weight], {"targets": targets, **meaning}),
         "contents": digest_of_rows(labelled[names], meaning),
-        "pool": digest_of_rows(pool[names], meaning),
+        "pool": digest_of_rows(pool[names], meaning | ({"copies": copied} if copied else {})),
     }
 
 
@@ -255,10 +262,10 @@ def _hide(frame, targets, entry, notes):
 def _refuse_to_hide_all(train, hidden, targets):
     """Refuse a share after which a class has no train row."""
     for name, target in targets.items():
-        gone = (
-            [] if target["kind"] == "regression" else set(train[name].dropna()) - set(train.loc[~hidden, name].dropna())
-        )
-        if gone:
+        if target["kind"] == "regression":
+            continue
+        before, after = (set(rows_of_classes(rows[name].dropna(), target["kind"])) for rows in (train, train[~hidden]))
+        if gone := before - after:
             what = f"hides all train rows of class {', '.join(repr(word) for word in sorted(gone))} of target {name}"
             raise UserError(what, "split.pool", "a share that leaves train rows of every class", "a smaller share")
 

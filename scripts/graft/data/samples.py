@@ -26,7 +26,18 @@ __all__ = [
     "write_manifest",
 ]
 
-COLUMNS = ("sample_id", "path", "row", "content_sha256", "split", "fold", "group", "sampling_unit")
+COLUMNS = (
+    "sample_id",
+    "path",
+    "row",
+    "content_sha256",
+    "split",
+    "fold",
+    "group",
+    "sampling_unit",
+    "labelled_copy",
+    "weight",
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,8 @@ class Manifest:
     """A prepared data set.
 
     frame : DataFrame with sample_id, path, row, content_sha256, split, fold, group, sampling_unit (what intervals draw
-        together, see alike.sampling_units) and one column per target
+        together, see alike.sampling_units), labelled_copy (whether it is a row of the pool whose content a labelled row has), weight
+        (in the loss; null where `columns.weight` names no column) and one column per target
     targets : dict, target -> {"kind": "classification" or "ordinal" or "multilabel", "classes": [...]} or {"kind": "regression"}
     card : dict, data_card.json
     """
@@ -122,7 +134,7 @@ def card_beside(path):
 
 def write_manifest(path, frame, targets):
     """Write samples.parquet with its fixed types."""
-    kinds = {"row": pa.int64(), "fold": pa.int16()}
+    kinds = {"row": pa.int64(), "fold": pa.int16(), "labelled_copy": pa.bool_(), "weight": pa.float64()}
     kinds |= {name: pa.float64() for name, target in targets.items() if target["kind"] == "regression"}
     names = [*COLUMNS, *targets]
     arrays = [pa.array(frame[name], type=kinds.get(name, pa.string()), from_pandas=True) for name in names]

@@ -8,13 +8,13 @@ from graft.heads.probe import solve_probe
 QUESTION = {"kind": "classification", "classes": ["no", "yes"]}
 
 
-def solve_questions(features, codes, splits, folds, target, settings, dead, unit=None, refit=False):
+def solve_questions(features, codes, splits, folds, target, settings, dead, unit=None, refit=False, weights=None):
     """Fit a head for each question, on the rows that answer it.
 
     Parameters
     ----------
     codes : float array, shape (n, K): 1 is yes, 0 is no, NaN is not answered
-    features, splits, folds, settings, dead, unit, refit : as for `solve_probe`; settings' class_weights are not used
+    features, splits, folds, settings, dead, unit, refit, weights : as for `solve_probe`; settings' class_weights are not used
 
     Returns
     -------
@@ -23,7 +23,9 @@ def solve_questions(features, codes, splits, folds, target, settings, dead, unit
     of all its rows takes that place.
     """
     found = [
-        _solve_one(features, codes[:, k], splits, folds, {**settings, "class_weights": "none"}, dead, unit, refit)
+        _solve_one(
+            features, codes[:, k], splits, folds, {**settings, "class_weights": "none"}, dead, unit, refit, weights
+        )
         for k in range(codes.shape[1])
     ]
     outputs = np.full(codes.shape, np.nan)
@@ -39,12 +41,13 @@ def solve_questions(features, codes, splits, folds, target, settings, dead, unit
     }
 
 
-def _solve_one(features, codes, splits, folds, settings, dead, unit, refit):
+def _solve_one(features, codes, splits, folds, settings, dead, unit, refit, weights):
     """A probe of two classes, as one logit."""
     rows = np.flatnonzero(np.isfinite(codes))
     own = features if len(rows) == len(features) else features[rows]
+    weights = None if weights is None else weights[rows]
     solved = solve_probe(
-        own, codes[rows].astype(np.int64), splits[rows], folds[rows], QUESTION, settings, dead, unit, refit
+        own, codes[rows].astype(np.int64), splits[rows], folds[rows], QUESTION, settings, dead, unit, refit, weights
     )
     unseen = solved["unseen"]
     if unseen is not None:

@@ -24,7 +24,7 @@ GAIN = 1e-3  # clearly: its loss is lower than its neighbour's by this share of 
 NATS = 1e-3  # and for classes also by so much: where they are separate, the loss falls towards 0 without end
 
 
-def solve_probe(features, codes, splits, folds, target, settings, dead=DEAD, unit=None, refit=False):
+def solve_probe(features, codes, splits, folds, target, settings, dead=DEAD, unit=None, refit=False, weights=None):
     """Fit the head of one target, with the L2 of the lowest loss on rows that the heads did not see.
 
     For each candidate there is a head of all train rows, judged by the validation rows. And for each fold there is a
@@ -44,6 +44,7 @@ def solve_probe(features, codes, splits, folds, target, settings, dead=DEAD, uni
     dead : features whose spread is below this share of the widest count as constant (see principal_axes)
     unit : Tensor, shape (width,), what standardises the features; by default their own spread
     refit : whether the head is fitted again, with the L2 that was chosen, on train and validation rows
+    weights : float array, shape (n,), of each row in the loss; None: all equal. What judges the L2 is not weighed
 
     Returns
     -------
@@ -56,7 +57,7 @@ def solve_probe(features, codes, splits, folds, target, settings, dead=DEAD, uni
         "history" : one dict per candidate
         "l2" : the chosen one
     """
-    probe = _Probe(features, codes, splits, folds, target, settings, dead, unit, refit)
+    probe = _Probe(features, codes, splits, folds, target, settings, dead, unit, refit, weights)
     tried = probe.search(settings["l2"])
     best = min(tried, key=lambda one: one.loss)
     weights, biases = best.heads
@@ -95,7 +96,7 @@ class _Tried:
 class _Probe:
     """The rows of a probe, rotated, and the subsets that heads are fitted on: all train rows, then without each fold."""
 
-    def __init__(self, features, codes, splits, folds, target, settings, dead, unit, refit):
+    def __init__(self, features, codes, splits, folds, target, settings, dead, unit, refit, weights):
         self.rows = np.flatnonzero((splits == "train") | (splits == "validation"))
         self.features, self.codes = torch.as_tensor(features[self.rows]), codes[self.rows]
         train, folds = splits[self.rows] == "train", folds[self.rows]
@@ -109,6 +110,7 @@ class _Probe:
             first = ", ".join(str(place + 1) for place in self.rotated.constant.nonzero()[:10, 0].tolist())
             more = ", .." if count > 10 else ""
             logger.info("%d columns say nothing over the train rows and get weight 0: number %s%s", count, first, more)
+        self.weights = np.ones(len(train)) if weights is None else weights[self.rows]
         self.classes = len(target["classes"]) if target["kind"] == "classification" else None
         self.balanced = self.classes is not None and settings["class_weights"] == "balanced"
         # As the model will be delivered: class weights are removed from its probabilities.
@@ -151,10 +153,10 @@ class _Probe:
 
     def _solve(self, l2s, subsets):
         """Heads of each penalty and subset: weights (L, S, outputs, width), biases (L, S, outputs)."""
-        weight = subsets.astype(np.float64)
+        weight = subsets * self.weights
         if self.balanced:
             for row, subset in zip(weight, subsets, strict=True):
-                row[subset] = solvers.balanced_weights(self.codes[subset], self.classes)
+                row[subset] *= solvers.balanced_weights(self.codes[subset], self.classes).numpy()
         problems = np.repeat(l2s, len(subsets)), weight, np.tile(np.arange(len(subsets)), len(l2s))
         if self.classes is None:
             weights, biases = solvers.solve_ridge(self.rotated, self.codes, *problems)

@@ -6,7 +6,7 @@ GPU_SAMPLES_PER_S = 2000
 PARAMETER_BYTES = 16  # weight, gradient and AdamW's two moments, 4 bytes each
 
 
-def estimate(model, counts, measured, trains):
+def estimate(model, counts, measured, trains, teacher=None):
     """Forwards, time, memory and disk of one model.
 
     Parameters
@@ -15,6 +15,7 @@ def estimate(model, counts, measured, trains):
     counts : dict, split -> rows of the data set
     measured : dict, what measure_speed wrote for its data set and backbone
     trains : bool, whether the backbone's weights are trained
+    teacher : dict, what measure_speed wrote for the backbone of a student's teacher
 
     Returns
     -------
@@ -36,20 +37,23 @@ def estimate(model, counts, measured, trains):
     folds, validation = model.get("folds") or 0, counts.get("validation", 0)
     seen = total + (1 + folds) * model["epochs"] * validation + (counts["train"] if folds else 0)
     forwards = measured["forwards"] + seeds * seen if trains else measured["forwards"]
-    trained = seeds * max(1, folds) * model["epochs"] * counts["train"] if trains else 0
-    seconds = (
+    taught = counts["train"] + (counts.get("pool", 0) if model.get("pool", False) is not False else 0)
+    trained = seeds * max(1, folds) * model["epochs"] * taught if trains else 0
+    answers = taught * views_of(model)
+    seconds = (answers / teacher["embedded_per_s"] if answers else 0) + (
         measured["forwards"] / measured["decoded_per_s"]
         + forwards / measured["embedded_per_s"]
         + trained / measured["trained_per_s"]
     )
+    asked = answers * teacher["operations"] if answers else 0
     on_gpu = max(
-        (forwards + 3 * trained) * measured["operations"] / GPU_OPERATIONS_PER_S,
-        (forwards + trained) / GPU_SAMPLES_PER_S,
+        ((forwards + 3 * trained) * measured["operations"] + asked) / GPU_OPERATIONS_PER_S,
+        (forwards + trained + answers) / GPU_SAMPLES_PER_S,
     )
     bytes_per_sample = measured["bytes_decoded"] + 4 * measured["width"] * (1 + (seeds if trains else 0))
     batch = model["batch_size"] if trains else 0
     return {
-        "forwards": forwards,
+        "forwards": forwards + answers,
         "trained": trained,
         "seconds": seconds,
         "gpu_seconds": on_gpu,
@@ -57,6 +61,13 @@ def estimate(model, counts, measured, trains):
         + batch * measured["activation_bytes"],
         "disk_bytes": total * bytes_per_sample + seeds * 4 * measured["parameters"],
     }
+
+
+def views_of(model):
+    """Changed versions of each image that a student's teacher answers, for all seeds; without `augment` its embeddings do."""
+    if model["stage"] != "distill" or model["augment"] == "none":
+        return 0
+    return min(model["epochs"], model["views"] or model["epochs"])
 
 
 def duration(seconds):

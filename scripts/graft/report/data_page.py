@@ -21,7 +21,8 @@ BODY = pages.environment().from_string("""
 </table></div>
 {% if measured %}<p class="soft">Based on up to 64 samples that were run here just now, so right within a factor of
 two. One job with {{ threads }} thread(s) on this machine; several run side by side. The GPU is one of the A100 class at
-a sixth of its peak. Forwards that the store already holds are not counted. Distilled models also need their teacher.</p>
+a sixth of its peak. Forwards that the store already holds are not counted. Distilled models also need their teacher; what
+it answers of changed images is counted.</p>
 {% else %}<p class="soft">No network is run: a head on vectors takes seconds.</p>{% endif %}
 {% else %}<p>No model is trained on this data set.</p>{% endif %}{% endif %}
 

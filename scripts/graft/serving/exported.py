@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from graft.common.errors import UserError
 from graft.common.outputs import read_json
 from graft.networks.network import from_dict
+from graft.serving.by_members import joined
 from graft.serving.new_predictions import embed_taken, table_of
 from graft.serving.samples_in_memory import given_files, given_texts, given_vectors
 from graft.serving.trained_model import card_of
@@ -30,7 +31,8 @@ def load_exported(folder):
     Returns
     -------
     Network
-        forward(inputs) -> {target: logits}; `.config` is config.json, `.folder` the folder.
+        forward(inputs) -> {target: logits}; `.config` is config.json, `.folder` the folder. Of an ensemble no network, but
+        `.config`, `.folder` and `.members`, the loaded models whose folders are beside it.
 
     Raises
     ------
@@ -40,6 +42,8 @@ def load_exported(folder):
     folder = Path(folder)
     try:
         config = read_json(folder / "config.json")
+        if "members" in config:
+            return SimpleNamespace(config=config, folder=folder, members=_members(folder, config))
         network = from_dict({**config, "state_dict": load_file(folder / "model.safetensors")})
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -71,6 +75,27 @@ def predict(network, samples):
     """
     if isinstance(samples, str | bytes | Path):
         raise UserError("one sample that is not in a list", allowed="a list", hint="predict(model, [sample])")
+    return {target: _answers(table) for target, table in _tables(network, samples).items()}
+
+
+def _members(folder, config):
+    """The loaded members of an ensemble, which is beside them."""
+    models, found = folder.absolute().parents[1], []
+    for member in config["members"]:
+        one = load_exported(models / member["name"] / f"seed{member['seed']}")
+        if one.config["digests"]["model"] != member["digest"]:
+            raise UserError(f"is not the model that '{config['name']}' is made of", where=str(one.folder))
+        found.append(one)
+    return found
+
+
+def _tables(network, samples):
+    """Per target the prediction table of new samples."""
+    if hasattr(network, "members"):
+        each = [_tables(one, samples) for one in network.members]
+        return {
+            name: joined(network.config, name, [tables[name] for tables in each]) for name in network.config["targets"]
+        }
     config, card = network.config, card_of(network.config, {})
     weights = {name: tensor.cpu() for name, tensor in network.state_dict().items() if name.startswith("heads.")}
     content = {**config, "state_dict": weights, "fold_heads": {}}
@@ -81,7 +106,7 @@ def predict(network, samples):
         if len(rows):
             device, threads = next(network.parameters()).device, torch.get_num_threads()
             rows, embeddings = embed_taken(new, card, lambda: _backbone(network), "samples", "fp32", device, threads)
-    return {target: _answers(table_of(content, target, rows, embeddings)) for target in config["targets"]}
+    return {target: table_of(content, target, rows, embeddings) for target in config["targets"]}
 
 
 def _backbone(network):

@@ -57,6 +57,20 @@ def model_card(config, metrics, card, dataset):
     return f"---\n{front_matter(config, metrics, dataset)}\n---\n\n{body(config, metrics, card, dataset)}"
 
 
+def ensemble_card(config, metrics, card, dataset):
+    """The text of README.md of an ensemble; the parameters are those of `model_card`."""
+    return f"---\n{front_matter(config, metrics, dataset)}\n---\n\n{ensemble_body(config, metrics, card, dataset)}"
+
+
+def labels_of(targets):
+    """What labels.json of an exported model says; `targets` are those of ft_model.pt."""
+    return {"targets": {name: _label(facts) for name, facts in targets.items()}}
+
+
+def _label(facts):
+    return {key: facts[key] for key in ("kind", "classes") if facts.get(key) is not None}
+
+
 def front_matter(config, metrics, dataset):
     """The hub's YAML: licence, task, data, and the test results as a model index."""
     modality = config["backbone"]["modality"]
@@ -110,9 +124,7 @@ def licence_of(backbone):
 def body(config, metrics, card, dataset):
     """What a reader wants to know: what it is, labels, data, quality, and how to load it."""
     backbone = config["backbone"]
-    targets, counts = config["targets"], card.get("counts", {})
-    several = len(targets) > 1
-    names = [f"**{name}**" for name in targets]
+    names = [f"**{name}**" for name in config["targets"]]
     width = backbone["preprocessing"].get("width", backbone["width"])  # of vectors: before `preprocess`
     sample = SAMPLES[backbone["modality"]].format(width=width)
     parts = [
@@ -120,24 +132,55 @@ def body(config, metrics, card, dataset):
         f"A {backbone['modality']} model of {_listed(names)}, trained with [graft](#how-to-load-it) by `{config['method']}` "
         f"from the backbone `{backbone['name']}` ({backbone['library']}, {backbone['architecture'] or 'none'}); "
         f"{config['parameters']:,} parameters.",
+        *facts_of_targets(config, metrics, card, dataset),
+        *reading(config),
+        "## How to load it",
+        HOW.format(target=next(iter(config["targets"])), sample=sample),
+        "The file `config.json` holds the architecture, the preprocessing and the calibration; `model.safetensors` the "
+        f"weights (digest `{config['digests']['model']}`).",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def ensemble_body(config, metrics, card, dataset):
+    """What a reader wants to know of an ensemble: who answers, labels, data, quality, and how to load it."""
+    members = [
+        f"* [{one['name']}, seed {one['seed']}](../../{one['name']}/seed{one['seed']})" for one in config["members"]
+    ]
+    names = [f"**{name}**" for name in config["targets"]]
+    sample = SAMPLES[config["backbone"]["modality"]].format(width=0)
+    parts = [
+        f"# {config['name']}",
+        f"An ensemble for {_listed(names)}, made with [graft](#how-to-load-it): the answers of {len(members)} trained models "
+        f"are combined by `{config['method']}`. It has no network of its own, and all of them have {config['parameters']:,} "
+        "parameters.",
+        "## Members",
+        "\n".join(members),
+        *facts_of_targets(config, metrics, card, dataset),
+        "## How to load it",
+        HOW.format(target=next(iter(config["targets"])), sample=sample),
+        "Its members are loaded from the folders beside it.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def facts_of_targets(config, metrics, card, dataset):
+    """The sections on answers, data and quality."""
+    targets, counts = config["targets"], card.get("counts", {})
+    several = len(targets) > 1
+    return [
         "## Answers",
         *(f"### {name}\n\n{answers(facts)}" if several else answers(facts) for name, facts in targets.items()),
         "## Data",
         f"Data set `{config['dataset']}`: "
         + ", ".join(f"{count} {split}" for split, count in counts.items())
         + f" samples. Licence of the data: {dataset.get('licence') or 'not stated'}. "
-        + f"Licence of the backbone: {backbone.get('licence') or 'not stated'}.",
+        + f"Licence of the backbone: {config['backbone'].get('licence') or 'not stated'}.",
         "## Quality",
         "With 95 % intervals for other samples, and for other groups where the data name groups of samples that belong "
         "together. The test split was not used in training.",
         *(part for name in targets for part in ([f"### {name}"] if several else []) + judged(metrics[name])),
-        *reading(config),
-        "## How to load it",
-        HOW.format(target=next(iter(targets)), sample=sample),
-        "The file `config.json` holds the architecture, the preprocessing and the calibration; `model.safetensors` the "
-        f"weights (digest `{config['digests']['model']}`).",
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def _listed(names):

@@ -28,8 +28,8 @@ from graft.targets.predictions import predict
 BLOCK = 256  # samples whose decoded images are on the disk at once
 
 
-def predict_new(content, around, data, column=None, precision="auto", device=None, threads=1):
-    """Predict new samples with a trained model.
+def embed_for(content, around, data, column=None, precision="auto", device=None, threads=1):
+    """The embeddings of new samples by a trained network.
 
     Parameters
     ----------
@@ -41,8 +41,7 @@ def predict_new(content, around, data, column=None, precision="auto", device=Non
 
     Returns
     -------
-    tables : dict, target -> DataFrame, see `table_of`
-    novelty : Novelty; or a str, why there are no distances
+    rows, embeddings : see `embed_taken`
 
     Raises
     ------
@@ -56,12 +55,18 @@ def predict_new(content, around, data, column=None, precision="auto", device=Non
     def backbone():
         return features.trained(content, tokenizer_folder(content, around.backbone))
 
-    rows, embeddings = embed_taken(new, card, backbone, str(data), precision, device, threads)
-    novelty = novelty_of(content, around)
+    return embed_taken(new, card, backbone, str(data), precision, device, threads)
+
+
+def tables_of(content, rows, embeddings, novelty):
+    """The prediction tables of new samples by one network: dict, target -> DataFrame, see `table_of`.
+
+    `novelty` : Novelty; or a str, why there are no distances
+    """
     target, *others = content["targets"]
     first = table_of(content, target, rows, embeddings, novelty if isinstance(novelty, Novelty) else None)
     same = {key: first[key] for key in ("distance", "unusual")}  # how far a sample is does not depend on the target
-    return {target: first} | {one: table_of(content, one, rows, embeddings).assign(**same) for one in others}, novelty
+    return {target: first} | {one: table_of(content, one, rows, embeddings).assign(**same) for one in others}
 
 
 def embed_taken(new, card, backbone, where, precision="auto", device=None, threads=1):
@@ -192,8 +197,7 @@ def table_of(content, target, rows, embeddings, novelty=None):
         unusual (null where there is no distance, or too few samples to hold it against) and problem (why there is no
         prediction)
     """
-    unlabelled = np.nan if content["targets"][target]["kind"] == "regression" else None
-    rows = rows.reset_index(drop=True).assign(split="new", fold=-1, **{target: unlabelled})
+    rows = unlabelled(content, target, rows.reset_index(drop=True)).assign(split="new", fold=-1)
     good = rows[rows["reason"].isna()]
     found = predict(content, target, Manifest(good, content["targets"], {}), good, embeddings)
     every = {"target": target, "split": "new", "fold": np.int16(-1), "model": content["name"], "seed": content["seed"]}
@@ -206,6 +210,11 @@ def table_of(content, target, rows, embeddings, novelty=None):
         if math.isfinite(novelty.limit):  # else nobody can say
             table.loc[good.index, "unusual"] = novelty.is_unusual(distances)
     return table.assign(problem=rows["reason"])
+
+
+def unlabelled(content, target, rows):
+    """Rows that have no label of a target."""
+    return rows.assign(**{target: np.nan if content["targets"][target]["kind"] == "regression" else None})
 
 
 def _modality(content):

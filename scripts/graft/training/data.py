@@ -5,6 +5,7 @@ from functools import cached_property
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
+import pandas as pd
 
 from graft.common import plugins, ranks
 from graft.common.errors import UserError
@@ -14,6 +15,7 @@ from graft.heads import principal_axes
 from graft.store.feature_files import features_of
 
 HELD_OUT = "held out"  # the split of train rows that a fold's model does not see
+POOL = "pool"  # the split of rows without a label, which a teacher answers
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Target:
     facts : dict, what labels.json says, and how the kind reads outputs (`encode`)
     codes : array, shape (n, ..), what the loss compares outputs with
     known : array of bool, shape (n,), which rows have a label
-    share : float, of the train rows that have one
+    share : float, of the rows that are trained on that have one
     chance_loss : float, the mean loss of the best constant answer for these
     class_counts : array of int, shape (classes,), train rows of each class, if the loss weighs classes by them; else None
     """
@@ -70,10 +72,30 @@ class TrainingData:
         return read_manifest(self.samples, without_test=True)
 
     @cached_property
-    def rows(self):
+    def labelled(self):
         """The train and validation rows that have a label of any of the targets, in the manifest's order."""
         rows = of_domain(self.manifest.part("labelled"), self.domain)
-        return rows[rows[self.settings["targets"]].notna().any(axis=1)].reset_index(drop=True)
+        return rows[self._has_label(rows)].reset_index(drop=True)
+
+    @cached_property
+    def learns_from_pool(self):
+        """Whether this is a student that also learns from rows without a label; unless it is told, where there is a pool."""
+        asked = self.settings.get("pool", False)
+        return bool((self.manifest.frame["split"] == POOL).any()) if asked is None else asked
+
+    @cached_property
+    def rows(self):
+        """`labelled`, and after these, for a student that learns from them, the rows without a label of any of the targets:
+        those of the pool and of the train split. Not copies of labelled rows, which may be rows of the test split."""
+        if not self.learns_from_pool:
+            return self.labelled
+        train = self.manifest.frame[self.manifest.frame["split"] == "train"]
+        pool = self.manifest.part("pool")
+        unlabelled = pd.concat([pool[~pool["labelled_copy"]], train[~self._has_label(train)]])
+        return pd.concat([self.labelled, unlabelled.assign(split=POOL)], ignore_index=True)
+
+    def _has_label(self, rows):
+        return rows[self.settings["targets"]].notna().any(axis=1)
 
     @cached_property
     def splits(self):
@@ -87,14 +109,38 @@ class TrainingData:
         """The places of a split's rows among `rows`, array of int."""
         return np.flatnonzero(self.splits == split)
 
+    @cached_property
+    def taught(self):
+        """The places of the rows that a network is trained on: train rows, and those of the pool if a student learns from it."""
+        return np.flatnonzero((self.splits == "train") | (self.splits == POOL))
+
     def check(self):
-        """Refuse to train on nothing."""
+        """Refuse to train on nothing, and to learn from a pool that is not there."""
         labelled = self.rows[self.settings["targets"]].notna()
         for split in ("train", "validation"):
             for name in self.settings["targets"]:
                 if not labelled[name].to_numpy()[self.places(split)].any():
                     what = f"the data set has no {split} row with a label of target '{name}'"
                     raise UserError(what, where=self.settings["name"])
+        if self.learns_from_pool and not len(self.places(POOL)) and labelled.to_numpy()[self.taught].all():
+            what = "`pool: true`, but every train row of the data set has its labels, and there is no other"
+            hint = "leave the line out; or hide labels for a trial: `split: {pool: SHARE}` of the data set"
+            raise UserError(what, where=self.settings["name"], hint=hint)
+
+    @cached_property
+    def weights(self):
+        """The weight of each row in the loss, of mean 1 over train rows, float array of shape (n,); None: all count equally.
+
+        Rows of the pool have none of their own and count as a train row does on average.
+        """
+        weights = self.rows["weight"].to_numpy(np.float64)
+        train = weights[self.splits == "train"]
+        if np.isnan(train).all():
+            return None
+        if not (train > 0).any():
+            what = "the weights of all of its train rows are 0"
+            raise UserError(what, self.settings["name"], "a train row with a weight above 0 (columns.weight)")
+        return np.where(np.isnan(weights), 1.0, weights / train.mean())
 
     @cached_property
     def targets(self):
@@ -109,7 +155,7 @@ class TrainingData:
         if kind.CLASS_WEIGHTS and self.settings["class_weights"] == "balanced":
             counts = np.bincount(codes[train & known], minlength=kind.outputs_of(facts))
         # A target that is the same everywhere has no loss to be divided by.
-        share, chance = float(known[train].mean()), kind.chance_loss(codes[train]) or 1.0
+        share, chance = float(known[self.taught].mean()), kind.chance_loss(codes[train]) or 1.0
         return Target(name, kind, {**facts, **reading}, codes, known, share, chance, counts)
 
     @cached_property
@@ -119,8 +165,8 @@ class TrainingData:
 
     @cached_property
     def embeddings(self):
-        """The stored embeddings of the rows, float32 array of shape (n, width)."""
-        return features_of(self.rows, self.features)
+        """The stored embeddings of the labelled rows, which come first among the rows; float32 array of shape (n, width)."""
+        return features_of(self.labelled, self.features)
 
     @property
     def dead(self):

@@ -17,7 +17,19 @@ from graft.training.state import StateFiles
 from graft.training.trainer import Trainer
 
 ALWAYS = ("epoch", "train_loss", "val_acc", "val_loss")
-COLUMNS = (*ALWAYS, "val_auroc", "val_r2", "lr", "stage", "l2", "best", "val_loss_calibrated", "unseen_loss", "target")
+COLUMNS = (
+    *ALWAYS,
+    "val_auroc",
+    "val_r2",
+    "lr",
+    "stage",
+    "l2",
+    "best",
+    "val_loss_calibrated",
+    "unseen_loss",
+    "target",
+    "pool_rows",
+)
 
 
 def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, fold=None):
@@ -26,7 +38,8 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     Parameters
     ----------
     inputs : dict, name -> path as the rule has it: samples, digest, dataset, backbone; where the method needs them features,
-        teacher, start (a model that another continues), fitted (of vectors' preprocessing), target_digest (a list)
+        teacher, start (a model that another continues), fitted (of vectors' preprocessing), pool_digest (a list, of a student that
+        learns from the pool), target_digest (a list)
     params : dict of the rule's params: settings (the model's), mode (precision, layout and compile as the config says), code
         (digest of the code), folds (where a fold is held out)
     states : path of the folder of the state files
@@ -42,7 +55,9 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     fingerprint = digest_of(
         {
             "data": Path(inputs["digest"]).read_text(),
-            "target": [Path(path).read_text() for path in inputs.get("target_digest", [])],
+            "more_data": [
+                Path(path).read_text() for key in ("pool_digest", "target_digest") for path in inputs.get(key, [])
+            ],
             "weights": backbone.weights,
             "models": [sha256_of_file(inputs[name]) for name in ("teacher", "start") if name in inputs],
             "settings": settings,

@@ -20,14 +20,14 @@ class StoredTeacher:
 
     Parameters
     ----------
-    read : callable, view seed -> dict, target -> array of shape (train rows, classes)
+    read : callable, view seed -> dict, target -> array of shape (taught rows, classes); see TrainingData.taught
     """
 
     def __init__(self, read, device):
         self._read, self._device, self._seed = read, device, None
 
     def logits(self, target, indices, seed):
-        """float32 Tensor, shape (n, classes); `indices` are places among the train rows, `seed` that of their views."""
+        """float32 Tensor, shape (n, classes); `indices` are places among the taught rows, `seed` that of their views."""
         if seed != self._seed:
             read = self._read(seed)
             self._seed, self._logits = (
@@ -48,7 +48,7 @@ def view_seeds(settings, seed):
 
 
 def view_logits(trainer, content, folder, seed):
-    """The teacher's logits for one view of each train row, forwarding only those that the store lacks; and the forwards.
+    """The teacher's logits for one view of each taught row, forwarding only those that the store lacks; and the forwards.
 
     They are kept in float32. In float16 the loss of a step differs by 2e-5, but training in bfloat16 multiplies that to
     4e-2 within 13 steps (ELPV, Lite2 to Lite0), and a run would not be the one that a live teacher gives.
@@ -61,11 +61,11 @@ def view_logits(trainer, content, folder, seed):
 
     Returns
     -------
-    dict, target -> float64 array, shape (train rows, classes): calibrated, as the teacher's probabilities are
+    dict, target -> float64 array, shape (taught rows, classes): calibrated, as the teacher's probabilities are
     int : views that were forwarded
     """
     data = trainer.data
-    rows, backbone = data.rows.iloc[data.places("train")], features.trained(content, folder)
+    rows, backbone = data.rows.iloc[data.taught], features.trained(content, folder)
     tables = {
         name: data.store.table("teacher_logits", (target.outputs,), np.float32, **_key(trainer, content, name, seed))
         for name, target in data.targets.items()

@@ -110,8 +110,9 @@ class Trainer:
         own = embeddings if len(known) == len(embeddings) else embeddings[known]
         if unit is None and data.dead:  # columns of the user's own keep their own units
             unit = principal_axes.steadied(own[splits == "train"])
+        weights = None if data.weights is None else data.weights[known]
         solved = target.kind.solve(
-            own, target.codes[known], splits, folds, target.facts, self.settings, data.dead, unit, refit
+            own, target.codes[known], splits, folds, target.facts, self.settings, data.dead, unit, refit, weights
         )
         of_target = "" if len(data.targets) == 1 else f" of {name}"
         logger.info("linear probe%s: l2 %s", of_target, ", ".join(f"{one:g}" for one in np.atleast_1d(solved["l2"])))
@@ -129,8 +130,8 @@ class Trainer:
         ----------
         start : Trained, where to start; by default the untrained network. What a probe has solved is a candidate for the
             best: the network is never left worse
-        losses : callable, (outputs, codes, settings, class weights, the teacher's logits) -> the loss of each sample; by default
-            the `losses` of each target's kind, which ask no teacher
+        losses : callable, (outputs, codes, settings, class weights, the teacher's logits, share of the rows that have a label)
+            -> the loss of each sample; by default the `losses` of each target's kind, which ask no teacher
         teacher : object with logits(target, indices, view seed), such as a StoredTeacher
         """
         start = start or Trained(self.untrained(), [])
@@ -180,11 +181,11 @@ class Trainer:
     def steps(self, losses=None, teacher=None):
         """What a step on labelled rows is made of: Steps, see `fit`."""
         data, settings = self.data, self.settings
-        train, contents = data.places("train"), data.rows["content_sha256"].to_numpy(dtype=object)
+        taught, contents = data.taught, data.rows["content_sha256"].to_numpy(dtype=object)
         compared = [self._compared(target, losses or target.kind.losses) for target in data.targets.values()]
 
         def read(indices, epoch):
-            own, of_views = train[indices[ranks.share(len(indices))]], view_seed(settings, self.seed, epoch)
+            own, of_views = taught[indices[ranks.share(len(indices))]], view_seed(settings, self.seed, epoch)
             views = draw_views(settings["augment"], contents[own], of_views)
             return indices, of_views, views, pinned(data.inputs.batch(own), self.device)
 
@@ -197,26 +198,37 @@ class Trainer:
             found = []
             for name, compare in zip(data.targets, compared, strict=True):
                 told = (teacher.logits(name, indices, of_views),) if teacher else ()
-                found.append(compare(ranks.gather(outputs[name].float(), len(indices)), train[indices], *told))
+                found.append(compare(ranks.gather(outputs[name].float(), len(indices)), taught[indices], *told))
             return found[0] if len(found) == 1 else torch.stack(found)
 
-        lengths = data.inputs.lengths[train]
+        lengths = data.inputs.lengths[taught]
         batches = shuffled_batches(lengths, settings["batch_size"], self.seed, settings["accumulate"])
         return Steps(batches, read, inputs, loss)
 
     def _compared(self, target, losses):
-        """A function of the outputs of a batch, its rows, and what the teacher told: the loss of a target."""
+        """A function of the outputs of a batch, its rows, and what the teacher told: the loss of a target.
+
+        Each sample's loss is multiplied by its weight, if the data have weights.
+        """
         codes, counts = torch.from_numpy(target.codes).to(self.device), target.class_counts
         weights = None if counts is None else class_weights(counts).to(self.device)
         scale = target.chance_loss if len(self.data.targets) > 1 else 1.0
+        own = self.data.weights
+        own = None if own is None else torch.from_numpy(own).float().to(self.device)
+
+        def weighed(found, rows):
+            return found if own is None else found * own[rows]
 
         def compare(outputs, rows, *told):
             labelled, here = target.known[rows], codes[rows]
+            if told and self.data.learns_from_pool:  # the teacher has an answer for every row, labelled or not
+                return weighed(losses(outputs, here, self.settings, weights, *told, target.share), rows).mean() / scale
             if not labelled.all():
                 outputs, here, *told = (
                     one[torch.from_numpy(labelled).to(self.device)] for one in (outputs, here, *told)
                 )
-            return mean_of(losses(outputs, here, self.settings, weights, *told), len(rows), target.share) / scale
+            found = weighed(losses(outputs, here, self.settings, weights, *told), rows[labelled])
+            return mean_of(found, len(rows), target.share) / scale
 
         return compare
 

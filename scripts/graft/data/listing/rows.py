@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from graft.common.errors import UserError
 from graft.common.spelling import on_disk
 
-COLUMNS = ("sample_id", "path", "row", "table", "table_row", "split", "fold", "group")
+COLUMNS = ("sample_id", "path", "row", "table", "table_row", "split", "fold", "group", "weight")
 SPLITS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev", "development"),

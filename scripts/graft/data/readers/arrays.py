@@ -162,7 +162,7 @@ def _name_of_samples(arrays, entry, name):
 def _frame(arrays, samples, entry, root, name, split):
     beside = _table_beside(entry, root)
     found, errors = {}, []
-    for key, words in LISTED.items():
+    for key, words in {**LISTED, **({"weight": ()} if entry["columns"].get("weight") else {})}.items():
         wanted = entry["columns"].get(key)
         values = _column(arrays, wanted, words, name, beside)
         if values is None and wanted:
@@ -194,6 +194,7 @@ def _frame(arrays, samples, entry, root, name, split):
             "split": split if found["split"] is None else found["split"],
             "fold": found["fold"],
             "group": found["group"],
+            "weight": found.get("weight"),
         },
         labels,
         {},

@@ -58,8 +58,7 @@ def resolve(frame, targets, way, notes, dropped=None):
             f"{len(lines)} contents are in several splits or have two labels:{listed(sorted(lines))}",
             hint="`duplicates: drop` keeps one row (that of test) and none of contents with two labels; `allow` keeps all",
         )
-    in_pool = frame["split"] == "pool"
-    known = int(frame.loc[in_pool, "same_sha256"].isin(frame.loc[~in_pool, "same_sha256"]).sum())
+    known = int(in_pool_and_labelled(frame).sum())
     if known:
         notes.append(f"{known} rows of the pool have the content of a labelled row")
     if way == "drop":
@@ -79,6 +78,12 @@ def resolve(frame, targets, way, notes, dropped=None):
     if across:
         notes.append(f"{across} contents are in several splits: metrics are better than for samples that are new")
     return frame, sorted(_joined(dropped or {}, facts), key=lambda fact: fact["samples"])
+
+
+def in_pool_and_labelled(frame):
+    """Which rows of the pool have the content of a labelled row, bool Series: test rows among them must teach nobody."""
+    in_pool = frame["split"] == "pool"
+    return in_pool & frame["same_sha256"].isin(frame.loc[~in_pool, "same_sha256"])
 
 
 def _facts(rows):

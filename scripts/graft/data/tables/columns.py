@@ -15,7 +15,7 @@ from graft.data.listing.files import TEXT_SUFFIXES
 from graft.data.listing.rows import as_text, composed, listed, listing, one_spelling, places
 from graft.data.tables.cells import holds_bytes, ids, lists, strings
 
-LISTED = ("id", "group", "split", "fold")
+LISTED = ("id", "group", "split", "fold", "weight")
 GUESSES = {
     "path": ("path", "file", "filename", "file_name", "image_path", "filepath", "image", "img"),
     "text": ("text", "sentence", "content", "document"),

@@ -13,5 +13,9 @@ A kind has
 * `calibrate(outputs, codes, facts, shift)`: what makes predictions of outputs, kept in ft_model.pt; `facts` are the target's,
   with what `encode` gave
 * `judge(outputs, codes, shift)`: the numbers of a history, on validation rows
+* `answers(outputs, facts)`: calibrated probabilities or values, which ensembles combine, (n, k); `answers_in(table, facts)`: the same
+  out of a prediction table; `outputs_for(answers, facts)`: outputs that have these answers, where `facts` are from `settle`
+* `settle(answers, codes, members)`: what makes predictions of combined answers, as `calibrate` does of outputs; `codes` are those of
+  samples.Manifest.codes, `members` the facts of each member
 * `columns(outputs, codes, facts)`: the columns of the prediction table; `metrics(parts, facts)`: metrics of its splits
 """

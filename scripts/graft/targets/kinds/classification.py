@@ -55,9 +55,27 @@ def judge(logits, codes, shift):
     }
 
 
+def answers(logits, facts):
+    return probabilities(calibrated(logits, facts))
+
+
+def answers_in(table, facts):
+    return table[[f"prob_{name}" for name in facts["classes"]]].to_numpy(np.float64)
+
+
+def outputs_for(answers, facts):
+    return np.log(np.maximum(answers, 1e-300)) - np.asarray(facts.get("intercepts", 0.0))
+
+
+def settle(answers, codes, members):
+    """Probabilities stay as they are. Where members were trained with class weights, the class is decided as they do."""
+    moved = [np.asarray(one["intercepts"]) for one in members if one.get("intercepts")]
+    return {"temperature": 1.0} | ({"intercepts": (sum(moved) / len(members)).tolist()} if moved else {})
+
+
 def columns(logits, codes, facts):
     classes, intercepts = facts["classes"], facts.get("intercepts", ())
-    chances = probabilities(calibrated(logits, facts))
+    chances = answers(logits, facts)
     return {
         **columns_of_classes(chances, decide(logits), codes, classes),
         "temperature": facts["temperature"],

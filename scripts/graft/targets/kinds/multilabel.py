@@ -1,6 +1,7 @@
 """Any number of labels per sample: a sigmoid, a temperature and a threshold for each."""
 
 import numpy as np
+from scipy.special import logit
 
 from graft.evaluation.multilabel_metrics import answers_of, average_precision, multilabel_metrics
 from graft.heads.binary_probe import solve_questions as solve
@@ -28,9 +29,12 @@ def known(answers):
 def calibrate(logits, answers, facts, shift):
     """A temperature for each label, and the threshold from which its probability calls it."""
     temperatures = fit_temperatures(logits, answers)
-    chances = chances_of(logits, temperatures)
-    thresholds = [best_threshold(answers[:, k], chances[:, k]) for k in range(answers.shape[1])]
-    return {"temperature": temperatures, "thresholds": thresholds}
+    return {"temperature": temperatures, "thresholds": best_thresholds(answers, chances_of(logits, temperatures))}
+
+
+def best_thresholds(answers, chances):
+    """`best_threshold` of each label, list of floats."""
+    return [best_threshold(true, said) for true, said in zip(answers.T, chances.T, strict=True)]
 
 
 def best_threshold(answers, chances):
@@ -51,12 +55,29 @@ def best_threshold(answers, chances):
 
 def judge(logits, answers, shift):
     value, _ = average_precision(answers, chances_of(logits))
-    share = np.isfinite(answers).sum() / answers.size
+    share = float(np.isfinite(answers).sum() / answers.size)
     return {
         "val_map": float("nan") if value is None else value,
         "val_loss": mean_loss(logits, answers) * share,
         "val_loss_calibrated": mean_loss(logits, answers, fit_temperatures(logits, answers)) * share,
     }
+
+
+def answers(logits, facts):
+    return chances_of(logits, facts["temperature"])
+
+
+def answers_in(table, facts):
+    return table[[f"prob_{name}" for name in facts["classes"]]].to_numpy(np.float64)
+
+
+def outputs_for(answers, facts):
+    return logit(np.clip(answers, 1e-300, 1 - 1e-16))
+
+
+def settle(answers, codes, members):
+    """Probabilities stay as they are; what they call is chosen again."""
+    return {"temperature": [1.0] * answers.shape[1], "thresholds": best_thresholds(codes, answers)}
 
 
 def columns(logits, answers, facts):

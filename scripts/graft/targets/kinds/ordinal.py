@@ -55,7 +55,8 @@ def calibrate(logits, answers, facts, shift):
 def judge(logits, answers, shift):
     classes, predicted = class_of(answers), decide(chances_of_classes(logits))
     temperatures = fit_temperatures(logits, answers)
-    share = np.isfinite(answers).sum() / len(answers)  # questions that a row answers: the loss of a class is their sum
+    # Questions that a row answers, since the loss of a class is their sum.
+    share = float(np.isfinite(answers).sum() / len(answers))
     return {
         "val_acc": float(np.mean(predicted == classes)),
         "val_mae_levels": float(np.mean(np.abs(predicted - classes))),
@@ -64,9 +65,27 @@ def judge(logits, answers, shift):
     }
 
 
+def answers(logits, facts):
+    return chances_of_classes(logits, facts["temperature"])
+
+
+def answers_in(table, facts):
+    return table[[f"prob_{name}" for name in facts["classes"]]].to_numpy(np.float64)
+
+
+def outputs_for(answers, facts):
+    """The odds of each step: of the classes above it against its own."""
+    above = np.cumsum(answers[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    return np.log(np.maximum(above, 1e-300)) - np.log(np.maximum(answers[:, :-1], 1e-300))
+
+
+def settle(answers, codes, members):
+    return {"temperature": [1.0] * (answers.shape[1] - 1)}
+
+
 def columns(logits, codes, facts):
     classes = facts["classes"]
-    chances = chances_of_classes(logits, facts["temperature"])
+    chances = answers(logits, facts)
     return {
         **columns_of_classes(chances, decide(chances), codes, classes),
         "temperature": np.nan,  # each step has its own, in ft_model.pt
