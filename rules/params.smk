@@ -192,8 +192,22 @@ def handed_models(wildcards):
 
 
 def models_on(wildcards):
-    """Settings of the models of a data set that cost something, by name."""
-    return {name: model for name, model in networks().items() if model["dataset"] == wildcards.dataset}
+    """Settings of the models of a data set that cost something, by name; of a student also the backbones that answer for its
+    teacher."""
+    found = {name: model for name, model in networks().items() if model["dataset"] == wildcards.dataset}
+    return {
+        name: (
+            model | {"teachers": backbones_answering(model["teacher"], model["teacher_seed"])}
+            if model["stage"] == "distill"
+            else model
+        )
+        for name, model in found.items()
+    }
+
+
+def backbones_answering(model, seed):
+    """The backbones of a model, or of an ensemble's members."""
+    return [PLAN.models[name]["backbone"] for name, _ in answering(model, seed)]
 
 
 def tuned_modes():

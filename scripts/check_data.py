@@ -31,7 +31,7 @@ def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=No
     ----------
     samples, dataset : paths of the manifest and of dataset.json
     entry : dict, the data set's entry of the config
-    models : dict, name -> settings of the models that will be trained on it
+    models : dict, name -> settings of the models that will be trained on it; of a student also `teachers`, the backbones that answer
     speed : dict, backbone -> what measure_speed wrote; None: the models have been trained, and no cost is estimated
     output : path of the page
     lengths : list of dict, what measure_lengths wrote for each text backbone
@@ -54,7 +54,7 @@ def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=No
         licence=card.get("licence"),
         notes=notes,
         speed=speed,
-        costs=[] if speed is None else [cost_row(one, card["counts"], speed, models) for one in models.values()],
+        costs=[] if speed is None else [cost_row(one, card["counts"], speed) for one in models.values()],
         measured=any(one["library"] != "vectors" for one in (speed or {}).values()),
         threads=max((one.get("threads", 1) for one in (speed or {}).values()), default=1),
         targets=[target_table(name, manifest, splits) for name in manifest.targets],
@@ -242,9 +242,9 @@ def duplicate_of(fact, manifest, look):
     return {"shown": look.show(rows.head(1)), "lines": [*lines, *wrong]}
 
 
-def cost_row(model, counts, speed, models):
-    """A model's estimate as words; `speed` and `models` are those of `main`."""
-    teacher = speed[models[model["teacher"]]["backbone"]] if model["stage"] == "distill" else None
+def cost_row(model, counts, speed):
+    """A model's estimate as words; `speed` is that of `main`."""
+    teacher = one_after_the_other([speed[name] for name in model["teachers"]]) if model["stage"] == "distill" else None
     told = estimate(model, counts, speed[model["backbone"]], not is_frozen(model), teacher)
     return {
         "name": model["name"] + (f", {len(model['seeds'])} seeds" if len(model["seeds"]) > 1 else ""),
@@ -255,6 +255,12 @@ def cost_row(model, counts, speed, models):
         "memory": _bytes(told["memory_bytes"]),
         "disk": _bytes(told["disk_bytes"]),
     }
+
+
+def one_after_the_other(speeds):
+    """What was measured of a teacher's backbone; of an ensemble's backbones, what they take together."""
+    seconds, operations = (sum(1 / one["embedded_per_s"] for one in speeds), sum(one["operations"] for one in speeds))
+    return {"embedded_per_s": 1 / seconds, "operations": operations}
 
 
 def _bytes(count):

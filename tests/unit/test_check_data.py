@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from assets import backbone
-from check_data import main
+from check_data import main, one_after_the_other
 from graft.common.outputs import read_json, write_json
 from graft.config import load, make_plan
 from graft.data.prepare import prepare, write
@@ -116,6 +116,13 @@ def test_a_student_costs_its_epochs_over_train_and_pool_rows_and_its_teachers_pa
     assert changed["seconds"] == pytest.approx(plain["seconds"] + 5 * 160 / 2)
     two = estimate(student | {"augment": "standard", "views": 2}, counts, MEASURED, True, teacher)
     assert two["forwards"] == plain["forwards"] + 2 * 160
+
+
+def test_an_ensemble_that_teaches_costs_what_its_members_take_one_after_the_other():
+    slow = {"embedded_per_s": 2.0, "operations": 30}
+    found = one_after_the_other([slow, {"embedded_per_s": 1.0, "operations": 4}])
+    assert found == {"embedded_per_s": pytest.approx(2 / 3), "operations": 34}
+    assert one_after_the_other([slow]) == slow
 
 
 def test_measuring_a_backbone_counts_what_the_store_lacks_and_fills_it_not(tmp_path):
