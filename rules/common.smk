@@ -160,7 +160,10 @@ def datasets_of(wildcards):
     """The same as a list, and after it the source's of an adapted model; of a job whose wildcards name none, all data sets."""
     if wildcards.get("dataset"):
         return [wildcards.dataset]
-    entry = PLAN.tasks[wildcards.task] if wildcards.get("task") else model_of(wildcards)
+    if wildcards.get("entry"):
+        entry = adapted_by(wildcards.entry)[0]
+    else:
+        entry = PLAN.tasks[wildcards.task] if wildcards.get("task") else model_of(wildcards)
     return datasets_learned(entry)[::-1] if entry else used_datasets()
 
 
@@ -168,6 +171,11 @@ def model_of(wildcards):
     """Settings of the model that a job's wildcards name, or that its entry of config's `predict` names; else None."""
     name = wildcards.get("model") or settings_of_new(wildcards).get("model")
     return PLAN.models[name] if name else None
+
+
+def adapted_by(entry):
+    """Settings of the models of an entry of adapt."""
+    return [one for one in PLAN.models.values() if (one["stage"], one["entry"]) == ("adapt", entry)]
 
 
 def settings_of_new(wildcards):

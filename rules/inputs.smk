@@ -126,16 +126,11 @@ def adapt_inputs(wildcards):
 @below_prepare_data
 def ranking_inputs(wildcards):
     """What the models of an entry of adapt say of the target, and what is known of that."""
-    runs = [
-        run
-        for run in all_runs()
-        if (PLAN.models[run[1]]["stage"], PLAN.models[run[1]]["entry"]) == ("adapt", wildcards.entry)
-    ]
+    runs = [("adapt", model["name"], seed) for model in adapted_by(wildcards.entry) for seed in model["seeds"]]
     folders = [run_folder(model, seed) for _, model, seed in runs]
     targets = [folder for run in runs for folder in target_folders(*run)]
-    dataset = PLAN.models[runs[0][1]]["dataset"]
     return {
-        "samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
+        "samples": ancient(f"<results>/data/{dataset_of(wildcards)}/samples.parquet"),
         "models": [f"{folder}/ft_model.pt" for folder in folders],
         "scores": [f"{folder}/validators.json" for folder in folders],
         "predictions": [f"{folder}/predictions.parquet" for folder in targets],

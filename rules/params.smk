@@ -129,7 +129,7 @@ def validators_of(wildcards):
 
 def validator_of(entry):
     """The validator of an entry of adapt."""
-    return next(one["validator"] for one in PLAN.models.values() if (one["stage"], one["entry"]) == ("adapt", entry))
+    return adapted_by(entry)[0]["validator"]
 
 
 def classifiers_of(wildcards):

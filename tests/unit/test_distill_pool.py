@@ -46,7 +46,7 @@ def test_the_teacher_teaches_all_rows_and_labels_those_that_have_one_whatever_th
     for batch in (np.arange(len(data.taught)), np.arange(train - 5, train + 9), np.arange(train, train + 6)):
         said = {name: draw.normal(size=(len(batch), one.outputs)) for name, one in data.targets.items()}
         outputs = {name: torch.from_numpy(one).float() for name, one in said.items()}
-        found = problem.loss(lambda _, outputs=outputs: outputs, problem.read(batch, 0)).numpy()
+        found = problem.loss(lambda _, outputs=outputs: outputs, problem.read(batch, 0), 0.0).numpy()
         for ours, (name, target) in zip(found, data.targets.items(), strict=True):
             told, codes = logits[name][batch], target.codes[data.taught[batch]]
             soft, hard, known = parts_of_loss(name, said[name], told, codes, 3)

@@ -13,7 +13,7 @@ from graft.data.readers import complete
 from graft.data.samples import read_manifest
 from graft.embedding import features
 from graft.networks import network
-from graft.serving.new_predictions import predict_new
+from graft.serving.new_predictions import embed_for, tables_of
 from graft.serving.trained_model import Beside
 from graft.training.model_file import meaning_of
 from instruments import NAMES, spectra
@@ -91,8 +91,8 @@ def test_one_new_spectrum_that_a_step_cannot_take_is_told_and_no_other_is_left_o
     new = frame_of(1)[NAMES].head(6)
     new.loc[4, NAMES[2]] = -0.1
     new.to_csv(tmp_path / "new.csv", index=False)
-    tables, _ = predict_new(content, Beside(None, None, None), tmp_path / "new.csv", precision="fp32")
-    table = tables["label"]
+    found = embed_for(content, Beside(None, None, None), tmp_path / "new.csv", precision="fp32")
+    table = tables_of(content, *found, "no distances")["label"]
     assert list(table["problem"].notna()) == [False] * 4 + [True, False]
     assert "1 of 1 rows have numbers that are not above 0, first in column 3 (916)" in table["problem"][4]
     rows = torch.from_numpy(new.drop(index=4).to_numpy(np.float32, copy=True))

@@ -101,7 +101,7 @@ def test_the_loss_of_a_step_is_the_mean_of_each_rows_loss_times_its_weight(tmp_p
     codes = torch.from_numpy(trainer.data.targets["kind"].codes[places])
     each = classification.losses(outputs, codes, trainer.settings).numpy()
     for batch in (np.arange(len(places)), np.arange(3, 14)):
-        found = problem.loss(lambda _, batch=batch: {"kind": outputs[batch]}, problem.read(batch, 0))
+        found = problem.loss(lambda _, batch=batch: {"kind": outputs[batch]}, problem.read(batch, 0), 0.0)
         assert found.item() == pytest.approx((each[batch] * own[batch]).mean(), rel=1e-5)
     assert own.mean() == pytest.approx(1) and np.ptp(own) > 1
 
@@ -115,7 +115,7 @@ def test_a_row_of_the_pool_weighs_as_a_train_row_does_on_average(tmp_path, monke
     problem = problem_of(trainer, monkeypatch, kd.losses, SimpleNamespace(logits=lambda name, at, seed: told[at]))
     codes = torch.from_numpy(data.targets["kind"].codes[data.taught])
     each = kd.losses(said, codes, trainer.settings, None, told).numpy()
-    found = problem.loss(lambda _: {"kind": said}, problem.read(np.arange(len(data.taught)), 0))
+    found = problem.loss(lambda _: {"kind": said}, problem.read(np.arange(len(data.taught)), 0), 0.0)
     train = data.manifest.frame[data.manifest.frame["split"] == "train"]["weight"]
     own = np.concatenate([train / train.mean(), np.ones(POOL)])
     assert found.item() == pytest.approx((each * own).mean(), rel=1e-5)

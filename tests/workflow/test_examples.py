@@ -79,6 +79,9 @@ def write_instruments(folder):
     frame = frame.rename(columns={"sample_id": "sample", "truth": "cereal"}).drop(columns=["split", "label"])
     (folder / "instruments").mkdir()
     frame.assign(instrument=[f"i{n}" for n in number]).to_csv(folder / "instruments" / "grain.csv", index=False)
+    pair = spectra(0).rename(columns={"sample_id": "sample", "truth": "cereal"}).drop(columns=["split", "label"])
+    pair.loc[(pair["instrument"] == "B") & (np.arange(len(pair)) % 2 == 0), "cereal"] = None
+    pair.to_csv(folder / "instruments" / "pair.csv", index=False)
 
 
 def write_tiles(folder):
@@ -141,7 +144,8 @@ def run(tmp_path_factory):
     config["backbones"] |= {"resnet50": small, **dict.fromkeys(("biobert", "minilm-256", "chemberta"), text)}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     targets = [f"results/finetune/{model}/seed0/{target}/metrics.json" for model, (target, *_) in MODELS.items()]
-    graft(folder, folder / "config.yaml", *targets, "results/few_shot/tissue-few.vectors.ridge/metrics.json")
+    targets += ["results/few_shot/tissue-few.vectors.ridge/metrics.json", "results/adapt/a-to-b.csv"]
+    graft(folder, folder / "config.yaml", *targets)
     return folder
 
 
@@ -150,6 +154,11 @@ def test_the_example_learns_what_is_in_its_data(run, model):
     target, metric, least = MODELS[model]
     metrics = json.loads((run / f"results/finetune/{model}/seed0/{target}/metrics.json").read_text())
     assert metrics["test"][metric]["value"] > least
+
+
+def test_an_adapted_model_is_better_on_the_new_instrument(run):
+    table = pd.read_csv(run / "results/adapt/a-to-b.csv", index_col="method")
+    assert table["test_accuracy"]["coral"] > 0.8 and table["gain_low"]["coral"] > 0
 
 
 def test_sixteen_bit_pictures_keep_their_range(run):

@@ -48,7 +48,7 @@ CONFIG = {
     },
     "distill": {
         "student": {"teacher": "other.tiny.linear", "backbone": "smaller", "epochs": 1},
-        "pupil": {"teacher": "both.ensemble.mean", "backbone": "smaller", "epochs": 1},
+        "pupil": {"teacher": "both.ensemble.mean", "backbone": "smaller", "epochs": 1, "pool": False},
     },
     "ensemble": {"both": {"models": list(RUNS)}},
     "few_shot": {"few": {"dataset": "cells", "backbone": "tiny", "shots": [1], "queries": 2, "ways": 2, "episodes": 5}},
