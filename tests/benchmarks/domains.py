@@ -52,7 +52,7 @@ def write_messages(path):
 
 def config_of(folder):
     """The config of all pairs."""
-    news = {"dataset": "news", "label": "field", "backbone": "minilm", "method": METHODS}
+    news = {"dataset": "news", "label": "field", "backbone": "minilm-128", "method": METHODS}
     subtopics = {name: [SCI[i] for i in sci] + [REC[i] for i in rec] for name, (sci, rec) in HALVES.items()}
     others = {"first-half": "second-half", "second-half": "first-half", "odd": "even", "even": "odd"}
     entries = {
@@ -83,7 +83,7 @@ def config_of(folder):
                 },
             },
         },
-        "backbones": {"minilm": {"like": "minilm", "max_length": 128}},
+        "backbones": {"minilm-128": {"like": "minilm", "max_length": 128}},
         "adapt": entries,
     }
 
