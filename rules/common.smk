@@ -28,7 +28,7 @@ from graft.common import codedigest, machine, plugins, run_lock
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint, fingerprint_of_files
 from graft.common.outputs import read_json
-from graft.config.plan import SOURCE_ONLY, is_frozen, method_kind
+from graft.config.plan import is_frozen, method_kind, unadapted
 
 
 def is_users_own(file):
@@ -382,12 +382,6 @@ def backbones_of_task(task):
 def is_source_free(model):
     """Whether a model of adapt goes on from a network that was trained on the source, without the source's rows."""
     return not is_frozen(model) and plugins.constant("adaptation_objective", model["method"], "SOURCE_FREE")
-
-
-def unadapted(model):
-    """The name of the model of the same entry and backbone that does not adapt."""
-    method = SOURCE_ONLY[method_kind(model)]
-    return f"{model['entry']}.{model['backbone']}.{method}"
 
 
 def is_taught_by_pool(model):

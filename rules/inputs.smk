@@ -119,7 +119,7 @@ def adapt_inputs(wildcards):
         inputs["features"] = f"<results>/features/{source}/{backbone}/labelled.parquet"
         inputs["target_features"] = [f"{folder}/{part}.parquet" for part in parts_of(dataset)]
     if is_source_free(model):
-        inputs["start"] = f"{run_folder(unadapted(model), wildcards.seed)}/ft_model.pt"
+        inputs["start"] = f"{run_folder(unadapted(wildcards.model), wildcards.seed)}/ft_model.pt"
     return inputs
 
 

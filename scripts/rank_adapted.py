@@ -10,7 +10,7 @@ from graft.adaptation.choosing import choose
 from graft.common import plugins
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv, write_json
-from graft.config.plan import SOURCE_ONLY
+from graft.config.plan import SOURCE_ONLY, unadapted
 from graft.data.samples import read_manifest
 from graft.evaluation.choosing import Candidate, gaps
 from graft.evaluation.tables import read_predictions
@@ -73,11 +73,10 @@ def oracle(runs, table, manifest):
         tables = [one[(one["split"] == "test") & one[truth].notna()] for one in tables]
         candidates[name] = Candidate(name, tables, 0, True)
     found = []
-    for row in table.itertuples():
-        kind = next((kind for kind, name in SOURCE_ONLY.items() if row.method in (*plugins.names(kind), name)), None)
-        base = next(name for name in table["model"] if name == f"{row.model.rsplit('.', 1)[0]}.{SOURCE_ONLY[kind]}")
-        pair = [candidates[base], *([candidates[row.model]] if row.model != base else [])]
-        found.append(gaps(pair, base, classes, groups, metric).reindex([row.model]))
+    for name in table["model"]:
+        base = unadapted(name)
+        pair = [candidates[one] for one in dict.fromkeys((base, name))]
+        found.append(gaps(pair, base, classes, groups, metric).reindex([name]))
     judged = pd.concat(found).rename(columns={"value": f"test_{metric}"})
     judged.columns = [name.replace("gap", "gain") for name in judged]
     adapted = ~table.set_index("model")["method"].isin(SOURCE_ONLY.values())

@@ -75,6 +75,7 @@ def test_entries_that_work_are_let_through(entry):
         ),
         ({"source": "table", "target": "table2", "backbone": "vectors", "method": "mcc"}, "method", "trains a network"),
         ({**WITHIN, "backbone": "net"}, "backbone", "takes images"),
+        ({**BETWEEN, "source": "cells"}, "backbone", "data set 'cells' holds images"),
     ],
 )
 def test_what_cannot_work_is_refused_where_it_is_written(entry, where, said):

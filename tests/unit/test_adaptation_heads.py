@@ -26,13 +26,14 @@ def two_instruments(rows=500, seed=0):
     return source.astype(np.float32), labels[:rows], target.astype(np.float32), labels[rows:]
 
 
-def as_source(features, codes):
+def as_source(features, codes, weights=None):
     splits = np.where(np.arange(len(codes)) % 4 < 3, "train", "validation").astype(object)
     return {
         "features": features,
         "codes": codes,
         "splits": splits,
         "folds": np.where(splits == "train", np.arange(len(codes)) % 2, -1),
+        "weights": weights,
     }
 
 
@@ -123,6 +124,7 @@ def test_the_way_back_with_the_true_labels_is_the_method_from_the_target_to_the_
         **as_source(target, truth),
         "splits": np.full(len(truth), "train", object),
         "folds": np.full(len(truth), -1),
+        "weights": None,
     }
     whole["splits"][:1], whole["features"] = "validation", np.concatenate([target[:1], target[1:]])
     expected = heads.adapt(module, whole, source[train], TARGET, SETTINGS | {"l2": [0.01]}, 1e-5)
@@ -181,3 +183,17 @@ def test_no_small_change_of_mcc_head_lowers_the_sources_loss_and_the_targets_con
         losses[name].backward()
     assert losses["mcc_head"] < losses["standardise"] - 0.01
     assert max(weight.grad.abs().max(), bias.grad.abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["source_only", "coral", "mcc_head"])
+def test_a_row_without_weight_may_have_any_label(name):
+    source, labels, target, _ = two_instruments(200)
+    method, settings = plugins.load("adaptation", name), SETTINGS | {"l2": [0.05]}
+    weights = np.where(np.arange(len(labels)) % 5 == 0, 0.0, 1.25)
+    found = []
+    for given in (labels, np.where(weights == 0, (labels + 1) % 3, labels)):
+        head = heads.adapt(method, as_source(source, given, weights), target, TARGET, settings, 1e-5)
+        found.append(solvers.outputs(target, head.weight, head.bias))
+    even = heads.adapt(method, as_source(source, labels), target, TARGET, settings, 1e-5)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-3)
+    assert np.abs(found[0] - solvers.outputs(target, even.weight, even.bias)).max() > 0.01

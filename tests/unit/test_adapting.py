@@ -263,6 +263,23 @@ def test_the_epoch_that_is_kept_is_the_one_that_the_validator_scores_highest(lab
     assert set(scores) == set(plugins.names("validator")) - {"circular"}
 
 
+@pytest.mark.parametrize(("validator", "splits"), [("entropy", ()), ("importance_weighted", ("validation", "train"))])
+def test_an_epoch_is_judged_by_the_targets_rows_and_those_of_the_source_that_its_validator_looks_at(
+    lab, monkeypatch, validator, splits
+):
+    run, seen = adapting.answers, []
+    monkeypatch.setattr(
+        adapting,
+        "answers",
+        lambda trainer, network, inputs: seen.append(len(inputs.lengths)) or run(trainer, network, inputs),
+    )
+    lab.run("mcc", f"judged by {validator}", validator=validator)
+    trainer, domain = lab.pair("mcc")
+    asked = sum(len(trainer.data.places(split)) for split in splits)
+    everything = len(trainer.data.places("train")) + len(trainer.data.places("validation"))  # once, for all validators
+    assert sum(seen) == 3 * (len(domain.rows) + asked) + len(domain.rows) + everything
+
+
 def test_shot_keeps_the_head_and_adabn_takes_the_statistics_of_the_target(lab):
     source, shot, adabn = (
         network.load(lab.run(name)[0])["state_dict"] for name in ("source_only_full", "shot", "adabn")

@@ -41,7 +41,7 @@ def adapt(method, source, target_features, target, settings, dead):
     Parameters
     ----------
     method : module of adaptation/methods
-    source : dict with features (n, width), codes, splits and folds, as solve_probe takes them
+    source : dict with features (n, width), codes, splits, folds and weights (or None), as solve_probe takes them
     target_features : float array, shape (m, width); the labels of these rows are not asked for
     target : dict of labels.json
     settings : dict with l2, class_weights, and what the method takes
@@ -58,7 +58,7 @@ def adapt(method, source, target_features, target, settings, dead):
     unit = _unit(maps, features[train], dead)
     rows = source["codes"], source["splits"], source["folds"]
     mapped = maps.source.of(features)
-    solved = solve_probe(mapped.numpy(), *rows, target, settings, dead, unit)
+    solved = solve_probe(mapped.numpy(), *rows, target, settings, dead, unit, weights=source["weights"])
     if hasattr(method, "head"):
         solved |= _changed(method, mapped, source, maps.target.of(torch.as_tensor(target_features)), solved, settings)
     weight, bias = maps.target.before(solved["weight"], solved["bias"])
@@ -76,6 +76,8 @@ def _changed(method, mapped, source, target, solved, settings):
         some = codes[rows]
         even = settings["class_weights"] != "balanced"
         weights = np.ones(len(some)) if even else solvers.balanced_weights(some, len(bias))
+        if source["weights"] is not None:
+            weights = weights * source["weights"][rows]
         found = method.head(mapped[rows], some, weights, target, (weight, bias), solved["l2"], settings)
         known = predicted & np.isfinite(outputs[:, 0])
         outputs[known] = solvers.outputs(mapped[known], *found)

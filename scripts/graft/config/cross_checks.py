@@ -79,7 +79,8 @@ def check_models(config, trained):
     """Settings that do not fit the data: of fine-tuned and of distilled models."""
     for path, model in trained:
         dataset = model["dataset"]
-        yield from _clash((*path, "backbone"), config, dataset, model["backbone"])
+        for name in dict.fromkeys((dataset, model.get("source", dataset))):
+            yield from _clash((*path, "backbone"), config, name, model["backbone"])
         yield from _nothing_to_train(path, config, model)
         modality = _modality(config, dataset)
         if model.get("augment") not in (None, "none") and modality in ("text", "vector"):

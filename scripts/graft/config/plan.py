@@ -250,6 +250,12 @@ def method_kind(model):
     return {"finetune": "method", "distill": "objective", "ensemble": "ensemble"}[model["stage"]]
 
 
+def unadapted(name):
+    """The name of the model that does not adapt and with which an adapted one, called `name`, is compared."""
+    entry_and_backbone, method = name.rsplit(".", 1)
+    return f"{entry_and_backbone}.{SOURCE_ONLY[method_kind({'stage': 'adapt', 'method': method})]}"
+
+
 def is_frozen(model):
     """Whether a model keeps the weights of its pretrained backbone, and is a head on stored embeddings."""
     kind = method_kind(model)

@@ -21,7 +21,9 @@ from graft.training.batch_order import shuffled_batches
 from graft.training.trainer import Trained
 
 logger = logging.getLogger("graft")
-MOST = 5000  # rows of the target, and as many of the source, that validators look at: one of them compares all pairs
+MOST = (
+    5000  # rows of the target, and of each split of the source, that validators look at: one of them compares all pairs
+)
 STATISTICS = 256  # rows of a batch whose BatchNorm statistics are taken
 
 
@@ -43,7 +45,7 @@ def solve(trainer, domain):
     ((name, target),) = data.targets.items()
     method = plugins.load("adaptation", settings["method"])
     source = {"features": data.embeddings, "codes": target.codes, "splits": data.splits}
-    source["folds"] = folds_of(data)
+    source |= {"folds": folds_of(data), "weights": data.weights}
     if data.embeddings.shape[1] != domain.embeddings.shape[1]:
         widths = f"{data.embeddings.shape[1]} numbers per sample, those of the target {domain.embeddings.shape[1]}"
         raise UserError(
@@ -94,7 +96,7 @@ def train(trainer, domain, start=None):
     else:
         trained = trainer.run(trainer.problem(trained))
     trained.network.heads.requires_grad_(True)
-    return trained, {}, scores(look_at(trainer, domain, trained.network))
+    return trained, {}, scores(look_at(trainer, domain, trained.network, ("validation", "train")))
 
 
 class Adapting:
@@ -164,7 +166,7 @@ class Adapting:
         validator = plugins.load("validator", self.settings["validator"])
 
         def evaluate(network):
-            score = validator.score(look_at(self.trainer, self.domain, network))
+            score = validator.score(look_at(self.trainer, self.domain, network, validator.OF_SOURCE))
             return {**of_source(network), self.settings["validator"]: score, "criterion": -score}
 
         return evaluate
@@ -215,17 +217,18 @@ class _EmbeddingAndOutputs(torch.nn.Module):
         return torch.cat([embedding, *outputs.values()], 1)
 
 
-def look_at(trainer, domain, network):
-    """What validators may see of a network: Seen."""
-    data = trainer.data
-    asked = np.concatenate([thinned(data.places("train")), data.places("validation")])
-    embeddings, outputs = answers(trainer, network, Chosen(data.inputs, asked))
-    of_rows = [np.full((len(data.rows), one.shape[1]), np.nan, np.float32) for one in (embeddings, outputs)]
-    for full, found in zip(of_rows, (embeddings, outputs), strict=True):
-        full[asked] = found
-    return seen_of(
-        trainer, *of_rows, *answers(trainer, network, Chosen(domain.inputs, thinned(np.arange(len(domain.rows)))))
+def look_at(trainer, domain, network, of_source):
+    """What validators may see of a network: Seen. Of the source only rows of the splits `of_source` are run; others are NaN."""
+    data, of_target = (
+        trainer.data,
+        answers(trainer, network, Chosen(domain.inputs, thinned(np.arange(len(domain.rows))))),
     )
+    of_rows = [np.full((len(data.rows), one.shape[1]), np.nan, np.float32) for one in of_target]
+    asked = np.concatenate([np.zeros(0, int), *(thinned(data.places(split)) for split in of_source)])
+    if len(asked):
+        for full, found in zip(of_rows, answers(trainer, network, Chosen(data.inputs, asked)), strict=True):
+            full[asked] = found
+    return seen_of(trainer, *of_rows, *of_target)
 
 
 def seen_of(trainer, embeddings, outputs, target_embeddings, target_outputs, back=None):
@@ -236,7 +239,7 @@ def seen_of(trainer, embeddings, outputs, target_embeddings, target_outputs, bac
     data = trainer.data
     ((_, target),) = data.targets.items()
     validation, train = (data.places(split) for split in ("validation", "train"))
-    validation, train = validation[target.known[validation]], thinned(train)
+    validation, train = thinned(validation[target.known[validation]]), thinned(train)
 
     def refit(labels):
         return solvers.outputs(embeddings[validation], *back(labels))

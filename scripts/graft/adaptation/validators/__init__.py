@@ -2,7 +2,8 @@
 
 Scores of one validator on one pair of domains can be compared with each other, and with nothing else. Constants: CLASSES_ONLY (it
 needs probabilities of classes), REFITS (it needs `refit`, which only methods on stored embeddings have), SEES_TARGET (False: it
-cannot tell whether adapting hurts, since a model of the source alone is the best on the source).
+cannot tell whether adapting hurts, since a model of the source alone is the best on the source), OF_SOURCE (the splits of the source
+whose rows it looks at: a network is not run on others).
 """
 
 from collections.abc import Callable

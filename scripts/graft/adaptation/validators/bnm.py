@@ -7,6 +7,7 @@ from graft.heads.calibration import probabilities
 CLASSES_ONLY = True
 REFITS = False
 SEES_TARGET = True
+OF_SOURCE = ()
 
 
 def score(seen):

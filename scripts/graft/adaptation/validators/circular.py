@@ -10,6 +10,7 @@ from graft.heads.calibration import decide
 CLASSES_ONLY = False
 REFITS = True
 SEES_TARGET = True
+OF_SOURCE = ("validation",)
 
 
 def score(seen):

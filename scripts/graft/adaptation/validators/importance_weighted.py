@@ -9,6 +9,7 @@ from graft.heads.principal_axes import rotate
 CLASSES_ONLY = False
 REFITS = False
 SEES_TARGET = True
+OF_SOURCE = ("validation", "train")
 
 L2 = 0.01  # of the classifier of domains
 LARGEST = 1e3  # the largest weight: one row does not decide

@@ -8,6 +8,7 @@ from graft.heads.calibration import probabilities
 CLASSES_ONLY = True
 REFITS = False
 SEES_TARGET = True
+OF_SOURCE = ()
 
 TEMPERATURE = 0.05  # of the paper, sec. 4.2
 ROWS = 1024  # rows of the similarity matrix at a time

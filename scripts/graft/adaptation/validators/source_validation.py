@@ -5,6 +5,7 @@ from graft.adaptation.validators import source_losses
 CLASSES_ONLY = False
 REFITS = False
 SEES_TARGET = False
+OF_SOURCE = ("validation",)
 
 
 def score(seen):
