@@ -13,7 +13,7 @@ from graft.data.samples import read_manifest
 from graft.evaluation.caveats import cut, nearer, unknown, worse_on_test
 from graft.evaluation.choosing import COLUMNS, Candidate, choose
 from graft.evaluation.metrics import headline
-from graft.evaluation.tables import read_predictions
+from graft.evaluation.tables import ADAPTED, read_predictions
 from graft.report import index_page, last_words
 
 IDENTITY = ("stage", "dataset", "target", "model", "backbone", "method", "seed")
@@ -30,7 +30,6 @@ WORTH = "shots_worth"  # of zero-shot tasks: as good as how many labelled exampl
 COMPARED = ("choice", "compared_by", "validation_gap", "validation_gap_low", "validation_gap_high")
 SPLITS = ("test", "validation")
 ZERO_SHOT = "zero-shot, "  # before a target, in the keys of choices
-ADAPTED = "adapted, "  # before an entry
 
 
 def main(

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 import report_tables
 import summarize as script
 from graft.common.outputs import write_json, write_parquet
+from graft.evaluation.tables import compared_among
 from summarize import main
 
 TASKS = {
@@ -292,3 +293,22 @@ def test_models_of_one_kind_stand_in_one_table_without_empty_columns(tmp_path):
     assert columns["elpv, size"] == ["model", "R²", "RMSE", "MAE"]
     assert "R²" not in columns["elpv, defect"] and "shots" in columns["news, group, few-shot"]
     assert not re.search(r'<td class="number"><br>', page)
+
+
+def test_models_of_a_domain_are_compared_with_those_of_their_entry_alone():
+    table = pd.DataFrame(
+        {
+            "stage": ["finetune", "adapt", "adapt", "adapt", "zero_shot", "few_shot", "ensemble"],
+            "model": [
+                "a.b.linear",
+                "here.b.coral",
+                "here.b.source_only",
+                "there.b.coral",
+                "z.b.nli",
+                "f.b.ridge",
+                "e.ensemble.mean",
+            ],
+        }
+    )
+    found = ["", "adapted, here", "adapted, here", "adapted, there", "zero-shot", "few-shot", ""]
+    assert compared_among(table).tolist() == found

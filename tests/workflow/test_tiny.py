@@ -137,6 +137,16 @@ def test_an_adapted_model_predicts_its_domain_alone_and_is_held_against_the_one_
     assert set(predicted["sample_id"]) == set(rows["sample_id"])
     test = predicted[predicted["split"] == "test"]
     assert table["test_accuracy"]["coral"] == pytest.approx((test["label"] == test["predicted"]).mean())
+    page = (results / "index.html").read_text()
+    own = page[page.index("<h3>elpv, defect, adapted, to-poly</h3>") :].split("</table>")[0]
+    others = page[page.index("<h3>elpv, defect</h3>") :].split("</table>")[0]
+    for method in ("coral", "source_only"):
+        name = f"to-poly.effnet-lite0-64.{method}"
+        assert name in own and name not in others  # it is judged on other rows
+    assert (
+        "<th>by a validator</th>" in own
+        and "elpv, defect, adapted, to-poly" in (results / "figures/costs.svg").read_text()
+    )
 
 
 def test_no_backbone_forwards_a_sample_twice(results):

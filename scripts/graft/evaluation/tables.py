@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from graft.common.errors import UserError
 
 TASKS = ("few_shot", "zero_shot")  # stages that train no network
+ADAPTED = "adapted, "  # before an entry of adapt, in the names of what is compared
 METRIC_NAMES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -77,6 +78,16 @@ def prediction_metadata(schema, path):
         "classes": json.loads(found["classes"]),
         "model_digest": found.get("model_digest"),
     }
+
+
+def compared_among(summary):
+    """What each row of summary.csv is comparable with: Series of str.
+
+    The tasks of a stage; the models of an entry of adapt, which are judged on rows of their domain alone; "" for all other models.
+    """
+    entries = ADAPTED + summary["model"].astype(str).str.split(".").str[0]
+    tasks = summary["stage"].where(summary["stage"].isin(TASKS), "").str.replace("_", "-")
+    return tasks.mask(summary["stage"] == "adapt", entries)
 
 
 def printable(text):

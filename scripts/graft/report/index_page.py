@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from graft.evaluation.tables import METRIC_NAMES, TASKS
+from graft.evaluation.tables import METRIC_NAMES, TASKS, compared_among
 from graft.report import pages
 
 # Test metrics that a table shows, where its models have them; summary.csv has all.
@@ -55,7 +55,7 @@ listed here; it stays in the folders beside this page.</p>
 <div class="wide"><table class="all">
 <tr><th>{{ "task" if table.task else "model" }}</th>{% if table.seeds %}<th class="number">seed</th>{% endif %}
 {% if table.shots %}<th class="number">shots</th>{% endif %}
-{% for metric in table.metrics %}<th class="number">{{ names[metric] }}</th>{% endfor %}{% if table.worth %}<th>worth shots</th>{% endif %}{% if table.chosen %}<th>on validation</th>{% endif %}
+{% for metric in table.metrics %}<th class="number">{{ names[metric] }}</th>{% endfor %}{% if table.worth %}<th>worth shots</th>{% endif %}{% if table.chosen %}<th>{{ table.chosen }}</th>{% endif %}
 </tr>
 {% for row in table.rows %}<tr><td><a href="{{ row.folder }}">{{ row.model }}</a>{% if row.figures %}<br>
 <span class="links">{% for name, path in row.figures %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</span>{% endif %}</td>
@@ -85,11 +85,8 @@ def page(table, facts, figures, quick):
     quick : bool, whether this is a quick look
     """
     rows = table.astype(object).where(table.notna(), None)
-    tasks = rows["stage"].where(rows["stage"].isin(TASKS), "")
-    tables = [
-        _table(", ".join([dataset, target, *([task.replace("_", "-")] if task else [])]), part, figures, task)
-        for (dataset, target, task), part in rows.groupby([rows["dataset"], rows["target"], tasks], sort=True)
-    ]
+    among = [rows["dataset"], rows["target"], compared_among(rows)]
+    tables = [_table(", ".join(filter(None, names)), part, figures) for names, part in rows.groupby(among, sort=True)]
     links = {row.model: f"{row.stage}/{row.model}/" for row in rows.itertuples()}
     body = BODY.render(
         facts=facts,
@@ -97,14 +94,16 @@ def page(table, facts, figures, quick):
         names=METRIC_NAMES,
         tables=tables,
         datasets=sorted(set(rows["dataset"])),
-        few_shot=set(rows["dataset"][tasks != ""]),
+        few_shot=set(rows["dataset"][rows["stage"].isin(TASKS)]),
         quick=quick,
     )
     return pages.page("graft: results", body, CSS)
 
 
-def _table(name, rows, figures, task):
-    """The models of one target, or the tasks of a stage (`task`), with the columns that any of them fills."""
+def _table(name, rows, figures):
+    """Models or tasks that are comparable with each other, with the columns that any of them fills."""
+    stage = rows["stage"].iloc[0]
+    task = stage in TASKS
     metrics = [one for one in SHOWN if f"test_{one}" in rows and rows[f"test_{one}"].notna().any()]
     chosen = "choice" in rows and rows["choice"].notna().any() and rows["model"].nunique() > 1
     return {
@@ -112,9 +111,9 @@ def _table(name, rows, figures, task):
         "metrics": metrics,
         "task": task,
         "seeds": not task and rows["seed"].nunique() > 1,
-        "shots": task == "few_shot",
+        "shots": stage == "few_shot",
         "worth": "shots_worth" in rows and rows["shots_worth"].notna().any(),
-        "chosen": chosen,
+        "chosen": ("by a validator" if stage == "adapt" else "on validation") if chosen else "",
         "rows": [_row(row, metrics, figures) for row in rows.to_dict("records")],
     }
 
