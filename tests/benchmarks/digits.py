@@ -23,8 +23,9 @@ TRAINING = {
     "backbone": "small",
     "method": METHODS,
     "seeds": [0, 1, 2, 3, 4],
-    "lr": 2e-3,
-    "head_lr": 2e-3,
+    "lr": 3e-3,
+    "head_lr": 3e-3,
+    "label_smoothing": 0,
     "augment": "zoom",
     "freeze_batchnorm": False,
     "mcc_temperature": 1,
@@ -33,8 +34,8 @@ TRAINING = {
     "clip_norm": None,
 }
 PAIRS = {  # as many steps in both: the sets differ in size
-    "mnist-digits": {"source": "mnist-labelled", "target": "digits", "epochs": 16, "batch_size": 64},
-    "digits-mnist": {"source": "digits-labelled", "target": "mnist", "epochs": 40, "batch_size": 32},
+    "mnist-digits": {"source": "mnist-labelled", "target": "digits", "epochs": 30, "batch_size": 128},
+    "digits-mnist": {"source": "digits-labelled", "target": "mnist", "epochs": 60, "batch_size": 64},
 }
 SET = {"targets": {"digit": {"classes": [str(digit) for digit in range(10)]}}}
 CONFIG = {
