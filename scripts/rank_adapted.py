@@ -43,7 +43,8 @@ def main(models, scores, predictions, samples, validator, output_table, output_c
         logger.warning("%s", choice.warning)
     best = None if choice.best is None else table["model"][choice.best]
     found = {"entry": Path(output_table).stem, "dataset": runs["dataset"][0], "model": best}
-    write_json(output_choice, found | {"validator": validator, "warning": choice.warning})
+    gain = None if best is None else gain_of(table.set_index("model").loc[best])
+    write_json(output_choice, found | {"validator": validator, "warning": choice.warning, "gain": gain})
 
 
 def facts_of(model, scores, predictions):
@@ -84,6 +85,15 @@ def oracle(runs, table, manifest):
     judged.insert(0, "oracle_rank", ranks.reindex(judged.index))
     judged.loc[~adapted, [name for name in judged if name.startswith("gain")]] = float("nan")
     return judged
+
+
+def gain_of(row):
+    """What adapting has gained on the target's test rows, dict of metric, value, low, high and over; None without such labels."""
+    if pd.isna(row["gain"]):
+        return None
+    metric = next(name.removeprefix("test_") for name in row.index if name.startswith("test_"))
+    interval = {end: row[f"gain_{end}"] if pd.notna(row[f"gain_{end}"]) else None for end in ("low", "high")}
+    return {"metric": metric, "value": row["gain"], **interval, "over": unadapted(row.name)}
 
 
 if "snakemake" in globals():

@@ -10,7 +10,7 @@ import torch
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv, write_text
 from graft.data.samples import read_manifest
-from graft.evaluation.caveats import cut, nearer, unknown, worse_on_test
+from graft.evaluation.caveats import cut, nearer, unknown, worse_on_test, worse_than_before
 from graft.evaluation.choosing import COLUMNS, Candidate, choose
 from graft.evaluation.metrics import headline
 from graft.evaluation.tables import ADAPTED, read_predictions
@@ -87,7 +87,11 @@ def main(
     rows = [row for one in trained for row in rows_of_model(one)]
     choices |= choices_of_zero_shot(zero_shot, tasks, manifests)
     adapted = [read_json(path) for path in adapted]
-    choices |= {adapted_key(one): {"model": one["model"], "by": one["validator"]} for one in adapted if one["model"]}
+    choices |= {
+        adapted_key(one): {"model": one["model"], "by": one["validator"], "gain": one["gain"]}
+        for one in adapted
+        if one["model"]
+    }
     rows += [row for one in few_shot for row in rows_of_task(one, tasks)]
     rows += [row_of_zero_shot(one, tasks) for one in zero_shot]
     table = table_of(rows, choices)
@@ -97,7 +101,7 @@ def main(
         for dataset, what in choices
         if dataset in manifests
     }
-    doubts = [(", ".join(adapted_key(one)), one["warning"]) for one in adapted if one["warning"]]
+    doubts = [(", ".join(adapted_key(one)), said) for one in adapted for said in doubts_of_adapted(one)]
     doubts += [*doubts_of_models(choices, trained), *doubts_of_data(nearness, lengths, splits)]
     facts = last_words.results(table, choices, counts, doubts, Path(words).parent, runs, quick)
     write_text(index, index_page.page(table, facts, figures, quick))
@@ -237,6 +241,11 @@ def read_zero_shot(metrics):
 def adapted_key(one):
     """The key of choices of an entry of adapt: `one` is what rank_adapted wrote of it."""
     return one["dataset"], f"{ADAPTED}{one['entry']}"
+
+
+def doubts_of_adapted(one):
+    """The sentences that speak against the model that a validator chose; `one` is what rank_adapted wrote of an entry."""
+    return filter(None, (one["warning"], one["gain"] and worse_than_before(one["model"], one["gain"])))
 
 
 def doubts_of_models(choices, trained):

@@ -28,14 +28,13 @@ TRAINING = {
     "label_smoothing": 0,
     "augment": "zoom",
     "freeze_batchnorm": False,
-    "mcc_temperature": 1,
     "dropout": 0,
     "patience": None,
     "clip_norm": None,
 }
 PAIRS = {  # as many steps in both: the sets differ in size
-    "mnist-digits": {"source": "mnist-labelled", "target": "digits", "epochs": 30, "batch_size": 128},
-    "digits-mnist": {"source": "digits-labelled", "target": "mnist", "epochs": 60, "batch_size": 64},
+    "mnist-digits": {"source": "mnist-labelled", "target": "digits", "epochs": 24, "batch_size": 128},
+    "digits-mnist": {"source": "digits-labelled", "target": "mnist", "epochs": 50, "batch_size": 64},
 }
 SET = {"targets": {"digit": {"classes": [str(digit) for digit in range(10)]}}}
 CONFIG = {

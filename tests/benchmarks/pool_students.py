@@ -100,8 +100,8 @@ def chances_on_test(work):
     return labels, found
 
 
-def resampled(labels, chances, seed=0):
-    """AUROC of each model, mean over draws: of the rows as they are, and of bootstraps of draws and of test rows together.
+def resampled(labels, chances, statistic=roc_auc_score, seed=0):
+    """A statistic of each model, mean over draws: of the rows as they are, and of bootstraps of draws and of test rows together.
 
     Returns
     -------
@@ -109,11 +109,11 @@ def resampled(labels, chances, seed=0):
     """
     random, found = np.random.default_rng(seed), {name: [] for name in chances}
     for number in range(1 + BOOTSTRAPS):
-        draws, rows = np.array(DRAWS), np.arange(len(labels))
+        draws, rows = np.arange(len(next(iter(chances.values())))), np.arange(len(labels))
         if number:
             draws, rows = random.choice(draws, len(draws)), random.choice(rows, len(rows))
         for name, one in chances.items():
-            found[name].append(np.mean([roc_auc_score(labels[rows], one[draw][rows]) for draw in draws]))
+            found[name].append(np.mean([statistic(labels[rows], one[draw][rows]) for draw in draws]))
     return {name: np.array(values) for name, values in found.items()}
 
 

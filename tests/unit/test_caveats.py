@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from graft.evaluation.caveats import cut, gap, nearer, worse_on_test
+from graft.evaluation.caveats import cut, gap, nearer, worse_on_test, worse_than_before
 from graft.evaluation.metrics import wilson
 from graft.serving.model_card import body
 
@@ -121,3 +121,13 @@ def test_the_card_of_a_model_that_is_worse_on_test_begins_its_warning_where_its_
     said = body(config, {"label": metrics}, {"counts": {"train": 9}}, {})
     assert "**Beware**: accuracy is 1.000 on validation and 0.570 on test" in said.split("## Quality")[1]
     assert "Beware" not in body(config, {"label": {split: metrics["test"] for split in metrics}}, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"), [(-0.4, -0.5, -0.3, True), (-0.1, -0.3, 0.1, False), (-0.1, None, None, False)]
+)
+def test_a_model_that_surely_lost_by_adapting_is_pointed_out_with_the_one_to_take(value, low, high, said):
+    found = worse_than_before(
+        "e.net.mcc", {"metric": "accuracy", "value": value, "low": low, "high": high, "over": "e.net.source_only"}
+    )
+    assert ("accuracy -0.400 [-0.500, -0.300]); take e.net.source_only" in found) == said and bool(found) == said

@@ -103,7 +103,15 @@ def test_networks_of_two_data_sets_are_trained_ranked_and_reported(tmp_path):
     summary = pd.read_csv(tmp_path / "results/summary.csv")
     assert set(summary["model"]) == names and set(summary["stage"]) == {"adapt"}
     assert f"twins, adapted, twins  {choice['model']}" in done.output
-    assert "chosen by information_maximisation, without labels of the target" in done.output
+    gain = table.set_index("model").loc[choice["model"]]
+    assert choice["gain"] == {
+        "metric": "accuracy",
+        "over": f"twins.small.{'source_only' if choice['model'].endswith('coral') else 'source_only_full'}",
+    } | {
+        key: pytest.approx(gain[name]) for key, name in (("value", "gain"), ("low", "gain_low"), ("high", "gain_high"))
+    }
+    said = f"chosen by information_maximisation, without labels of the target; accuracy {gain['gain']:+.3f} ["
+    assert said in done.output and f"] over {choice['gain']['over']}" in done.output
     predicted = pd.read_parquet(tmp_path / "results/adapt/twins.small.mcc/seed1/label/predictions.parquet")
     assert len(predicted) == 42 and predicted["label"].notna().sum() == (predicted["split"] == "test").sum()
     handed = pd.read_parquet(tmp_path / "results/handoff/twins/label/predictions.parquet")

@@ -139,3 +139,16 @@ def unknown(lengths, brief=False):
         f"{found['texts']:,} of {texts:,} texts have tokens that the vocabulary of {lengths['backbone']} lacks, which it reads as "
         f"one and the same ({'; '.join(found['examples'])}){mostly}"
     )
+
+
+def worse_than_before(model, gain):
+    """A sentence if a model is surely worse than the one that does not adapt; else "".
+
+    Parameters
+    ----------
+    gain : dict of metric, value, low, high and over, on the target's labelled test rows, see rank_adapted
+    """
+    if gain["high"] is None or gain["high"] >= 0:
+        return ""
+    lost = f"{METRIC_NAMES[gain['metric']]} {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+    return f"on the target's labelled test rows {model} is worse than without adapting ({lost}); take {gain['over']}"

@@ -84,7 +84,7 @@ def how_chosen(choice):
     if by == "alone":
         return ""
     if table is None:
-        return f"chosen by {by}, without labels of the target"
+        return f"chosen by {by}, without labels of the target{_gained(choice['gain'])}"
     if by == "rows":
         return f"not chosen: there is no {choice['split']} row to compare {len(table)} models by; this is the cheapest"
     own, others = table.loc[choice["model"]], table.drop(choice["model"])
@@ -97,6 +97,14 @@ def how_chosen(choice):
     low = "lower" if len(tied) == 1 else "lowest"
     why = f"it has the {low} {loss}, {losses}" if by == "loss" else f"with equal {loss}, {losses}, it is the cheapest"
     return f"a tie on {choice['split']} with {_named(tied.index)}: {_against(choice, own, rival)}; {why}"
+
+
+def _gained(gain):
+    """What adapting has gained where the target's test rows have labels; "" elsewhere."""
+    if gain is None:
+        return ""
+    interval = "" if gain["low"] is None else f" [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+    return f"; {METRIC_NAMES[gain['metric']]} {gain['value']:+.3f}{interval} over {gain['over']}"
 
 
 def _against(choice, own, other):
