@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import tifffile
 import yaml
+from PIL import Image
 
 from assets import backbone, dataset
 from instruments import NAMES, spectra
@@ -27,6 +28,8 @@ MODELS = {  # a model's target, and the least that it reaches on the test split 
     "solubility.chemberta.linear": ("logS", "r2", 0.1),
     "aqueous.rxnfp.linear": ("logS", "r2", 0.8),  # the real network on all of the real data
     "binding.antiberty.linear": ("binds", "auroc", 0.8),
+    "slides.resnet50.linear": ("findings", "macro_auroc", 0.8),
+    "slides-grade.resnet50.linear": ("grade", "quadratic_kappa", 0.5),
 }
 
 
@@ -127,12 +130,30 @@ def write_antibodies(folder):
     frame.to_csv(folder / "antibodies" / "antibodies.csv", index=False)
 
 
+def write_slides(folder):
+    """A bright spot is one finding, a bright edge the other; the worse the grade, the greener. Some cells are empty."""
+    (folder / "slides").mkdir()
+    draw, rows = np.random.default_rng(0), []
+    for i in range(120):
+        spot, edge, grade = draw.random() < 0.5, draw.random() < 0.5, int(draw.integers(3))
+        pixels = draw.integers(0, 60, (48, 48, 3), np.uint8)
+        pixels[16:32, 16:32, 0] += 150 * np.uint8(spot)
+        pixels[:, :10, 2] += 150 * np.uint8(edge)
+        pixels[..., 1] += 60 * np.uint8(grade)
+        Image.fromarray(pixels).save(folder / "slides" / f"{i:03}.png")
+        findings = ";".join(["necrosis"] * spot + ["fibrosis"] * edge) or ";"
+        rows.append((f"{i:03}.png", f"p{i // 2}", findings, ["low", "intermediate", "high"][grade]))
+    frame = pd.DataFrame(rows, columns=["file", "patient", "findings", "grade"])
+    frame.loc[::11, "findings"] = frame.loc[5::13, "grade"] = ""
+    frame.to_csv(folder / "slides" / "slides.csv", index=False)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """All examples in one run; backbones from hubs are replaced by local ones, all else is as it is there."""
     folder = tmp_path_factory.mktemp("examples")
     vectors, chemical = (write_spectra, write_instruments, write_tiles), (write_molecules, write_antibodies)
-    for write in (write_cells, write_land, write_abstracts, write_notes, *vectors, *chemical):
+    for write in (write_cells, write_land, write_abstracts, write_notes, write_slides, *vectors, *chemical):
         (folder / "data").mkdir(exist_ok=True)
         write(folder / "data")
     config = {}
