@@ -21,17 +21,30 @@ from running import graft
 BEGIN, END = "<!-- pool students: begin -->", "<!-- pool students: end -->"
 DRAWS, TEST, TRAIN, VALIDATION = range(5), 525, 300, 100
 TEACHER, STUDENT = "effnet-lite2", "effnet-lite0-160"
-STUDENTS = {
-    "pool": {"epochs": 2, "patience": None, "pool": True},  # 126 steps
-    "alone": {"epochs": 20, "patience": None},  # 200 steps
-    "alone-short": {},
+TUNED = {"epochs": 10, "patience": None}
+ALONE = {"alone": {"epochs": 20, "patience": None}, "alone-short": {}}  # 200 steps
+TAUGHT = {  # student -> its teacher, and its settings
+    "pool": ("teacher-{draw}.effnet-lite2.linear", {"epochs": 2, "patience": None, "pool": True}),  # 126 steps
+    "better-pool": ("both-{draw}.ensemble.mean", {"epochs": 4, "patience": None, "pool": True}),  # 252 steps
+    "better-labelled": ("both-{draw}.ensemble.mean", {"epochs": 26, "patience": None, "pool": False}),  # 260 steps
 }
 BOOTSTRAPS = 2000
 NAMES = {
     "teacher": "teacher: EfficientNet-Lite2, 260 px, `linear`",
     "alone-short": "student: EfficientNet-Lite0, 160 px, alone (`lp_ft`), 5 epochs",
     "alone": "the same, 20 epochs: more steps than with the pool",
-    "pool": "distilled, labelled rows and pool (`pool: true`), 2 epochs",
+    "pool": "distilled from it, labelled rows and pool (`pool: true`), 2 epochs",
+    "both": "teacher: the mean of EfficientNet-Lite0, 224 px, and Lite2, 260 px, `lp_ft`, 10 epochs each",
+    "better-labelled": "student distilled from that, labelled rows alone (`pool: false`), 26 epochs",
+    "better-pool": "the same, labelled rows and pool, 4 epochs: as many steps",
+}
+PAIRS = {
+    ("pool", "alone"): "pool and `linear` teacher over alone, 20 epochs, paired",
+    ("pool", "alone-short"): "pool and `linear` teacher over alone, 5 epochs, paired",
+    ("pool", "teacher"): "the same over its teacher, paired",
+    ("better-pool", "alone"): "pool and better teacher over alone, 20 epochs, paired",
+    ("better-pool", "better-labelled"): "the same over `pool: false`, paired",
+    ("better-pool", "both"): "the same over its teacher, paired",
 }
 
 
@@ -66,27 +79,33 @@ def config_of(folder):
         | {"source": {"path": str(folder)}, "table": f"split{draw}.csv", "columns": {"path": "path", "split": "split"}}
         for draw in DRAWS
     }
-    alone = {
-        name: {"dataset": list(datasets), "backbone": STUDENT, "method": "lp_ft", **STUDENTS[name]}
-        for name in ("alone", "alone-short")
-    }
+    cells = {"dataset": list(datasets), "method": "lp_ft"}
+    tuned = {name: {**cells, "backbone": name, **TUNED} for name in ("effnet-lite0", TEACHER)}
+    alone = {name: {**cells, "backbone": STUDENT, **settings} for name, settings in ALONE.items()}
+    members = {f"both-draw{draw}": {"models": [f"{name}-draw{draw}.{name}.lp_ft" for name in tuned]} for draw in DRAWS}
     taught = {
-        f"pool-draw{draw}": {"teacher": f"teacher-draw{draw}.{TEACHER}.linear", "backbone": STUDENT, **STUDENTS["pool"]}
+        f"{name}-draw{draw}": {"teacher": teacher.format(draw=f"draw{draw}"), "backbone": STUDENT, **settings}
         for draw in DRAWS
+        for name, (teacher, settings) in TAUGHT.items()
     }
     return {
         "datasets": datasets,
         "backbones": {STUDENT: {"like": "effnet-lite0", "input_size": 160}},
-        "finetune": {"teacher": {"dataset": list(datasets), "backbone": TEACHER, "method": "linear"}, **alone},
+        "finetune": {"teacher": {**cells, "backbone": TEACHER, "method": "linear"}, **alone, **tuned},
+        "ensemble": members,
         "distill": taught,
     }
 
 
 def table_of(name, draw):
     """The file of a model's predictions, in the run's folder."""
-    stage, method = ("distill", "kd") if name == "pool" else ("finetune", "lp_ft")
-    backbone, method = (TEACHER, "linear") if name == "teacher" else (STUDENT, method)
-    return f"results/{stage}/{name}-draw{draw}.{backbone}.{method}/seed0/defect/predictions.parquet"
+    places = {
+        "teacher": f"finetune/teacher-draw{draw}.{TEACHER}.linear",
+        "both": f"ensemble/both-draw{draw}.ensemble.mean",
+    }
+    stage, method = ("distill", "kd") if name in TAUGHT else ("finetune", "lp_ft")
+    place = places.get(name, f"{stage}/{name}-draw{draw}.{STUDENT}.{method}")
+    return f"results/{place}/seed0/defect/predictions.parquet"
 
 
 def chances_on_test(work):
@@ -124,9 +143,7 @@ def cell(values, sign=""):
 
 def table(found):
     rows = [f"| {words} | {cell(found[name])} |" for name, words in NAMES.items()]
-    against = {"alone": "alone, 20 epochs", "alone-short": "alone, 5 epochs", "teacher": "its teacher"}
-    for other, words in against.items():
-        rows.append(f"| with the pool over {words}, paired | {cell(found['pool'] - found[other], '+')} |")
+    rows += [f"| {words} | {cell(found[name] - found[other], '+')} |" for (name, other), words in PAIRS.items()]
     return "\n".join(["| model | AUROC on test [95 % interval] |", "|---|---|", *rows])
 
 
