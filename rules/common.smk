@@ -28,7 +28,7 @@ from graft.common import codedigest, machine, plugins, run_lock
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint, fingerprint_of_files
 from graft.common.outputs import read_json
-from graft.config.plan import is_frozen, method_kind, unadapted
+from graft.config.plan import is_frozen, method_kind, role_of, unadapted
 
 
 def is_users_own(file):
@@ -318,8 +318,10 @@ def embeddings_of(model, seed):
 
 
 def parts_of(dataset):
-    """'labelled', and 'pool' if the data set has unlabelled rows."""
-    return ["labelled", "pool"] if card_of(dataset)["counts"].get("pool") else ["labelled"]
+    """'labelled' and 'pool', as far as the data set has such rows."""
+    counts = card_of(dataset)["counts"]
+    found = {"labelled": sum(counts[part] for part in counts if part != "pool"), "pool": counts.get("pool")}
+    return [part for part, count in found.items() if count]
 
 
 def folds_of(model):

@@ -110,7 +110,7 @@ def adapt_inputs(wildcards):
         "digest": f"<results>/data/{source}/training.digest",
         "dataset": ancient(f"<resources>/datasets/{source}/dataset.json"),
         "target_samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
-        "target_digest": [f"<results>/data/{dataset}/{part}.digest" for part in ("training", "pool")],
+        "target_digest": [f"<results>/data/{dataset}/unlabelled.digest"],
         "target_dataset": ancient(f"<resources>/datasets/{dataset}/dataset.json"),
         "backbone": f"<resources>/backbones/{backbone}/backbone.json",
         **fitted_on(dataset, backbone),

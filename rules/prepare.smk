@@ -13,6 +13,7 @@ checkpoint prepare_data:
         training="<results>/data/{dataset}/training.digest",
         contents="<results>/data/{dataset}/contents.digest",
         pool="<results>/data/{dataset}/pool.digest",
+        unlabelled="<results>/data/{dataset}/unlabelled.digest",
         hidden="<results>/data/{dataset}/hidden.parquet",
     log:
         "<logs>/prepare_data/{dataset}.log",
@@ -20,6 +21,7 @@ checkpoint prepare_data:
         "<benchmarks>/prepare_data/{dataset}.tsv"
     params:
         entry=lambda wildcards: PLAN.datasets[wildcards.dataset],
+        role=lambda wildcards: role_of(wildcards.dataset, PLAN),
         fingerprint=data_fingerprint,
         code=code_digest("prepare_data", reader=readers_asked),
     threads: 4

@@ -201,7 +201,7 @@ def shared_by_splits(manifest, splits):
     frame = manifest.frame
     labelled = [split for split in splits if split != "pool"]
     said = [("how the splits were made", how_split(manifest.card["split"], manifest.card["counts"]))]
-    for column, what in (("group", "groups"), ("content_sha256", "contents")):
+    for column, what in (("group", "groups"), ("content_sha256", "contents")) if labelled else ():
         sets = {split: set(frame.loc[frame["split"] == split, column].dropna()) for split in labelled}
         if not any(sets.values()):
             said.append((what, "no group is known: samples of one patient, plate or site may be in several splits"))
@@ -210,7 +210,7 @@ def shared_by_splits(manifest, splits):
         common = sum(len(sets[a] & sets[b]) for i, a in enumerate(labelled) for b in labelled[i + 1 :])
         said.append((what, f"{counts}; {common or 'none'} in two splits"))
     for name, target in manifest.targets.items():
-        if target["kind"] != "regression":
+        if target["kind"] != "regression" and len(labelled) > 1:
             parts = {s: frame.loc[frame["split"] == s, name].dropna() for s in labelled}
             shares = {
                 s: rows_of_classes(part, target["kind"]).value_counts() / max(1, len(part)) for s, part in parts.items()

@@ -3,11 +3,12 @@
 from graft.common.fingerprint import root_of
 from graft.common.job import job
 from graft.common.outputs import read_json
-from graft.data.prepare import prepare, write
+from graft.data.prepare import ROLE, prepare, write
 
 
-def main(name, dataset, entry, outputs, threads=1):
-    prepared = prepare(name, entry, root_of(dataset), threads, cache=outputs["samples"].with_name(".checked.parquet"))
+def main(name, dataset, entry, outputs, threads=1, role=ROLE):
+    cache = outputs["samples"].with_name(".checked.parquet")
+    prepared = prepare(name, entry, root_of(dataset), threads, cache, role)
     facts = read_json(dataset)
     prepared.card |= {"source": facts.get("source"), "licence": entry.get("licence") or facts.get("licence")}
     write(prepared, outputs)
@@ -23,4 +24,5 @@ if "snakemake" in globals():
             entry=snakemake.params.entry,
             outputs={key: Path(path) for key, path in snakemake.output.items()},
             threads=snakemake.threads,
+            role=snakemake.params.role,
         )

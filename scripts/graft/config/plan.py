@@ -51,6 +51,17 @@ def make_plan(config):
     )
 
 
+def role_of(dataset, plan):
+    """What a data set is used for, as prepare takes it: `domains`, its targets that say which domain a sample is from, and `learned`:
+    False if it is only the target of adapt, whose labels outside the test split nobody reads.
+    """
+    adapted = [one for one in plan.models.values() if one["stage"] == "adapt"]
+    used = [one for one in (*plan.models.values(), *plan.tasks.values()) if one["dataset"] == dataset]
+    domains = {one["domain"]["column"] for one in adapted if one["domain"] and one["dataset"] == dataset}
+    only_target = used and all(one["stage"] == "adapt" and one["source"] != dataset for one in used)
+    return {"domains": sorted(domains), "learned": not only_target or dataset in {one["source"] for one in adapted}}
+
+
 def vectors_backbone():
     """The entry of the backbone that is always there: it hands vectors through."""
     keys = read_schema()["properties"]["backbones"]["additionalProperties"]["properties"]

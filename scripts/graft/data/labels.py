@@ -133,7 +133,7 @@ def _looks_alike(name, text):
     ]
 
 
-def check_classes(frame, described, how, counts):
+def check_classes(frame, described, how, counts, role):
     """Fill in the classes that were found, and refuse what cannot be trained or tested on.
 
     Parameters
@@ -142,6 +142,8 @@ def check_classes(frame, described, how, counts):
     described : dict as `read_targets` gave it; its classes are filled in
     how : str, how the split came about; "growth_stable" ones must have every class everywhere
     counts : dict, target -> Series of class -> rows that `min_per_class` counts
+    role : dict, what the data set is used for (plan.role_of): a domain may be in any split, or in the pool alone; where nothing
+        is learned, train and validation may lack any class, and all may lack labels
 
     Returns
     -------
@@ -149,9 +151,11 @@ def check_classes(frame, described, how, counts):
     """
     errors, notes = [], []
     labelled = frame[frame["split"] != "pool"]
-    _refuse_empty_splits(labelled, how, counts)
+    if role["learned"]:
+        _refuse_empty_splits(labelled, how, counts)
     for name, target in described.items():
-        values = labelled[name].dropna()
+        is_domain = name in role["domains"]
+        values = (frame if is_domain else labelled)[name].dropna()
         if target["kind"] == "multilabel":
             try:
                 notes += label_sets.check_sets(labelled, name, target)
@@ -159,12 +163,16 @@ def check_classes(frame, described, how, counts):
                 errors.append(error)
             continue
         if target["kind"] == "regression":
-            if not (labelled.loc[values.index, "split"] == "train").any():
+            if role["learned"] and not (labelled.loc[values.index, "split"] == "train").any():
                 errors.append(UserError("no row of the train split has a value", f"target {name}"))
             continue
-        table = pd.crosstab(values, labelled.loc[values.index, "split"])
+        table = pd.crosstab(values, frame.loc[values.index, "split"])
         found = natural_sort(table.index)
-        if len(found) < 2:
+        if not role["learned"] and not target["classes"] and len(found) < 2:
+            what = f"{'one class' if found else 'no class'} among the labels, and the classes are not written down"
+            errors.append(UserError(what, f"target {name}", None, f"write those of the source: targets: {{{name}: {{classes: [..]}}}}"))
+            continue
+        if len(found) < 2 and role["learned"]:
             seen = f"all {len(values)} labels are '{found[0]}'" if found else "no row is labelled"
             errors.append(UserError(seen, f"target {name}", "at least two classes", DEEPER if found else None))
             continue
@@ -174,6 +182,8 @@ def check_classes(frame, described, how, counts):
             )
             errors.append(UserError("the order of the classes is not known", f"target {name}", None, hint))
         target["classes"] = target["classes"] or found
+        if is_domain or not role["learned"]:
+            continue
         in_one = _groups_of_few(labelled, name, 1)
         for part in ("train", "validation", "test"):
             column = table[part] if part in table else pd.Series(0, table.index)

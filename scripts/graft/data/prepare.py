@@ -22,6 +22,7 @@ from graft.data.splitting.limit import limited
 from graft.data.weights import read_weights, refuse_nothing
 
 logger = logging.getLogger("graft")
+ROLE = {"domains": [], "learned": True}  # of a data set that adapt does not name, see plan.role_of
 MOST_COMPARED = 100_000  # groups whose names are looked at: more take seconds
 
 
@@ -30,15 +31,17 @@ class Prepared:
     """A manifest's frame, its targets as in labels.json, the data card, and the labels that `split.pool` hides.
 
     hidden : DataFrame with sample_id and the targets
+    domains : the targets that say which domain a sample is from
     """
 
     frame: pd.DataFrame
     targets: dict
     card: dict
     hidden: pd.DataFrame
+    domains: list
 
 
-def prepare(name, entry, root, threads=1, cache=None):
+def prepare(name, entry, root, threads=1, cache=None, role=ROLE):
     """Prepare a data set.
 
     Parameters
@@ -48,6 +51,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     root : folder of the data
     threads : int, for reading and decoding
     cache : path, optional; see checking.check_samples
+    role : dict, what the data set is used for; see plan.role_of
 
     Returns
     -------
@@ -64,8 +68,9 @@ def prepare(name, entry, root, threads=1, cache=None):
     asked = left_out.in_given_splits(frame, targets)
     classes = left_out.count_classes(frame, targets, len(asked) > 0)
     frame = left_out.without_rare(frame, targets, settings, classes, notes)
-    frame, given = _labelled_or_pool(frame, targets, notes)
-    frame["weight"] = read_weights(frame, entry)
+    domains, learned = role["domains"], [one for one in targets if one not in role["domains"]]
+    frame, given = _labelled_or_pool(frame, targets, notes, role)
+    frame["weight"] = read_weights(frame, entry, learned)
     frame = limited(frame, targets, entry["limit"], notes)
     found = check_samples(frame, entry, root, modality, threads, cache)
     listing = frame
@@ -78,13 +83,13 @@ def prepare(name, entry, root, threads=1, cache=None):
     notes += _notes_on_groups(frame)
     frame, duplicates = copies.resolve(frame, targets, entry["duplicates"], notes, dropped)
     frame = _hide(frame, targets, entry, notes)
-    notes += check_classes(frame, targets, split_facts["how"], classes)
+    notes += check_classes(frame, targets, split_facts["how"], classes, role)
     frame = _with_folds(frame, targets, entry, notes)
-    hidden = frame.loc[frame["hidden"], ["sample_id", *targets]].sort_values("sample_id", ignore_index=True)
-    for target in targets:  # a label of a row that is not learned from must not make anything run again
+    hidden = frame.loc[frame["hidden"], ["sample_id", *learned]].sort_values("sample_id", ignore_index=True)
+    for target in learned:  # a label of a row that is not learned from must not make anything run again
         frame[target] = frame[target].mask(frame["split"] == "pool")
     frame["weight"] = frame["weight"].mask(frame["split"] == "pool")
-    refuse_nothing(frame, entry)
+    refuse_nothing(frame, entry, {name: targets[name]["kind"] for name in learned if role["learned"]})
     frame["sampling_unit"] = alike.sampling_units(frame, near)
     frame["labelled_copy"] = copies.in_pool_and_labelled(frame)
     frame = frame.sort_values("sample_id", kind="stable", key=lambda ids: ids.astype(object)).reset_index(drop=True)
@@ -94,7 +99,7 @@ def prepare(name, entry, root, threads=1, cache=None):
     card |= {"near_duplicates": alike.facts_of(frame, near, notes), "notes": notes}
     for note in notes:
         logger.info("%s: %s", name, note)
-    return Prepared(frame, targets, card, hidden)
+    return Prepared(frame, targets, card, hidden, domains)
 
 
 def _list_with_targets(name, entry, root):
@@ -132,6 +137,7 @@ def digests_of(prepared):
         training : the same without the test rows: a training sees no more
         contents : which samples are labelled, all that an embedding depends on
         pool : which samples are not, and which of them are copies of those that are
+        unlabelled : all samples but those of test, with their domains: what a model is adapted to
     """
     frame, targets = prepared.frame, prepared.targets
     # What the numbers of a picture mean belongs to every part: another range is another embedding.
@@ -143,7 +149,7 @@ def digests_of(prepared):
         meaning |= {"columns": prepared.card.get("columns", {}).get("features")}
     names, labels = ["sample_id", "content_sha256"], ["split", "fold", "group", *targets]
     labelled, pool = frame[frame["split"] != "pool"], frame[frame["split"] == "pool"]
-    training = labelled[labelled["split"] != "test"]
+    training, shown = labelled[labelled["split"] != "test"], frame[frame["split"] != "test"]
     weight = ["weight"] if training["weight"].notna().any() else []
     copied = pool.loc[pool["labelled_copy"], "sample_id"].tolist()
     return {
@@ -152,6 +158,7 @@ def digests_of(prepared):
         ),
         "training": digest_of_rows(training[names + labels + weight], {"targets": targets, **meaning}),
         "contents": digest_of_rows(labelled[names], meaning),
+        "unlabelled": digest_of_rows(shown[[*names, *prepared.domains]], {"targets": targets, **meaning}),
         "pool": digest_of_rows(pool[names], meaning | ({"copies": copied} if copied else {})),
     }
 
@@ -167,14 +174,15 @@ def _refuse_reserved(targets):
         )
 
 
-def _labelled_or_pool(frame, targets, notes):
+def _labelled_or_pool(frame, targets, notes, role):
     """Add `labelled`; give back the frame and the splits that the user made (None if none)."""
     has_label = frame[list(targets)].notna().any(axis=1)
     given = splits.given_splits(frame)
     words = splits.splits_said(frame)
     hidden = has_label & (words == "pool")
-    if hidden.any():
-        notes.append(f"{int(hidden.sum())} rows of the pool have labels, which are not looked at")
+    unseen = hidden & frame[[one for one in targets if one not in role["domains"]]].notna().any(axis=1)
+    if unseen.any():
+        notes.append(f"{int(unseen.sum())} rows of the pool have labels, which are not looked at")
     lost = ~has_label & words.isin(["train", "validation", "test"])
     if lost.any():
         notes.append(f"{int(lost.sum())} rows have a split but no label: they are in the pool")
@@ -187,7 +195,9 @@ def _labelled_or_pool(frame, targets, notes):
                 "columns.split",
                 "train, validation, test, pool",
             )
-    if not labelled.any():
+    if not labelled.any() and not role["learned"]:
+        notes.append("no row is labelled: models are adapted to these rows, and nothing is measured")
+    elif not labelled.any():
         raise UserError(
             "no row is labelled", ", ".join(f"target {t}" for t in targets), hint="is the label's column right?"
         )
@@ -303,7 +313,8 @@ def _with_folds(frame, targets, entry, notes):
         copies.refuse_in_several_folds(rows, folds, entry["duplicates"])
     elif count < 2:
         folds = -1
-        notes.append("the train split is a single group: no fold can be held out, its probabilities are not honest")
+        if len(rows):
+            notes.append("the train split is a single group: no fold can be held out, its probabilities are not honest")
     else:
         strata = _strata(rows, targets)
         folds = splits.make_folds(ids, strata, groups, count, growth_stable, entry["split_seed"], contents)

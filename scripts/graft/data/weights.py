@@ -6,16 +6,18 @@ from graft.common.errors import UserError, raise_all
 from graft.data.labels import to_numbers
 from graft.data.listing.rows import listed, places
 
+SINGLE = ("classification", "ordinal")  # kinds of targets with one class per row
 ALLOWED = "a finite number >= 0 for every labelled row"
 
 
-def read_weights(frame, entry):
+def read_weights(frame, entry, targets):
     """The weight of each row, Series of float; that of a row without a label may be anything, and NaN means that there is none.
 
     Parameters
     ----------
     frame : DataFrame of a listing, with labelled
     entry : dict, the data set's entry
+    targets : list of those that are learned: a row with a label of these needs a weight
 
     Raises
     ------
@@ -27,7 +29,7 @@ def read_weights(frame, entry):
         return frame["weight"].astype(float)
     where = f"columns.weight: {column}"
     weights = to_numbers({column: frame["weight"]}, entry["decimal"], where)[column].astype(float)
-    labelled, text = frame["labelled"].to_numpy(bool), frame["weight"]
+    labelled, text = frame["labelled"].to_numpy(bool) & frame[targets].notna().any(axis=1).to_numpy(), frame["weight"]
     empty = labelled & (text.isna() | (text.str.strip().fillna("") == "")).to_numpy(bool)
     unread = labelled & ~empty & ~np.isfinite(weights.to_numpy())
     negative = labelled & (weights < 0).to_numpy()
@@ -46,9 +48,21 @@ def read_weights(frame, entry):
     return weights
 
 
-def refuse_nothing(frame, entry):
-    """Refuse train rows whose weights are all 0."""
-    weights = frame.loc[frame["split"] == "train", "weight"]
-    if entry["columns"].get("weight") and not (weights > 0).any():
-        what = f"the weights of all {len(weights)} train rows are 0"
-        raise UserError(what, f"columns.weight: {entry['columns']['weight']}", "a train row with a weight above 0")
+def refuse_nothing(frame, entry, kinds):
+    """Refuse train rows whose weights are all 0: all rows of a target, or those of a class.
+
+    `kinds` are those of the targets that are learned, name -> kind.
+    """
+    if not entry["columns"].get("weight"):
+        return
+    train = frame[frame["split"] == "train"]
+    where, errors = f"columns.weight: {entry['columns']['weight']}", []
+    for name, kind in kinds.items():
+        rows = train[train[name].notna()]
+        parts = {f"class '{word}' of": part for word, part in rows.groupby(name)} if kind in SINGLE else {"": rows}
+        for words, part in parts.items():
+            if len(part) and not (part["weight"] > 0).any():
+                what = f"the weights of all {len(part)} train rows of {words} target {name} are 0".replace("  ", " ")
+                allowed, hint = "a train row of each class with a weight above 0", "write a small number, such as 0.01; or leave their labels out"
+                errors.append(UserError(what, where, allowed, hint))
+    raise_all(errors)

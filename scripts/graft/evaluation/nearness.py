@@ -61,6 +61,9 @@ def measure(blocks, frame, columns_differ):
             the train rows than a validation row is (0.5: they are equally near), with its 95 % interval over groups
     """
     splits = frame["split"].to_numpy(object)
+    kind = "distance" if columns_differ else "cosine"
+    if not (splits == "train").any():  # such as the rows that a model is adapted to
+        return {"measure": kind, "median": {}, "farther": {}}
     asked = {split: _some(frame["sample_id"], np.flatnonzero(splits == split)) for split in SPLITS}
     asked = {split: places for split, places in asked.items() if len(places)}
     scaled = _scale(blocks, splits == "train") if columns_differ else _to_unit_length
@@ -71,7 +74,7 @@ def measure(blocks, frame, columns_differ):
     units = frame["sampling_unit"].fillna("").str.strip().to_numpy(object)
     units = np.where(units == "", np.array([f"row {i}" for i in range(len(frame))], object), units)
     return {
-        "measure": "distance" if columns_differ else "cosine",
+        "measure": kind,
         "median": {split: _shown(np.median(found), columns_differ) for split, found in measured.items()},
         "farther": {
             split: farther(measured["validation"], measured[split], units[asked["validation"]], units[asked[split]])

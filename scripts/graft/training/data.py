@@ -140,7 +140,7 @@ class TrainingData:
         if not (train > 0).any():
             what = "the weights of all of its train rows are 0"
             raise UserError(what, self.settings["name"], "a train row with a weight above 0 (columns.weight)")
-        return np.where(np.isnan(weights), 1.0, weights / train.mean())
+        return np.where(np.isnan(weights), 1.0, weights / np.nanmean(train))
 
     @cached_property
     def targets(self):

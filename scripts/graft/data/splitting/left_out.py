@@ -86,7 +86,7 @@ def without_classes_now_rare(frame, before, skipped, targets, settings, counts, 
             first, *more = [f"{count} {why}" for why, count in parts.items() if count]
             first = first.replace(" ", f" of its {rows} rows ", 1)
             notes.append(f"target {name}: class '{word}' is gone: {', '.join([first, *more])}")
-    if not frame["labelled"].any():
+    if before["labelled"].any() and not frame["labelled"].any():
         what = f"none of {int(before['labelled'].sum())} labelled rows is left: they cannot be used or are copies"
         raise UserError(what, hint="fix those that cannot be used; `duplicates: allow` keeps copies with two classes")
     frame = without_rare(frame, targets, settings, counts, notes)

@@ -102,7 +102,7 @@ def make_splits(ids, labels, groups, given, settings, seed, alike=None):
         shares = {name: shares[name] if name in carved else 0.0 for name in shares}
         rows = np.flatnonzero(splits == "train")
     how = "given"
-    if given is None or carved:
+    if (given is None or carved) and len(rows):
         part = [None if values is None else values[rows] for values in (ids, labels, groups, alike)]
         splits[rows], how = _draw(*part, shares, settings, seed)
     if groups is not None:
