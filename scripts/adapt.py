@@ -1,5 +1,6 @@
 """Train for a domain without labels, by the labels of another one, with one seed."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from graft.networks import network
 from graft.training import adapting
 from graft.training.model_file import content_of
 from graft.training.rule_inputs import open_target, open_trainer, rows_of, write_history
+
+logger = logging.getLogger("graft")
 
 
 def main(trainer, domain, output_model, output_history, output_scores, start=None):
@@ -47,6 +50,11 @@ def check(data, domain):
             allowed="a value of the column that labelled rows have",
         )
     data.check()
+    unseen = unseen_classes(data)
+    if unseen:
+        logger.warning(
+            "no train row of the source has class %s: the model can never answer it", ", ".join(map(repr, unseen))
+        )
     if len(domain.rows) < 2:
         where = f"with the value {_listed(what['target'])} in '{what['column']}' " if what else ""
         raise UserError(
@@ -55,6 +63,9 @@ def check(data, domain):
             where=f"adapt.{settings['entry']}",
             allowed="at least 2 rows; they need no label",
         )
+    if domain.rows["content_sha256"].nunique() < 2:
+        what = f"all {len(domain.rows)} rows of the target domain have the same content"
+        raise UserError(what, where=f"adapt.{settings['entry']}", allowed="at least 2 different rows")
     ours, theirs = (read_manifest(one.samples, without_test=True).targets for one in (data, domain))
     for name in settings["targets"]:
         own, other = (one[name].get("classes") for one in (ours, theirs))
@@ -66,6 +77,13 @@ def check(data, domain):
                 where=f"datasets.{settings['dataset']}.targets.{name}",
                 allowed=f"the same classes in the same order, classes: [{', '.join(own)}]",
             )
+
+
+def unseen_classes(data):
+    """The classes that no train row of the source has; empty for numbers."""
+    ((_, target),) = data.targets.items()
+    train = target.codes[data.places("train")]
+    return [word for code, word in enumerate(target.facts.get("classes") or ()) if code not in train]
 
 
 def _listed(values):

@@ -249,3 +249,12 @@ def test_batches_count_by_their_rows_and_one_row_alone_does_not():
     own, rows = network(), torch.randn(51, 4)
     batchnorm.take_statistics(own, [(part, len(part)) for part in rows.split([30, 20, 1])])
     torch.testing.assert_close(own[1].running_mean, own[0](rows[:50]).mean(0))
+
+
+def test_deep_coral_of_a_domain_with_one_row_is_0_and_has_a_gradient():
+    from graft.adaptation.objectives import deep_coral
+
+    embeddings = torch.randn(1, 4, requires_grad=True)
+    loss = deep_coral.Objective(None, {})(Pair(torch.randn(3, 4), None, embeddings, None, None), 0.5)
+    loss.backward()
+    assert loss == 0 and (embeddings.grad == 0).all()

@@ -335,6 +335,22 @@ def test_domains_without_rows_are_refused(lab):
             lab.run("coral", "empty", domain=domain)
 
 
+def test_rows_that_are_all_the_same_are_no_domain(lab):
+    trainer, domain = lab.pair("coral", "same")
+    domain.rows["content_sha256"] = "0" * 64
+    with pytest.raises(UserError, match="rows of the target domain have the same content"):
+        adapt.check(trainer.data, domain)
+
+
+def test_a_class_without_a_train_row_in_the_source_is_pointed_out_and_judges_nothing(tmp_path, caplog):
+    frame = table()
+    frame = frame[~((frame["site"] == "here") & (frame["split"] == "train") & (frame["kind"] == "c"))]
+    lab = Lab(tmp_path / "lab", frame)
+    scores = read_json(lab.run("coral")[2])
+    assert "no train row of the source has class 'c'" in caplog.text
+    assert all(score is not None for score in scores.values()) and scores["source_validation"] > -2
+
+
 def test_a_network_without_batchnorm_has_no_statistics_to_take(lab, monkeypatch):
     lab.run("source_only_full")
     monkeypatch.setattr(nn.modules.batchnorm, "_BatchNorm", nn.Bilinear)

@@ -11,7 +11,7 @@ from scipy.stats import entropy as shannon
 from sklearn.linear_model import LogisticRegression
 
 from graft.adaptation.choosing import choose
-from graft.adaptation.validators import Seen, importance_weighted, snd
+from graft.adaptation.validators import Seen, importance_weighted, snd, source_losses
 from graft.common import plugins
 
 VALIDATORS = list(plugins.names("validator"))
@@ -197,3 +197,22 @@ def test_a_tensor_of_logits_is_scored_as_an_array():
     as_tensors = dataclasses.replace(of, target_outputs=torch.from_numpy(of.target_outputs))
     for name in ON_TARGET:
         assert score(name, as_tensors) == pytest.approx(score(name, of))
+
+
+def test_a_loss_that_large_weights_make_negative_is_the_weighted_mean_in_its_place():
+    draw = np.random.default_rng(0)
+    for shift in (0.5, 1.0, 2.0, 4.0):
+        of = seen(target_embeddings=draw.normal(size=(3, 5)) + shift)
+        weights, losses = importance_weighted.density_ratios(of), source_losses(of)
+        assert weights.max() <= importance_weighted.LARGEST * (1 + 1e-9)
+        assert -losses.max() * weights.max() <= importance_weighted.score(of) <= 0
+        eta = -np.cov(weights * losses, weights)[0, 1] / weights.var(ddof=1)
+        plain = (weights * losses).mean() + eta * weights.mean() - eta
+        wanted = plain if plain >= 0 else np.average(losses, weights=weights)
+        assert importance_weighted.score(of) == pytest.approx(-wanted)
+
+
+def test_a_validator_that_judges_nothing_says_so():
+    table = pd.DataFrame({"method": ["coral", "source_only"], "entropy": [np.nan, -0.5]})
+    found = choose(table, "entropy")
+    assert found.best is None and "entropy can judge none of the adapted models" in found.warning

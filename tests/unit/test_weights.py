@@ -156,3 +156,16 @@ def test_rows_of_the_pool_need_no_weight_and_keep_none(tmp_path):
     found = Vectors(tmp_path, frame, weight="w").prepared.frame
     assert found.loc[found["split"] == "pool", "weight"].isna().all()
     assert found.loc[found["split"] != "pool", "weight"].notna().all()
+
+
+def test_a_row_is_judged_only_by_a_head_that_a_row_of_its_class_has_taught():
+    features, codes, _ = rows()
+    weights, folds = np.ones(80), np.where(SPLITS == "train", np.arange(80) % 3, -1)
+    one = np.flatnonzero((codes == 2) & (folds == 0))[0]
+    weights[(codes == 2) & (np.arange(80) != one)] = 0  # folds 1 and 2 have the class; the head without fold 0 has not
+    target = {"kind": "classification", "classes": ["x", "y", "z"]}
+    found = solve_probe(
+        features, codes, SPLITS, folds, target, {"l2": [1e-4], "class_weights": "none"}, 0.0, weights=weights
+    )
+    assert np.isnan(found["outputs"][(folds == 0) & (codes == 2)]).all()
+    assert np.isfinite(found["outputs"][(folds == 1) & (codes == 2)]).all()

@@ -61,7 +61,8 @@ def test_scores_are_cosines_with_the_mean_of_a_class_s_texts():
         (["rec.sport.hockey", "rec.sport.baseball"], ["hockey", "baseball"]),
         (["sci", "sci.space"], ["sci", "sci space"]),  # nothing would be left of the first
         (["AnnualCrop", "HerbaceousVegetation", "SeaLake"], ["Annual Crop", "Herbaceous Vegetation", "Sea Lake"]),
-        (["DNABinding", "mRNA_level"], ["DNA Binding", "m RNA level"]),
+        (["DNABinding", "mRNA_level"], ["DNA Binding", "mRNA level"]),
+        (["pH7", "pH8"], ["pH7", "pH8"]),
         (["type_1", "type_2"], ["1", "2"]),
         (["0.5", "1.5"], ["0.5", "1.5"]),
         (["grade-2/3", "grade-4"], ["2 3", "4"]),
@@ -168,7 +169,7 @@ def test_conse_knows_photographs_by_the_names_of_imagenet(tmp_path):
         settings=settings,
         modality="image",
         rows=frame,
-        prompts=prompts(["aBuilding", "a_plant", "a_car"], settings, conse, "image"),
+        prompts=prompts(["a_building", "a_plant", "a_car"], settings, conse, "image"),
         backbone=backbone,
         text_backbone=words,
         embeddings=embeddings,

@@ -14,7 +14,7 @@ class Choice:
 
     best : the place of the chosen row in the table, or None where no candidate has a finite score
     ranks : Series of Int64, 1 the best; missing for what does not adapt (plan.SOURCE_ONLY) and for rows without a finite score
-    warning : a sentence where the validator predicts that adapting hurts, else None
+    warning : a sentence where the validator predicts that adapting hurts, or judges nothing; else None
     """
 
     best: int | None
@@ -39,7 +39,9 @@ def choose(table, validator):
     adapted = scores[~alone].dropna()
     ranks = adapted.rank(ascending=False, method="first").astype("Int64").reindex(table.index)
     if adapted.empty:
-        return Choice(None, ranks, None)
+        return Choice(
+            None, ranks, f"{validator} can judge none of the adapted models, so none is chosen; try another validator"
+        )
     unadapted = scores[alone].max()
     hurts = unadapted > adapted.max() and plugins.constant("validator", validator, "SEES_TARGET", True)
     warning = (

@@ -198,6 +198,10 @@ def check_distill(config, trained, by_name):
         if model["name"] in ancestors(model, by_name):
             yield Problem((*path, "teacher"), f"'{model['name']}' would be its own teacher", "another trained model")
             continue
+        if teacher["stage"] == "adapt":
+            what = f"'{name}' answers for the rows of its domain alone, and a student learns from all"
+            yield Problem((*path, "teacher"), what, "a model of finetune, distill or ensemble")
+            continue
         if model["backbone"] == teacher["backbone"]:
             what = f"teacher and student have the same backbone '{model['backbone']}'"
             hint = "to teach a network of the same size, give the backbone a second entry under another name"

@@ -170,7 +170,11 @@ def check_classes(frame, described, how, counts, role):
         found = natural_sort(table.index)
         if not role["learned"] and not target["classes"] and len(found) < 2:
             what = f"{'one class' if found else 'no class'} among the labels, and the classes are not written down"
-            errors.append(UserError(what, f"target {name}", None, f"write those of the source: targets: {{{name}: {{classes: [..]}}}}"))
+            errors.append(
+                UserError(
+                    what, f"target {name}", None, f"write those of the source: targets: {{{name}: {{classes: [..]}}}}"
+                )
+            )
             continue
         if len(found) < 2 and role["learned"]:
             seen = f"all {len(values)} labels are '{found[0]}'" if found else "no row is labelled"

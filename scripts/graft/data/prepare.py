@@ -85,7 +85,7 @@ def prepare(name, entry, root, threads=1, cache=None, role=ROLE):
     frame = _hide(frame, targets, entry, notes)
     notes += check_classes(frame, targets, split_facts["how"], classes, role)
     frame = _with_folds(frame, targets, entry, notes)
-    hidden = frame.loc[frame["hidden"], ["sample_id", *learned]].sort_values("sample_id", ignore_index=True)
+    hidden = frame.loc[frame["hidden"], ["sample_id", *targets]].sort_values("sample_id", ignore_index=True)
     for target in learned:  # a label of a row that is not learned from must not make anything run again
         frame[target] = frame[target].mask(frame["split"] == "pool")
     frame["weight"] = frame["weight"].mask(frame["split"] == "pool")

@@ -63,6 +63,9 @@ def refuse_nothing(frame, entry, kinds):
         for words, part in parts.items():
             if len(part) and not (part["weight"] > 0).any():
                 what = f"the weights of all {len(part)} train rows of {words} target {name} are 0".replace("  ", " ")
-                allowed, hint = "a train row of each class with a weight above 0", "write a small number, such as 0.01; or leave their labels out"
+                allowed, hint = (
+                    "a train row of each class with a weight above 0",
+                    "write a small number, such as 0.01; or leave their labels out",
+                )
                 errors.append(UserError(what, where, allowed, hint))
     raise_all(errors)

@@ -103,6 +103,8 @@ def gaps(candidates, to, classes, groups, metric):
     for name, value in values.items():
         gap = value - values[to]
         low, high = _interval(gap, drawn[name] - drawn[to], sizes)
+        if classes:  # of few rows the interval can be longer than the scale
+            low, high = np.clip([low, high], -1.0, 1.0)
         rows[name] = {"value": value, "gap": gap, "gap_low": low, "gap_high": high}
     return pd.DataFrame.from_dict(rows, orient="index")
 

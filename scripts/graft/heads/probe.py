@@ -182,7 +182,7 @@ class _Probe:
         fair = np.ones(len(self.rows), bool)
         if self.classes is not None:
             for predicted, subset in zip(self.predicted, self.subsets, strict=True):
-                fair[predicted] = np.isin(self.codes[predicted], self.codes[subset])
+                fair[predicted] = np.isin(self.codes[predicted], self.codes[subset & (self.weights > 0)])
         return fair
 
     def _loss(self, outputs, codes):

@@ -259,7 +259,9 @@ def seen_of(trainer, embeddings, outputs, target_embeddings, target_outputs, bac
     data = trainer.data
     ((_, target),) = data.targets.items()
     validation, train = (data.places(split) for split in ("validation", "train"))
-    validation, train = thinned(validation[target.known[validation]]), thinned(train)
+    # A head that never saw a row's class says nothing of the row.
+    answered = target.known[validation] & np.isfinite(outputs[validation]).all(1)
+    validation, train = thinned(validation[answered]), thinned(train)
 
     def refit(labels):
         return solvers.outputs(embeddings[validation], *back(labels))

@@ -8,7 +8,7 @@ from graft.config.errors import to_user_error
 from graft.config.zero_shot_checks import class_problems
 
 SEPARATORS = re.compile(r"(?<!\d)\.|\.(?!\d)|[\s_\-/\\:;,|+]+")  # 0.5 stays
-CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+CAMEL = re.compile(r"(?<=[a-z][a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def prompts(classes, settings, method, modality):
@@ -40,7 +40,7 @@ def prompts(classes, settings, method, modality):
 def clean(classes):
     """Class names as words: "sci.med" beside "sci.space" becomes "med".
 
-    Separators become blanks, camel case is split, words with which all names begin are taken off (unless a name would
+    Separators become blanks, camel case is split (but not pH or mRNA), words with which all names begin are taken off (unless a name would
     be empty), digits stay. Names that would become equal, or nothing, stay as they are.
     """
     words = [SEPARATORS.sub(" ", CAMEL.sub(" ", name)).split() for name in classes]

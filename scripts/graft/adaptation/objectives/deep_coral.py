@@ -7,11 +7,13 @@ SOURCE_FREE = False
 
 
 class Objective(torch.nn.Module):
-    """|C_s - C_t|_F^2 / (4 width^2) of the batch's covariances (eq. 1 to 3)."""
+    """|C_s - C_t|_F^2 / (4 width^2) of the batch's covariances (eq. 1 to 3); 0 where a domain has one row, which has none."""
 
     def __init__(self, sizes, settings):
         super().__init__()
 
     def forward(self, pair, progress):
+        if min(len(pair.source_embeddings), len(pair.target_embeddings)) < 2:
+            return 0 * pair.target_embeddings.sum()
         source, target = torch.cov(pair.source_embeddings.T), torch.cov(pair.target_embeddings.T)
         return (source - target).square().sum() / (4 * len(source) ** 2)
