@@ -116,3 +116,34 @@ def test_networks_of_two_data_sets_are_trained_ranked_and_reported(tmp_path):
     assert len(predicted) == 42 and predicted["label"].notna().sum() == (predicted["split"] == "test").sum()
     handed = pd.read_parquet(tmp_path / "results/handoff/twins/label/predictions.parquet")
     assert set(handed["model"]) == names
+
+
+@pytest.mark.parametrize("labelled", [100, 0])
+def test_a_data_set_without_labels_but_those_of_its_test_rows_is_adapted_to_and_reported(tmp_path, labelled):
+    (tmp_path / "spectra").mkdir()
+    write_spectra(tmp_path, MOST)
+    arrays = dict(np.load(tmp_path / "spectra/d.npz"))
+    old = arrays["instrument"] == "old"
+    for name, rows in (("old", old), ("new", ~old)):
+        (tmp_path / name).mkdir()
+        own = {key: values[rows] for key, values in arrays.items()}
+        own["splits"] = np.array(["train", "train", "validation", "test"])[np.arange(len(own["y"])) % 4]
+        if name == "new":
+            tests = np.arange(len(own["y"])) < labelled
+            own |= {"splits": np.where(tests, "test", "pool"), "y": np.where(tests, own["y"], "")}
+        np.savez(tmp_path / name / "d.npz", **own)
+    label = {"label": {"column": "y", "classes": ["0", "1"]}}
+    config = {
+        "datasets": {
+            name: {"source": {"path": name}, "columns": {"features": "X", "split": "splits"}, "targets": label}
+            for name in ("old", "new")
+        },
+        "adapt": {"move": {"source": "old", "target": "new", "backbone": "vectors", "method": "coral"}},
+    }
+    done = graft(tmp_path, write_config(tmp_path, config))
+    predicted = pd.read_parquet(tmp_path / "results/adapt/move.vectors.coral/seed0/label/predictions.parquet")
+    assert (predicted["split"] == "test").sum() == predicted["label"].notna().sum() == labelled
+    assert (predicted["split"] == "pool").sum() == 200 + MOST - labelled
+    choice = json.loads((tmp_path / "results/adapt/move.json").read_text())
+    assert choice["model"] == "move.vectors.coral" and (choice["gain"] is None) == (labelled == 0)
+    assert f"new, adapted, move  move.vectors.coral: {'AUROC' if labelled else 'no test metric'}" in done.output
