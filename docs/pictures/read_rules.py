@@ -71,7 +71,7 @@ MADE = (
     "samples.parquet",
     "labels.json",
     "hidden.parquet",
-    *(f"{name}.digest" for name in ("labelled", "training", "contents", "pool")),
+    *(f"{name}.digest" for name in ("labelled", "training", "contents", "pool", "unlabelled")),
 )
 FILES = {
     "notes.csv": "text,kind,size,tags\n",
