@@ -30,8 +30,8 @@ from tiny_data import UNTRAINED, encoded, pixels, prepared, write_lines
 from trained_runs import IMAGE
 
 PREPARED = {"samples": "samples.parquet", "labels": "labels.json", "card": "data_card.json"}
-PREPARED |= {name: f"{name}.digest" for name in ("labelled", "training", "contents", "pool")}
-DIGESTS = ("labelled", "training", "contents", "pool")
+PREPARED |= {name: f"{name}.digest" for name in ("labelled", "training", "contents", "pool", "unlabelled")}
+DIGESTS = ("labelled", "training", "contents", "pool", "unlabelled")
 SPEC = {"name": "tiny", "modality": "image", "library": "timm", "architecture": "test_efficientnet", "width": 256}
 SPEC |= {"weights_sha256": "1" * 64, "preprocessing": {**IMAGE, "size": 32}}
 METHODS = sorted(path.stem for path in Path(graft.training.methods.__file__).parent.glob("[a-z]*.py"))
@@ -155,7 +155,7 @@ def test_other_labels_of_test_rows_give_the_same_model_byte_for_byte(labs, name)
 def test_other_labels_of_test_rows_change_no_fold_and_only_the_digest_that_nothing_trains_by(labs):
     before, after = labs
     same = {name: before.digests()[name] == after.digests()[name] for name in DIGESTS}
-    assert same == {"labelled": False, "training": True, "contents": True, "pool": True}
+    assert same == {"labelled": False, "training": True, "contents": True, "pool": True, "unlabelled": True}
     columns = ["sample_id", "split", "fold"]
     assert before.manifest.frame[columns].equals(after.manifest.frame[columns])
     held_out = [lab.folder / "held_out.parquet" for lab in labs]

@@ -232,16 +232,25 @@ def check_sets(labelled, name, target):
 
 
 def note_on_lists(name, text):
-    """A note if the classes of a target look like lists of labels; list of str. Names with commas in them are no lists.
+    """A note if the classes of a target look like lists of labels; list of str."""
+    found = looks_like_lists(text)
+    if found is None:
+        return []
+    shown, mark = found
+    how = "kind: multilabel" + (f", separator: '{mark}'" if mark else "")
+    return [f"target {name}: its cells look like lists of labels, such as {shown!r}: {how}"]
+
+
+def looks_like_lists(text):
+    """(a cell, the mark between its labels) if the cells of a column look like lists of labels, else None.
 
     They do if nearly all cells with a mark in them split into words that are cells by themselves; with a list's brackets
-    around all of them they do, too.
+    around all of them they do, too (the mark is then None). Names with commas in them are no lists.
     """
     cells = [cell for cell in text.dropna().unique() if cell]
-    hint = "kind: multilabel"
     shown = next((cell for cell in cells if cell.startswith("[")), None)
     if len(cells) > 1 and all(cell.startswith("[") and cell.endswith("]") for cell in cells):
-        return [f"target {name}: its cells look like lists of labels, such as {shown!r}: {hint}"]
+        return shown, None
     for mark in MARKS:
         several = {cell: [word.strip() for word in cell.split(mark)] for cell in cells if mark in cell}
         alone = {cell for cell in cells if mark not in cell}
@@ -252,7 +261,5 @@ def note_on_lists(name, text):
             cell for cell, words in several.items() if len(set(words)) > 1 and alone.issuperset(filter(None, words))
         ]
         if len(fits) > 1 and len(fits) >= 0.8 * len(several):
-            return [
-                f"target {name}: its cells look like lists of labels, such as '{fits[0]}': {hint}, separator: '{mark}'"
-            ]
-    return []
+            return fits[0], mark
+    return None

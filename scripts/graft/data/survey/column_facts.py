@@ -26,7 +26,7 @@ class Column:
 
     name: str
     values: pd.Series = None
-    kind: str = "words"  # words | numbers | list | bytes | other
+    kind: str = "words"  # words | numbers | list (of numbers) | labels (a list of words) | bytes | other
     unique: int = 0
     missing: int = 0
     numbers: pd.Series = None
@@ -72,7 +72,8 @@ def describe(table):
 def _describe(table, name):
     kind = table.schema.field(name).type
     if any(is_list(kind) for is_list in LISTS):
-        return Column(name, kind="list")
+        words = pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)
+        return Column(name, kind="labels" if words else "list")
     if holds_bytes(table.schema, name):
         return Column(name, kind="bytes")
     if pa.types.is_nested(kind):

@@ -205,7 +205,7 @@ def _conditions(left, roles, described):
     content = described[roles.content[1]] if roles.content and roles.content[0] in ("text", "path") else None
     found = []
     for column in left.values() if content is not None and content.values is not None else ():
-        if not is_target(column) and kind_of_target(column) == "classification":
+        if not is_target(column) and kind_of_target(column) in ("classification", "ordinal"):
             rows = column.values.groupby(content.values)
             several = rows.count() > 1
             if several.sum() >= FEWEST_SEVERAL and (rows.nunique() > 1)[several].mean() > 0.5:

@@ -48,7 +48,7 @@ def guess_codes(left, roles):
 
 def _labels(codes, labels):
     """Whether every code has one label, and more changes of label along the codes than thresholds explain."""
-    if kind_of_target(labels) != "classification":
+    if kind_of_target(labels) not in ("classification", "ordinal"):
         return False
     by_code = labels.values.groupby(codes.numbers)
     if by_code.nunique().max() > 1:

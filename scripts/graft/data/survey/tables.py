@@ -16,6 +16,7 @@ from graft.data.readers import arrays, complete, hub, table
 from graft.data.samples import COLUMNS
 from graft.data.survey.column_facts import describe
 from graft.data.survey.columns import guess_roles
+from graft.data.survey.targets import facts_of_target
 from graft.data.survey.words import split_of_name
 from graft.data.tables import columns
 
@@ -272,12 +273,14 @@ def _fill(found, rows, given_split, content=None, paths=frozenset()):
                 ]
             ),
         )
-    entry["targets"] = {}
+    entry["targets"], described = {}, {look.name: look for look in looks}
     for column, kind in roles.targets:
         name = _target_name(column, entry["targets"])
-        entry["targets"][name] = {"column": column, **({"kind": kind} if kind == "regression" else {})}
-        if len(roles.targets) > 1:
-            found.reasons[f"target:{name}"] = "take this line out if it is nothing to learn"
+        facts, reason = facts_of_target(described[column], kind)
+        entry["targets"][name] = {"column": column, **facts}
+        reasons = [reason, "take this line out if it is nothing to learn" if len(roles.targets) > 1 else None]
+        if any(reasons):
+            found.reasons[f"target:{name}"] = "; ".join(filter(None, reasons))
     learnt = {column for column, kind in roles.targets if kind == "regression"}
     unsure = sorted({word for look in looks if look.name in learnt for word in look.unsure})
     if unsure:

@@ -20,7 +20,7 @@ GROUP = _set(
 )
 TARGET = _set(
     "label class classes target category diagnosis dx outcome relevant response species phase grade type status activity "
-    "property truth annotation phenotype klasse kategorie diagnose clase categoria categorie espece especie etiqueta "
+    "property truth annotation phenotype severity topic tag finding stage triage klasse kategorie diagnose clase categoria categorie espece especie etiqueta "
     "etichetta"
 )
 ID = _set("id uid uuid identifier accession doi pmid name key index sample specimen barcode nr no nummer kennung")
