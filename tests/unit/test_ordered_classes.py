@@ -9,6 +9,9 @@ from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from graft.common.errors import UserErrors
+from graft.data.prepare import prepare
+from graft.data.readers import complete
 from graft.evaluation.choosing import COLUMNS
 from graft.evaluation.ordinal_metrics import ordinal_metrics
 from graft.heads.binary_probe import solve_questions
@@ -161,3 +164,12 @@ def test_models_are_compared_by_the_kappa_of_each_resample():
         drawn["label"], drawn["predicted"], labels=TARGET["classes"], weights="quadratic"
     )
     assert found == pytest.approx(expected)
+
+
+def test_a_named_class_that_never_occurs_is_refused_for_its_step_has_nothing_to_learn_from(tmp_path):
+    frame = pd.DataFrame({"x": np.arange(60.0), "grade": np.array(["low", "mid", "high"])[np.arange(60) % 3]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    target = {"kind": "ordinal", "classes": ["low", "mid", "high", "extreme"]}
+    entry = complete({"table": "t.csv", "columns": {"features": "x"}, "targets": {"grade": target}})
+    with pytest.raises(UserErrors, match=r"no row of class 'extreme' \(0 rows in all\)"):
+        prepare("d", entry, tmp_path)

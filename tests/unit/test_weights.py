@@ -9,7 +9,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from graft.common.errors import UserError
+from graft.common.errors import UserError, UserErrors
 from graft.data.prepare import digests_of
 from graft.heads.binary_probe import solve_questions
 from graft.heads.probe import solve_probe
@@ -169,3 +169,16 @@ def test_a_row_is_judged_only_by_a_head_that_a_row_of_its_class_has_taught():
     )
     assert np.isnan(found["outputs"][(folds == 0) & (codes == 2)]).all()
     assert np.isfinite(found["outputs"][(folds == 1) & (codes == 2)]).all()
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [("-1", "1 weights are below 0"), ("", "1 rows have no weight"), ("much", "1 weights are no finite numbers")]
+    + [("inf", "1 weights are no finite numbers"), ("nan", "1 weights are no finite numbers")],
+)
+def test_a_weight_that_is_none_is_said_with_its_row(tmp_path, weight, said):
+    frame = weighed().astype({"w": object})
+    frame.loc[3, "w"] = weight
+    with pytest.raises((UserError, UserErrors), match=said) as error:
+        Vectors(tmp_path / "v", frame, ("kind",), weight="w")
+    assert "columns.weight: w" in str(error.value)
