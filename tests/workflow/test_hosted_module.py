@@ -78,7 +78,7 @@ def test_without_a_config_the_embedded_default_is_taken(hosted, tmp_path):
         'module graft:\n    snakefile: github("owner/graft", path="Snakefile", tag="v1")\n\nuse rule * from graft\n'
     )
     run = start(tmp_path, hosted, "-n")
-    assert {line.split()[-1] for line in run.jobs["fetch_dataset"]} == {"elpv", "news"}
+    assert {line.split()[-1] for line in run.jobs["fetch_dataset"]} == {"elpv", "elpv-few", "news"}
 
 
 def test_without_the_library_the_user_is_told_what_to_install(hosted, tmp_path):

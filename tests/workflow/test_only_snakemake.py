@@ -46,7 +46,7 @@ def test_lint_passes(clone, programs):
 
 def test_the_embedded_default_is_planned(clone, programs):
     jobs = jobs_of(run(["snakemake", "-n"], programs, clone))
-    assert {line.split()[-1] for line in jobs["fetch_dataset"]} == {"elpv", "news"}
+    assert {line.split()[-1] for line in jobs["fetch_dataset"]} == {"elpv", "elpv-few", "news"}
 
 
 def test_the_config_of_the_catalog_is_planned(clone, programs):

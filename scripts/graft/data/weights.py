@@ -49,7 +49,7 @@ def read_weights(frame, entry, targets):
 
 
 def refuse_nothing(frame, entry, kinds):
-    """Refuse train rows whose weights are all 0: all rows of a target, or those of a class.
+    """Refuse train rows whose weights are all 0: those of all, or of a class.
 
     `kinds` are those of the targets that are learned, name -> kind.
     """
@@ -57,15 +57,13 @@ def refuse_nothing(frame, entry, kinds):
         return
     train = frame[frame["split"] == "train"]
     where, errors = f"columns.weight: {entry['columns']['weight']}", []
-    for name, kind in kinds.items():
-        rows = train[train[name].notna()]
-        parts = {f"class '{word}' of": part for word, part in rows.groupby(name)} if kind in SINGLE else {"": rows}
-        for words, part in parts.items():
-            if len(part) and not (part["weight"] > 0).any():
-                what = f"the weights of all {len(part)} train rows of {words} target {name} are 0".replace("  ", " ")
-                allowed, hint = (
-                    "a train row of each class with a weight above 0",
-                    "write a small number, such as 0.01; or leave their labels out",
-                )
-                errors.append(UserError(what, where, allowed, hint))
+    if kinds and not (train["weight"] > 0).any():
+        what = f"the weights of all {len(train)} train rows are 0"
+        raise UserError(what, where, "a train row with a weight above 0")
+    for name in (name for name, kind in kinds.items() if kind in SINGLE):
+        for word, rows in train[train[name].notna()].groupby(name):
+            if not (rows["weight"] > 0).any():
+                what = f"the weights of all {len(rows)} train rows of class '{word}' of target {name} are 0"
+                hint = "write a small number, such as 0.01; or leave their labels out"
+                errors.append(UserError(what, where, "a train row of each class with a weight above 0", hint))
     raise_all(errors)
