@@ -183,8 +183,8 @@ def run_both(network, source, target):
     """A network's outputs and embeddings, of a batch of each domain.
 
     Images are run as one batch. A BatchNorm layer then has the statistics of both domains while it trains, too, and not only when the
-    network is judged: run one after the other, neither domain is seen as in training, and accuracy is lost (0.72 in place of 0.96 on
-    handwritten digits). Texts, whose lengths differ, have no such layer.
+    network is judged: run one after the other, neither domain is judged with the statistics that it was trained with. Texts, whose lengths
+    differ, have no such layer.
     """
     if not torch.is_tensor(source):
         return network(source, with_embedding=True), network(target, with_embedding=True)
