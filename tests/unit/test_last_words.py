@@ -124,6 +124,15 @@ def test_seeds_are_averaged_and_a_missing_interval_is_no_hindrance():
     assert best(summary(x={"seed": 0}), alone)["figures"] == "no test metric"
 
 
+def test_of_several_targets_each_has_its_own_figures_and_no_more_seeds_than_there_are():
+    table = pd.concat(
+        [summary(x={"test_auroc": value}).assign(target=target) for target, value in (("defect", 0.9), ("type", 0.5))]
+    )
+    alone = choice("x", "alone", x=(0.9, 0.1, 0, 0, 0, True))
+    said = results(table, {("elpv", name): alone for name in ("defect", "type")}, {}, [], ".", [])["best"]
+    assert [one["figures"] for one in said] == ["AUROC 0.900 on test", "AUROC 0.500 on test"]
+
+
 def test_the_last_words_hold_doubts_and_few_shot_figures(tmp_path):
     table = pd.concat([summary("few_shot", few={"test_accuracy": 0.5 + n / 10}).assign(shots=n) for n in (1, 2)])
     choices = {("elpv", "few-shot, 5 ways"): choice("few", "alone", few=(0.6, 0.1, 0, 0, 0, True))}

@@ -85,6 +85,18 @@ def test_a_group_that_cannot_be_kept_is_left_out_with_a_word(tmp_path, monkeypat
     assert seen.card["counts"]["test"] == 40
 
 
+@pytest.mark.parametrize("unit", [" nm", "_cm", "eV"])
+def test_columns_with_a_number_before_a_unit_are_one_pattern_and_a_number_beside_them_is_learnt(
+    tmp_path, monkeypatch, unit
+):
+    head = [*(f"{900 + 10 * i}{unit}" for i in range(8)), "moisture", "material"]
+    rows = [[*row[:8], f"{i * 0.37 % 5:.2f}", "ab"[i % 2]] for i, row in enumerate(vectors(80, 8))]
+    entry, _, _, _ = new(table(tmp_path / "a" / "t.csv", head, rows), monkeypatch, tmp_path)
+    assert entry["columns"]["features"] == f"*{unit}"
+    kinds = {target["column"]: target.get("kind") for target in entry["targets"].values()}
+    assert kinds == {"moisture": "regression", "material": None}
+
+
 def test_a_pattern_takes_in_no_other_column(tmp_path, monkeypatch):
     head = ["patient", *(f"p{i}" for i in range(8)), "label"]
     rows = [[f"Q{i // 4}", *row, "ab"[i // 4 % 2]] for i, row in enumerate(vectors(80, 8))]

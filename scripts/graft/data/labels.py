@@ -66,7 +66,7 @@ def _read_target(frame, name, target, missing, named, used, decimal):
     kind, threshold = target.get("kind") or "classification", target.get("threshold")
     classes = [str(c) for c in target["classes"]] if target.get("classes") else None
     gone = is_missing(stripped, () if named else missing, classes if classes and threshold is None else ())
-    notes += [] if named else _of_missing(name, stripped, gone)
+    notes += [] if named else _of_missing(name, stripped, gone, kind)
     if kind == "multilabel":
         found, classes = label_sets.read_sets(frame, name, target, () if named else missing)
         return found, {"kind": kind, "classes": classes}, notes + _looks_alike(name, label_sets.rows_of_labels(found))
@@ -97,12 +97,15 @@ def _words_used(frame, names, missing):
     return sorted(word for word in found if word)
 
 
-def _of_missing(name, text, gone):
+def _of_missing(name, text, gone, kind):
     """A note that counts the labels that were taken as missing, by word."""
     if not gone.any():
         return []
     words = text[gone].fillna("")
-    way = "; a word that is a class belongs into `classes`" if (words != "").any() else ""
+    way = "; a word that is a class belongs into `classes`"
+    if kind == "multilabel":
+        way += "; for a sample without any of the labels, write the separator alone"
+    way = way if (words != "").any() else ""
     return [f"target {name}: {int(gone.sum())} of {len(text)} labels are missing: {in_words(words)}{way}"]
 
 

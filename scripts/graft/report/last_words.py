@@ -41,6 +41,8 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
     best = []
     for (dataset, target), choice in choices.items():
         rows = table[(table["dataset"] == dataset) & (table["model"] == choice["model"])]
+        of_target = rows["target"] == target
+        rows = rows[of_target] if of_target.any() else rows  # the name of a task, or of an entry of adapt, is no target
         is_task = len(rows) > 0 and (rows["stage"] == "few_shot").all()
         figures = _few_shot(rows) if is_task else _figures(rows, counts.get((dataset, target))) + _worth(rows)
         one = {

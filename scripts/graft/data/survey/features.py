@@ -7,15 +7,16 @@ from graft.data.survey.targets import is_no_target, is_target, kind_of_target
 from graft.data.survey.words import is_replicate, says_group, says_id, says_target
 
 FEWEST_FEATURES = 4
+AXIS = "[0-9]*"  # the pattern of columns whose names are numbers, such as wavelengths
 
 
 def alone_of(names):
-    """The names that do not belong to a family with a common stem."""
-    return {name for family in by_stem(names).values() if len(family) < FEWEST_FEATURES for name in family}
+    """The names that do not belong to a family that one pattern names."""
+    return {name for family in by_pattern(names).values() if len(family) < FEWEST_FEATURES for name in family}
 
 
 def guess_features(left, every, same):
-    """The columns of a vector: those of a common stem (nm_900, nm_905, ..), else all that are numbers.
+    """The columns of a vector: those that one pattern names (nm_900, .. or 900 nm, ..), else all that are numbers.
 
     Columns in which nothing differs may be among those of a pattern: other rows may differ there.
     """
@@ -23,9 +24,9 @@ def guess_features(left, every, same):
     flags = [c.name for c in left.values() if _is_flag(c) and not says_target(c.name)]
     if len(numbers) < FEWEST_FEATURES <= len(numbers) + len(flags):
         numbers += flags
-    stems = by_stem(numbers)
-    stem, members = max(stems.items(), key=lambda item: len(item[1]), default=("", []))
-    if len(members) < FEWEST_FEATURES or (stem and len(members) < 0.75 * len(numbers)):  # 900, 905, .. are an axis
+    families = by_pattern(numbers)
+    pattern, members = max(families.items(), key=lambda item: len(item[1]), default=(AXIS, []))
+    if len(members) < FEWEST_FEATURES or (pattern != AXIS and len(members) < 0.75 * len(numbers)):
         members = [name for name in numbers if not (says_target(name) or _is_name(left[name]))]
         words = [c for c in left.values() if c.kind == "words" and kind_of_target(c) and not is_no_target(c)]
         words = [c for c in words if c.name not in numbers]
@@ -56,12 +57,14 @@ def _is_name(column):
     return column.whole and (says_id(column.name) or says_group(column.name))
 
 
-def by_stem(names):
-    """{name without the number at its end: names}"""
-    stems = {}
+def by_pattern(names):
+    """{pattern: names}: a star for the number at the end of a name (nm_900), or at its start before a unit (900 nm)."""
+    families = {}
     for name in names:
-        stems.setdefault(re.sub(r"[-+]?\d+([.,]\d+)?$", "", name), []).append(name)
-    return stems
+        pattern = re.sub(r"[-+]?\d+([.,]\d+)?$", "*", name)
+        pattern = re.sub(r"^[-+]?\d+([.,]\d+)?(?=[ _]?[^\W\d_]+$)", "*", pattern)
+        families.setdefault(AXIS if pattern == "*" else pattern, []).append(name)
+    return families
 
 
 def _is_flag(column):
@@ -70,10 +73,9 @@ def _is_flag(column):
 
 
 def _patterns(members, every, same):
-    """The names, shorter: one pattern for all of a stem, if it fits no other column but such as `same`."""
+    """The names, shorter: one pattern for all of a family, if it fits no other column but such as `same`."""
     out = []
-    for stem, names in by_stem(members).items():
-        pattern = f"{stem}*" if stem else "[0-9]*"
+    for pattern, names in by_pattern(members).items():
         many = len(names) >= FEWEST_FEATURES
         fits = many and [name for name in fnmatch.filter(every, pattern) if name in names or name not in same] == names
         out += [pattern] if fits else names
