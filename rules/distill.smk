@@ -15,7 +15,7 @@ rule distill:
         "<benchmarks>/distill/{model}.seed{seed}.tsv"
     params:
         settings=model_settings,
-        mode=training_mode,
+        mode=distilling_mode,
         code=code_digest("distill"),
     threads: half_of_the_cores
     priority: 10

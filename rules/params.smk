@@ -291,7 +291,7 @@ def model_settings(wildcards):
 def forward_mode(wildcards):
     """In which numbers, laid out how, a backbone is run forward."""
     device = device_of(wildcards)
-    return {"precision": device["precision"], "layout": device["layout"]}
+    return {key: device[key] for key in ("precision", "layout", "engine")}
 
 
 def training_mode(wildcards):
@@ -299,6 +299,11 @@ def training_mode(wildcards):
     device = device_of(wildcards)
     precision = device["training_precision"] or device["precision"]
     return {"precision": precision, "layout": device["layout"], "compile": config["device"]["compile"]}
+
+
+def distilling_mode(wildcards):
+    """The same, and what runs the teacher."""
+    return {**training_mode(wildcards), "engine": device_of(wildcards)["engine"]}
 
 
 def device_of(wildcards):

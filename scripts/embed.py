@@ -2,8 +2,6 @@
 
 import logging
 
-import torch  # noqa: F401  (before `job`, which pins its threads)
-
 from graft.common.device import choose_device
 from graft.common.job import gpus_of, job
 from graft.common.outputs import read_json, write_json
@@ -17,19 +15,18 @@ logger = logging.getLogger("graft")
 def main(embedding, shards, mode, output, counts, gpus=0, threads=1):
     """Write the embeddings of a part to `output`, and what they cost to `counts`.
 
-    `shards` are the files that jobs wrote which embedded a share each; their numbers are looked for in the store. `mode`
-    has the precision and layout of what is left to do.
+    `shards` are the files that jobs wrote which embedded a share each; what they made is looked for in the store. `mode`
+    has the precision, layout and engine of what is left to do.
     """
-    precision = read_json(shards[0])["precision"] if shards else mode["precision"]
     blocks, done = features.embed_blocks(
         embedding.rows,
         embedding.source,
         embedding.backbone,
         embedding.store,
-        precision,
-        choose_device(gpus),
-        threads,
-        mode["layout"],
+        shards=read_json(shards[0]) if shards else None,
+        device=choose_device(gpus) if gpus else None,
+        threads=threads,
+        **mode,
     )
     write_features(output, embedding.rows, blocks)
     logger.info("%d samples: %d decoded, %d forwarded", done["samples"], done["decodes"], done["forwards"])

@@ -20,7 +20,7 @@ from graft.training.measured_speed import BATCH, FORWARDS, cost_of_one, embeddin
 logger = logging.getLogger("graft")
 
 
-def main(samples, dataset, entry, folder, store, output, precision, gpus=0, threads=1, fitted=None):
+def main(samples, dataset, entry, folder, store, output, precision, gpus=0, threads=1, fitted=None, engine="torch"):
     """Write what was measured (see `measure`), and how many samples of the data set the store lacks."""
     manifest = read_manifest(samples)
     source = open_source(dataset, entry, manifest.card)
@@ -29,17 +29,19 @@ def main(samples, dataset, entry, folder, store, output, precision, gpus=0, thre
     if backbone.spec["library"] != "vectors":
         device = choose_device(gpus)
         precision = choose_precision(precision, device)
-        table = features.table_of(source, backbone, store, precision)
         rows = manifest.frame.drop_duplicates("content_sha256")
+        mode = {"device": device, "threads": threads, "engine": engine}
+        engine = features.engine_for(rows, source, backbone, store, precision, **mode)
+        table = features.table_of(source, backbone, store, engine.made_by)
         facts |= {"forwards": len(table.missing(list(rows["content_sha256"]))), "threads": threads}
-        facts |= {"device": device.type, "precision": precision}
-        facts |= measure(spread(rows, FORWARDS), source, backbone, device, precision, threads)
+        facts |= {"device": device.type, **engine.made_by}
+        facts |= measure(spread(rows, FORWARDS), source, backbone, engine, device, precision, threads)
         logger.info("%.1f samples/s forward, %.1f samples/s trained", facts["embedded_per_s"], facts["trained_per_s"])
     write_json(output, facts)
 
 
-def measure(rows, source, backbone, device, precision, threads):
-    """Rates of decoding, embedding and training on `rows`, and the operations and memory of a sample.
+def measure(rows, source, backbone, engine, device, precision, threads):
+    """Rates of decoding, embedding (by `engine`) and training on `rows`, and the operations and memory of a sample.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def measure(rows, source, backbone, device, precision, threads):
         few = range(min(BATCH, len(rows)))
         facts = {
             "decoded_per_s": len(rows) / decoding,
-            "embedded_per_s": embedding_rate(network, inputs, device, precision),
+            "embedded_per_s": embedding_rate(engine, inputs),
             **cost_of_one(network, inputs, device),
             **training_rate(network, inputs.prepare(inputs.batch(np.array(few)), device), device, precision, len(few)),
             "width": backbone.spec["width"],
@@ -77,4 +79,5 @@ if "snakemake" in globals():
             gpus=gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"]),
             threads=snakemake.threads,
             fitted=snakemake.input.get("fitted"),
+            engine=snakemake.params.mode["engine"],
         )

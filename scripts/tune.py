@@ -11,6 +11,8 @@ from graft.common.job import gpus_of, job
 from graft.common.outputs import write_json
 from graft.data.samples import read_manifest
 from graft.embedding import features
+from graft.embedding.engines import wanted
+from graft.embedding.engines.torch import Torch
 from graft.embedding.input_batches import open_inputs, open_source
 from graft.networks.cpu import kernels
 from graft.store import Store
@@ -29,32 +31,43 @@ def main(samples, dataset, entry, folder, output, gpus=0, threads=1):
     rows = spread(manifest.frame.drop_duplicates("content_sha256"), FORWARDS)
     with tempfile.TemporaryDirectory() as store:
         inputs = open_inputs(rows, source, backbone, Store(store), threads)
-        modes = measure(backbone, inputs, device)
-    default = {"precision": choose_precision("auto", device), "layout": "channels_last"}
+
+        def convert(precision):
+            if wanted("auto", device, 0, 0) == "torch":
+                return None
+            mode = {"device": device, "threads": threads, "engine": "openvino"}
+            engine = features.engine_for(rows, source, backbone, Store(store), precision, **mode)
+            return engine if engine.made_by["engine"] == "openvino" else None
+
+        modes = measure(backbone, inputs, device, convert)
+    engine = "openvino" if any(mode["engine"] == "openvino" for mode in modes) else "torch"
+    default = {"engine": engine, "precision": choose_precision("auto", device), "layout": "channels_last"}
     found = {"device": device.type, "threads": threads, "modes": modes, "default": default}
     write_json(output, {**found, "proposed": propose(modes, default)})
 
 
-def measure(backbone, inputs, device):
-    """Rates of embedding and training, and the least cosine with float32, for every precision and layout."""
+def measure(backbone, inputs, device, convert):
+    """Rates of embedding and training, and the least cosine with float32, for every engine, precision and layout.
+
+    `convert` : callable, precision -> the engine that OpenVINO makes of the backbone, or None
+    """
     modes, exact = [], None
     few = np.arange(min(BATCH, len(inputs.lengths)))
     for precision in precisions(device):
         for layout in LAYOUTS if backbone.spec["modality"] == "image" else LAYOUTS[:1]:
             network = kernels.place(backbone.network().eval(), device, layout)
-            found, _ = features.forward(network, inputs, device, precision)
-            exact = found if exact is None else exact
+            engines = {"torch": Torch(lambda network=network: network, device, precision)}
+            if layout == LAYOUTS[0] and (converted := convert(precision)) is not None:
+                engines["openvino"] = converted
             batch = inputs.prepare(inputs.batch(few), device)
-            modes.append(
-                {
-                    "precision": precision,
-                    "layout": layout,
-                    "embedded_per_s": embedding_rate(network, inputs, device, precision),
-                    "trained_per_s": training_rate(network, batch, device, precision, len(few))["trained_per_s"],
-                    "cosine": float(_cosine(exact, found).min()),
-                }
-            )
-            logger.info("%s", modes[-1])
+            trained = training_rate(network, batch, device, precision, len(few))["trained_per_s"]
+            for name, engine in engines.items():
+                found, _ = features.forward(engine, inputs)
+                exact = found if exact is None else exact
+                mode = {"engine": name, "precision": precision, "layout": layout}
+                rates = {"embedded_per_s": embedding_rate(engine, inputs), "trained_per_s": trained}
+                modes.append(mode | rates | {"cosine": float(_cosine(exact, found).min())})
+                logger.info("%s", modes[-1])
     return modes
 
 

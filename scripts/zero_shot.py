@@ -27,7 +27,7 @@ logger = logging.getLogger("graft")
 CONTENTS = ["sample_id", "path", "row", "content_sha256"]  # what a method may see of the manifest
 
 
-def main(inputs, output_predictions, output_metrics, settings, entry, store, precision="auto", gpus=0):
+def main(inputs, output_predictions, output_metrics, settings, entry, store, precision="auto", gpus=0, **mode):
     """Write the predictions of all rows, those of the pool included, and their metrics.
 
     Parameters
@@ -40,7 +40,9 @@ def main(inputs, output_predictions, output_metrics, settings, entry, store, pre
     manifest = read_manifest(inputs["samples"])
     classes = classes_of(manifest, settings)
     frame = pd.concat([manifest.part("labelled"), manifest.part("pool")], ignore_index=True)
-    task = open_task(inputs, manifest, frame[CONTENTS], classes, settings, entry, store, choose_device(gpus), precision)
+    task = open_task(
+        inputs, manifest, frame[CONTENTS], classes, settings, entry, store, choose_device(gpus), precision, **mode
+    )
     for name, texts in task.prompts.items():
         logger.info("%s: %s", name, " | ".join(texts))
     scores = plugins.load("zero_shot", settings["method"]).score(task)
@@ -71,7 +73,7 @@ def classes_of(manifest, settings):
     return list(target["classes"])
 
 
-def open_task(inputs, manifest, rows, classes, settings, entry, store, device, precision):
+def open_task(inputs, manifest, rows, classes, settings, entry, store, device, precision, **mode):
     """The task as its method sees it: no label, no split."""
     method, modality = plugins.load("zero_shot", settings["method"]), manifest.card["modality"]
     if modality not in method.NAMED:
@@ -92,6 +94,7 @@ def open_task(inputs, manifest, rows, classes, settings, entry, store, device, p
         store=Store.of(store),
         device=device,
         precision=choose_precision(precision, device),
+        **mode,
     )
 
 
@@ -153,4 +156,6 @@ if "snakemake" in globals():
             snakemake.config["store"],
             snakemake.params.mode["precision"],
             gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"]),
+            engine=snakemake.params.mode["engine"],
+            threads=snakemake.threads,
         )

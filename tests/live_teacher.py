@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from graft.embedding import features
+from graft.embedding.engines.torch import first_of
 from graft.embedding.input_batches import open_inputs
 from graft.heads.calibration import calibrated
 from graft.networks.augment import draw_views
@@ -21,7 +22,7 @@ class LiveTeacher:
         self.contents = rows["content_sha256"].to_numpy(dtype=object)
         self.inputs = open_inputs(rows, data.source, backbone, data.store, data.threads)
         self.network = kernels.place(backbone.network().eval(), device)
-        example = features.first_of(self.inputs.prepare(self.inputs.batch([0]), device))
+        example = first_of(self.inputs.prepare(self.inputs.batch([0]), device))
         self.running = kernels.inference(self.network, example, device, student.precision)
 
     @torch.inference_mode()

@@ -10,6 +10,7 @@ from scipy.special import softmax
 import distill
 from graft.common.outputs import write_json
 from graft.embedding import features
+from graft.embedding.engines import torch as engine
 from graft.heads.probe import VALIDATION
 from graft.networks.augment import draw_views
 from graft.store import Store
@@ -51,7 +52,7 @@ def losses_of(trainer, answering):
 @pytest.mark.parametrize("augment", ["standard", "none"])
 def test_a_run_from_stored_answers_equals_one_whose_teacher_runs_at_every_step(lab, monkeypatch, augment):
     stored, live = (lab.student(name, augment=augment, views=None) for name in ("stored", "live"))
-    monkeypatch.setattr(features, "BATCH", {"cpu": (7, 4096)})  # other batches than the training's, and more than one
+    monkeypatch.setattr(engine, "BATCH", {"cpu": (7, 4096)})  # other batches than the training's, and more than one
     answering = LiveTeacher(live, lab.teacher, None)
     read, _ = lab.answers(stored)
     ours = losses_of(stored, teacher.StoredTeacher(read, stored.device))

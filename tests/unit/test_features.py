@@ -14,6 +14,7 @@ from graft.common.outputs import sha256_of_file, write_json
 from graft.data.contents import digest_of_content
 from graft.data.readers import complete, list_samples
 from graft.embedding import features
+from graft.embedding.engines.torch import first_of
 from graft.embedding.input_batches import open_source
 from graft.networks.cpu import kernels
 from graft.store import Store
@@ -75,7 +76,7 @@ def test_bfloat16_embeddings_of_texts_are_within_cosine_0_999_of_float32():
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     with torch.inference_mode():
         exact = network(inputs).float().numpy()
-        with kernels.inference(network, features.first_of(inputs), torch.device("cpu"), "bf16")():
+        with kernels.inference(network, first_of(inputs), torch.device("cpu"), "bf16")():
             rounded = network(inputs).float().numpy()
     assert cosine(exact, rounded).min() > 0.999
 
@@ -114,7 +115,11 @@ def test_embeddings_that_are_no_numbers_are_refused_and_not_kept(pictures, tmp_p
     broken.network, store = lambda: network, Store(tmp_path / "store")
     with pytest.raises(UserError, match="NaN or infinite embeddings"):
         features.embed(rows, source, broken, store, "fp32")
-    assert len(features.table_of(source, broken, store, "fp32").missing(rows["content_sha256"])) == len(rows)
+    assert len(
+        features.table_of(source, broken, store, {"engine": "torch", "precision": "fp32"}).missing(
+            rows["content_sha256"]
+        )
+    ) == len(rows)
 
 
 def test_a_file_that_changed_after_prepare_data_is_named(pictures, tmp_path):

@@ -3,11 +3,12 @@
 from graft.common.outputs import write_json
 from graft.training.numeric_modes import proposal, propose
 
-DEFAULT = {"precision": "bf16", "layout": "channels_last"}
+DEFAULT = {"engine": "torch", "precision": "bf16", "layout": "channels_last"}
 
 
 def mode(precision, layout, embedded, trained, cosine=1.0):
     return {
+        "engine": "torch",
         "precision": precision,
         "layout": layout,
         "embedded_per_s": embedded,

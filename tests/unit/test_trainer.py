@@ -84,7 +84,8 @@ def test_a_text_has_the_same_logits_alone_and_beside_longer_ones(lab, tmp_path):
     short, long = [3, 2, 7, 3, 0, 0, 0], [6, 2, 8, 9, 10, 11, 3]  # the number of tokens, and these
 
     def logits(*rows):
-        return network(padded(np.array(rows, np.uint16), pad_id=0))["label"]
+        batch = padded(np.array(rows, np.uint16), pad_id=0)
+        return network({key: torch.from_numpy(value) for key, value in batch.items()})["label"]
 
     with torch.no_grad():
         torch.testing.assert_close(logits(short, long)[0], logits(short)[0], rtol=1e-5, atol=1e-6)

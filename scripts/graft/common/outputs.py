@@ -44,9 +44,13 @@ def write_text(path, text):
     write_bytes(path, text.encode("utf-8"))
 
 
+def to_json(value):
+    """`value` as JSON: two blanks of indent, keys in the order given, NaN refused."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path, value):
-    """Write `value` as JSON: two blanks of indent, keys in the order given, NaN refused."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, to_json(value))
 
 
 def read_json(path):

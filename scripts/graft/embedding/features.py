@@ -2,41 +2,43 @@
 
 import logging
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import torch
-from safetensors.torch import load_file
 
 from graft.common.device import choose_precision
 from graft.common.errors import UserError
 from graft.common.job import Progress
 from graft.common.outputs import read_json
-from graft.embedding.input_batches import Chosen, missing_rows, open_inputs, transform_key
-from graft.networks import backbones, preprocessing
-from graft.networks.cpu import kernels
-from graft.networks.network import from_dict
-from graft.networks.weights import load_strictly
+from graft.embedding.engines import converts_from, open_engine
+from graft.embedding.input_batches import (
+    Chosen,
+    in_reading_order,
+    missing_rows,
+    open_inputs,
+    pixel_scale,
+    transform_key,
+)
 from graft.store.feature_files import rows_per_block
 
 logger = logging.getLogger("graft")
 SHARD = 2048  # embeddings per shard: an interruption loses at most these
 OPEN = 8 * SHARD  # samples whose inputs are open at once: finding them in the store costs as much for few as for many
-BATCH = {"cpu": (32, 4096), "cuda": (256, 65536)}  # images, tokens that are forwarded at once
+UNIT = 256  # images: a number of whole batches of any engine
+FEW = 8  # samples with which a converted network is tried
 
 
-def embed(rows, source, backbone, store, precision="auto", device=None, threads=1, layout="channels_last"):
+def embed(rows, source, backbone, store, precision="auto", **mode):
     """Embeddings of `rows` by a frozen backbone, all at once: float32 array, shape (n, width), and the counts.
 
     See `embed_blocks`, which large sets need.
     """
-    blocks, counts = embed_blocks(rows, source, backbone, store, precision, device, threads, layout)
+    blocks, counts = embed_blocks(rows, source, backbone, store, precision, **mode)
     return np.concatenate(list(blocks)), counts
 
 
-def embed_blocks(rows, source, backbone, store, precision="auto", device=None, threads=1, layout="channels_last"):
+def embed_blocks(rows, source, backbone, store, precision="auto", shards=None, **mode):
     """Embed by a frozen backbone what the store lacks; then the embeddings of all `rows` in blocks.
 
     Parameters
@@ -46,32 +48,35 @@ def embed_blocks(rows, source, backbone, store, precision="auto", device=None, t
     backbone : SimpleNamespace with spec, folder, weights (digest) and network() -> Module
     store : Store
     precision : 'auto', 'fp32' or 'bf16'
-    layout : 'channels_last' or 'contiguous', of images in memory
+    shards : dict, optional, what made the values of jobs that embedded a share each
+    mode : device, threads, layout ('channels_last' or 'contiguous', of images in memory), engine, see engines.open_engine
 
     Returns
     -------
     iterator of float32 arrays, shape (m, width), which follow `rows`; there is at least one, be it empty
     dict of counts: "samples", "decodes", "forwards", "tokens", "padded_tokens"
     """
-    device = device or torch.device("cpu")
-    precision = choose_precision(precision, device)
     width = backbone.spec["width"]
     if backbone.spec["library"] == "vectors":
         network = backbone.network()
-        read = lambda part: of_vectors(network, open_inputs(part, source, backbone, store, threads).vectors)  # noqa: E731
+        read = lambda part: of_vectors(network, open_inputs(part, source, backbone, store).vectors)  # noqa: E731
         return _in_blocks(rows, width, read), no_work(rows)
-    counts = embed_missing(rows, source, backbone, store, precision, device, threads, layout)
-    table = table_of(source, backbone, store, precision)
+    counts, table = no_work(rows), shards and table_of(source, backbone, store, shards)
+    if table is None or len(missing_rows(rows, table)):
+        made_by, counts = embed_missing(rows, source, backbone, store, precision, **mode)
+        table = table_of(source, backbone, store, made_by)
     return _in_blocks(table.positions(rows["content_sha256"]), width, table.gather), counts
 
 
-def embed_missing(rows, source, backbone, store, precision, device, threads=1, layout="channels_last"):
-    """Embed what the store lacks of `rows`, and keep it there; the counts. `precision` is 'fp32' or 'bf16'."""
-    counts, table = no_work(rows), table_of(source, backbone, store, precision)
+def embed_missing(
+    rows, source, backbone, store, precision="auto", device=None, threads=1, layout="channels_last", engine="torch"
+):
+    """Embed what the store lacks of `rows`, and keep it there; what made it (see engines), and the counts."""
+    engine = engine_for(rows, source, backbone, store, precision, device, threads, layout, engine)
+    counts, table = no_work(rows), table_of(source, backbone, store, engine.made_by)
     wanted = missing_rows(rows, table)
     if not len(wanted):
-        return counts
-    network = kernels.place(backbone.network().eval(), device, layout)
+        return engine.made_by, counts
     progress = Progress("embedding", len(wanted))
 
     def extend_table(block):
@@ -80,13 +85,37 @@ def embed_missing(rows, source, backbone, store, precision, device, threads=1, l
         contents = list(block["content_sha256"])
         for first in range(0, len(block), SHARD):
             shard = Chosen(inputs, np.arange(first, min(first + SHARD, len(block))))
-            values, done = forward(network, shard, device, precision, progress)
+            values, done = forward(engine, shard, progress)
             counts.update(done)
             table.append(contents[first : first + SHARD], values)
 
     for start in range(0, len(wanted), OPEN):
         extend_table(wanted.iloc[start : start + OPEN])
-    return counts
+    return engine.made_by, counts
+
+
+def engine_for(
+    rows, source, backbone, store, precision="auto", device=None, threads=1, layout="channels_last", engine="torch"
+):
+    """The engine that embeds samples of a data set, of which `rows` are some; see engines.open_engine."""
+    samples = sum(source.card["counts"].values()) if "counts" in source.card else len(rows)
+
+    def few():
+        some = in_reading_order(rows.drop_duplicates("content_sha256").head(FEW))
+        return open_inputs(some, source, backbone, store, threads)
+
+    return open_engine(
+        backbone,
+        store,
+        few,
+        samples,
+        pixels=pixel_scale(backbone.spec, source.card),
+        engine=engine,
+        precision=choose_precision(precision, device),
+        device=device,
+        threads=threads,
+        layout=layout,
+    )
 
 
 def no_work(rows):
@@ -100,7 +129,7 @@ def share_of(rows, number, jobs, modality):
     A unit holds whole batches, so that an empty store gets from all jobs together the very numbers that one alone gives.
     """
     distinct = rows.drop_duplicates("content_sha256")
-    unit = SHARD if modality == "text" else BATCH["cuda"][0]
+    unit = SHARD if modality == "text" else UNIT
     return distinct[np.arange(len(distinct)) // unit % jobs == number]
 
 
@@ -110,30 +139,31 @@ def _in_blocks(items, width, read):
     return (read(items[start : start + size]) for start in range(0, max(1, len(items)), size))
 
 
-def table_of(source, backbone, store, precision):
-    """The store's table of the embeddings of a data set by a backbone; `precision` is 'fp32' or 'bf16'."""
+def table_of(source, backbone, store, made_by):
+    """The store's table of the embeddings of a data set by a backbone; `made_by` is that of an engine."""
     return store.table(
         "embeddings",
         (backbone.spec["width"],),
         np.float32,
         weights=backbone.weights,
         transform=transform_key(backbone.spec, source.card),
-        precision=precision,
+        **made_by,
     )
 
 
-@torch.inference_mode()
 def of_vectors(network, vectors):
     """What the network of a backbone of library vectors makes of them: float32 array, shape (n, width). Nothing is stored."""
-    values = network(torch.from_numpy(vectors)).numpy()
+    import torch
+
+    with torch.inference_mode():
+        values = network(torch.from_numpy(vectors)).numpy()
     if not np.isfinite(values).all():
         raise UserError("`preprocess` gave NaN or infinite numbers", hint="look for numbers that are far too large")
     return values
 
 
-@torch.inference_mode()
-def forward(network, inputs, device, precision, progress=None, views=None):
-    """The network's output for every input, longest first so that batches pad little.
+def forward(engine, inputs, progress=None, views=None):
+    """The output of an engine's network for every input, longest first so that batches pad little.
 
     `views` are augmentations, one per input (see augment.draw_views).
 
@@ -142,13 +172,9 @@ def forward(network, inputs, device, precision, progress=None, views=None):
     float32 array, shape (n, width)
     dict of counts: "forwards", "padded_tokens"
     """
-    outputs = running = None
-    padded = 0
-    for indices in batches_by_length(inputs.lengths, *BATCH.get(device.type, BATCH["cpu"])):
-        batch = inputs.prepare(inputs.batch(indices), device, None if views is None else views[indices])
-        running = running or kernels.inference(network, first_of(batch), device, precision)
-        with running():
-            values = network(batch).float().cpu().numpy()
+    outputs, padded = None, 0
+    for indices in batches_by_length(inputs.lengths, *engine.batch):
+        values = engine.run(inputs, indices, None if views is None else views[indices])
         if outputs is None:
             outputs = np.empty((len(inputs.lengths), *values.shape[1:]), np.float32)
         outputs[indices] = values
@@ -170,11 +196,6 @@ def batches_by_length(lengths, samples, tokens):
         order = order[count:]
 
 
-def first_of(batch):
-    """The inputs of a batch's first sample."""
-    return {key: value[:1] for key, value in batch.items()} if isinstance(batch, dict) else batch[:1]
-
-
 def pretrained(folder, card, fitted=None):
     """A fetched backbone, ready for `embed`; its weights are read only if something must be forwarded.
 
@@ -183,31 +204,47 @@ def pretrained(folder, card, fitted=None):
     """
     spec = read_json(Path(folder) / "backbone.json")
     if spec["library"] == "vectors":
-        state = load_file(fitted) if fitted else {}
-        spec = preprocessing.complete(spec, card, state)
+        return _of_columns(spec, folder, card, fitted)
 
-        def network(**settings):
-            made = backbones.build(spec, **settings)
-            load_strictly(made, state)
-            return made
+    # torch, which takes seconds to import, is only needed where a network is run by it or converted.
+    def network(**settings):
+        from graft.networks import backbones
 
-        return SimpleNamespace(
-            spec=spec, folder=folder, weights=spec["weights_sha256"], network=network, stored=network
-        )
-    return SimpleNamespace(
-        spec=spec,
-        folder=folder,
-        weights=spec["weights_sha256"],
-        network=partial(backbones.load, folder),
-        stored=partial(backbones.Stored, folder),
-    )
+        return backbones.load(folder, **settings)
+
+    def stored():
+        from graft.networks import backbones
+
+        return backbones.Stored(folder)
+
+    return SimpleNamespace(spec=spec, folder=folder, weights=spec["weights_sha256"], network=network, stored=stored)
+
+
+def _of_columns(spec, folder, card, fitted):
+    from safetensors.torch import load_file
+
+    from graft.networks import backbones, preprocessing
+    from graft.networks.weights import load_strictly
+
+    state = load_file(fitted) if fitted else {}
+    spec = preprocessing.complete(spec, card, state)
+
+    def network(**settings):
+        made = backbones.build(spec, **settings)
+        load_strictly(made, state)
+        return made
+
+    return SimpleNamespace(spec=spec, folder=folder, weights=spec["weights_sha256"], network=network, stored=network)
 
 
 def trained(content, folder):
     """The backbone of a trained model (what network.load returned); `folder` holds its tokenizer."""
+    from graft.networks.network import from_dict
+
     return SimpleNamespace(
         spec=content["backbone"],
         folder=folder,
         weights=content["digests"]["backbone"],
         network=lambda: from_dict(content).backbone,
+        converts_from=converts_from(content["state_dict"]),
     )

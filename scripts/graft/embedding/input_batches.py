@@ -1,8 +1,9 @@
 """From the manifest's rows to a network's input batches: images, texts and vectors behind one interface.
 
-An `Inputs` object has `lengths` (tokens per sample for texts, else ones), `batch(indices)` (compact tensors on the CPU),
-`prepare(batch, device, views=None)` (what the network takes; `views` are augmentations, one per sample) and `counts` (of
-what opening it cost: "decodes" of images, "tokens" and "tokenized" of texts).
+An `Inputs` object has `lengths` (tokens per sample for texts, else ones), `arrays(indices)` (as stored, and padded), `batch(indices)`
+(the same as tensors on the CPU), `prepare(batch, device, views=None)` (what the network of torch takes; `views` are augmentations,
+one per sample) and `counts` (of what opening it cost: "decodes" of images, "tokens" and "tokenized" of texts). torch is imported
+where tensors are asked for: what OpenVINO runs needs none.
 """
 
 import logging
@@ -10,15 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
-import torch
 
 from graft.common.errors import UserError, raise_all
 from graft.common.job import Progress
 from graft.data import images, readers
 from graft.data.images import image_format, values_of
 from graft.embedding import unknown_tokens
-from graft.networks.augment import apply_views
-from graft.networks.backbones import tokenizer as load_tokenizer
 
 logger = logging.getLogger("graft")
 DECODE_BLOCK = 1024  # images per shard: an interruption loses at most these
@@ -54,12 +52,43 @@ def transform_key(spec, card):
     return key
 
 
-class ImageInputs:
+def pixel_scale(spec, card):
+    """How stored pixels become a network's input, (pixels - low) * scale + shift; None for what is no image.
+
+    Returns
+    -------
+    dict with low (float), scale and shift (lists of 3 floats, of the network's channels)
+    """
+    if spec["modality"] != "image":
+        return None
+    low, high = image_format(card)["range"]
+    mean, std = (np.array(spec["preprocessing"][key], np.float64) for key in ("mean", "std"))
+    return {"low": float(low), "scale": (1 / ((high - low) * std)).tolist(), "shift": (-mean / std).tolist()}
+
+
+class Inputs:
+    """What all inputs share: tensors are made of arrays."""
+
+    def batch(self, indices):
+        import torch
+
+        found = self.arrays(indices)
+        if isinstance(found, dict):
+            return {key: torch.from_numpy(value) for key, value in found.items()}
+        return torch.from_numpy(found)
+
+    def prepare(self, batch, device, views=None):
+        if isinstance(batch, dict):
+            return {key: value.to(device, non_blocking=True) for key, value in batch.items()}
+        return batch.to(device, non_blocking=True)
+
+
+class ImageInputs(Inputs):
     """Images decoded and fitted once per (content, format, size), kept in the store, augmented on the device."""
 
     def __init__(self, rows, source, backbone, store, threads):
         self.preprocessing = backbone.spec["preprocessing"]
-        self.format = image_format(source.card)
+        self.format, self.scale = image_format(source.card), pixel_scale(backbone.spec, source.card)
         fit = {key: self.preprocessing[key] for key in ("size", "fit", "crop", "interpolation")}
         shape = (fit["size"], fit["size"], self.format["channels"])
         self.table = store.table("images", shape, **{**fit, **values_of(self.format)})
@@ -67,20 +96,24 @@ class ImageInputs:
         self.positions = self.table.locate(rows["content_sha256"])
         self.lengths = np.ones(len(rows), np.int64)
 
-    def batch(self, indices):
-        return torch.from_numpy(self.table.gather(self.positions[indices]))
+    def arrays(self, indices):
+        return self.table.gather(self.positions[indices])
 
     def prepare(self, batch, device, views=None):
-        low, high = self.format["range"]
-        mean, std = (torch.tensor(self.preprocessing[key], dtype=torch.float64) for key in ("mean", "std"))
-        scale, shift = 1 / ((high - low) * std), -mean / std
+        import torch
+
+        scale, shift = (torch.tensor(self.scale[key], dtype=torch.float32).to(device) for key in ("scale", "shift"))
         pixels = batch.to(device, non_blocking=True).float()
-        pixels = pixels.sub_(low) if low else pixels
-        if views is not None:
-            pixels = apply_views(pixels.permute(0, 3, 1, 2), views).permute(0, 2, 3, 1).contiguous()
+        pixels = pixels.sub_(self.scale["low"]) if self.scale["low"] else pixels
+        pixels = pixels if views is None else _augmented(pixels, views)
         # One pass over the memory, which also makes three channels of one.
-        pixels = torch.addcmul(shift.float().to(device), pixels, scale.float().to(device))
+        pixels = torch.addcmul(shift, pixels, scale)
         return pixels.permute(0, 3, 1, 2)  # a view: the memory stays NHWC, which is channels_last
+
+    def augmented(self, indices, views):
+        """As `arrays`, with a view of each: float32."""
+        pixels = self.batch(indices).float() - self.scale["low"]
+        return (_augmented(pixels, views) + self.scale["low"]).numpy()
 
     def _decode_missing(self, rows, source, threads):
         """Decode the images that the store lacks; how many."""
@@ -103,10 +136,18 @@ class ImageInputs:
         return len(wanted)
 
 
-class TextInputs:
+def _augmented(pixels, views):
+    from graft.networks.augment import apply_views
+
+    return apply_views(pixels.permute(0, 3, 1, 2), views).permute(0, 2, 3, 1).contiguous()
+
+
+class TextInputs(Inputs):
     """Texts as token ids, kept in the store once per tokenizer and length; a batch is padded to its longest text only."""
 
     def __init__(self, rows, source, backbone, store, threads):
+        from graft.networks.backbones import tokenizer as load_tokenizer
+
         settings = backbone.spec["preprocessing"]
         self.spec = backbone.spec
         self.tokenizer, self.max_length = load_tokenizer(backbone.folder, backbone.spec), settings["max_length"]
@@ -120,7 +161,7 @@ class TextInputs:
         self.lengths = self.lengths.astype(np.int64)
         self.counts = {"tokens": int(self.lengths.sum())} | ({"tokenized": tokenized} if tokenized else {})
 
-    def batch(self, indices):
+    def arrays(self, indices):
         return padded(self._token_rows(indices), self.tokenizer.pad_token_id or 0)
 
     def _token_rows(self, indices):
@@ -140,11 +181,8 @@ class TextInputs:
             self.table.append(list(block["content_sha256"]), tokens)
         return len(wanted)
 
-    def prepare(self, batch, device, views=None):
-        return {key: value.to(device, non_blocking=True) for key, value in batch.items()}
 
-
-class VectorInputs:
+class VectorInputs(Inputs):
     """Feature vectors as they are in the user's files."""
 
     def __init__(self, rows, source, backbone, store, threads):
@@ -155,22 +193,22 @@ class VectorInputs:
             self.vectors[row.Index] = load(row.path, row.row, row.content_sha256)
         self.lengths = np.ones(len(rows), np.int64)
 
-    def batch(self, indices):
-        return torch.from_numpy(self.vectors[indices])
-
-    def prepare(self, batch, device, views=None):
-        return batch.to(device, non_blocking=True)
+    def arrays(self, indices):
+        return self.vectors[indices]
 
 
-class Chosen:
+class Chosen(Inputs):
     """A subset of some inputs: those at `indices`."""
 
     def __init__(self, inputs, indices):
         self.inputs, self.indices = inputs, np.asarray(indices)
         self.lengths, self.prepare = inputs.lengths[self.indices], inputs.prepare
 
-    def batch(self, indices):
-        return self.inputs.batch(self.indices[indices])
+    def arrays(self, indices):
+        return self.inputs.arrays(self.indices[indices])
+
+    def augmented(self, indices, views):
+        return self.inputs.augmented(self.indices[indices], views)
 
 
 def pinned(batch, device):
@@ -212,12 +250,12 @@ def token_rows(tokenizer, texts, max_length):
 
 
 def padded(rows, pad_id, longest=None):
-    """input_ids and attention_mask, int64 of shape (n, longest), of rows that `token_rows` made; by default of the longest."""
+    """input_ids and attention_mask, int64 arrays of shape (n, longest), of rows that `token_rows` made; by default of the longest."""
     lengths = rows[:, :1].astype(np.int64)
     longest = longest or int(lengths.max())
     real = np.arange(longest) < lengths
     ids = np.where(real, rows[:, 1 : longest + 1].astype(np.int64), pad_id)
-    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(real.astype(np.int64))}
+    return {"input_ids": ids, "attention_mask": real.astype(np.int64)}
 
 
 def _id_dtype(tokenizer):

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from graft.data.samples import read_manifest
 from graft.embedding import features
 from graft.embedding.input_batches import open_source
-from graft.networks import network
 from graft.store import Store
 
 
@@ -25,12 +24,15 @@ def open_embedding(inputs, part, entry, store):
     SimpleNamespace with rows, source, backbone and store
     """
     manifest, folder = read_manifest(inputs["samples"]), Path(inputs["backbone"]).parent
-    pretrained = "model" not in inputs
+    if "model" in inputs:
+        from graft.networks import network  # here, since a pretrained network that is converted needs no torch
+
+        backbone = features.trained(network.load(inputs["model"]), folder)
+    else:
+        backbone = features.pretrained(folder, manifest.card, inputs.get("fitted"))
     return SimpleNamespace(
         rows=manifest.part(part),
         source=open_source(inputs["dataset"], entry, manifest.card),
-        backbone=features.pretrained(folder, manifest.card, inputs.get("fitted"))
-        if pretrained
-        else features.trained(network.load(inputs["model"]), folder),
+        backbone=backbone,
         store=Store.of(store),
     )

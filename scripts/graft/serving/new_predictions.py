@@ -7,9 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
-import torch
 
-from graft.common.device import choose_precision
 from graft.common.errors import UserError
 from graft.common.job import Progress
 from graft.common.outputs import read_json
@@ -18,7 +16,6 @@ from graft.data.samples import Manifest, card_beside
 from graft.data.survey.new_checks import check_new
 from graft.embedding import features
 from graft.embedding.input_batches import open_inputs
-from graft.networks.cpu import kernels
 from graft.serving.new_data import list_new
 from graft.serving.novelty import Novelty, training_embeddings
 from graft.serving.trained_model import card_of
@@ -147,24 +144,23 @@ def embed_new(rows, source, backbone, precision="auto", device=None, threads=1):
     embeddings : float32 array, shape (n, width)
     reasons : list of str or None, why a sample has none (its row is then zero)
     """
-    device = device or torch.device("cpu")
-    precision = choose_precision(precision, device)
-    network = kernels.place(backbone.network().eval(), device)
     progress = Progress("predicting", len(rows))
+    network = backbone.network() if source.card["modality"] == "vector" else None
 
     def embedded(block):
         with tempfile.TemporaryDirectory(prefix="graft-") as folder:
             inputs = open_inputs(block, source, backbone, Store(folder), threads)
-            if source.card["modality"] == "vector":
-                return features.of_vectors(network, inputs.vectors)
-            return features.forward(network, inputs, device, precision)[0]
+            return features.of_vectors(network, inputs.vectors) if network else features.forward(engine, inputs)[0]
 
     parts, reasons = [], []
-    for start in range(0, len(rows), BLOCK):
-        found, why = _whole_or_halves(embedded, rows.iloc[start : start + BLOCK], backbone.spec["width"])
-        parts.append(found)
-        reasons += why
-        progress.add(len(found))
+    with tempfile.TemporaryDirectory(prefix="graft-") as kept:
+        mode = {"device": device, "threads": threads, "engine": "auto"}
+        engine = None if network else features.engine_for(rows, source, backbone, Store(kept), precision, **mode)
+        for start in range(0, len(rows), BLOCK):
+            found, why = _whole_or_halves(embedded, rows.iloc[start : start + BLOCK], backbone.spec["width"])
+            parts.append(found)
+            reasons += why
+            progress.add(len(found))
     return np.concatenate(parts), reasons
 
 

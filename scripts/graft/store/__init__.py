@@ -6,6 +6,8 @@ use) and shards: Arrow IPC files, one record batch each, uncompressed so that th
 whole and renamed into place: an interrupted job loses at most one shard, and several jobs of several users may append
 at once. The name of a shard is the digest of its bytes. A table may be cleared at any time: who has it open still
 reads what it has mapped, and what it adds begins a new table.
+
+Networks that were converted for OpenVINO are kept in the same way, a folder each (see graft.embedding.engines.openvino).
 """
 
 import ctypes
@@ -59,13 +61,17 @@ class Store:
     def table(self, kind, shape, dtype, **key):
         """The table of `kind` for `key` (JSON-like values); each value is an array of `shape` and `dtype`."""
         key = {**key, "shape": list(shape), "dtype": np.dtype(dtype).name}
+        own, *shared = self.folders(kind, key)
+        return Table(own, tuple(shape), np.dtype(dtype), key, store=self, shared=next(iter(shared), None))
+
+    def folders(self, kind, key):
+        """Where what belongs to `key` is kept: the store's own folder, marked as used now, and the shared store's, if there is one."""
         place = Path(kind, digest_of(key)[:32])
         self.write(self.root / place, key, "used", b"")  # written again: only its owner could set another file's time
-        shared = None if self.shared is None else self.shared / place
-        return Table(self.root / place, tuple(shape), np.dtype(dtype), key, store=self, shared=shared)
+        return [self.root / place] + ([] if self.shared is None else [self.shared / place])
 
     def size(self):
-        """Bytes of all shards."""
+        """Bytes of all shards, and of the weights of converted networks."""
         return sum(_size(folder) for folder in self.tables())
 
     def tables(self):
@@ -317,6 +323,6 @@ def _last_used(folder):
 
 def _size(folder):
     try:
-        return sum(entry.stat().st_size for entry in os.scandir(folder) if entry.name.endswith(".arrow"))
+        return sum(entry.stat().st_size for entry in os.scandir(folder) if entry.name.endswith((".arrow", ".bin")))
     except FileNotFoundError:  # another job has just cleared the table
         return 0

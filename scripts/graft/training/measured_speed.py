@@ -7,6 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from graft.embedding import features
+from graft.embedding.engines.torch import first_of
 from graft.networks.cpu import kernels
 from graft.networks.network import Network
 from graft.training.loop import set_train
@@ -20,11 +21,11 @@ def spread(rows, count):
     return rows.iloc[places].reset_index(drop=True)
 
 
-def embedding_rate(network, inputs, device, precision):
+def embedding_rate(engine, inputs):
     """Samples per second, after a first pass that no one counts."""
-    features.forward(network, inputs, device, precision)
+    features.forward(engine, inputs)
     start = time.perf_counter()
-    features.forward(network, inputs, device, precision)
+    features.forward(engine, inputs)
     return len(inputs.lengths) / (time.perf_counter() - start)
 
 
@@ -44,7 +45,7 @@ def training_rate(network, batch, device, precision, size):
     """Samples per second of two steps, after one that no one counts, and what a sample keeps for the backward."""
     model, kept = Network(network, {"label": 2}).to(device), []
     set_train(model, freeze_batchnorm=True)
-    running = kernels.training(model, features.first_of(batch), device, precision, True)
+    running = kernels.training(model, first_of(batch), device, precision, True)
 
     def keep(tensor):
         kept.append(tensor.numel() * tensor.element_size())

@@ -13,8 +13,8 @@ def propose(modes, default):
 
     Parameters
     ----------
-    modes : list of dict with precision, layout, embedded_per_s, trained_per_s (samples) and cosine (with float32)
-    default : dict, precision and layout that the default rule takes
+    modes : list of dict with engine, precision, layout, embedded_per_s, trained_per_s (samples) and cosine (with float32)
+    default : dict, engine, precision and layout that the default rule takes
     """
     close = [mode for mode in modes if mode["cosine"] >= COSINE]
     usual = next(mode for mode in modes if all(mode[key] == value for key, value in default.items()))
@@ -40,7 +40,7 @@ def proposal(paths):
         for mode in found["modes"]:
             usual = "  (the default)" if all(mode[key] == value for key, value in found["default"].items()) else ""
             lines.append(
-                f"  {mode['precision']} {mode['layout']:<13} embed {mode['embedded_per_s']:>8.1f}  train "
+                f"  {mode['engine']:<8} {mode['precision']} {mode['layout']:<13} embed {mode['embedded_per_s']:>8.1f}  train "
                 f"{mode['trained_per_s']:>8.1f}  cosine with fp32 {mode['cosine']:.5f}{usual}"
             )
         if found["proposed"]:

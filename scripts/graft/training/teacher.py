@@ -1,5 +1,7 @@
 """A teacher's logits: computed once for each sample and view, kept in the store, shared by all of its students."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -9,7 +11,6 @@ from graft.embedding import features
 from graft.embedding.input_batches import missing_rows, open_inputs, transform_key
 from graft.heads.calibration import calibrated
 from graft.networks.augment import draw_views, view_seed
-from graft.networks.cpu import kernels
 from graft.targets.predictions import teaching_logits
 
 SHARD = 2048  # views per shard: an interruption loses at most these
@@ -66,28 +67,29 @@ def view_logits(trainer, content, folder, seed):
     """
     data = trainer.data
     rows, backbone = data.rows.iloc[data.taught], features.trained(content, folder)
+    engine = features.engine_for(rows, data.source, backbone, data.store, trainer.precision, **trainer.forward_mode)
+    key = partial(_key, trainer, content, seed=seed, made_by=engine.made_by)
     tables = {
-        name: data.store.table("teacher_logits", (target.outputs,), np.float32, **_key(trainer, content, name, seed))
+        name: data.store.table("teacher_logits", (target.outputs,), np.float32, **key(name))
         for name, target in data.targets.items()
     }
     lacking = [missing_rows(rows, table) for table in tables.values()]
     wanted = max(lacking, key=len)  # what one target lacks, all do: they are written together
     if len(wanted):
-        network = kernels.place(backbone.network().eval(), trainer.device, trainer.layout)
         progress = Progress(f"teacher, views {seed}", len(wanted))
         for start in range(0, len(wanted), SHARD):
             block = wanted.iloc[start : start + SHARD]
             inputs = open_inputs(block, data.source, backbone, data.store, data.threads)
             contents = list(block["content_sha256"])
             views = draw_views(trainer.settings["augment"], contents, seed)
-            embeddings, _ = features.forward(network, inputs, trainer.device, trainer.precision, progress, views)
+            embeddings, _ = features.forward(engine, inputs, progress, views)
             for name, table in tables.items():
                 table.append(contents, teaching_logits(content, name, embeddings))
     read = {name: table.read(rows["content_sha256"]) for name, table in tables.items()}
     return {name: calibrated(logits, content["targets"][name]) for name, logits in read.items()}, len(wanted)
 
 
-def _key(trainer, content, target, seed):
+def _key(trainer, content, target, seed, made_by):
     """All that a teacher's logits depend on besides the sample."""
     return {
         "model": content["digests"]["model"],
@@ -95,5 +97,5 @@ def _key(trainer, content, target, seed):
         "transform": transform_key(content["backbone"], trainer.data.source.card),
         "augment": trainer.settings["augment"],
         "view_seed": list(seed),
-        "precision": trainer.precision,
+        **made_by,
     }

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from graft.common import plugins, ranks
-from graft.embedding.features import first_of, forward
+from graft.embedding.engines.torch import Torch, first_of
+from graft.embedding.features import forward
 from graft.embedding.input_batches import Chosen, pinned
 from graft.heads import principal_axes
 from graft.heads.calibration import log_shares
@@ -72,10 +73,21 @@ class Trainer:
     layout: str = "channels_last"
     compile: bool = False
     frozen: bool = False
+    engine: str = "torch"  # of the teacher's answers, see graft.embedding.engines
 
     @property
     def settings(self):
         return self.data.settings
+
+    @property
+    def forward_mode(self):
+        """How frozen networks are run, for features.engine_for."""
+        return {
+            "device": self.device,
+            "threads": self.data.threads,
+            "layout": self.layout,
+            "engine": self.engine,
+        }
 
     def untrained(self):
         """The pretrained backbone with new heads: Network."""
@@ -169,7 +181,7 @@ class Trainer:
         dict, target -> float64 array, shape (n, outputs)
         """
         own = Chosen(self.data.inputs, places[ranks.share(len(places))])
-        outputs, _ = forward(_AllHeads(network), own, self.device, self.precision)
+        outputs, _ = forward(Torch(lambda: _AllHeads(network), self.device, self.precision), own)
         every = ranks.gather(torch.from_numpy(outputs).to(self.device), len(places)).cpu().numpy().astype(np.float64)
         ends = np.cumsum([target.outputs for target in self.data.targets.values()])
         return dict(zip(self.data.targets, np.split(every, ends[:-1], axis=1), strict=True))

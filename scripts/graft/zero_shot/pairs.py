@@ -1,25 +1,24 @@
 """What a classifier of pairs of texts says of every sample and description, forwarding only pairs that the store lacks."""
 
 import logging
-from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
-import torch
 from torch import nn
 
 from graft.common.errors import UserError
 from graft.common.job import Progress
 from graft.data import readers
+from graft.embedding.engines.torch import Torch
 from graft.embedding.features import forward
-from graft.embedding.input_batches import missing_rows
+from graft.embedding.input_batches import Inputs, missing_rows
 from graft.networks.backbones import load_pair_classifier, tokenizer
-from graft.networks.cpu import kernels
 
 logger = logging.getLogger("graft")
 BLOCK = 1024  # pairs per shard: an interruption loses at most these
 
 
-class Pairs:
+class Pairs(Inputs):
     """Pairs of texts as inputs of a network (see input_batches); of each, the sample alone is cut where it is too long."""
 
     def __init__(self, texts, query, words, settings, query_first):
@@ -37,18 +36,15 @@ class Pairs:
         self.pad = {key: 0 for key in self.columns} | {"input_ids": words.pad_token_id or 0}
         self.lengths = np.array([len(row) for row in self.columns["input_ids"]], np.int64)
 
-    def batch(self, indices):
+    def arrays(self, indices):
         lengths = self.lengths[indices]
         real = np.arange(lengths.max()) < lengths[:, None]
-        batch = {"attention_mask": torch.from_numpy(real.astype(np.int64))}
+        batch = {"attention_mask": real.astype(np.int64)}
         for key, rows in self.columns.items():
             filled = np.full(real.shape, self.pad[key], np.int64)
             filled[real] = np.concatenate([rows[index] for index in indices])
-            batch[key] = torch.from_numpy(filled)
+            batch[key] = filled
         return batch
-
-    def prepare(self, batch, device, views=None):
-        return {key: value.to(device) for key, value in batch.items()}
 
 
 class Logits(nn.Module):
@@ -88,15 +84,15 @@ def answers(task, query_first=False):
     missing = {query: missing_rows(task.rows, table) for query, table in tables.items()}
     task.counts.update(pairs=len(task.rows) * len(queries), forwards=0, tokens=0, padded_tokens=0)
     progress = Progress("pairs of texts", sum(map(len, missing.values())), "pairs")
-    network = kernels.place(Logits(network), task.device)
-    run = partial(forward, network, device=task.device, precision=task.precision, progress=progress)
+    classifier = Logits(network).eval()
+    engine = Torch.of(SimpleNamespace(network=lambda: classifier), task.device, task.precision)
     load, words = readers.opener(task.source.entry, task.source.root), tokenizer(task.backbone.folder)
     for query, rows in missing.items():
         for start in range(0, len(rows), BLOCK):
             block = rows.iloc[start : start + BLOCK]
             texts = [load(row.path, row.row, row.content_sha256) for row in block.itertuples()]
             inputs = Pairs(texts, query, words, spec["preprocessing"], query_first)
-            values, done = run(inputs)
+            values, done = forward(engine, inputs, progress)
             task.counts.update(done, tokens=int(inputs.lengths.sum()))
             tables[query].append(list(block["content_sha256"]), values)
     logger.info("%(pairs)d pairs, %(forwards)d forwarded, %(tokens)d tokens in %(padded_tokens)d places", task.counts)

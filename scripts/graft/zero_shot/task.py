@@ -25,7 +25,7 @@ class Task:
     backbone : SimpleNamespace as features.pretrained gives it; text_backbone likewise, or None
     embeddings : float32 array, shape (n, width), by `backbone`; None if the method reads texts
     source : where the samples' contents are, see input_batches.open_source
-    store, device, precision : as for features.embed_blocks
+    store, device, precision, engine, threads : as for features.embed_blocks
     counts : Counter of what it cost
     """
 
@@ -40,12 +40,16 @@ class Task:
     store: Store
     device: torch.device
     precision: str
+    engine: str = "torch"
+    threads: int = 1
     counts: Counter = field(default_factory=Counter)
 
     def embed(self, texts):
         """Embeddings of texts by what reads descriptions here: the text backbone, or the backbone's tower for texts."""
         encoder = self.text_backbone or (self.backbone if self.modality == "text" else text_tower(self.backbone.folder))
-        values, forwards = embed_texts(texts, encoder, self.store, self.precision, self.device)
+        values, forwards = embed_texts(
+            texts, encoder, self.store, self.precision, self.device, self.engine, self.threads
+        )
         self.counts.update(texts=len(texts), forwards=forwards)
         return values
 
