@@ -5,6 +5,8 @@ In a store that other users may write to, too, what any of them has used in the 
 """
 
 import argparse
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -46,14 +48,19 @@ def main(configs, results, resources, store=None, unused_days=None):
 
     tokenizers = [spec["preprocessing"].get("tokenizer") for spec in specs if spec["modality"] == "text"]
 
+    openvino = version("openvino") if find_spec("openvino") else None
+
     def wanted(kind, key):
+        # Embeddings and answers of versions that did not say what made them are not looked for any more.
         if kind == "images":
             return _fit(key) in fits and key.get("decoder") == DECODER
         if kind == "tokens":
             return key["tokenizer"] in tokenizers
         if kind == "teacher_logits":
-            return [key.get(name) for name in ("model", "augment", "view_seed")] in answers
-        return key.get("weights") in weights
+            return "engine" in key and [key.get(name) for name in ("model", "augment", "view_seed")] in answers
+        if kind == "networks":
+            return key["weights"] in weights and key["openvino"] == openvino
+        return "engine" in key and key.get("weights") in weights
 
     store = store or Store.of(configs[0]["store"])
     if unused_days is None:

@@ -1,5 +1,7 @@
 """`make clear-store` deletes what no config names, and nothing else."""
 
+from importlib.metadata import version
+
 import numpy as np
 import torch
 
@@ -22,11 +24,14 @@ CONFIG = {
     },
     "finetune": {"solar": {"dataset": "cells", "backbone": "tiny", "method": "full"}},
 }
+STALE = [("named", "2020.1"), ("gone", version("openvino"))]
 STUDENT = {"teacher": "solar.tiny.full", "backbone": "small", "augment": "flip", "epochs": 5}
 
 
 def filled(root, name, kind="embeddings", **key):
     """A table of one value in the store; its folder."""
+    key |= {"engine": "torch"} if kind in ("embeddings", "teacher_logits") and "engine" not in key else {}
+    key = {name: value for name, value in key.items() if value is not None}
     table = Store(root).table(kind, (3,), np.float32, **key)
     table.append([sha256_of(name)], np.zeros((1, 3), np.float32))
     return table.folder
@@ -52,9 +57,12 @@ def test_tables_of_named_backbones_and_models_stay_and_all_others_go(tmp_path):
         filled(tmp_path / "store", "b", weights="weights of solar.tiny.full"),
         filled(tmp_path / "store", "c", kind="images", decoder=DECODER, **FIT),
         filled(tmp_path / "store", "g", kind="tokens", tokenizer="BertTokenizer 1"),
+        filled(tmp_path / "store", "m", kind="networks", weights="named", openvino=version("openvino")),
     ]
     go = [
         filled(tmp_path / "store", "d", weights="gone"),
+        filled(tmp_path / "store", "k", weights="named", engine=None),
+        *(filled(tmp_path / "store", "l", kind="networks", weights=one, openvino=two) for one, two in STALE),
         filled(tmp_path / "store", "e", weights="weights of old.tiny.full"),
         filled(tmp_path / "store", "f", kind="images", decoder=DECODER, **FIT | {"size": 64}),
         filled(tmp_path / "store", "i", kind="images", decoder=DECODER - 1, **FIT),

@@ -9,8 +9,8 @@ from torch import nn
 from graft.common.errors import UserError
 from graft.common.job import Progress
 from graft.data import readers
-from graft.embedding.engines.torch import Torch
-from graft.embedding.features import forward
+from graft.embedding.engines import open_engine
+from graft.embedding.features import FEW, forward
 from graft.embedding.input_batches import Inputs, missing_rows
 from graft.networks.backbones import load_pair_classifier, tokenizer
 
@@ -76,22 +76,37 @@ def answers(task, query_first=False):
         )
     spec, config = task.backbone.spec, network.config
     key = {"weights": task.backbone.weights, "head": spec["head_sha256"], "transform": spec["preprocessing"]}
-    key |= {"precision": task.precision, "query_first": query_first}
     queries = list(dict.fromkeys(query for texts in task.prompts.values() for query in texts))
+    load, words = readers.opener(task.source.entry, task.source.root), tokenizer(task.backbone.folder)
+
+    def pairs(rows, query):
+        texts = [load(row.path, row.row, row.content_sha256) for row in rows.itertuples()]
+        return Pairs(texts, query, words, spec["preprocessing"], query_first)
+
+    classifier = SimpleNamespace(
+        spec=spec | {"network": "pairs"}, weights=task.backbone.weights, network=Logits(network).eval
+    )
+    engine = open_engine(
+        classifier,
+        task.store,
+        lambda: pairs(task.rows.head(FEW), queries[0]),
+        len(task.rows),
+        engine=task.engine,
+        precision=task.precision,
+        device=task.device,
+        threads=task.threads,
+    )
+    key |= {**engine.made_by, "query_first": query_first}
     tables = {
         query: task.store.table("pairs", (config.num_labels,), np.float32, query=query, **key) for query in queries
     }
     missing = {query: missing_rows(task.rows, table) for query, table in tables.items()}
     task.counts.update(pairs=len(task.rows) * len(queries), forwards=0, tokens=0, padded_tokens=0)
     progress = Progress("pairs of texts", sum(map(len, missing.values())), "pairs")
-    classifier = Logits(network).eval()
-    engine = Torch.of(SimpleNamespace(network=lambda: classifier), task.device, task.precision)
-    load, words = readers.opener(task.source.entry, task.source.root), tokenizer(task.backbone.folder)
     for query, rows in missing.items():
         for start in range(0, len(rows), BLOCK):
             block = rows.iloc[start : start + BLOCK]
-            texts = [load(row.path, row.row, row.content_sha256) for row in block.itertuples()]
-            inputs = Pairs(texts, query, words, spec["preprocessing"], query_first)
+            inputs = pairs(block, query)
             values, done = forward(engine, inputs, progress)
             task.counts.update(done, tokens=int(inputs.lengths.sum()))
             tables[query].append(list(block["content_sha256"]), values)
