@@ -119,8 +119,10 @@ def task(folder, rows, prompts, store, **more):
     )
 
 
-@pytest.mark.parametrize("kind", ["clip", "siglip"])
-def test_images_and_descriptions_fit_as_transformers_own_model_says(kind, hub, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "engine"), [("clip", "torch"), ("siglip", "torch"), ("clip", "openvino"), ("siglip", "auto")]
+)
+def test_images_and_descriptions_fit_as_transformers_own_model_says(kind, engine, hub, tmp_path):
     (tmp_path / "words").mkdir()
     tokens = words(tmp_path / "words", "<start> $A <end>" if kind == "clip" else "$A <end>")
     model = two_towers(kind)
@@ -131,7 +133,7 @@ def test_images_and_descriptions_fit_as_transformers_own_model_says(kind, hub, t
         vectors = backbones.load(folder)(images).numpy()
     classes = {"cat": ["a photo of a cat"], "dog": ["dog"], "crack": ["the sky is blue this example text"]}
     store = Store(tmp_path / "store")
-    one = task(folder, pd.DataFrame(index=range(5)), classes, store, embeddings=vectors)
+    one = task(folder, pd.DataFrame(index=range(5)), classes, store, embeddings=vectors, engine=engine)
     scores = similarity.score(one)
     texts = [text for (text,) in classes.values()]
     padding = "max_length" if kind == "siglip" else True
@@ -145,7 +147,7 @@ def test_images_and_descriptions_fit_as_transformers_own_model_says(kind, hub, t
     else:
         np.testing.assert_allclose(np.exp(scores), wanted.sigmoid(), atol=1e-5)
     assert one.counts["forwards"] == 3
-    again = task(folder, one.rows, classes, store, embeddings=vectors)
+    again = task(folder, one.rows, classes, store, embeddings=vectors, engine=engine)
     np.testing.assert_array_equal(similarity.score(again), scores)
     assert again.counts["forwards"] == 0  # the store has the descriptions
 
@@ -224,15 +226,16 @@ def sequence_model(hub, tmp_path, kind, labels):
     return model, tokens, fetched(tmp_path, "transformers", "lab/pairs")
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta"])
-def test_entailment_is_that_of_transformers_own_pipeline(kind, hub, tmp_path, texts):
+@pytest.mark.parametrize(("kind", "engine"), [("bert", "torch"), ("roberta", "torch"), ("bert", "openvino")])
+def test_entailment_is_that_of_transformers_own_pipeline(kind, engine, hub, tmp_path, texts):
     rows, source = texts
     model, tokens, folder = sequence_model(hub, tmp_path, kind, ["contradiction", "ENTAILMENT", "neutral"])
     template, names = nli.NAMED["text"][0], ["cat", "crack of a cell", "med"]
     prompts = {name: [template.replace("{}", name)] for name in names}
     store = Store(tmp_path / "store")
-    one = task(folder, rows, prompts, store, modality="text", source=source)
+    one = task(folder, rows, prompts, store, modality="text", source=source, engine=engine)
     scores = nli.score(one)
+    assert engine in {read_json(path)["engine"] for path in store.root.glob("pairs/*/key.json")}
     pipeline = transformers.pipeline("zero-shot-classification", model=model, tokenizer=tokens, device="cpu")
     for text, row in zip(TEXTS, torch.tensor(scores).softmax(1), strict=True):
         said = pipeline(text, names, hypothesis_template=template)

@@ -230,11 +230,15 @@ def _channels(layer):
 
 
 def _closeness(engine, inputs, few, exact):
-    """The least cosine of the engine's outputs with `exact`, all samples at once and one alone; -1 if shapes differ."""
+    """The least cosine with `exact` of the outputs of a sample, in a batch and alone, and of all together; -1 if shapes differ."""
     found = [engine.run(inputs, few), engine.run(inputs, few[:1])]
     wanted = [exact, exact[:1]]
     if any(one.shape != other.shape or not np.isfinite(one).all() for one, other in zip(found, wanted, strict=True)):
         return -1.0
     a, b = np.concatenate(found).astype(np.float64), np.concatenate(wanted).astype(np.float64)
+    return float(min(_cosine(a, b).min(), _cosine(a.ravel()[None], b.ravel()[None]).min()))
+
+
+def _cosine(a, b):
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return float(((a * b).sum(1) / np.maximum(norms, 1e-12)).min())
+    return (a * b).sum(1) / np.maximum(norms, 1e-12)
