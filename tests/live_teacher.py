@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from graft.embedding import features
-from graft.embedding.engines.torch import first_of
 from graft.embedding.input_batches import open_inputs
 from graft.heads.calibration import calibrated
 from graft.networks.augment import draw_views
@@ -22,14 +21,13 @@ class LiveTeacher:
         self.contents = rows["content_sha256"].to_numpy(dtype=object)
         self.inputs = open_inputs(rows, data.source, backbone, data.store, data.threads)
         self.network = kernels.place(backbone.network().eval(), device)
-        example = first_of(self.inputs.prepare(self.inputs.batch([0]), device))
-        self.running = kernels.inference(self.network, example, device, student.precision)
 
     @torch.inference_mode()
     def logits(self, target, indices, seed):
         views = draw_views(self.student.settings["augment"], self.contents[indices], seed)
         inputs = self.inputs.prepare(self.inputs.batch(indices), self.student.device, views)
-        with self.running():
+        precision = self.student.precision
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bf16"):
             embeddings = self.network(inputs)
         self.forwards += len(indices)
         logits = teaching_logits(self.content, target, embeddings.float().cpu().numpy()).astype(np.float32)

@@ -11,6 +11,7 @@ from graft.data.prepare import prepare, write
 from graft.data.readers import complete
 from graft.data.samples import read_manifest
 from graft.embedding import features
+from graft.embedding.engines.torch import Torch
 from graft.embedding.input_batches import open_inputs, open_source
 from graft.store import Store
 from graft.store.feature_files import write_features
@@ -44,7 +45,9 @@ class Prepared:
     def embed(self, backbone, precision="auto"):
         """Embeddings of the labelled rows as the workflow writes them; the file's path."""
         rows = self.manifest.part("labelled")
-        embeddings, _ = features.embed(rows, self.source, backbone, self.store, precision, CPU, THREADS)
+        embeddings, _ = features.embed(
+            rows, self.source, backbone, self.store, precision, threads=THREADS, engine="auto"
+        )
         path = self.work / f"{backbone.weights[:12]}.parquet"
         write_features(path, rows, embeddings)
         return path
@@ -91,5 +94,5 @@ def logits(trainer, trained, split):
     rows = read_manifest(data.samples).frame
     rows = rows[rows["split"] == split].reset_index(drop=True)
     inputs = open_inputs(rows, data.source, data.backbone, data.store, THREADS)
-    embeddings, _ = features.forward(network.backbone, inputs, trainer.device, trainer.precision)
+    embeddings, _ = features.forward(Torch(lambda: network.backbone.eval(), trainer.device, trainer.precision), inputs)
     return network.heads[trainer.settings["targets"][0]](torch.from_numpy(embeddings))

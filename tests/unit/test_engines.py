@@ -16,7 +16,7 @@ from graft.common.device import processor
 from graft.common.errors import UserError
 from graft.common.outputs import read_json, sha256_of_file, write_json
 from graft.embedding import engines, features
-from graft.embedding.engines import openvino
+from graft.embedding.engines import openvino, verdicts
 from graft.embedding.input_batches import open_inputs, open_source
 from graft.embedding.texts import embed_texts
 from graft.networks.augment import draw_views
@@ -149,6 +149,34 @@ def test_a_network_is_converted_once_and_the_key_says_what_made_a_value(lab, mon
     assert {key["processor"] for key in converted} == {processor()}
 
 
+class Rounding(torch.nn.Module):
+    """What bfloat16 cannot tell: differences of numbers that are far larger."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 4, 1, bias=False)
+
+    def forward(self, pixels):
+        return (self.conv(pixels + 1000) - self.conv(torch.full_like(pixels, 1000))).mean((2, 3))
+
+
+@needs_bf16
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_a_network_that_bfloat16_spoils_is_run_in_float32_and_tried_once(tmp_path, engine, caplog):
+    caplog.set_level(logging.INFO, logger="graft")
+    torch.manual_seed(0)
+    made, one, network, store = pictures(tmp_path), lite0(), Rounding(), Store(tmp_path / "store")
+    one.spec["width"], one.network = 4, lambda: network
+    found, counts = features.embed(*made, one, store, "bf16", engine=engine)
+    exact, _ = features.embed(*made, one, Store(tmp_path / "exact"), "fp32", engine="torch")
+    assert counts["forwards"] == 12 and cosine(found, exact).min() > 0.999
+    (key,) = (key for key in kinds_of(store) if key["kind"] == "embeddings")
+    assert (key["engine"], key["precision"]) == (engine, "fp32")
+    one.network = lambda: pytest.fail("tried again")
+    _, counts = features.embed(*made, one, store, "bf16", engine=engine)
+    assert counts["forwards"] == 0 and caplog.text.count("cosine") == 1
+
+
 def test_a_network_that_is_not_close_to_float32_runs_in_torch_and_is_tried_once(tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO, logger="graft")
     made, store = pictures(tmp_path), Store(tmp_path / "store")
@@ -197,14 +225,14 @@ def test_a_converted_network_that_was_damaged_is_named(tmp_path):
 
 def test_of_two_jobs_that_convert_at_once_both_take_what_the_first_found(lab, tmp_path, monkeypatch):
     made, _, _ = lab
-    store, convert, verdicts = Store(tmp_path), openvino.convert, []
+    store, convert, found = Store(tmp_path), openvino.convert, []
 
     def slower(*arguments):
         files, verdict = convert(*arguments)
-        if not verdicts:
-            verdicts.append(verdict | {"precision": None, "network": None, "why": "the other job said so"})
+        if not found:
+            found.append(verdict | {"precision": None, "network": None, "why": "the other job said so"})
             (folder,) = store.root.glob("networks/*")
-            write_json(folder / openvino.VERDICT, verdicts[0])
+            write_json(folder / verdicts.FILE, found[0])
         return files, verdict
 
     monkeypatch.setattr(openvino, "convert", slower)

@@ -277,7 +277,7 @@ def test_the_hubs_image_processor_makes_the_same_input_of_what_is_stated(fit, dt
     """The hub resizes and then cuts: less than a pixel beside what graft does, and all values are those of the text."""
     from transformers import CLIPImageProcessor
 
-    from graft.embedding.input_batches import ImageInputs, images
+    from graft.embedding.input_batches import ImageInputs, images, pixel_scale
 
     transform = {**IMAGE, "size": 64, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.25, 0.3], "fit": fit}
     form = {"dtype": dtype, "range": ends, "channels": 3, "frames": "error"}
@@ -286,7 +286,7 @@ def test_the_hubs_image_processor_makes_the_same_input_of_what_is_stated(fit, dt
         images=image.astype(np.float32), return_tensors="pt", input_data_format="channels_last", do_convert_rgb=False
     )["pixel_values"]
     ours = ImageInputs.__new__(ImageInputs)
-    ours.preprocessing, ours.format = transform, form
+    ours.scale = pixel_scale(transform, form)
     wanted = ours.prepare(torch.from_numpy(images.to_input(image, form, transform))[None], "cpu")
     pixel = 1 / 64 / 0.2  # how much a pixel differs from its neighbour
     assert found.shape == wanted.shape and (found - wanted).abs().max() < pixel

@@ -35,7 +35,9 @@ def with_statistics(network):
 
 
 def run_forward(network, images, precision):
-    with torch.inference_mode(), kernels.inference(network, images[:1], CPU, precision)():
+    """As between the epochs of a training."""
+    running = kernels.training(network, images[:1], CPU, precision, True)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"), running():
         return network(images).float()
 
 
@@ -59,22 +61,11 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", [64, 75])
-def test_fused_inference_gives_what_the_network_gives(name, size):
+def test_judging_gives_what_the_network_gives(name, size):
     network, images = with_statistics(NETWORKS[name]()), torch.randn(2, 3, size, size)
     with torch.inference_mode():
         exact = network(images)
     torch.testing.assert_close(run_forward(network, images, "fp32"), exact, rtol=1e-4, atol=1e-4)
-
-
-@needs_bf16
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("size", [64, 75])
-def test_fused_inference_in_bfloat16_is_within_cosine_0_999(name, size):
-    network, images = with_statistics(NETWORKS[name]()), torch.randn(2, 3, size, size)
-    with torch.inference_mode():
-        exact = network(images)
-    cosine = functional.cosine_similarity(run_forward(network, images, "bf16"), exact)
-    assert cosine.min() > 0.999
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -107,13 +98,12 @@ def test_depthwise_gradients_in_bfloat16_agree_with_float32(kernel, stride, bias
         assert functional.cosine_similarity(got.flatten(), wanted.flatten(), 0) > 0.999
 
 
-def test_every_batchnorm_activation_and_uneven_padding_of_a_network_is_found():
+def test_every_batchnorm_and_activation_of_a_network_is_found():
     network = NETWORKS["lite0"]()
     found = fused.trace(network, torch.randn(1, 3, 64, 64))
     norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     assert sum(step.norm is not None for step in found.steps.values()) == norms == 49
     assert sum(step.activation == ("hardtanh", (0.0, 6.0)) for step in found.steps.values()) == 33
-    assert len(found.pads) == 5 and found.depthwise
 
 
 class Branch(nn.Module):
@@ -159,17 +149,8 @@ def test_what_a_convolution_has_done_is_passed_over_once():
         torch.testing.assert_close(network(images).detach(), wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_other_devices_keep_thin_convolutions_in_float32():
-    """Run on the CPU, whose autocast rounds like a GPU's."""
-    network, images = with_statistics(NETWORKS["lite0"]()), torch.randn(2, 3, 64, 64)
-    seen = []
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(lambda module, _, output: seen.append((module.weight.shape[1], output.dtype)))
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), fused.Replacing(fused.thin_in_float32("cpu")):
-        network(images)
-    assert {dtype for width, dtype in seen if width <= 4} == {torch.float32}
-    assert {dtype for width, dtype in seen if width > 4} == {torch.bfloat16}
+def test_other_devices_train_in_torchs_own_way():
+    assert kernels.training(NETWORKS["resnet18"](), None, torch.device("meta"), "bf16", True) is nullcontext
 
 
 @pytest.mark.parametrize("kind", [Branch, Twice])

@@ -11,6 +11,7 @@ from graft.common.device import choose_precision
 from graft.common.errors import UserError
 from graft.common.job import Progress
 from graft.common.outputs import read_json
+from graft.data.images import image_format
 from graft.embedding.engines import converts_from, open_engine
 from graft.embedding.input_batches import (
     Chosen,
@@ -99,6 +100,8 @@ def engine_for(
 ):
     """The engine that embeds samples of a data set, of which `rows` are some; see engines.open_engine."""
     samples = sum(source.card["counts"].values()) if "counts" in source.card else len(rows)
+    of_images = backbone.spec["modality"] == "image"
+    pixels = pixel_scale(backbone.spec["preprocessing"], image_format(source.card)) if of_images else None
 
     def few():
         some = in_reading_order(rows.drop_duplicates("content_sha256").head(FEW))
@@ -109,7 +112,7 @@ def engine_for(
         store,
         few,
         samples,
-        pixels=pixel_scale(backbone.spec, source.card),
+        pixels=pixels,
         engine=engine,
         precision=choose_precision(precision, device),
         device=device,

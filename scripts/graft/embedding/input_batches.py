@@ -52,17 +52,20 @@ def transform_key(spec, card):
     return key
 
 
-def pixel_scale(spec, card):
-    """How stored pixels become a network's input, (pixels - low) * scale + shift; None for what is no image.
+def pixel_scale(preprocessing, form):
+    """How stored pixels become a network's input: (pixels - low) * scale + shift.
+
+    Parameters
+    ----------
+    preprocessing : dict with mean and std, of backbone.json
+    form : dict, what `images.image_format` gave
 
     Returns
     -------
     dict with low (float), scale and shift (lists of 3 floats, of the network's channels)
     """
-    if spec["modality"] != "image":
-        return None
-    low, high = image_format(card)["range"]
-    mean, std = (np.array(spec["preprocessing"][key], np.float64) for key in ("mean", "std"))
+    low, high = form["range"]
+    mean, std = (np.array(preprocessing[key], np.float64) for key in ("mean", "std"))
     return {"low": float(low), "scale": (1 / ((high - low) * std)).tolist(), "shift": (-mean / std).tolist()}
 
 
@@ -88,7 +91,8 @@ class ImageInputs(Inputs):
 
     def __init__(self, rows, source, backbone, store, threads):
         self.preprocessing = backbone.spec["preprocessing"]
-        self.format, self.scale = image_format(source.card), pixel_scale(backbone.spec, source.card)
+        self.format = image_format(source.card)
+        self.scale = pixel_scale(self.preprocessing, self.format)
         fit = {key: self.preprocessing[key] for key in ("size", "fit", "crop", "interpolation")}
         shape = (fit["size"], fit["size"], self.format["channels"])
         self.table = store.table("images", shape, **{**fit, **values_of(self.format)})

@@ -12,6 +12,7 @@ from graft.adaptation.objectives import Pair, Sizes
 from graft.adaptation.validators import Seen
 from graft.common import plugins
 from graft.common.errors import UserError
+from graft.embedding.engines.torch import Torch
 from graft.embedding.features import forward
 from graft.embedding.input_batches import Chosen, pinned
 from graft.heads import solvers
@@ -223,7 +224,8 @@ def with_statistics(trainer, domain, trained, method):
 
 def answers(trainer, network, inputs):
     """A network's embeddings (n, width) and outputs (n, outputs) for some inputs, float32 arrays."""
-    found, _ = forward(_EmbeddingAndOutputs(network), inputs, trainer.device, trainer.precision)
+    engine = Torch(lambda: _EmbeddingAndOutputs(network), trainer.device, trainer.precision, trainer.running)
+    found, _ = forward(engine, inputs)
     return found[:, : network.backbone.width], found[:, network.backbone.width :]
 
 

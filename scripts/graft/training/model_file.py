@@ -34,7 +34,7 @@ def content_of(trainer, trained, calibrations=None, card=None, **more):
 def facts_of_targets(trainer, trained):
     """What makes predictions of the outputs for each target: its kind and classes, how it is read, its calibration."""
     validation = trainer.data.places("validation")
-    outputs = {} if trainer.frozen else trainer.outputs(trained.network, validation)
+    outputs = {} if trainer.frozen else trainer.outputs(trained.network, validation, exact=True)
     found = {}
     for name, target in trainer.data.targets.items():
         rows, own = (validation, outputs[name]) if name in outputs else _of_probe(trainer, trained, name)
@@ -64,7 +64,7 @@ def held_out(trainer, trained):
     ids = data.rows["sample_id"].iloc[places].tolist()
     if not ids:  # no row of the fold has a label
         return ids, {name: np.empty((0, target.outputs)) for name, target in data.targets.items()}
-    outputs = trainer.outputs(trained.network, places)
+    outputs = trainer.outputs(trained.network, places, exact=True)
     for name, target in data.targets.items():
         outputs[name] = outputs[name] * target.facts.get("std", 1.0) + target.facts.get("mean", 0.0)
     return ids, outputs

@@ -74,6 +74,7 @@ class Trainer:
     compile: bool = False
     frozen: bool = False
     engine: str = "torch"  # of the teacher's answers, see graft.embedding.engines
+    running: Callable = nullcontext  # the context of a training step and of judging, see kernels.training
 
     @property
     def settings(self):
@@ -168,20 +169,23 @@ class Trainer:
             mode = loop.Mode(self.device, self.precision, nullcontext, prepare)
         else:
             frozen = self.settings["freeze_batchnorm"]
-            running = kernels.training(problem.network, first_of(few), self.device, self.precision, frozen)
-            mode = loop.Mode(self.device, self.precision, running)
+            self.running = kernels.training(problem.network, first_of(few), self.device, self.precision, frozen)
+            mode = loop.Mode(self.device, self.precision, self.running)
         found = loop.fit(problem, self.settings, self.seed, self.states, mode)
         return Trained(problem.network, [*history, *found])
 
-    def outputs(self, network, places):
+    def outputs(self, network, places, exact=False):
         """The network's outputs for the rows at some places, in eval mode and without augmentation.
+
+        `exact` asks for float32, which what is kept deserves; which epoch is the best may be judged as it is trained.
 
         Returns
         -------
         dict, target -> float64 array, shape (n, outputs)
         """
         own = Chosen(self.data.inputs, places[ranks.share(len(places))])
-        outputs, _ = forward(Torch(lambda: _AllHeads(network), self.device, self.precision), own)
+        numbers = ("fp32",) if exact else (self.precision, self.running)
+        outputs, _ = forward(Torch(lambda: _AllHeads(network), self.device, *numbers), own)
         every = ranks.gather(torch.from_numpy(outputs).to(self.device), len(places)).cpu().numpy().astype(np.float64)
         ends = np.cumsum([target.outputs for target in self.data.targets.values()])
         return dict(zip(self.data.targets, np.split(every, ends[:-1], axis=1), strict=True))

@@ -36,7 +36,7 @@ def open_engine(
     ----------
     backbone : SimpleNamespace with spec, folder, weights (digest) and network() -> Module; converts_from, if it was trained here
     store : Store, where converted networks are kept
-    few : callable -> Inputs of a handful of samples, with which a converted network is tried
+    few : callable -> Inputs of a handful of samples, with which a network is tried in bfloat16 and converted
     samples : int, of the data set
     pixels : dict, how its pixels are scaled (see input_batches.pixel_scale); None for texts
     engine : 'auto', 'openvino' or 'torch'
@@ -48,9 +48,9 @@ def open_engine(
 
         if (converted := open_converted(backbone, pixels, store, few, precision, threads)) is not None:
             return converted
-    from graft.embedding.engines.torch import Torch
+    from graft.embedding.engines.torch import open_torch
 
-    return Torch.of(backbone, device, precision, threads, layout)
+    return open_torch(backbone, pixels, store, few, precision, device, threads, layout)
 
 
 def wanted(engine, device, converts_from, samples):

@@ -17,12 +17,10 @@ import numpy as np
 
 from graft.common.device import processor
 from graft.common.errors import UserError, first_line
-from graft.common.outputs import read_json, sha256_of, to_json
+from graft.common.outputs import sha256_of
+from graft.embedding.engines.verdicts import CLOSE, FEW, closeness, verdict_on
 
 logger = logging.getLogger("graft")
-KIND = "networks"  # of the store's folders
-CLOSE = 0.999  # cosine with float32, at least
-FEW = 8  # samples that are tried
 MIXED = "bf16, thin convolutions fp32"
 HINT = {"bf16": "bf16", MIXED: "bf16", "fp32": "f32"}  # precision -> OpenVINO's name for it
 TRIED = {
@@ -30,7 +28,6 @@ TRIED = {
     "fp32": ("fp32",),
 }  # precision that is asked for -> those to try, in this order
 THIN = 32  # input channels of a convolution up to which it is thin; a depthwise one has one per group
-VERDICT = "verdict.json"
 NOTHING = {"precision": None, "network": None, "cosine": None}
 ACTIVATIONS = {"Clamp", "Relu", "Swish", "HSwish", "Gelu", "Sigmoid"}
 
@@ -95,47 +92,24 @@ def open_converted(backbone, pixels, store, few, precision, threads):
     backbone, store, few, precision, threads : see engines.open_engine
     pixels : dict, how its pixels are scaled (see input_batches.pixel_scale); None for texts
     """
-    spec = {name: value for name, value in backbone.spec.items() if name not in ("name", "licence", "weights")}
-    key = {"weights": backbone.weights, "spec": spec, "pixels": pixels, "precision": precision}
-    key |= {"processor": processor(), "openvino": version("openvino")}
-    own, *shared = store.folders(KIND, key)
-    for folder in (own, *shared):
-        if (verdict := _verdict(folder)) is not None:
-            break
-    else:
-        folder, verdict = own, _made(store, own, key, backbone, pixels, few(), precision, threads)
+
+    def make(folder):
+        logger.info("converting the network for OpenVINO, once")
+        try:
+            files, verdict = convert(backbone.network().eval(), pixels, few(), precision, threads)
+            store.make_room(folder, sum(map(len, files.values())))
+            return files, verdict
+        except UserError as error:
+            return {}, NOTHING | {"why": f"the store has no room for its converted form ({error.what})"}
+        except Exception as error:  # whatever the network does that OpenVINO does not know
+            return {}, NOTHING | {"why": f"OpenVINO cannot convert it ({first_line(error)})"}
+
+    on = {"processor": processor(), "openvino": version("openvino")}
+    folder, verdict = verdict_on(backbone, pixels, precision, store, make, **on)
     if verdict["precision"] is None:
         logger.info("torch runs the network, since %s", verdict["why"])
         return None
     return Converted(folder, verdict["network"], verdict["precision"], threads)
-
-
-def _verdict(folder):
-    """What was found of a network, dict of precision, network (digest), cosine and why; None if it was not tried."""
-    try:
-        found = read_json(folder / VERDICT)
-    except (OSError, ValueError):
-        return None
-    there = found["network"] is None or (folder / f"{found['network'][:32]}.bin").exists()
-    return found if there else None
-
-
-def _made(store, folder, key, backbone, pixels, inputs, precision, threads):
-    """Convert a network, keep it in `folder` with what was found of it, and return that."""
-    logger.info("converting the network for OpenVINO, once")
-    try:
-        files, verdict = convert(backbone.network().eval(), pixels, inputs, precision, threads)
-        store.make_room(folder, sum(map(len, files.values())))
-    except UserError as error:
-        return NOTHING | {"why": f"the store has no room for its converted form ({error.what})"}
-    except Exception as error:  # whatever the network does that OpenVINO does not know
-        files, verdict = {}, NOTHING | {"why": f"OpenVINO cannot convert it ({first_line(error)})"}
-    for name, data in files.items():
-        store.write(folder, key, name, data)
-    if (first := _verdict(folder)) is not None:  # of another job, which was faster: both must take the same
-        return first
-    store.write(folder, key, VERDICT, to_json(verdict).encode())
-    return verdict
 
 
 def convert(network, pixels, inputs, precision, threads):
@@ -144,7 +118,7 @@ def convert(network, pixels, inputs, precision, threads):
     Returns
     -------
     files : dict, name -> bytes: the network and its weights; empty if none was close enough
-    verdict : dict, see `_verdict`
+    verdict : dict, see `verdicts`
     """
     import torch
 
@@ -170,7 +144,7 @@ def convert(network, pixels, inputs, precision, threads):
             digest = sha256_of(*files.values())
             for suffix, data in files.items():
                 (Path(folder) / f"{digest[:32]}{suffix}").write_bytes(data)
-            cosine = _closeness(Converted(folder, digest, one, threads), inputs, few, exact)
+            cosine = closeness(Converted(folder, digest, one, threads), inputs, few, exact)
             tried.append(f"{one} {cosine:.5f}")
             if cosine >= CLOSE:
                 logger.info("cosine with float32, of %d samples: %s", len(few), ", ".join(tried))
@@ -227,18 +201,3 @@ def with_thin(graph):
 def _channels(layer):
     """Input channels of a convolution's weights, whose shape is (outputs, inputs, height, width)."""
     return int(layer.find("input").findall("port")[1].findall("dim")[1].text)
-
-
-def _closeness(engine, inputs, few, exact):
-    """The least cosine with `exact` of the outputs of a sample, in a batch and alone, and of all together; -1 if shapes differ."""
-    found = [engine.run(inputs, few), engine.run(inputs, few[:1])]
-    wanted = [exact, exact[:1]]
-    if any(one.shape != other.shape or not np.isfinite(one).all() for one, other in zip(found, wanted, strict=True)):
-        return -1.0
-    a, b = np.concatenate(found).astype(np.float64), np.concatenate(wanted).astype(np.float64)
-    return float(min(_cosine(a, b).min(), _cosine(a.ravel()[None], b.ravel()[None]).min()))
-
-
-def _cosine(a, b):
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return (a * b).sum(1) / np.maximum(norms, 1e-12)

@@ -1,19 +1,11 @@
 """One convolution on a CPU: in which number format it runs, how its gradients are computed, what runs along with it.
 
-Thin convolutions (depthwise ones, and the stem of a colour network) sum a handful of products, so that rounding does not
-average out. Of EfficientNet-Lite0 at 224 px (32 ELPV images, least cosine with the float32 embedding) rounding their inputs
-to bfloat16 leaves 0.998, rounding their weights 0.997, and both of all other convolutions 0.9996. So embeddings keep float32
-between the layers, and only the products of the others are of bfloat16 numbers: where the processor has AMX, since elsewhere
-oneDNN multiplies float32 as float32.
-
-For training that noise does no harm, and everything is bfloat16, except where oneDNN has no fast gradient for it: those of
-strided and of 5 x 5 depthwise convolutions take up to ten times as long as in float32 (torch 2.15).
+Training in bfloat16 does so everywhere, except where oneDNN has no fast gradient for it: those of strided and of 5 x 5 depthwise
+convolutions take up to ten times as long as in float32 (torch 2.15).
 """
 
 import torch
 import torch.nn.functional as functional
-
-THIN = 4  # input channels per group: 1 in a depthwise convolution, 3 in the stem of a colour network
 
 # What oneDNN applies to a result before writing it, and the same in two steps where it is missing.
 AFTERWARDS = {

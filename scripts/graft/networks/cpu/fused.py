@@ -1,8 +1,8 @@
-"""Convolution, frozen BatchNorm and activation in one operation on a CPU, forward and backward.
+"""Convolution, frozen BatchNorm and activation in one operation when training on a CPU, forward and backward.
 
 A small network on a CPU waits for memory rather than for arithmetic. A BatchNorm whose statistics are fixed is a factor
-and a shift per channel, and goes into the weights; oneDNN applies the activation before it writes; padding that differs
-between the sides becomes a larger kernel. The results are the same up to rounding, and so are the gradients.
+and a shift per channel, and goes into the weights; oneDNN applies the activation before it writes. The results are the same
+up to rounding, and so are the gradients.
 
 What follows what is found by running the network once, on one sample (`trace`), from any library.
 """
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as functional
 from torch.overrides import TorchFunctionMode
 
-from graft.networks.cpu.convolution import THIN, Conv, convolve
+from graft.networks.cpu.convolution import Conv
 
 NOTHING = ("none", ())
 ACTIVATIONS = {
@@ -40,13 +40,9 @@ class Trace:
     """What can be done at once.
 
     steps : dict, id of a convolution's weight -> Step
-    pads : the calls of `pad` in a forward pass, counted from 0, whose result only a convolution reads
-    depthwise : whether there are depthwise convolutions, which need float32 between the layers
     """
 
     steps: dict = field(default_factory=dict)
-    pads: set = field(default_factory=set)
-    depthwise: bool = False
 
 
 @torch.no_grad()
@@ -77,16 +73,10 @@ class _Recorder(TorchFunctionMode):
         return output
 
     def trace(self):
-        found, twice, pads = Trace(), set(), 0
+        found, twice = Trace(), set()
         for place, (func, args, kwargs, _) in enumerate(self.calls):
-            if func is functional.pad:
-                reader = self._only_reader(place)
-                if reader is not None and self.calls[reader][0] is torch.conv2d:
-                    found.pads.add(pads)
-                pads += 1
             if func is torch.conv2d:
-                weight, groups = (_conv2d(*args, **kwargs)[i] for i in (1, 6))
-                found.depthwise |= groups > 1 and weight.shape[1] <= THIN
+                weight = _conv2d(*args, **kwargs)[1]
                 twice |= {id(weight)} & found.steps.keys()
                 found.steps[id(weight)] = self._step(place)
         found.steps = {weight: step for weight, step in found.steps.items() if weight not in twice}
@@ -127,72 +117,6 @@ class Replacing(TorchFunctionMode):
         return self.table.get(func, func)(*args, **(kwargs or {}))
 
 
-class Forward:
-    """The functions that replace torch's while a network only runs forward, with fixed weights.
-
-    precision : 'bf16' or 'fp32', of the products. Between the layers convolutions give bfloat16 only in networks without
-        depthwise ones.
-    """
-
-    def __init__(self, found, precision):
-        self.trace, self.bf16 = found, precision == "bf16"
-        self.folded, self.pads_seen = {}, -1
-
-    def start(self):
-        """The table for one forward pass."""
-        self.pads_seen = -1
-        skipped = {func: partial(_skip, func) for func in (functional.batch_norm, *ACTIVATIONS)}
-        return {torch.conv2d: self.convolution, functional.pad: self.pad, **skipped}
-
-    def pad(self, inputs, pad, mode="constant", value=None):
-        """Leave zeros for the next convolution to add."""
-        self.pads_seen += 1
-        if self.pads_seen not in self.trace.pads or mode != "constant" or value or len(pad) != 4 or min(pad) < 0:
-            return functional.pad(inputs, pad, mode, value)
-        later = inputs.view(inputs.shape)  # another object on the same memory
-        later.padding_left = tuple(pad)
-        return later
-
-    def convolution(self, *args, **kwargs):
-        inputs, weight, bias, stride, padding, dilation, groups = _conv2d(*args, **kwargs)
-        if isinstance(padding, str):
-            return torch.conv2d(inputs, weight, bias, stride, padding, dilation, groups)
-        stride, padding, dilation = map(_pair, (stride, padding, dilation))
-        extra = getattr(inputs, "padding_left", (0, 0, 0, 0))
-        if any(extra) and (any(padding) or dilation != (1, 1)):
-            inputs, extra = functional.pad(inputs, extra), (0, 0, 0, 0)
-        step = self.trace.steps.get(id(weight), Step())
-        low = self.bf16 and weight.shape[1] > THIN
-        dtype = torch.bfloat16 if low and not self.trace.depthwise else torch.float32
-        folded, shift, symmetric = self._folded(weight, bias, step.norm, extra, dtype)
-        with _products_in("bf16" if low else "ieee"):
-            output = convolve(
-                inputs.to(dtype), folded, shift, stride, symmetric or padding, dilation, groups, step.activation
-            )
-        return _marked(output, step)
-
-    def _folded(self, weight, bias, norm, extra, dtype):
-        key = (id(weight), extra)
-        if key not in self.folded:
-            folded, shift = fuse_batchnorm(weight, bias, norm)
-            folded, symmetric = widened(folded.to(dtype), extra)
-            self.folded[key] = folded, None if shift is None else shift.to(dtype), symmetric
-        return self.folded[key]
-
-
-def thin_in_float32(device_type):
-    """`conv2d` for devices whose autocast rounds what a thin convolution reads and multiplies (see convolution)."""
-
-    def convolution(*args, **kwargs):
-        inputs, weight, bias, *geometry = _conv2d(*args, **kwargs)
-        if weight.shape[1] > THIN:
-            return torch.conv2d(inputs, weight, bias, *geometry)
-        with torch.autocast(device_type, enabled=False):
-            return torch.conv2d(inputs.float(), weight.float(), None if bias is None else bias.float(), *geometry)
-
-    return {torch.conv2d: convolution}
-
-
 class Training:
     """The functions that replace torch's during a training step; gradients go to all that takes part."""
 
@@ -230,19 +154,6 @@ def fuse_batchnorm(weight, bias, norm):
     return weight * scale[:, None, None, None], shift
 
 
-def widened(weight, pad):
-    """The kernel that with padding on both sides does what `weight` does after `pad` (left, right, top, bottom) zeros.
-
-    Zeros in front of a kernel move it, zeros behind it keep the number of places. Returns the kernel and the padding
-    (rows, columns); None for the padding if there is nothing to add.
-    """
-    if not any(pad):
-        return weight, None
-    left, right, top, bottom = pad
-    columns, rows = max(left, right), max(top, bottom)
-    return functional.pad(weight, (columns - left, columns - right, rows - top, rows - bottom)), (rows, columns)
-
-
 def _skip(func, inputs, *args, **kwargs):
     """`func`, unless it is the next thing that the convolution before has done; each thing is passed over once."""
     kind = "norm" if func is functional.batch_norm else "activation"
@@ -256,20 +167,6 @@ def _skip(func, inputs, *args, **kwargs):
 def _marked(output, step):
     output.done = ["norm"] * bool(step.norm) + ["activation"] * (step.activation != NOTHING)
     return output
-
-
-class _products_in:
-    """oneDNN's float32 convolutions multiply in this format: 'bf16' or 'ieee'."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def __enter__(self):
-        self.before = torch.backends.mkldnn.conv.fp32_precision
-        torch.backends.mkldnn.conv.fp32_precision = self.name
-
-    def __exit__(self, *_):
-        torch.backends.mkldnn.conv.fp32_precision = self.before
 
 
 def _tensors(values):

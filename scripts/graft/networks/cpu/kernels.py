@@ -1,10 +1,7 @@
-"""How a network is run on a device: number formats, and on a CPU what is faster there than torch's own way.
-
-`inference` and `training` give a function that opens the context for one forward pass: `with running(): network(batch)`.
-"""
+"""How a network is placed on a device and trained there; on a CPU in ways that are faster than torch's own."""
 
 import logging
-from contextlib import contextmanager
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as functional
@@ -42,35 +39,15 @@ def compiled(model, example, device, precision):
     return fast
 
 
-def inference(network, example, device, precision):
-    """For running forward only, with fixed weights: embeddings stay within cosine 0.999 of float32.
-
-    Parameters
-    ----------
-    network : Module, on `device`
-    example : inputs of one sample, on `device`
-    precision : 'bf16' or 'fp32'
-    """
-    forward = fused.Forward(fused.trace(network, example), precision) if device.type == "cpu" else None
-
-    @contextmanager
-    def running():
-        table = forward.start() if forward else fused.thin_in_float32(device.type)
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"), fused.Replacing(table):
-            yield
-
-    return running
-
-
 def training(network, example, device, precision, frozen_batchnorm):
-    """For training steps, which autocast already surrounds.
+    """For training steps, which autocast already surrounds: `with running(): network(batch)`, and for judging between them.
 
     frozen_batchnorm : whether BatchNorm keeps its statistics
     """
-    table = {}
-    if device.type == "cpu":
-        table |= fused.Training(fused.trace(network, example), precision, frozen_batchnorm).start()
-        table |= {functional.dropout: dropout, functional.scaled_dot_product_attention: plain_attention}
+    if device.type != "cpu":
+        return nullcontext
+    table = fused.Training(fused.trace(network, example), precision, frozen_batchnorm).start()
+    table |= {functional.dropout: dropout, functional.scaled_dot_product_attention: plain_attention}
     return lambda: fused.Replacing(table)
 
 
