@@ -40,7 +40,8 @@ def test_a_gpu_that_is_not_there_is_an_error_that_says_what_to_do(monkeypatch, d
 
 def test_bfloat16_is_refused_on_a_processor_without_it_and_the_hint_works(monkeypatch):
     cpu = torch.device("cpu")
-    monkeypatch.setattr(graft_device, "_cpu_convolves_in_bf16", lambda: False)
+    for name in ("_cpu_convolves_in_bf16", "_cpu_has_bf16"):
+        monkeypatch.setattr(graft_device, name, lambda: False)
     with pytest.raises(UserError, match="cannot compute networks in bfloat16") as error:
         choose_precision("bf16", cpu)
     assert "auto" in error.value.allowed and choose_precision("fp32", cpu) == "fp32"

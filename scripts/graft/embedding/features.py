@@ -69,12 +69,11 @@ def embed_blocks(rows, source, backbone, store, precision="auto", shards=None, *
     return _in_blocks(table.positions(rows["content_sha256"]), width, table.gather), counts
 
 
-def embed_missing(
-    rows, source, backbone, store, precision="auto", device=None, threads=1, layout="channels_last", engine="torch"
-):
+def embed_missing(rows, source, backbone, store, precision="auto", threads=1, **mode):
     """Embed what the store lacks of `rows`, and keep it there; what made it (see engines), and the counts."""
-    engine = engine_for(rows, source, backbone, store, precision, device, threads, layout, engine)
-    counts, table = no_work(rows), table_of(source, backbone, store, engine.made_by)
+    counts = no_work(rows)
+    engine = engine_for(rows, source, backbone, store, precision, threads, counts=counts, **mode)
+    table = table_of(source, backbone, store, engine.made_by)
     wanted = missing_rows(rows, table)
     if not len(wanted):
         return engine.made_by, counts
@@ -95,30 +94,28 @@ def embed_missing(
     return engine.made_by, counts
 
 
-def engine_for(
-    rows, source, backbone, store, precision="auto", device=None, threads=1, layout="channels_last", engine="torch"
-):
-    """The engine that embeds samples of a data set, of which `rows` are some; see engines.open_engine."""
-    samples = sum(source.card["counts"].values()) if "counts" in source.card else len(rows)
+def engine_for(rows, source, backbone, store, precision="auto", threads=1, samples=None, counts=None, **mode):
+    """The engine that embeds samples of a data set, of which `rows` are some.
+
+    Parameters
+    ----------
+    samples : int, how many there are, where the data set's card does not say it; by default as many as rows
+    counts : Counter, optional, which is told how many images were decoded to try the network
+    mode : device, layout and engine, see engines.open_engine
+    """
+    samples = samples or sum(source.card.get("counts", {}).values()) or len(rows)
     of_images = backbone.spec["modality"] == "image"
     pixels = pixel_scale(backbone.spec["preprocessing"], image_format(source.card)) if of_images else None
 
     def few():
         some = in_reading_order(rows.drop_duplicates("content_sha256").head(FEW))
-        return open_inputs(some, source, backbone, store, threads)
+        inputs = open_inputs(some, source, backbone, store, threads)
+        if counts is not None:
+            counts["decodes"] += inputs.counts.get("decodes", 0)
+        return inputs
 
-    return open_engine(
-        backbone,
-        store,
-        few,
-        samples,
-        pixels=pixels,
-        engine=engine,
-        precision=choose_precision(precision, device),
-        device=device,
-        threads=threads,
-        layout=layout,
-    )
+    precision = choose_precision(precision, mode.get("device"))
+    return open_engine(backbone, store, few, samples, pixels=pixels, precision=precision, threads=threads, **mode)
 
 
 def no_work(rows):

@@ -146,16 +146,23 @@ def embed_new(rows, source, backbone, precision="auto", device=None, threads=1):
     """
     progress = Progress("predicting", len(rows))
     network = backbone.network() if source.card["modality"] == "vector" else None
+    engines = []  # none, before a block could be read whose samples it is tried with
+
+    def engine_of(block, store):
+        if not engines:
+            mode = {"device": device, "threads": threads, "engine": "auto", "samples": len(rows)}
+            engines.append(features.engine_for(block, source, backbone, store, precision, **mode))
+        return engines[0]
 
     def embedded(block):
         with tempfile.TemporaryDirectory(prefix="graft-") as folder:
             inputs = open_inputs(block, source, backbone, Store(folder), threads)
-            return features.of_vectors(network, inputs.vectors) if network else features.forward(engine, inputs)[0]
+            if network:
+                return features.of_vectors(network, inputs.vectors)
+            return features.forward(engine_of(block, Store(kept)), inputs)[0]
 
     parts, reasons = [], []
     with tempfile.TemporaryDirectory(prefix="graft-") as kept:
-        mode = {"device": device, "threads": threads, "engine": "auto"}
-        engine = None if network else features.engine_for(rows, source, backbone, Store(kept), precision, **mode)
         for start in range(0, len(rows), BLOCK):
             found, why = _whole_or_halves(embedded, rows.iloc[start : start + BLOCK], backbone.spec["width"])
             parts.append(found)

@@ -24,7 +24,7 @@ def open_engine(
     few,
     samples,
     pixels=None,
-    engine="auto",
+    engine="torch",
     precision="fp32",
     device=None,
     threads=1,
