@@ -29,7 +29,7 @@ TRIED = {
 }  # precision that is asked for -> those to try, in this order
 THIN = 32  # input channels of a convolution up to which it is thin; a depthwise one has one per group
 NOTHING = {"precision": None, "network": None, "cosine": None}
-ACTIVATIONS = {"Clamp", "Relu", "Swish", "HSwish", "Gelu", "Sigmoid"}
+ELEMENTWISE = {"Add", "Subtract", "Multiply", "Clamp", "Relu", "Swish", "HSwish", "Gelu", "Sigmoid"}
 
 
 class Converted:
@@ -180,14 +180,14 @@ def _saved(model, path):
 
 
 def with_thin(graph):
-    """The graph (bytes of XML) with its thin convolutions, and all activations, in float32; None if it has no such convolution."""
+    """The graph (bytes of XML) with its thin convolutions, and all that is done to single numbers, in float32; None if it has no such convolution."""
     tree = ElementTree.fromstring(graph)
     thin = False
     for layer in tree.iter("layer"):
         is_thin = layer.get("type") == "GroupConvolution" or (
             layer.get("type") == "Convolution" and _channels(layer) <= THIN
         )
-        if is_thin or layer.get("type") in ACTIVATIONS:
+        if is_thin or layer.get("type") in ELEMENTWISE:
             thin |= is_thin
             info = layer.find("rt_info")
             info = ElementTree.SubElement(layer, "rt_info") if info is None else info
