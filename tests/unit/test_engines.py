@@ -213,6 +213,26 @@ def test_without_room_for_the_converted_form_torch_runs_the_network(tmp_path, ca
     assert counts["forwards"] == 12 and "no room for its converted form" in caplog.text
 
 
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_a_job_whose_share_is_empty_tries_no_network(tmp_path, engine):
+    rows, source = pictures(tmp_path)
+    one = lite0()
+    one.network = lambda: pytest.fail("a network was loaded")
+    found, counts = features.embed(rows[:0], source, one, Store(tmp_path / "store"), "bf16", engine=engine)
+    assert found.shape == (0, 1280) and counts["forwards"] == 0
+
+
+def test_a_sample_that_is_gone_is_an_error_and_no_verdict_on_the_network(tmp_path):
+    rows, source = pictures(tmp_path)
+    store = Store(tmp_path / "store")
+    (source.root / "3.png").rename(tmp_path / "3.png")
+    with pytest.raises(Exception, match="no such file"):
+        features.embed(rows, source, lite0(), store, "fp32", engine="auto")
+    (tmp_path / "3.png").rename(source.root / "3.png")
+    made_by, _ = features.embed_missing(rows, source, lite0(), store, "fp32", engine="auto")
+    assert made_by["engine"] == "openvino"
+
+
 def test_a_converted_network_that_was_damaged_is_named(tmp_path):
     made, store = pictures(tmp_path), Store(tmp_path / "store")
     features.embed(made[0][:2], made[1], lite0(), store, "fp32", engine="openvino")

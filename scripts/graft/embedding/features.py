@@ -72,6 +72,8 @@ def embed_blocks(rows, source, backbone, store, precision="auto", shards=None, *
 def embed_missing(rows, source, backbone, store, precision="auto", threads=1, **mode):
     """Embed what the store lacks of `rows`, and keep it there; what made it (see engines), and the counts."""
     counts = no_work(rows)
+    if not len(rows):  # as of a job whose share is empty: there is no sample to try a network with
+        return {"engine": "torch", "precision": "fp32"}, counts
     engine = engine_for(rows, source, backbone, store, precision, threads, counts=counts, **mode)
     table = table_of(source, backbone, store, engine.made_by)
     wanted = missing_rows(rows, table)

@@ -95,14 +95,18 @@ def open_converted(backbone, pixels, store, few, precision, threads):
 
     def make(folder):
         logger.info("converting the network for OpenVINO, once")
+        inputs, network = few(), backbone.network().eval()
         try:
-            files, verdict = convert(backbone.network().eval(), pixels, few(), precision, threads)
-            store.make_room(folder, sum(map(len, files.values())))
-            return files, verdict
-        except UserError as error:
-            return {}, NOTHING | {"why": f"the store has no room for its converted form ({error.what})"}
+            files, verdict = convert(network, pixels, inputs, precision, threads)
+        except MemoryError:  # which another job may have to spare
+            raise
         except Exception as error:  # whatever the network does that OpenVINO does not know
             return {}, NOTHING | {"why": f"OpenVINO cannot convert it ({first_line(error)})"}
+        try:
+            store.make_room(folder, sum(map(len, files.values())))
+        except UserError as error:
+            return None, NOTHING | {"why": f"the store has no room for its converted form ({error.what})"}
+        return files, verdict
 
     on = {"processor": processor(), "openvino": version("openvino")}
     folder, verdict = verdict_on(backbone, pixels, precision, store, make, **on)

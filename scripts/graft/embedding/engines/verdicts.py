@@ -18,7 +18,7 @@ def verdict_on(backbone, pixels, precision, store, make, **more):
     Parameters
     ----------
     backbone, pixels, precision : see engines.open_engine
-    make : callable, folder -> (files, verdict); files : dict, name -> bytes, of a converted network
+    make : callable, folder -> (files, verdict); files : dict, name -> bytes, of a converted network; None: keep nothing
     more : what else the verdict depends on
     """
     spec = {name: value for name, value in backbone.spec.items() if name not in ("name", "licence", "weights")}
@@ -28,6 +28,8 @@ def verdict_on(backbone, pixels, precision, store, make, **more):
         if (verdict := _read(folder)) is not None:
             return folder, verdict
     files, verdict = make(own)
+    if files is None:
+        return own, verdict
     for name, data in files.items():
         store.write(own, key, name, data)
     if (first := _read(own)) is not None:  # of another job, which was faster: both must take the same
