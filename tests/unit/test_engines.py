@@ -241,6 +241,10 @@ def test_a_converted_network_that_was_damaged_is_named(tmp_path):
     weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(UserError, match="is not the network that was converted"):
         features.embed(*made, lite0(), store, "fp32", engine="openvino")
+    engine = features.engine_for(*made, lite0(), store, "fp32", engine="openvino")
+    weights.unlink()
+    with pytest.raises(UserError, match="was cleared from the store"):
+        engine.run(open_inputs(*made, lite0(), store), np.arange(2))
 
 
 def test_of_two_jobs_that_convert_at_once_both_take_what_the_first_found(lab, tmp_path, monkeypatch):

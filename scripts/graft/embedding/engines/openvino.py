@@ -23,10 +23,7 @@ from graft.embedding.engines.verdicts import CLOSE, FEW, closeness, verdict_on
 logger = logging.getLogger("graft")
 MIXED = "bf16, thin convolutions fp32"
 HINT = {"bf16": "bf16", MIXED: "bf16", "fp32": "f32"}  # precision -> OpenVINO's name for it
-TRIED = {
-    "bf16": ("bf16", MIXED, "fp32"),
-    "fp32": ("fp32",),
-}  # precision that is asked for -> those to try, in this order
+TRIED = {"bf16": ("bf16", MIXED, "fp32"), "fp32": ("fp32",)}  # precision that is asked for -> those to try, in order
 THIN = 32  # input channels of a convolution up to which it is thin; a depthwise one has one per group
 NOTHING = {"precision": None, "network": None, "cosine": None}
 ELEMENTWISE = {"Add", "Subtract", "Multiply", "Clamp", "Relu", "Swish", "HSwish", "Gelu", "Sigmoid"}
@@ -53,7 +50,14 @@ class Converted:
     def _request(self, dtype):
         if dtype not in self._requests:
             weights = self.path.with_suffix(".bin")
-            if sha256_of(self.path.read_bytes(), weights.read_bytes()) != self.digest:
+            try:
+                digest = sha256_of(self.path.read_bytes(), weights.read_bytes())
+            except FileNotFoundError:  # another job needed the room just now
+                hint = "run the workflow again; a larger store.max_gb avoids this"
+                raise UserError(
+                    "the converted network was cleared from the store", str(self.path), None, hint
+                ) from None
+            if digest != self.digest:
                 hint = "delete the folder, and run the workflow again"
                 raise UserError("is not the network that was converted", where=str(self.path), hint=hint)
             ov = library()
