@@ -13,6 +13,7 @@ from graft.common.job import Progress
 from graft.common.outputs import read_json
 from graft.data.images import image_format
 from graft.embedding.engines import converts_from, open_engine
+from graft.embedding.engines.verdicts import FEW
 from graft.embedding.input_batches import (
     Chosen,
     in_reading_order,
@@ -27,7 +28,6 @@ logger = logging.getLogger("graft")
 SHARD = 2048  # embeddings per shard: an interruption loses at most these
 OPEN = 8 * SHARD  # samples whose inputs are open at once: finding them in the store costs as much for few as for many
 UNIT = 256  # images: a number of whole batches of any engine
-FEW = 8  # samples with which a converted network is tried
 
 
 def embed(rows, source, backbone, store, precision="auto", **mode):

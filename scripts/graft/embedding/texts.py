@@ -6,7 +6,8 @@ from types import SimpleNamespace
 from graft.common.device import choose_precision
 from graft.data.contents import digest_of_content
 from graft.embedding.engines import open_engine
-from graft.embedding.features import FEW, forward, table_of
+from graft.embedding.engines.verdicts import FEW
+from graft.embedding.features import forward, table_of
 from graft.embedding.input_batches import Inputs, padded, token_rows
 from graft.networks.backbones import tokenizer
 

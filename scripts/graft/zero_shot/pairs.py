@@ -10,7 +10,8 @@ from graft.common.errors import UserError
 from graft.common.job import Progress
 from graft.data import readers
 from graft.embedding.engines import open_engine
-from graft.embedding.features import FEW, forward
+from graft.embedding.engines.verdicts import FEW
+from graft.embedding.features import forward
 from graft.embedding.input_batches import Inputs, missing_rows
 from graft.networks.backbones import load_pair_classifier, tokenizer
 
