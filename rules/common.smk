@@ -28,7 +28,7 @@ from graft.common import codedigest, machine, plugins, run_lock
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint, fingerprint_of_files
 from graft.common.outputs import read_json
-from graft.config.plan import is_frozen, method_kind, role_of, unadapted
+from graft.config.plan import is_frozen, method_kind, role_of, trained_datasets, unadapted
 
 
 def is_users_own(file):
@@ -47,6 +47,11 @@ try:
     PLAN = graft_config.make_plan(config)
 except UserError as error:
     raise WorkflowError(f"The config has mistakes.\n{error}") from None
+
+# For the jobs, the names of the data sets whose decoded images are kept.
+config["store"]["images"] = {"true": list(config["datasets"]), "false": [], "auto": trained_datasets(PLAN)}[
+    str(config["store"]["images"]).lower()
+]
 
 if workflow.is_main_process and not {"-n", "--dry-run", "--dryrun", "--lint", "--unlock"} & set(sys.argv):
     stop_if(machine.lacks_conda(workflow.deployment_settings.deployment_method))

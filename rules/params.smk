@@ -295,10 +295,10 @@ def forward_mode(wildcards):
 
 
 def training_mode(wildcards):
-    """The same for training, and whether it is compiled."""
+    """The same for training: whether it is compiled, and whether CPUs have kernels of their own for it."""
     device = device_of(wildcards)
-    precision = device["training_precision"] or device["precision"]
-    return {"precision": precision, "layout": device["layout"], "compile": config["device"]["compile"]}
+    own = {key: device[key] for key in ("layout", "compile", "cpu_kernels")}
+    return {"precision": device["training_precision"] or device["precision"], **own}
 
 
 def distilling_mode(wildcards):

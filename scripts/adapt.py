@@ -66,6 +66,7 @@ def check(data, domain):
     if domain.rows["content_sha256"].nunique() < 2:
         what = f"all {len(domain.rows)} rows of the target domain have the same content"
         raise UserError(what, where=f"adapt.{settings['entry']}", allowed="at least 2 different rows")
+    check_bands(settings, *(one.source.card.get("image", {}).get("channels") for one in (data, domain)))
     ours, theirs = (read_manifest(one.samples, without_test=True).targets for one in (data, domain))
     for name in settings["targets"]:
         own, other = (one[name].get("classes") for one in (ours, theirs))
@@ -77,6 +78,16 @@ def check(data, domain):
                 where=f"datasets.{settings['dataset']}.targets.{name}",
                 allowed=f"the same classes in the same order, classes: [{', '.join(own)}]",
             )
+
+
+def check_bands(settings, ours, theirs):
+    """Refuse domains of which one has images with more bands: the network has an input for each."""
+    if ours != theirs and not {ours, theirs} <= {1, 3}:
+        raise UserError(
+            f"the images of '{settings['source']}' have {ours} bands, those of '{settings['dataset']}' {theirs}",
+            where=f"datasets.{settings['dataset']}.bands",
+            allowed="as many bands in both domains",
+        )
 
 
 def unseen_classes(data):

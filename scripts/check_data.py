@@ -15,7 +15,7 @@ from graft.data.samples import read_manifest
 from graft.data.survey.trouble import troubles
 from graft.evaluation.caveats import cut, nearer, unknown
 from graft.report import data_figures, pages
-from graft.report.costs import duration, estimate
+from graft.report.costs import duration, estimate, keeps_images, too_large
 from graft.report.data_page import BODY, CSS, SHOWN
 
 CLASSES, PER_SPLIT, PAIRS, FILES = 16, 3, 20, 200  # the most that the page shows of each
@@ -24,7 +24,7 @@ PLACE = ["path", "row", "content_sha256"]
 SPLITS = ("train", "validation", "test", "pool")
 
 
-def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=None, words=None):
+def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=None, words=None, store=None):
     """Write the page.
 
     Parameters
@@ -37,12 +37,15 @@ def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=No
     lengths : list of dict, what measure_lengths wrote for each text backbone
     nearness : dict, optional, what measure_nearness wrote
     words : path, optional, of what is unusual, as text for a terminal
+    store : dict, the config's; None: it keeps all decoded images
     """
     manifest = read_manifest(samples)
     card, frame = manifest.card, manifest.frame
     look = Look(opener(settled(entry, card), root_of(dataset)), card)
     splits = [split for split in SPLITS if card["counts"].get(split)]
-    notes = [*troubles(frame, manifest.targets, card), *card["notes"]]
+    store = store or {"max_gb": np.inf, "images": [card["dataset"]]}
+    trained = {one["backbone"] for one in models.values() if not is_frozen(one)} & set(speed or ())
+    notes = [*too_large(card, speed, trained, store), *troubles(frame, manifest.targets, card), *card["notes"]]
     notes = [
         *filter(None, [*map(cut, lengths), *map(unknown, lengths)]),
         *(nearer(nearness, entry.get("split", {})) if nearness else ()),
@@ -54,7 +57,7 @@ def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=No
         licence=card.get("licence"),
         notes=notes,
         speed=speed,
-        costs=[] if speed is None else [cost_row(one, card["counts"], speed) for one in models.values()],
+        costs=[] if speed is None else [cost_row(one, card, speed, store) for one in models.values()],
         measured=any(one["library"] != "vectors" for one in (speed or {}).values()),
         threads=max((one.get("threads", 1) for one in (speed or {}).values()), default=1),
         targets=[target_table(name, manifest, splits) for name in manifest.targets],
@@ -242,10 +245,12 @@ def duplicate_of(fact, manifest, look):
     return {"shown": look.show(rows.head(1)), "lines": [*lines, *wrong]}
 
 
-def cost_row(model, counts, speed):
-    """A model's estimate as words; `speed` is that of `main`."""
+def cost_row(model, card, speed, store):
+    """A model's estimate as words; `speed` and `store` are those of `main`."""
     teacher = one_after_the_other([speed[name] for name in model["teachers"]]) if model["stage"] == "distill" else None
-    told = estimate(model, counts, speed[model["backbone"]], not is_frozen(model), teacher)
+    measured = speed[model["backbone"]]
+    kept = keeps_images(card, measured, store)
+    told = estimate(model, card["counts"], measured, not is_frozen(model), teacher, kept)
     return {
         "name": model["name"] + (f", {len(model['seeds'])} seeds" if len(model["seeds"]) > 1 else ""),
         "forwards": f"{told['forwards']:,}",
@@ -285,4 +290,5 @@ if "snakemake" in globals():
             lengths=[read_json(path) for path in source.get("lengths", [])],
             nearness=read_json(nearness) if nearness else None,
             words=snakemake.log.get("words"),
+            store=snakemake.config["store"],
         )

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
 
 from graft import __version__
 from graft.common.job import job
 from graft.common.outputs import read_json, write_bytes, write_json, write_text
+from graft.embedding.input_batches import of_bands, pixel_scale
 from graft.evaluation.tables import portable
 from graft.networks import network
 from graft.serving.model_card import labels_of, model_card, reading_of
@@ -70,7 +72,7 @@ def preprocessor(transform, image):
 
     The hub scales by a factor and subtracts a mean: black, where it is not 0, is part of the mean.
     """
-    size, (low, high), fit = transform["size"], image["range"], transform["fit"]
+    size, fit = transform["size"], transform["fit"]
     square, whole = {"height": size, "width": size}, round(size / transform["crop"])
     return {
         "do_resize": True,
@@ -85,12 +87,28 @@ def preprocessor(transform, image):
         "do_pad": fit == "pad",
         "pad_size": square,
         "do_rescale": True,
-        "rescale_factor": 1 / (high - low),
         "do_normalize": True,
-        "image_mean": [mean + low / (high - low) for mean in transform["mean"]],
-        "image_std": transform["std"],
+        **_scaling(transform, image),
         "do_convert_rgb": image["dtype"] == "uint8",
         "unsaid": reading_of(image, fit),
+    }
+
+
+def _scaling(transform, image):
+    """How pixels are scaled, in the hub's words. Where each band has its own range, mean and spread are in the files' own numbers."""
+    if image.get("band_ranges"):
+        low, scale, shift = (np.array(pixel_scale(transform, image)[key]) for key in ("low", "scale", "shift"))
+        return {
+            "rescale_factor": 1.0,
+            "image_mean": (low - shift / scale).tolist(),
+            "image_std": (1 / scale).tolist(),
+        }
+    low, high = image["range"]
+    mean, std = (of_bands(transform[key], image["channels"]) for key in ("mean", "std"))
+    return {
+        "rescale_factor": 1 / (high - low),
+        "image_mean": [value + low / (high - low) for value in mean],
+        "image_std": std,
     }
 
 

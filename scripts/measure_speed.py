@@ -13,14 +13,27 @@ from graft.common.outputs import write_json
 from graft.data.samples import read_manifest
 from graft.embedding import features
 from graft.embedding.input_batches import open_inputs, open_source
-from graft.networks.cpu import kernels
+from graft.networks.placing import place
 from graft.store import Store
 from graft.training.measured_speed import BATCH, FORWARDS, cost_of_one, embedding_rate, spread, training_rate
 
 logger = logging.getLogger("graft")
 
 
-def main(samples, dataset, entry, folder, store, output, precision, gpus=0, threads=1, fitted=None, engine="torch"):
+def main(
+    samples,
+    dataset,
+    entry,
+    folder,
+    store,
+    output,
+    precision,
+    gpus=0,
+    threads=1,
+    fitted=None,
+    engine="torch",
+    with_kernels=True,
+):
     """Write what was measured (see `measure`), and how many samples of the data set the store lacks."""
     manifest = read_manifest(samples)
     source = open_source(dataset, entry, manifest.card)
@@ -35,12 +48,12 @@ def main(samples, dataset, entry, folder, store, output, precision, gpus=0, thre
         table = features.table_of(source, backbone, store, engine.made_by)
         facts |= {"forwards": len(table.missing(list(rows["content_sha256"]))), "threads": threads}
         facts |= {"device": device.type, **engine.made_by}
-        facts |= measure(spread(rows, FORWARDS), source, backbone, engine, device, precision, threads)
+        facts |= measure(spread(rows, FORWARDS), source, backbone, engine, device, precision, threads, with_kernels)
         logger.info("%.1f samples/s forward, %.1f samples/s trained", facts["embedded_per_s"], facts["trained_per_s"])
     write_json(output, facts)
 
 
-def measure(rows, source, backbone, engine, device, precision, threads):
+def measure(rows, source, backbone, engine, device, precision, threads, with_kernels):
     """Rates of decoding, embedding (by `engine`) and training on `rows`, and the operations and memory of a sample.
 
     Returns
@@ -53,13 +66,13 @@ def measure(rows, source, backbone, engine, device, precision, threads):
         start = time.perf_counter()
         inputs = open_inputs(rows, source, backbone, Store(folder), threads)
         decoding = time.perf_counter() - start
-        network = kernels.place(backbone.network().eval(), device)
-        few = range(min(BATCH, len(rows)))
+        network = place(backbone.network().eval(), device)
+        batch = inputs.prepare(inputs.batch(np.arange(min(BATCH, len(rows)))), device)
         facts = {
             "decoded_per_s": len(rows) / decoding,
             "embedded_per_s": embedding_rate(engine, inputs),
             **cost_of_one(network, inputs, device),
-            **training_rate(network, inputs.prepare(inputs.batch(np.array(few)), device), device, precision, len(few)),
+            **training_rate(network, batch, device, precision, min(BATCH, len(rows)), with_kernels),
             "width": backbone.spec["width"],
             "bytes_decoded": Store(folder).size() / len(rows),
         }
@@ -80,4 +93,5 @@ if "snakemake" in globals():
             threads=snakemake.threads,
             fitted=snakemake.input.get("fitted"),
             engine=snakemake.params.mode["engine"],
+            with_kernels=snakemake.config["device"]["cpu_kernels"],
         )

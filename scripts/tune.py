@@ -14,7 +14,7 @@ from graft.embedding import features
 from graft.embedding.engines import wanted
 from graft.embedding.engines.torch import Torch
 from graft.embedding.input_batches import open_inputs, open_source
-from graft.networks.cpu import kernels
+from graft.networks.placing import place
 from graft.store import Store
 from graft.training.measured_speed import BATCH, FORWARDS, embedding_rate, spread, training_rate
 from graft.training.numeric_modes import propose
@@ -23,7 +23,7 @@ logger = logging.getLogger("graft")
 LAYOUTS = ("channels_last", "contiguous")
 
 
-def main(samples, dataset, entry, folder, output, gpus=0, threads=1):
+def main(samples, dataset, entry, folder, output, gpus=0, threads=1, with_kernels=True):
     """Write the modes' rates, and the one to write into the config, if that is not what the default rule takes."""
     manifest = read_manifest(samples)
     source = open_source(dataset, entry, manifest.card)
@@ -39,14 +39,14 @@ def main(samples, dataset, entry, folder, output, gpus=0, threads=1):
             engine = features.engine_for(rows, source, backbone, Store(store), precision, **mode)
             return engine if engine.made_by["engine"] == "openvino" else None
 
-        modes = measure(backbone, inputs, device, convert)
+        modes = measure(backbone, inputs, device, convert, with_kernels)
     engine = "openvino" if any(mode["engine"] == "openvino" for mode in modes) else "torch"
     default = {"engine": engine, "precision": choose_precision("auto", device), "layout": "channels_last"}
     found = {"device": device.type, "threads": threads, "modes": modes, "default": default}
     write_json(output, {**found, "proposed": propose(modes, default)})
 
 
-def measure(backbone, inputs, device, convert):
+def measure(backbone, inputs, device, convert, with_kernels=True):
     """Rates of embedding and training, and the least cosine with float32, for every engine, precision and layout.
 
     `convert` : callable, precision -> the engine that OpenVINO makes of the backbone, or None
@@ -55,12 +55,12 @@ def measure(backbone, inputs, device, convert):
     few = np.arange(min(BATCH, len(inputs.lengths)))
     for precision in precisions(device):
         for layout in LAYOUTS if backbone.spec["modality"] == "image" else LAYOUTS[:1]:
-            network = kernels.place(backbone.network().eval(), device, layout)
+            network = place(backbone.network().eval(), device, layout)
             engines = {"torch": Torch(lambda network=network: network, device, precision)}
             if layout == LAYOUTS[0] and (converted := convert(precision)) is not None:
                 engines["openvino"] = converted
             batch = inputs.prepare(inputs.batch(few), device)
-            trained = training_rate(network, batch, device, precision, len(few))["trained_per_s"]
+            trained = training_rate(network, batch, device, precision, len(few), with_kernels)["trained_per_s"]
             for name, engine in engines.items():
                 found, _ = features.forward(engine, inputs)
                 exact = found if exact is None else exact
@@ -85,4 +85,5 @@ if "snakemake" in globals():
             output=snakemake.output.modes,
             gpus=gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"]),
             threads=snakemake.threads,
+            with_kernels=snakemake.config["device"]["cpu_kernels"],
         )

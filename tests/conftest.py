@@ -1,6 +1,7 @@
 """Shared by all tests: torch on one thread, no network unless a test asks for the assets."""
 
 import os
+from functools import partialmethod
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,3 +32,12 @@ def conda(tmp_path_factory):
     from environments import make_conda
 
     return make_conda(tmp_path_factory.mktemp("conda"))
+
+
+@pytest.fixture(params=[True, False], ids=["cpu-kernels", "torch-alone"])
+def with_and_without_kernels(request, monkeypatch):
+    """`device.cpu_kernels` as it is by default, and off: whole modules of training tests run with both."""
+    from graft.training.trainer import Trainer
+
+    monkeypatch.setattr(Trainer, "__init__", partialmethod(Trainer.__init__, with_kernels=request.param))
+    return request.param

@@ -7,7 +7,7 @@ from graft.embedding import features
 from graft.embedding.input_batches import open_inputs
 from graft.heads.calibration import calibrated
 from graft.networks.augment import draw_views
-from graft.networks.cpu import kernels
+from graft.networks.placing import place
 from graft.targets.predictions import teaching_logits
 
 
@@ -20,7 +20,7 @@ class LiveTeacher:
         rows, backbone = data.rows.iloc[data.taught], features.trained(content, folder)
         self.contents = rows["content_sha256"].to_numpy(dtype=object)
         self.inputs = open_inputs(rows, data.source, backbone, data.store, data.threads)
-        self.network = kernels.place(backbone.network().eval(), device)
+        self.network = place(backbone.network().eval(), device)
 
     @torch.inference_mode()
     def logits(self, target, indices, seed):

@@ -20,6 +20,8 @@ from graft.training.rule_inputs import open_trainer
 from live_teacher import LiveTeacher
 from student_lab import ENTRY, SPEC, Lab
 
+pytestmark = pytest.mark.usefixtures("with_and_without_kernels")
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -184,7 +186,7 @@ def test_what_was_trained_under_another_teacher_is_not_gone_on_with(lab):
     inputs |= {"teacher": lab.here / "teacher.pt"}
 
     def opened():
-        mode = {"precision": "fp32", "layout": "channels_last", "compile": False}
+        mode = {"precision": "fp32", "layout": "channels_last", "compile": False, "cpu_kernels": True}
         params = {"settings": run.settings, "mode": mode, "code": "c"}
         store = {"path": str(lab.here / "store"), "max_gb": None, "shared": None}
         return open_trainer(inputs, params, lab.here / ".state", 0, ENTRY, store)

@@ -206,11 +206,13 @@ def test_a_network_that_cannot_be_converted_runs_in_torch(tmp_path, caplog):
     assert "torch runs the network, since" in caplog.text and np.array_equal(found, exact)
 
 
-def test_without_room_for_the_converted_form_torch_runs_the_network(tmp_path, caplog):
+def test_without_room_for_the_converted_form_each_job_converts_the_network_and_finds_the_same(tmp_path, caplog):
     caplog.set_level(logging.INFO, logger="graft")
-    made = pictures(tmp_path)
-    _, counts = features.embed(*made, lite0(), Store(tmp_path / "store", max_gb=1e-3), "fp32", engine="auto")
-    assert counts["forwards"] == 12 and "no room for its converted form" in caplog.text
+    made, small = pictures(tmp_path), Store(tmp_path / "store", max_gb=1e-3)
+    found, counts = features.embed(*made, lite0(), small, "fp32", engine="auto")
+    assert counts["forwards"] == 12 and "no room for the converted network" in caplog.text and small.size() < 1e6
+    wanted, _ = features.embed(*made, lite0(), Store(tmp_path / "other"), "fp32", engine="auto")
+    assert np.array_equal(found, wanted)
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])

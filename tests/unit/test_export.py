@@ -286,7 +286,7 @@ def test_the_hubs_image_processor_makes_the_same_input_of_what_is_stated(fit, dt
         images=image.astype(np.float32), return_tensors="pt", input_data_format="channels_last", do_convert_rgb=False
     )["pixel_values"]
     ours = ImageInputs.__new__(ImageInputs)
-    ours.scale = pixel_scale(transform, form)
+    ours.scale, ours._on_device = pixel_scale(transform, form), {}
     wanted = ours.prepare(torch.from_numpy(images.to_input(image, form, transform))[None], "cpu")
     pixel = 1 / 64 / 0.2  # how much a pixel differs from its neighbour
     assert found.shape == wanted.shape and (found - wanted).abs().max() < pixel

@@ -28,6 +28,8 @@ ROWS, POOL = 150, 10
 COLUMNS = {"id": "id", "features": "x*", "split": "split", "fold": "fold"}
 SETTINGS = {"epochs": 60, "head_lr": 0.05, "weight_decay": 0, "dropout": 0, "patience": None, "batch_size": 128}
 
+pytestmark = pytest.mark.usefixtures("with_and_without_kernels")
+
 
 def table(kind="classification", width=80):
     """Vectors whose labels are drawn by lot, or whose value is a sum of columns; three of five are of train, in 6 folds."""
@@ -199,7 +201,7 @@ def test_every_fold_has_a_state_of_its_own(tmp_path):
     inputs = {name: tmp_path / file for name, file in files.items()}
 
     def opened(fold, folds, folder):
-        mode = {"precision": "fp32", "layout": "channels_last", "compile": False}
+        mode = {"precision": "fp32", "layout": "channels_last", "compile": False, "cpu_kernels": True}
         params = {"settings": lab.settings | {"method": "full"}, "mode": mode, "code": "c", "folds": folds}
         store = {"path": str(tmp_path / "store"), "max_gb": None, "shared": None}
         return open_trainer(inputs, params, tmp_path / folder / ".state", 0, lab.entry, store, fold=fold)

@@ -9,8 +9,9 @@ import torchvision
 from torch import nn
 from torch.nn import functional
 
-from graft.networks.cpu import fused, kernels
-from graft.networks.cpu.dropout import dropout, plain_attention
+from graft.training import cpu_kernels
+from graft.training.cpu_kernels import fused
+from graft.training.cpu_kernels.dropout import dropout, plain_attention
 from processor import needs_bf16
 
 CPU = torch.device("cpu")
@@ -36,7 +37,7 @@ def with_statistics(network):
 
 def run_forward(network, images, precision):
     """As between the epochs of a training."""
-    running = kernels.training(network, images[:1], CPU, precision, True)
+    running = cpu_kernels.training(network, images[:1], CPU, precision, True)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"), running():
         return network(images).float()
 
@@ -45,7 +46,7 @@ def gradients(network, images, precision, fuse):
     """Of every parameter and of the images, in the training mode of frozen BatchNorm."""
     images = images.clone().requires_grad_()
     network.zero_grad()
-    running = kernels.training(network, images[:1].detach(), CPU, precision, True) if fuse else nullcontext
+    running = cpu_kernels.training(network, images[:1].detach(), CPU, precision, True) if fuse else nullcontext
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"), running():
         network(images).float().pow(2).mean().backward()
     return [images.grad, *(parameter.grad for parameter in network.parameters())]
@@ -102,8 +103,8 @@ def test_every_batchnorm_and_activation_of_a_network_is_found():
     network = NETWORKS["lite0"]()
     found = fused.trace(network, torch.randn(1, 3, 64, 64))
     norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    assert sum(step.norm is not None for step in found.steps.values()) == norms == 49
-    assert sum(step.activation == ("hardtanh", (0.0, 6.0)) for step in found.steps.values()) == 33
+    assert sum(step.norm is not None for step in found.values()) == norms == 49
+    assert sum(step.activation == ("hardtanh", (0.0, 6.0)) for step in found.values()) == 33
 
 
 class Branch(nn.Module):
@@ -145,18 +146,18 @@ def test_what_a_convolution_has_done_is_passed_over_once():
     network, images = with_statistics(NormAfterNorm()), torch.randn(2, 3, 8, 8)
     wanted = network(images).detach()
     torch.testing.assert_close(run_forward(network, images, "fp32"), wanted, rtol=1e-4, atol=1e-5)
-    with kernels.training(network, images[:1], CPU, "fp32", True)():
+    with cpu_kernels.training(network, images[:1], CPU, "fp32", True)():
         torch.testing.assert_close(network(images).detach(), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_other_devices_train_in_torchs_own_way():
-    assert kernels.training(NETWORKS["resnet18"](), None, torch.device("meta"), "bf16", True) is nullcontext
+    assert cpu_kernels.training(NETWORKS["resnet18"](), None, torch.device("meta"), "bf16", True) is nullcontext
 
 
 @pytest.mark.parametrize("kind", [Branch, Twice])
 def test_what_is_read_elsewhere_or_shared_is_left_alone(kind):
     network, images = with_statistics(kind()), torch.randn(2, 3, 8, 8)
-    assert all(step == fused.Step() for step in fused.trace(network, images[:1]).steps.values())
+    assert all(step == fused.Step() for step in fused.trace(network, images[:1]).values())
     torch.testing.assert_close(run_forward(network, images, "fp32"), network(images).detach(), rtol=1e-4, atol=1e-5)
 
 
@@ -173,7 +174,7 @@ def test_a_batchnorm_that_is_not_frozen_keeps_its_batch_statistics():
     wanted = network(images).detach()
     moved = network.bn1.running_mean.clone()
     network.bn1.reset_running_stats()
-    with kernels.training(network, images[:1], CPU, "fp32", False)():
+    with cpu_kernels.training(network, images[:1], CPU, "fp32", False)():
         found = network(images).detach()
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(network.bn1.running_mean, moved)

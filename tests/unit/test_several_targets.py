@@ -33,6 +33,8 @@ TARGETS = {"kind": {"classes": ["x", "y", "z"]}, "size": {"kind": "regression"}}
 COLUMNS = {"id": "id", "features": "x*", "split": "split"}
 SPEC = {"name": "tiny", "library": "vectors", "architecture": "identity", "modality": "vector", "preprocessing": {}}
 
+pytestmark = pytest.mark.usefixtures("with_and_without_kernels")
+
 
 class Tiny(nn.Sequential):
     """A network with weights, for vectors."""

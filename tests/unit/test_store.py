@@ -97,3 +97,34 @@ def test_keep_only_deletes_what_no_config_names(tmp_path):
     assert freed > 0 and spared == 0
     assert store.table("embeddings", (3,), np.float32, weights="a").missing(contents(1)) == []
     assert store.table("embeddings", (3,), np.float32, weights="b").missing(contents(1)) == contents(1)
+
+
+def test_decoded_images_give_way_before_anything_else(tmp_path):
+    store = Store(tmp_path, max_gb=3e-5)
+    images, old, new = (
+        store.table(kind, (1000,), np.uint8, n=n) for kind, n in (("images", 0), ("embeddings", 1), ("embeddings", 2))
+    )
+    old.append(contents(0), np.zeros((1, 1000), np.uint8))
+    images.append(contents(*range(20)), np.zeros((20, 1000), np.uint8))  # used last
+    new.append(contents(*range(15)), np.zeros((15, 1000), np.uint8))
+    kinds = [folder.parent.name for folder in store.tables() if list(folder.glob("*.arrow"))]
+    assert kinds == ["embeddings", "embeddings"]
+
+
+@pytest.mark.parametrize(
+    ("images", "size", "kept"),
+    [
+        (None, 20_000, True),
+        (["cells"], 20_000, True),
+        ([], 20_000, False),
+        (["other"], 20_000, False),
+        (None, 29_500, False),
+    ],
+)
+def test_images_are_kept_of_the_data_sets_that_are_named_if_they_fit_in_beside_the_rest(tmp_path, images, size, kept):
+    """A thousand bytes are of embeddings; what is of images counts as room."""
+    store = Store(tmp_path, max_gb=3e-5, images=images)
+    for kind, rows in (("embeddings", 1), ("images", 20)):
+        store.table(kind, (1000,), np.uint8).append(contents(*range(rows)), np.zeros((rows, 1000), np.uint8))
+    assert store.keeps_images("cells", size) is kept
+    assert Store(tmp_path, images=images).keeps_images("cells", size) is (images is None or "cells" in images)

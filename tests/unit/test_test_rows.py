@@ -29,6 +29,8 @@ from graft.training.trainer import Trainer
 from tiny_data import UNTRAINED, encoded, pixels, prepared, write_lines
 from trained_runs import IMAGE
 
+pytestmark = pytest.mark.usefixtures("with_and_without_kernels")
+
 PREPARED = {"samples": "samples.parquet", "labels": "labels.json", "card": "data_card.json"}
 PREPARED |= {name: f"{name}.digest" for name in ("labelled", "training", "contents", "pool", "unlabelled")}
 DIGESTS = ("labelled", "training", "contents", "pool", "unlabelled")

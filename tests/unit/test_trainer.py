@@ -19,20 +19,25 @@ from graft.data.readers import complete
 from graft.data.samples import read_manifest
 from graft.embedding.input_batches import open_source, padded
 from graft.networks import backbones
-from graft.networks.cpu import kernels
 from graft.store import Store
 from graft.targets.kinds import classification, regression
+from graft.training import cpu_kernels
 from graft.training.data import TrainingData
 from graft.training.objectives import kd
 from graft.training.state import StateFiles
 from graft.training.trainer import Trainer
 from tiny_data import text_table
 
+pytestmark = pytest.mark.usefixtures("with_and_without_kernels")
+
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
+    return text_lab(tmp_path_factory.mktemp("lab"))
+
+
+def text_lab(folder):
     """A folder with a prepared table of short texts, and the untrained tiny BERT of trained_runs."""
-    folder = tmp_path_factory.mktemp("lab")
     entry = text_table(folder / "cells", rows=40)
     trained_runs.finished_run(folder, folder / "cells", **entry)
     write_json(folder / "dataset.json", {"root": str(folder / "cells")})
@@ -73,7 +78,7 @@ def test_attention_is_dropped_as_asked_compiled_or_not(lab, tmp_path, monkeypatc
 
     monkeypatch.setattr(torch, "compile", lambda model: lambda inputs: model(inputs))
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", noted)
-    monkeypatch.setattr(kernels, "plain_attention", noted)
+    monkeypatch.setattr(cpu_kernels, "plain_attention", noted)
     trainer.fit()
     assert seen == ({0.0, 0.1} if asked else {0.0})  # 0 where validation rows are predicted
 

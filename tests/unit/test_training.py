@@ -17,11 +17,11 @@ from transformers import AutoConfig, AutoModel
 
 from graft.common.errors import UserError
 from graft.heads.losses import class_weights, mean_of
-from graft.networks.cpu import kernels
 from graft.networks.network import Network, weights_digest
 from graft.targets.kinds import classification
 from graft.training import loop, optimizer
 from graft.training.batch_order import read_ahead, shuffled_batches
+from graft.training.compiled import compiled
 from graft.training.data import TrainingData
 from graft.training.state import StateFiles
 
@@ -429,7 +429,7 @@ def compiled_by(monkeypatch, compiler):
     monkeypatch.setattr(torch, "compile", compiler)
     model = network()
     before = weights_digest(model.state_dict())
-    found = kernels.compiled(model, FEATURES[:2], torch.device("cpu"), "fp32")
+    found = compiled(model, FEATURES[:2], torch.device("cpu"), "fp32")
     assert weights_digest(model.state_dict()) == before
     assert all(parameter.grad is None for parameter in model.parameters())
     return model, found

@@ -38,9 +38,6 @@ def check_datasets(config):
             yield Problem((*path, "folders"), what, "label once; group and split at most once; skip as often as needed")
         if levels and entry.get("reader") not in (None, "auto", "folder"):
             yield Problem((*path, "folders"), f"reader {entry['reader']} does not look at folders", "reader: folder")
-        if len(entry.get("bands") or ()) == 2:
-            what = "two bands are neither grey nor colours"
-            yield Problem((*path, "bands"), what, "one band, [4], or three, [4, 3, 2]")
         low_high = entry.get("range")
         if isinstance(low_high, list) and None not in low_high and low_high[0] >= low_high[1]:
             yield Problem((*path, "range"), f"{low_high[0]} is not below {low_high[1]}", "[low, high] with low < high")

@@ -273,6 +273,12 @@ def is_frozen(model):
     return kind == "adaptation" or (kind == "method" and plugins.constant(kind, model["method"], "FROZEN", False))
 
 
+def trained_datasets(plan):
+    """The data sets on which the weights of a network are trained, by labels or without; list of str."""
+    models = [model for model in plan.models.values() if model["stage"] != "ensemble" and not is_frozen(model)]
+    return sorted({name for model in models for name in (model.get("source", model["dataset"]), model["dataset"])})
+
+
 def _trained_on(model, dataset, target):
     """Whether the weights of a model's network were trained on these classes."""
     if model is None or model["dataset"] != dataset or target not in model["targets"]:

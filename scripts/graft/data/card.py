@@ -12,7 +12,7 @@ def in_words(card):
         image = card["image"]
         width, height = (_span(*image["sizes"][side]) for side in ("width", "height"))
         depth = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit"}[image["dtype"]]
-        colour = "colour" if image["channels"] == 3 else "grey"
+        colour = {1: "grey", 3: "colour"}.get(image["channels"], f"of {image['channels']} bands")
         low, high = image["range"]
         return f"{total:,} images, {depth} {colour}, {width} x {height} pixels, values {low:g} to {high:g}"
     if "text" in card:

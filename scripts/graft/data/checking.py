@@ -107,7 +107,7 @@ def _check_one(raw, path, row, modality, entry, memory):
 
 def _facts(raw, modality, entry):
     if modality == "image":
-        return images.facts(images.read(raw, entry["frames"], entry["bands"]))
+        return images.facts(images.read(raw, entry["frames"], entry["bands"]), entry["bands"])
     value = understand(raw, modality)
     if modality == "text":
         counts = {"words": len(value.split()), "characters": len(value), "replaced": value.count("\ufffd")}

@@ -22,7 +22,7 @@ def understand(raw, modality, frames="error", bands=None):
 
     Returns
     -------
-    array (height, width, 1 or 3), masked where pixels were not measured; str; or float32 array (width,)
+    array (height, width, channels), masked where pixels were not measured; str; or float32 array (width,)
 
     Raises
     ------

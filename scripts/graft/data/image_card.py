@@ -3,7 +3,7 @@
 import numpy as np
 
 from graft.common.errors import UserError
-from graft.data.images import DECODER, pixel_range
+from graft.data.images import DECODER, in_bands, pixel_range
 from graft.data.listing.rows import listed
 
 DARK = 31  # an eighth of the values of 8 bits: images that hold no more are nearly black
@@ -25,16 +25,18 @@ def describe_images(frame, entry):
     Raises
     ------
     UserError
-        If images have several depths: no range of values would fit them all.
+        If images have several depths: no range of values would fit them all. If they have several numbers of bands.
     """
-    dtype = _depth(frame)
+    dtype, channels = _depth(frame), _channels(frame, entry)
     low, high, _ = _range(frame, dtype, entry["range"])
+    own = dtype != "uint8" and entry["range"] == "measured" and in_bands(entry["bands"], channels)
     heights, widths = frame["height"].astype(int), frame["width"].astype(int)
     sizes = (widths.astype(str) + "x" + heights.astype(str)).value_counts()
     return {
         "dtype": dtype,
         "range": [low, high],
-        "channels": int(frame["channels"].max()),
+        **({"band_ranges": [band[:2] for band in _of_bands(frame, dtype, channels)]} if own else {}),
+        "channels": channels,
         "sizes": {
             "width": [int(widths.min()), int(widths.max())],
             "height": [int(heights.min()), int(heights.max())],
@@ -50,9 +52,35 @@ def notes_of_images(frame, entry):
     """What a user should know of the images of a data set and of how they are read; list of str."""
     dtype = _depth(frame)
     low, high, far = _range(frame, dtype, entry["range"])
-    apart = _apart(frame, dtype) if entry["range"] == "measured" else []
+    own = dtype != "uint8" and _ranges_in(frame) > 1  # of each band
+    apart = _apart(frame, dtype) if entry["range"] == "measured" and not own else []
     dark = _dark(frame, dtype) if entry["range"] == "measured" else []
-    return [*_beyond(frame, low, high, far), *apart, *dark, *_missing(frame, low), *_of_files(frame, entry)]
+    of_bands = _per_band(frame, dtype) if own and entry["range"] == "measured" else []
+    beyond = [] if own else _beyond(frame, low, high, far)
+    return [*beyond, *of_bands, *apart, *dark, *_missing(frame, low), *_of_files(frame, entry)]
+
+
+def _channels(frame, entry):
+    """The channels of the images of a set: 3 if any is in colour; or as many as each has bands."""
+    counts = frame["channels"].astype(int).value_counts()
+    most = int(counts.index.max())
+    if len(counts) > 1 and in_bands(entry["bands"], most):
+        lines = [
+            f"{len(rows)} images of {count:.0f}, such as {rows['path'].min()}"
+            for count, rows in frame.groupby("channels")
+        ]
+        hint = "leave files out that do not belong to the others; or name bands that all have: `bands: [1, 2, 3]`"
+        raise UserError(
+            f"the images have several numbers of bands:{listed(lines)}", "bands", "one number of bands", hint
+        )
+    return most
+
+
+def _of_bands(frame, dtype, channels):
+    """Black and white of each band, and the values far from its others, which are not measured with: list of (low, high, far)."""
+    summaries, counts, ends = _summaries(frame, dtype)
+    bands = np.array(summaries).reshape(len(summaries), channels, -1)
+    return [pixel_range.measure(list(bands[:, band]), counts / channels, ends) for band in range(channels)]
 
 
 def _depth(frame):
@@ -86,7 +114,14 @@ def _range(frame, dtype, wanted):
         return low, high, []
     if dtype == "uint8":
         return 0.0, 255.0, []
-    return pixel_range.measure(*_summaries(frame, dtype))
+    bands = _of_bands(frame, dtype, _ranges_in(frame))
+    lows, highs, far = zip(*bands, strict=True)
+    return min(lows), max(highs), sorted({value for one in far for value in one})
+
+
+def _ranges_in(frame):
+    """How many ranges the images of a set have: 1, or one per band (see images.facts)."""
+    return len(frame["quantiles"].iloc[0]) // len(pixel_range.SHARES)
 
 
 def _summaries(frame, dtype):
@@ -97,6 +132,14 @@ def _summaries(frame, dtype):
 
 def _measured_pixels(rows):
     return (rows["height"] * rows["width"] * rows["channels"] - rows["missing"]).to_numpy(np.float64)
+
+
+def _per_band(frame, dtype):
+    ranges = [
+        f"{band} {low:g} to {high:g}" + (f" (without {', '.join(f'{value:g}' for value in far)})" if far else "")
+        for band, (low, high, far) in enumerate(_of_bands(frame, dtype, _ranges_in(frame)), 1)
+    ]
+    yield f"black and white of each band: {'; '.join(ranges)}. Values beyond are cut to these ends"
 
 
 def _beyond(frame, low, high, far):

@@ -83,13 +83,13 @@ def embed_missing(rows, source, backbone, store, precision="auto", threads=1, **
 
     def extend_table(block):
         inputs = open_inputs(block, source, backbone, store, threads)
-        counts.update(inputs.counts)
         contents = list(block["content_sha256"])
         for first in range(0, len(block), SHARD):
             shard = Chosen(inputs, np.arange(first, min(first + SHARD, len(block))))
             values, done = forward(engine, shard, progress)
             counts.update(done)
             table.append(contents[first : first + SHARD], values)
+        counts.update(inputs.counts)
 
     for start in range(0, len(wanted), OPEN):
         extend_table(wanted.iloc[start : start + OPEN])
@@ -112,6 +112,7 @@ def engine_for(rows, source, backbone, store, precision="auto", threads=1, sampl
     def few():
         some = in_reading_order(rows.drop_duplicates("content_sha256").head(FEW))
         inputs = open_inputs(some, source, backbone, store, threads)
+        inputs.hold()
         if counts is not None:
             counts["decodes"] += inputs.counts.get("decodes", 0)
         return inputs
@@ -175,8 +176,7 @@ def forward(engine, inputs, progress=None, views=None):
     dict of counts: "forwards", "padded_tokens"
     """
     outputs, padded = None, 0
-    for indices in batches_by_length(inputs.lengths, *engine.batch):
-        values = engine.run(inputs, indices, None if views is None else views[indices])
+    for indices, values in _one_behind(engine, inputs, views):
         if outputs is None:
             outputs = np.empty((len(inputs.lengths), *values.shape[1:]), np.float32)
         outputs[indices] = values
@@ -186,6 +186,18 @@ def forward(engine, inputs, progress=None, views=None):
     if not np.isfinite(outputs).all():
         raise UserError("the backbone gave NaN or infinite embeddings", hint="try device.precision: fp32")
     return outputs, {"forwards": len(outputs), "padded_tokens": padded}
+
+
+def _one_behind(engine, inputs, views):
+    """The indices of each batch and its outputs, which are taken when the next batch is under way."""
+    before = None
+    for indices in batches_by_length(inputs.lengths, *engine.batch):
+        now = indices, engine.start(inputs, indices, None if views is None else views[indices])
+        if before:
+            yield before[0], before[1]()
+        before = now
+    if before:
+        yield before[0], before[1]()
 
 
 def batches_by_length(lengths, samples, tokens):
@@ -219,7 +231,23 @@ def pretrained(folder, card, fitted=None):
 
         return backbones.Stored(folder)
 
+    channels = card["image"]["channels"] if spec["modality"] == "image" and "image" in card else 3
+    if channels not in (1, 3):
+        return _of_bands(spec, folder, network, channels)
     return SimpleNamespace(spec=spec, folder=folder, weights=spec["weights_sha256"], network=network, stored=stored)
+
+
+def _of_bands(spec, folder, load, bands):
+    spec = {**spec, "bands": bands}
+
+    def network(**settings):
+        from graft.networks.bands import take_bands
+
+        made = take_bands(load(**settings), bands)
+        made.spec = spec
+        return made
+
+    return SimpleNamespace(spec=spec, folder=folder, weights=spec["weights_sha256"], network=network, stored=network)
 
 
 def _of_columns(spec, folder, card, fitted):

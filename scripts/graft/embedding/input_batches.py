@@ -7,6 +7,8 @@ where tensors are asked for: what OpenVINO runs needs none.
 """
 
 import logging
+import math
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -15,8 +17,9 @@ import numpy as np
 from graft.common.errors import UserError, raise_all
 from graft.common.job import Progress
 from graft.data import images, readers
-from graft.data.images import image_format, values_of
+from graft.data.images import image_format, limits_of, values_of
 from graft.embedding import unknown_tokens
+from graft.store import IMAGES, NoRoom
 
 logger = logging.getLogger("graft")
 DECODE_BLOCK = 1024  # images per shard: an interruption loses at most these
@@ -62,15 +65,27 @@ def pixel_scale(preprocessing, form):
 
     Returns
     -------
-    dict with low (float), scale and shift (lists of 3 floats, of the network's channels)
+    dict with low (float, or a list of one per band), scale and shift (lists of floats, one per channel of the network)
     """
-    low, high = form["range"]
-    mean, std = (np.array(preprocessing[key], np.float64) for key in ("mean", "std"))
-    return {"low": float(low), "scale": (1 / ((high - low) * std)).tolist(), "shift": (-mean / std).tolist()}
+    low, high = map(np.asarray, limits_of(form))
+    mean, std = (np.array(of_bands(preprocessing[key], form["channels"])) for key in ("mean", "std"))
+    scale, shift = 1 / ((high - low) * std), -mean / std
+    return {"low": low.astype(float).tolist(), "scale": scale.tolist(), "shift": shift.tolist()}
+
+
+def of_bands(values, channels):
+    """What `preprocessing` has for red, green and blue (floats) for images of so many channels.
+
+    Other bands take them in turn, as the network's first layer does with its weights (see networks/bands).
+    """
+    return list(values) if channels in (1, 3) else [values[band % len(values)] for band in range(channels)]
 
 
 class Inputs:
     """What all inputs share: tensors are made of arrays."""
+
+    def hold(self):
+        """Keep them in memory, where reading them costs something."""
 
     def batch(self, indices):
         import torch
@@ -87,7 +102,10 @@ class Inputs:
 
 
 class ImageInputs(Inputs):
-    """Images decoded and fitted once per (content, format, size), kept in the store, augmented on the device."""
+    """Images decoded and fitted once per (content, format, size), kept in the store, augmented on the device.
+
+    Those that the store does not keep are decoded each time that they are read.
+    """
 
     def __init__(self, rows, source, backbone, store, threads):
         self.preprocessing = backbone.spec["preprocessing"]
@@ -95,49 +113,79 @@ class ImageInputs(Inputs):
         self.scale = pixel_scale(self.preprocessing, self.format)
         fit = {key: self.preprocessing[key] for key in ("size", "fit", "crop", "interpolation")}
         shape = (fit["size"], fit["size"], self.format["channels"])
-        self.table = store.table("images", shape, **{**fit, **values_of(self.format)})
-        self.counts = {"decodes": self._decode_missing(rows, source, threads)}
+        self.table, self.counts = store.table(IMAGES, shape, **{**fit, **values_of(self.format)}), Counter(decodes=0)
+        self._source, self._load, self._threads, self._pool, self._held = source, None, max(1, threads), None, None
+        all_rows = max(len(rows), sum(source.card.get("counts", {}).values()))
+        if store.keeps_images(source.card.get("dataset"), all_rows * math.prod(shape) * self.table.dtype.itemsize):
+            self._store_missing(rows)
         self.positions = self.table.locate(rows["content_sha256"])
-        self.lengths = np.ones(len(rows), np.int64)
+        self.rows = rows[["path", "row", "content_sha256"]]
+        self.lengths, self._on_device = np.ones(len(rows), np.int64), {}
 
     def arrays(self, indices):
-        return self.table.gather(self.positions[indices])
+        if self._held is not None:
+            return self._held[indices]
+        positions = self.positions[indices]
+        stored = positions >= 0
+        if stored.all():
+            return self.table.gather(positions)
+        found = np.empty((len(positions), *self.table.shape), self.table.dtype)
+        found[stored] = self.table.gather(positions[stored])
+        found[~stored] = self._decoded(self.rows.iloc[np.asarray(indices)[~stored]])
+        return found
+
+    def hold(self):
+        """Keep them all in memory: of a few, which are read several times."""
+        self._held = self.arrays(np.arange(len(self.rows)))
 
     def prepare(self, batch, device, views=None):
         import torch
 
-        scale, shift = (torch.tensor(self.scale[key], dtype=torch.float32).to(device) for key in ("scale", "shift"))
+        low, scale, shift = self._constants(device)
         pixels = batch.to(device, non_blocking=True).float()
-        pixels = pixels.sub_(self.scale["low"]) if self.scale["low"] else pixels
+        pixels = pixels.sub_(low) if np.any(self.scale["low"]) else pixels
         pixels = pixels if views is None else _augmented(pixels, views)
         # One pass over the memory, which also makes three channels of one.
         pixels = torch.addcmul(shift, pixels, scale)
         return pixels.permute(0, 3, 1, 2)  # a view: the memory stays NHWC, which is channels_last
 
+    def _constants(self, device):
+        """Low, scale and shift on a device. They are copied there once: each copy would wait for all that a GPU has to do."""
+        if device not in self._on_device:
+            values = (np.array(self.scale[key], np.float32) for key in ("low", "scale", "shift"))
+            self._on_device[device] = [on_device(one, device) for one in values]
+        return self._on_device[device]
+
     def augmented(self, indices, views):
         """As `arrays`, with a view of each: float32."""
-        pixels = self.batch(indices).float() - self.scale["low"]
-        return (_augmented(pixels, views) + self.scale["low"]).numpy()
+        low, _, _ = self._constants("cpu")
+        return (_augmented(self.batch(indices).float() - low, views) + low).numpy()
 
-    def _decode_missing(self, rows, source, threads):
-        """Decode the images that the store lacks; how many."""
+    def _store_missing(self, rows):
+        """Decode the images that the store lacks, and keep them there."""
         wanted = missing_rows(rows, self.table)
-        if not len(wanted):
-            return 0
-        load = readers.opener(source.entry, source.root)
-        progress = Progress("decoding", len(wanted), "images")
+        progress = Progress("decoding", len(wanted), "images") if len(wanted) else None
+        for start in range(0, len(wanted), DECODE_BLOCK):
+            block = wanted.iloc[start : start + DECODE_BLOCK]
+            arrays = self._decoded(block)
+            try:
+                self.table.append(list(block["content_sha256"]), arrays)
+            except NoRoom:  # other jobs have filled it meanwhile
+                return
+            progress.add(len(block))
 
-        def decode(row):
-            array = load(row.path, row.row, row.content_sha256)
-            return images.to_input(array, self.format, self.preprocessing, row.path)
+    def _decoded(self, rows):
+        """The images of some rows, decoded now by a pool of threads; array, shape (n, size, size, channels)."""
+        if self._load is None:
+            self._load = readers.opener(self._source.entry, self._source.root)
+            self._pool = ThreadPoolExecutor(self._threads)
+        self.counts["decodes"] += len(rows)
+        together = min(TOGETHER, -(-len(rows) // self._threads))
+        return np.stack(gather_errors(self._pool, self._decode, list(rows.itertuples()), together))
 
-        with ThreadPoolExecutor(max(1, threads)) as pool:
-            for start in range(0, len(wanted), DECODE_BLOCK):
-                block = wanted.iloc[start : start + DECODE_BLOCK]
-                arrays = gather_errors(pool, decode, list(block.itertuples()))
-                self.table.append(list(block["content_sha256"]), np.stack(arrays))
-                progress.add(len(block))
-        return len(wanted)
+    def _decode(self, row):
+        array = self._load(row.path, row.row, row.content_sha256)
+        return images.to_input(array, self.format, self.preprocessing, row.path)
 
 
 def _augmented(pixels, views):
@@ -216,10 +264,24 @@ class Chosen(Inputs):
 
 
 def pinned(batch, device):
-    """A batch in memory from which a GPU copies while it computes."""
-    if device.type != "cuda":
+    """Tensors (one, a dict or None) in memory from which a GPU copies while it computes; as they are for another device."""
+    import torch
+
+    if torch.device(device).type != "cuda":
         return batch
     return {key: value.pin_memory() for key, value in batch.items()} if isinstance(batch, dict) else batch.pin_memory()
+
+
+def pinned_array(array, device):
+    """The same of an array, which becomes a Tensor; None stays None."""
+    import torch
+
+    return None if array is None else pinned(torch.from_numpy(array), device)
+
+
+def on_device(array, device):
+    """An array as a Tensor on a device; nothing waits for a GPU."""
+    return pinned_array(array, device).to(device, non_blocking=True)
 
 
 def missing_rows(rows, table):
@@ -266,13 +328,13 @@ def _id_dtype(tokenizer):
     return np.uint16 if len(tokenizer) < 1 << 16 else np.uint32
 
 
-def gather_errors(pool, function, items):
-    """[function(item)] over a thread pool; the user errors of all items are raised together."""
+def gather_errors(pool, function, items, together=TOGETHER):
+    """[function(item)] over a thread pool, `together` items per task; the user errors of all items are raised together."""
 
     def attempt(part):
         return [_attempt(function, item) for item in part]
 
-    parts = pool.map(attempt, [items[start : start + TOGETHER] for start in range(0, len(items), TOGETHER)])
+    parts = pool.map(attempt, [items[start : start + together] for start in range(0, len(items), together)])
     results = [result for part in parts for result in part]
     raise_all([result for result in results if isinstance(result, UserError)])
     return results

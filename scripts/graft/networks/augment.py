@@ -79,11 +79,11 @@ def apply_views(pixels, views):
     Parameters
     ----------
     pixels : Tensor, shape (n, channels, side, side), values about 0..1
-    views : array, shape (n, len(VIEW)), from draw_views
+    views : array from draw_views, or the same as a Tensor on the CPU; shape (n, len(VIEW))
     """
-    # Asked of the array: a GPU need not be waited for.
-    lit, zoomed = (views[:, 5:7] != 1).any(), (views[:, 7:] != UNCHANGED[7:]).any()
-    views = torch.as_tensor(views, device=pixels.device)
+    known = np.asarray(views)  # on the CPU: a GPU need not be waited for
+    lit, zoomed = (known[:, 5:7] != 1).any(), (known[:, 7:] != UNCHANGED[7:]).any()
+    views = torch.as_tensor(views).to(pixels.device, non_blocking=True)
     mirror, turns, scale, shift_x, shift_y, brightness, contrast, tilt, stretch = views.unbind(1)
     angle = turns * (math.pi / 2)
     cosine, sine = torch.cos(angle).round(), torch.sin(angle).round()

@@ -6,7 +6,45 @@ GPU_SAMPLES_PER_S = 2000
 PARAMETER_BYTES = 16  # weight, gradient and AdamW's two moments, 4 bytes each
 
 
-def estimate(model, counts, measured, trains, teacher=None):
+def keeps_images(card, measured, store):
+    """Whether the store keeps the decoded images of a data set for a backbone: where the config says so, and they fit in.
+
+    Parameters
+    ----------
+    card : dict, data_card.json
+    measured : dict, what measure_speed wrote for the data set and the backbone
+    store : dict, the config's, with max_gb and images, the names of the data sets whose images are kept
+    """
+    if measured.get("modality") != "image":
+        return True
+    return card["dataset"] in store["images"] and decoded_bytes(card, measured) <= store["max_gb"] * 1e9
+
+
+def decoded_bytes(card, measured):
+    """What all images of a data set take, decoded for a backbone."""
+    return sum(card["counts"].values()) * measured["bytes_decoded"]
+
+
+def too_large(card, speed, trained, store):
+    """What `make check` says where the decoded images of a data set that networks are trained on do not fit into the store.
+
+    Parameters
+    ----------
+    speed : dict, backbone -> what measure_speed wrote
+    trained : collection of backbones that are trained on the data set
+    """
+    for name in sorted(trained):
+        measured = speed[name]
+        if card["dataset"] in store["images"] and not keeps_images(card, measured, store):
+            total, rate = sum(card["counts"].values()), measured["decoded_per_s"]
+            yield (
+                f"decoded for {name}, the {total:,} images take {decoded_bytes(card, measured) / 1e9:.3g} GB, and store.max_gb is "
+                f"{store['max_gb']:g}: they are decoded each time that they are read, which takes about {duration(total / rate)} "
+                f"for all of them on {measured['threads']} threads"
+            )
+
+
+def estimate(model, counts, measured, trains, teacher=None, kept=True):
     """Forwards, time, memory and disk of one model.
 
     Parameters
@@ -16,6 +54,7 @@ def estimate(model, counts, measured, trains, teacher=None):
     measured : dict, what measure_speed wrote for its data set and backbone
     trains : bool, whether the backbone's weights are trained
     teacher : dict, what measure_speed wrote for the backbone of a student's teacher
+    kept : whether decoded images stay in the store; else they are decoded each time that they are read
 
     Returns
     -------
@@ -40,8 +79,9 @@ def estimate(model, counts, measured, trains, teacher=None):
     taught = counts["train"] + (counts.get("pool", 0) if model.get("pool", False) is not False else 0)
     trained = seeds * max(1, folds) * model["epochs"] * taught if trains else 0
     answers = taught * views_of(model)
+    decoded = measured["forwards"] if kept else forwards + trained
     seconds = (answers / teacher["embedded_per_s"] if answers else 0) + (
-        measured["forwards"] / measured["decoded_per_s"]
+        decoded / measured["decoded_per_s"]
         + forwards / measured["embedded_per_s"]
         + trained / measured["trained_per_s"]
     )
@@ -50,7 +90,9 @@ def estimate(model, counts, measured, trains, teacher=None):
         ((forwards + 3 * trained) * measured["operations"] + asked) / GPU_OPERATIONS_PER_S,
         (forwards + trained + answers) / GPU_SAMPLES_PER_S,
     )
-    bytes_per_sample = measured["bytes_decoded"] + 4 * measured["width"] * (1 + (seeds if trains else 0))
+    bytes_per_sample = (measured["bytes_decoded"] if kept else 0) + 4 * measured["width"] * (
+        1 + (seeds if trains else 0)
+    )
     batch = model["batch_size"] if trains else 0
     return {
         "forwards": forwards + answers,

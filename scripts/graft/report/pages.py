@@ -96,7 +96,8 @@ def thumbnail(array, low, high, size=112):
 
     Parameters
     ----------
-    array : array or masked array, shape (height, width, 1 or 3), of any dtype; what is masked is black
+    array : array or masked array, shape (height, width, channels), of any dtype; what is masked is black. Of many bands the first
+        three are shown as red, green and blue, of two the first
     low, high : float, the values that become black and white (the range of the data card)
     size : int, longest side in pixels; images of less than half of it are enlarged in whole steps, so that each pixel
         is seen as one
@@ -105,6 +106,7 @@ def thumbnail(array, low, high, size=112):
     -------
     str; equal arrays give equal text
     """
+    array = array if array.shape[2] in (1, 3) else array[:, :, : 3 if array.shape[2] > 3 else 1]
     span = high - low if high > low else 1.0
     values = np.ma.filled(array.astype(np.float32), low)
     grey = np.rint(np.clip((values - low) / span, 0, 1) * 255).astype(np.uint8)

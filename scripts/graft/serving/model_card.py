@@ -2,8 +2,10 @@
 
 import re
 
+import numpy as np
 from huggingface_hub import EvalResult, ModelCardData
 
+from graft.data.images import limits_of
 from graft.evaluation.caveats import worse_on_test
 from graft.evaluation.tables import METRIC_NAMES, printable
 
@@ -235,13 +237,15 @@ def reading_of(image, fit):
     image : dict, what images.image_format gave
     fit : "crop", "squash" or "pad"
     """
-    low, high = (f"{value:g}" for value in image["range"])
+    low, high = ("/".join(f"{value:g}" for value in np.atleast_1d(end)) for end in limits_of(image))
     bits = {"uint8": "8 bits", "uint16": "16 bits", "float32": "floats, or integers of 32 bits"}[image["dtype"]]
     said = [
         f"Pixels are {bits}. {low} is black and {high} is white; values beyond are cut before the image is resized."
     ]
     said.append("Pixels that were not measured (NaN, or the number that GDAL's no-data tag names) become black.")
-    if image.get("bands"):
+    if image.get("bands") == "all":
+        said.append(f"The network gets all {image['channels']} bands of each file, in their order.")
+    elif image.get("bands"):
         said.append(f"The bands {', '.join(map(str, image['bands']))} of each file are taken, counted from 1.")
     else:
         said.append("What a file calls its alpha channel is blended with white.")

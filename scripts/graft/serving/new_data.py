@@ -293,6 +293,8 @@ def _is_one(shape, card):
         channels = images.channels_last(np.broadcast_to(np.uint8(0), shape)).shape[2]
     except UserError:  # both may be: of many bands one file holds one image, else the first axis is that of the samples
         return bool(bands)
+    if bands == "all":
+        return channels == card["image"]["channels"]
     return channels >= max(bands) if bands else channels == card["image"]["channels"] == 3
 
 

@@ -34,6 +34,11 @@ RESIDENT = 1 << 28  # bytes of a table's mapped shards that may stay in memory
 AROUND = 1 << 21  # bytes that the kernel may map around a value that is read: a large page
 TRIES = 10  # times that a file is written, should other jobs clear its table just then
 DAY = 86400  # seconds
+IMAGES = "images"  # the kind of the tables of decoded images
+
+
+class NoRoom(UserError):
+    """The store's limit is too low for what it is to keep."""
 
 
 class Store:
@@ -46,9 +51,12 @@ class Store:
         Upper limit in 10^9 bytes. The tables that were not used for longest give way.
     shared : path, optional
         Another store, in which values are looked for, too, and nothing is ever written.
+    images : collection of str, optional
+        The data sets whose decoded images are kept; None: of all.
     """
 
-    def __init__(self, root, max_gb=None, shared=None):
+    def __init__(self, root, max_gb=None, shared=None, images=None):
+        self.images = images
         self.root = Path(root).expanduser()
         self.max_bytes = None if max_gb is None else int(max_gb * 1e9)
         self.shared = None if shared is None else Path(shared).expanduser()
@@ -56,7 +64,7 @@ class Store:
     @classmethod
     def of(cls, settings):
         """The store that a config's block `store` describes."""
-        return cls(settings["path"], settings["max_gb"], settings["shared"])
+        return cls(settings["path"], settings["max_gb"], settings["shared"], settings.get("images"))
 
     def table(self, kind, shape, dtype, **key):
         """The table of `kind` for `key` (JSON-like values); each value is an array of `shape` and `dtype`."""
@@ -73,6 +81,16 @@ class Store:
     def size(self):
         """Bytes of all shards, and of the weights of converted networks."""
         return sum(_size(folder) for folder in self.tables())
+
+    def keeps_images(self, dataset, size):
+        """Whether the decoded images of a data set, `size` bytes, are kept: where they are wanted, and fit in beside all that is no image.
+
+        They are a cache: what does not fit is decoded again where it is read.
+        """
+        if self.max_bytes is None or (self.images is not None and dataset not in self.images):
+            return self.images is None or dataset in self.images
+        others = sum(_size(folder) for folder in self.tables() if folder.parent.name != IMAGES)
+        return others + size <= self.max_bytes
 
     def tables(self):
         """The folders of all tables."""
@@ -122,18 +140,24 @@ class Store:
             raise UserError(what, "store.path", "a folder that you may write to", hint) from None
 
     def make_room(self, folder, needed):
-        """Let other tables than `folder` go, those unused for longest first, until `needed` bytes fit in."""
+        """Let other tables than `folder` go until `needed` bytes fit in: decoded images, then those unused for longest.
+
+        Raises
+        ------
+        NoRoom
+            Where they do not fit in alone.
+        """
         if self.max_bytes is None or (total := self.size() + needed) <= self.max_bytes:
             return
         self._sweep()
         others = [other for other in self.tables() if other != folder]
-        for other in sorted(others, key=_last_used):
+        for other in sorted(others, key=lambda folder: (folder.parent.name != IMAGES, _last_used(folder))):
             logger.info("store: over its limit of %.1f GB, dropping %s", self.max_bytes / 1e9, other)
             total -= self._drop(other)
             if total <= self.max_bytes:
                 return
         if total > self.max_bytes:
-            raise UserError(
+            raise NoRoom(
                 f"the store needs {total / 1e9:.2f} GB for this data set and backbone alone",
                 where="store.max_gb",
                 allowed=f"at least {total / 1e9:.2f}",

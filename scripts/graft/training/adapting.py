@@ -14,7 +14,7 @@ from graft.common import plugins
 from graft.common.errors import UserError
 from graft.embedding.engines.torch import Torch
 from graft.embedding.features import forward
-from graft.embedding.input_batches import Chosen, pinned
+from graft.embedding.input_batches import Chosen, on_device, pinned, pinned_array
 from graft.heads import solvers
 from graft.networks.augment import draw_views, view_seed
 from graft.networks.weights import load_strictly
@@ -146,12 +146,13 @@ class Adapting:
         views = draw_views(
             self.settings["augment"], self.contents[places], view_seed(self.settings, self.trainer.seed, epoch)
         )
-        batch = pinned(self.domain.inputs.batch(places), self.trainer.device)
+        device = self.trainer.device
+        batch, views = pinned(self.domain.inputs.batch(places), device), pinned_array(views, device)
         return self.steps.read(own, epoch) if len(own) else None, places, views, batch
 
     def loss(self, network, ready, progress):
         labelled, places, views, batch = ready
-        pair = Pair(None, None, None, None, torch.from_numpy(places).to(self.trainer.device))
+        pair = Pair(None, None, None, None, on_device(places, self.trainer.device))
         total = 0.0
         inputs = self.domain.inputs.prepare(batch, self.trainer.device, views)
         if labelled:

@@ -60,7 +60,7 @@ class Problem:
 class Mode:
     """Where, and in which number format, a network is trained.
 
-    running : callable that gives the context of a forward pass, see kernels.training
+    running : callable that gives the context of a forward pass, see cpu_kernels.training
     prepare : callable, network -> what is called instead of it, such as its compiled form
     """
 

@@ -8,8 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from graft.embedding import features
 from graft.embedding.engines.torch import first_of
-from graft.networks.cpu import kernels
 from graft.networks.network import Network
+from graft.training import cpu_kernels
 from graft.training.loop import set_train
 
 FORWARDS, BATCH = 64, 16  # samples; few, so that a look stays a look
@@ -41,11 +41,11 @@ def cost_of_one(network, inputs, device):
     }
 
 
-def training_rate(network, batch, device, precision, size):
+def training_rate(network, batch, device, precision, size, with_kernels=True):
     """Samples per second of two steps, after one that no one counts, and what a sample keeps for the backward."""
     model, kept = Network(network, {"label": 2}).to(device), []
     set_train(model, freeze_batchnorm=True)
-    running = kernels.training(model, first_of(batch), device, precision, True)
+    running = cpu_kernels.training(model, first_of(batch), device, precision, True, with_kernels)
 
     def keep(tensor):
         kept.append(tensor.numel() * tensor.element_size())

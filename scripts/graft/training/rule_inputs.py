@@ -40,7 +40,7 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     inputs : dict, name -> path as the rule has it: samples, digest, dataset, backbone; where the method needs them features,
         teacher, start (a model that another continues), fitted (of vectors' preprocessing), pool_digest (a list, of a student that
         learns from the pool), target_digest (a list)
-    params : dict of the rule's params: settings (the model's), mode (precision, layout, compile and engine as the config says), code
+    params : dict of the rule's params: settings (the model's), mode (precision, layout, compile, cpu_kernels and engine as the config says), code
         (digest of the code), folds (where a fold is held out)
     states : path of the folder of the state files
     entry : dict, the data set's entry of the config
@@ -82,7 +82,15 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     )
     states = StateFiles(states, fingerprint)
     return Trainer(
-        data, seed, states, device, precision, mode["layout"], mode["compile"], engine=mode.get("engine", "torch")
+        data,
+        seed,
+        states,
+        device,
+        precision,
+        mode["layout"],
+        mode["compile"],
+        engine=mode.get("engine", "torch"),
+        with_kernels=mode["cpu_kernels"],
     )
 
 

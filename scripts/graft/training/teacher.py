@@ -8,7 +8,7 @@ import torch
 from graft.common.job import Progress
 from graft.common.outputs import digest_of
 from graft.embedding import features
-from graft.embedding.input_batches import missing_rows, open_inputs, transform_key
+from graft.embedding.input_batches import missing_rows, on_device, open_inputs, transform_key
 from graft.heads.calibration import calibrated
 from graft.networks.augment import draw_views, view_seed
 from graft.targets.predictions import teaching_logits
@@ -35,7 +35,7 @@ class StoredTeacher:
                 seed,
                 {name: torch.from_numpy(one).to(self._device) for name, one in read.items()},
             )
-        return self._logits[target][torch.as_tensor(indices, device=self._device)].float()
+        return self._logits[target][on_device(indices, self._device)].float()
 
 
 def view_seeds(settings, seed):

@@ -12,15 +12,16 @@ import torch
 from graft.common import plugins, ranks
 from graft.embedding.engines.torch import Torch, first_of
 from graft.embedding.features import forward
-from graft.embedding.input_batches import Chosen, pinned
+from graft.embedding.input_batches import Chosen, on_device, pinned, pinned_array
 from graft.heads import principal_axes
 from graft.heads.calibration import log_shares
 from graft.heads.losses import class_weights, mean_of
 from graft.networks.augment import draw_views, view_seed
-from graft.networks.cpu import kernels
 from graft.networks.network import Network
-from graft.training import loop
+from graft.networks.placing import place
+from graft.training import cpu_kernels, loop
 from graft.training.batch_order import shuffled_batches
+from graft.training.compiled import compiled
 from graft.training.data import TrainingData
 
 logger = logging.getLogger("graft")
@@ -74,7 +75,8 @@ class Trainer:
     compile: bool = False
     frozen: bool = False
     engine: str = "torch"  # of the teacher's answers, see graft.embedding.engines
-    running: Callable = nullcontext  # the context of a training step and of judging, see kernels.training
+    with_kernels: bool = True  # whether a CPU trains with graft.training.cpu_kernels
+    running: Callable = nullcontext  # the context of a training step and of judging, see cpu_kernels.training
 
     @property
     def settings(self):
@@ -96,7 +98,7 @@ class Trainer:
         outputs = {name: target.outputs for name, target in self.data.targets.items()}
         own = self.data.backbone
         backbone = own.stored() if self.frozen else own.network(attention_dropout=self.settings["attention_dropout"])
-        return kernels.place(Network(backbone, outputs, self.settings["dropout"]), self.device, self.layout)
+        return place(Network(backbone, outputs, self.settings["dropout"]), self.device, self.layout)
 
     def probe(self, refit=False, embeddings=None, unit=None):
         """Solve the linear probe on the stored embeddings: Trained, with a new network that has the solved heads.
@@ -165,11 +167,13 @@ class Trainer:
         """Train a problem's network with the loop: Trained. `history` is that of what it starts from."""
         few = self.data.inputs.prepare(self.data.inputs.batch(self.data.places("train")[:2]), self.device)
         if self.compile:
-            prepare = partial(kernels.compiled, example=few, device=self.device, precision=self.precision)
+            prepare = partial(compiled, example=few, device=self.device, precision=self.precision)
             mode = loop.Mode(self.device, self.precision, nullcontext, prepare)
         else:
             frozen = self.settings["freeze_batchnorm"]
-            self.running = kernels.training(problem.network, first_of(few), self.device, self.precision, frozen)
+            self.running = cpu_kernels.training(
+                problem.network, first_of(few), self.device, self.precision, frozen, self.with_kernels
+            )
             mode = loop.Mode(self.device, self.precision, self.running)
         found = loop.fit(problem, self.settings, self.seed, self.states, mode)
         return Trained(problem.network, [*history, *found])
@@ -203,7 +207,8 @@ class Trainer:
         def read(indices, epoch):
             own, of_views = taught[indices[ranks.share(len(indices))]], view_seed(settings, self.seed, epoch)
             views = draw_views(settings["augment"], contents[own], of_views)
-            return indices, of_views, views, pinned(data.inputs.batch(own), self.device)
+            batch = pinned(data.inputs.batch(own), self.device)
+            return indices, of_views, pinned_array(views, self.device), batch
 
         def inputs(ready):
             _, _, views, batch = ready
@@ -233,16 +238,15 @@ class Trainer:
         own = None if own is None else torch.from_numpy(own).float().to(self.device)
 
         def weighed(found, rows):
-            return found if own is None else found * own[rows]
+            return found if own is None else found * own[on_device(rows, self.device)]
 
         def compare(outputs, rows, *told):
-            labelled, here = target.known[rows], codes[rows]
+            labelled, here = target.known[rows], codes[on_device(rows, self.device)]
             if told and self.data.learns_from_pool:  # the teacher has an answer for every row, labelled or not
                 return weighed(losses(outputs, here, self.settings, weights, *told, target.share), rows).mean() / scale
             if not labelled.all():
-                outputs, here, *told = (
-                    one[torch.from_numpy(labelled).to(self.device)] for one in (outputs, here, *told)
-                )
+                kept = on_device(np.flatnonzero(labelled), self.device)
+                outputs, here, *told = (one[kept] for one in (outputs, here, *told))
             found = weighed(losses(outputs, here, self.settings, weights, *told), rows[labelled])
             return mean_of(found, len(rows), target.share) / scale
 

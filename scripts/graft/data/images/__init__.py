@@ -11,7 +11,16 @@ from PIL import Image, UnidentifiedImageError
 
 from graft.common.errors import UserError
 from graft.data.images import pixel_range
-from graft.data.images.picture import Picture, channels_last, check_png, decode_deep, many_channels, of_array, short
+from graft.data.images.picture import (
+    ALL,
+    Picture,
+    channels_last,
+    check_png,
+    decode_deep,
+    many_channels,
+    of_array,
+    short,
+)
 from graft.data.images.pillow import decode_with_pillow
 from graft.data.images.tiff import decode_tiff
 
@@ -54,12 +63,12 @@ def decode(data, frames="error", bands=None):
     ----------
     data : bytes
     frames : "error" refuses animations and multi-page files, "first" takes their first image
-    bands : list of int, optional, one or three of the file's own bands to take, counted from 1; also pages that OME or
-        ImageJ call channels, and a band that the file calls alpha
+    bands : list of int, optional, the file's own bands to take, counted from 1, or "all"; also pages that OME or ImageJ call
+        channels, and a band that the file calls alpha
 
     Returns
     -------
-    array, shape (height, width, 1 or 3), dtype uint8, uint16 or float32
+    array, shape (height, width, 1, 3, or the number of the bands), dtype uint8, uint16 or float32
         A masked array where pixels were not measured: they are NaN, or the number that GDAL's tag names.
 
     Raises
@@ -83,7 +92,7 @@ def read(data, frames="error", bands=None):
         raise UserError(f"not an image of a kind that is read; the file begins with {start}") from None
     except Exception as error:  # Pillow and tifffile raise a dozen kinds of exceptions for damaged files
         raise UserError(f"not a readable image ({short(error)})") from None
-    if picture.pixels.shape[2] not in (1, 3):
+    if not bands and picture.pixels.shape[2] not in (1, 3):
         raise many_channels(picture.pixels.shape[2])
     return picture
 
@@ -98,17 +107,27 @@ def image_format(card):
     Returns
     -------
     dict
-        dtype ("uint8", "uint16" or "float32"), channels (1 or 3), range ([low, high], what becomes black and white),
-        frames and, where they were chosen, bands (for `decode`), and decoder (its version)
+        dtype ("uint8", "uint16" or "float32"), channels, range ([low, high], what becomes black and white), where each band has
+        its own band_ranges (a list of these), frames and, where they were chosen, bands (for `decode`), and decoder (its version)
     """
     facts = card["image"]
-    keys = ("dtype", "channels", "range", "frames", "bands", "decoder")
+    keys = ("dtype", "channels", "range", "band_ranges", "frames", "bands", "decoder")
     return {"frames": "error"} | {key: facts[key] for key in keys if key in facts}
 
 
 def values_of(form):
     """The part of an image format that the numbers of an image depend on: `frames` only says which files are taken."""
     return {key: value for key, value in form.items() if key != "frames"}
+
+
+def in_bands(bands, channels):
+    """Whether images are neither grey nor red, green and blue: then each band has its own range, and the network an input for it."""
+    return bool(bands) and channels != 1 and (bands == ALL or channels != 3)
+
+
+def limits_of(form):
+    """What becomes black and white: two floats, or two arrays of one per band; `form` is what `image_format` gave."""
+    return tuple(np.array(form["band_ranges"], np.float64).T if form.get("band_ranges") else form["range"])
 
 
 def to_input(array, form, preprocessing, where=None):
@@ -128,11 +147,14 @@ def to_input(array, form, preprocessing, where=None):
     -------
     array, shape (size, size, channels), dtype as `form` says
     """
-    if array.shape[2] > form["channels"]:
-        raise UserError("a colour image in a data set of grey ones", where, hint="run prepare_data again")
+    wide = form["channels"] not in (1, 3)
+    if array.shape[2] > form["channels"] or (wide and array.shape[2] < form["channels"]):
+        kinds = (array.shape[2], form["channels"])
+        what = "an image of {} bands in a data set of {}" if wide else "a colour image in a data set of grey ones"
+        raise UserError(what.format(*kinds), where, hint="run prepare_data again")
     settings = preprocessing
     square = fit(
-        array, settings["size"], settings["fit"], settings["crop"], settings["interpolation"], limits=form["range"]
+        array, settings["size"], settings["fit"], settings["crop"], settings["interpolation"], limits=limits_of(form)
     )
     square = np.repeat(square, form["channels"], axis=2) if square.shape[2] < form["channels"] else square
     return _rounded(square, np.dtype(form["dtype"]))
@@ -151,7 +173,8 @@ def fit(array, size, mode="crop", crop=1.0, interpolation="bicubic", limits=None
     mode : "crop" (the central square), "squash" (the aspect ratio is lost) or "pad" (black beside the image)
     crop : share of the short side (crop) or of both sides (squash) that is kept; timm's crop_pct
     interpolation : "bicubic", "bilinear", "nearest", "lanczos", "box" or "hamming"
-    limits : (low, high), optional, the values of black and white, to which all others are cut; masked pixels are black
+    limits : (low, high), optional, the values of black and white, floats or arrays of one per channel, to which all others are
+        cut; masked pixels are black
 
     Returns
     -------
@@ -164,7 +187,7 @@ def fit(array, size, mode="crop", crop=1.0, interpolation="bicubic", limits=None
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = _resize(array, inner, None, resample, limits)
         top, left = (size - inner[1]) // 2, (size - inner[0]) // 2
-        black = _rounded(np.float64(limits[0] if limits else 0), array.dtype)
+        black = _rounded(np.asarray(limits[0] if limits else 0, np.float64), array.dtype)
         out = np.full((size, size, channels), black)
         out[top : top + inner[1], left : left + inner[0]] = small
         return out
@@ -178,11 +201,15 @@ def fit(array, size, mode="crop", crop=1.0, interpolation="bicubic", limits=None
     return _resize(array, (size, size), (left, top, left + kept_width, top + kept_height), resample, limits)
 
 
-def facts(picture):
-    """What the manifest's card is made of: size, depth and values of a picture, and what was found in its file."""
+def facts(picture, bands=None):
+    """What the manifest's card is made of: size, depth and values of a picture, and what was found in its file.
+
+    The quantiles are those of all pixels; or, if each band has its own range (`in_bands`), those of the bands one after another.
+    """
     pixels = picture.pixels
     height, width, channels = pixels.shape
     deep = pixels.dtype != np.uint8
+    planes = np.moveaxis(pixels, 2, 0) if in_bands(bands, channels) else [pixels]
     return {
         "height": height,
         "width": width,
@@ -195,21 +222,34 @@ def facts(picture):
         "alpha": picture.alpha,
         "frames": picture.frames,
         "page_channels": picture.page_channels,
-        "quantiles": pixel_range.quantiles(np.ma.compressed(pixels)) if deep else None,
+        "quantiles": [value for plane in planes for value in _quantiles(plane)] if deep else None,
     }
 
 
+def _quantiles(plane):
+    """Of a band without any measured pixel, zeros."""
+    measured = np.ma.compressed(plane)
+    return pixel_range.quantiles(measured if len(measured) else np.zeros(1, plane.dtype))
+
+
 def _resize(array, size, box, resample, limits):
-    if array.dtype == np.uint8 and not np.ma.isMaskedArray(array) and (limits is None or tuple(limits) == (0, 255)):
+    whole = limits is None or all(np.array_equal(*ends) for ends in zip(limits, (0, 255), strict=True))
+    if array.dtype == np.uint8 and not np.ma.isMaskedArray(array) and whole and array.shape[2] in (1, 3):
         image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
         out = np.asarray(image.resize(size, resample, box=box))
         return out[:, :, None] if out.ndim == 2 else out
     planes = [
-        np.asarray(Image.fromarray(_plane(array[:, :, channel], limits)).resize(size, resample, box=box))
+        np.asarray(
+            Image.fromarray(_plane(array[:, :, channel], _of_channel(limits, channel))).resize(size, resample, box=box)
+        )
         for channel in range(array.shape[2])
     ]
     out = np.stack(planes, axis=2)
     return _rounded(np.clip(out, *limits) if limits else out, array.dtype)  # bicubic overshoots at edges
+
+
+def _of_channel(limits, channel):
+    return limits and tuple(end if np.ndim(end) == 0 else end[channel] for end in limits)
 
 
 def _plane(plane, limits):

@@ -16,6 +16,7 @@ FEW_BANDS = 16  # what a multispectral camera has; an axis that is no longer may
 WHITE = {"uint8": 255, "uint16": 65535}
 JPEG2000 = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")  # in boxes, and bare
 ONE_OR_THREE = "1 (grey) or 3 (RGB)"
+ALL = "all"  # of `bands`: every band of the file
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def of_array(array, bands=None, alpha=None, nodata=None):
     Parameters
     ----------
     array : array, shape (height, width, channels), numbers or bool
-    bands : list of int, optional, the channels to take, counted from 1
+    bands : list of int, optional, the channels to take, counted from 1; or ALL
     alpha : "straight" or "premultiplied", if the last channel says how opaque a pixel is
     nodata : float, optional, the number of pixels that were not measured
 
@@ -168,7 +169,9 @@ def _numbers(words, top):
 
 
 def take_bands(array, bands):
-    """Some of the channels, counted from 1 as in remote sensing."""
+    """Some of the channels, counted from 1 as in remote sensing; or ALL."""
+    if bands == ALL:
+        return array
     refuse_bands(array.shape[2], bands)
     return array[:, :, [band - 1 for band in bands]]
 
@@ -197,8 +200,8 @@ def refuse_frames(count, frames, page_channels=1):
 
 
 def _bands_of(count):
-    one = "`bands: [1]` takes one of them as grey"
-    return one if count < 3 else f"`bands: [1, 2, 3]` takes three of them as red, green and blue; {one}"
+    one = "`bands: all` gives the network all of them; `bands: [1]` takes one as grey"
+    return one if count < 3 else f"{one}; `bands: [1, 2, 3]` takes three as red, green and blue"
 
 
 def _missing(array, nodata):

@@ -10,7 +10,16 @@ import tifffile
 from tifffile import COMPRESSION, PHOTOMETRIC
 
 from graft.common.errors import UserError
-from graft.data.images.picture import many_channels, of_array, oriented, refuse_bands, refuse_bomb, refuse_frames, short
+from graft.data.images.picture import (
+    ALL,
+    many_channels,
+    of_array,
+    oriented,
+    refuse_bands,
+    refuse_bomb,
+    refuse_frames,
+    short,
+)
 
 GDAL_NODATA = 42113
 ALPHA = {1: "premultiplied", 2: "straight"}  # what the tag ExtraSamples calls alpha
@@ -159,6 +168,7 @@ def _read_bands(channels, bands):
     page = channels[0]
     in_memory = isinstance(page, np.ndarray)
     samples = page.shape[2] if in_memory else page.samplesperpixel
+    bands = range(1, len(channels) * samples + 1) if bands == ALL else bands
     refuse_bands(len(channels) * samples, bands)
     wanted = sorted({(band - 1) // samples for band in bands})
     array = np.concatenate([channels[i] if in_memory else _values(channels[i]) for i in wanted], axis=2)

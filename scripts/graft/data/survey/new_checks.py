@@ -51,6 +51,8 @@ def _image_unlike(dtype, channels, image):
         return None
     if dtype != image["dtype"] and not (dtype == "int32" and image["dtype"] != "uint8"):
         return f"{DEPTHS[dtype]} pixels, and the model learned from {DEPTHS[image['dtype']]} ones"
+    if image["channels"] not in (1, 3) and channels != image["channels"]:
+        return f"{channels:.0f} bands, and the model learned from images of {image['channels']}"
     if channels > image["channels"]:
         return "a colour image, and the model learned from grey ones"
     return None

@@ -5,7 +5,9 @@ An engine has
 * `made_by`: dict with engine and precision, a part of the key under which the store keeps what it computes,
 * `batch`: how many samples, and how many tokens of texts, it runs at once,
 * `run(inputs, indices, views=None) -> float32 array, shape (n, ...)`: the network's output for some of the inputs (see
-  input_batches); `views` are augmentations, one per index.
+  input_batches); `views` are augmentations, one per index,
+* `start(inputs, indices, views=None) -> callable that gives this array`: so that a GPU has the next batch before the last one is
+  waited for.
 
 Whether OpenVINO runs a network is a plain rule, never a stopwatch: on a CPU, a pretrained one always, since a lab embeds with it
 again and again; one that was trained here from so many samples on that converting it takes less time than it saves.

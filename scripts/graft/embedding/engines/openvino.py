@@ -47,6 +47,10 @@ class Converted:
         request.infer(values)
         return np.array(request.get_output_tensor(0).data, np.float32)
 
+    def start(self, inputs, indices, views=None):
+        found = self.run(inputs, indices, views)  # the processor computes all of it: there is nobody to wait for
+        return lambda: found
+
     def _request(self, dtype):
         if dtype not in self._requests:
             weights = self.path.with_suffix(".bin")
@@ -97,20 +101,15 @@ def open_converted(backbone, pixels, store, few, precision, threads):
     pixels : dict, how its pixels are scaled (see input_batches.pixel_scale); None for texts
     """
 
-    def make(folder):
+    def make():
         logger.info("converting the network for OpenVINO, once")
         inputs, network = few(), backbone.network().eval()
         try:
-            files, verdict = convert(network, pixels, inputs, precision, threads)
+            return convert(network, pixels, inputs, precision, threads)
         except MemoryError:  # which another job may have to spare
             raise
         except Exception as error:  # whatever the network does that OpenVINO does not know
             return {}, NOTHING | {"why": f"OpenVINO cannot convert it ({first_line(error)})"}
-        try:
-            store.make_room(folder, sum(map(len, files.values())))
-        except UserError as error:
-            return None, NOTHING | {"why": f"the store has no room for its converted form ({error.what})"}
-        return files, verdict
 
     on = {"processor": processor(), "openvino": version("openvino")}
     folder, verdict = verdict_on(backbone, pixels, precision, store, make, **on)

@@ -10,7 +10,8 @@ import torch
 from graft.common.device import processor
 from graft.common.job import pin_threads
 from graft.embedding.engines.verdicts import CLOSE, FEW, closeness, verdict_on
-from graft.networks.cpu import kernels
+from graft.embedding.input_batches import pinned, pinned_array
+from graft.networks.placing import place
 
 logger = logging.getLogger("graft")
 
@@ -36,11 +37,32 @@ class Torch:
     def network(self):
         return self.load()
 
-    @torch.inference_mode()
     def run(self, inputs, indices, views=None):
-        batch = inputs.prepare(inputs.batch(indices), self.device, views)
+        return self.start(inputs, indices, views)()
+
+    @torch.inference_mode()
+    def start(self, inputs, indices, views=None):
+        batch, views = pinned(inputs.batch(indices), self.device), pinned_array(views, self.device)
+        batch = inputs.prepare(batch, self.device, views)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"), self.running():
-            return self.network(batch).float().cpu().numpy()
+            found = self.network(batch).float()
+        return copied_back(found)
+
+
+def copied_back(values):
+    """A callable that gives `values` as an array. A GPU's are on their way while it goes on with what is asked of it next."""
+    if values.device.type != "cuda":
+        return values.numpy
+    here = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    here.copy_(values, non_blocking=True)
+    done = torch.cuda.Event()
+    done.record()
+
+    def wait():
+        done.synchronize()
+        return here.numpy()
+
+    return wait
 
 
 def open_torch(backbone, pixels, store, few, precision, device, threads, layout):
@@ -50,9 +72,9 @@ def open_torch(backbone, pixels, store, few, precision, device, threads, layout)
     @cache
     def load():
         pin_threads(threads)  # torch may have been imported after the job's start
-        return kernels.place(backbone.network().eval(), device, layout)
+        return place(backbone.network().eval(), device, layout)
 
-    def make(_):
+    def make():
         inputs = few()
         places = np.arange(min(FEW, len(inputs.lengths)))
         exact = Torch(load, device, "fp32").run(inputs, places)

@@ -3,9 +3,18 @@
 A verdict is a dict of precision (None: in none), network (digest of a converted network's files, or None), cosine and why (or None).
 """
 
+import atexit
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
 from graft.common.outputs import read_json, to_json
+from graft.store import NoRoom
+
+logger = logging.getLogger("graft")
 
 KIND, FILE = "networks", "verdict.json"  # of the store's folders, and in each of them
 CLOSE = 0.999  # cosine with float32, at least
@@ -18,7 +27,7 @@ def verdict_on(backbone, pixels, precision, store, make, **more):
     Parameters
     ----------
     backbone, pixels, precision : see engines.open_engine
-    make : callable, folder -> (files, verdict); files : dict, name -> bytes, of a converted network; None: keep nothing
+    make : callable -> (files, verdict); files : dict, name -> bytes, of a converted network
     more : what else the verdict depends on
     """
     spec = {name: value for name, value in backbone.spec.items() if name not in ("name", "licence", "weights")}
@@ -27,9 +36,12 @@ def verdict_on(backbone, pixels, precision, store, make, **more):
     for folder in (own, *shared):
         if (verdict := _read(folder)) is not None:
             return folder, verdict
-    files, verdict = make(own)
-    if files is None:
-        return own, verdict
+    files, verdict = make()
+    try:
+        store.make_room(own, sum(map(len, files.values())))
+    except NoRoom as error:
+        logger.info("the store has no room for the converted network: every job converts it (%s)", error.what)
+        return _of_this_process(files), verdict
     for name, data in files.items():
         store.write(own, key, name, data)
     if (first := _read(own)) is not None:  # of another job, which was faster: both must take the same
@@ -45,6 +57,15 @@ def _read(folder):
         return None
     there = found["network"] is None or (folder / f"{found['network'][:32]}.bin").exists()
     return found if there else None
+
+
+def _of_this_process(files):
+    """A folder with files, which ends with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="graft-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return folder
 
 
 def closeness(engine, inputs, few, exact):

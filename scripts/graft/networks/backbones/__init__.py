@@ -39,12 +39,16 @@ def build(spec, folder=None, attention_dropout=False):
     Returns
     -------
     Module with forward(inputs) -> Tensor of shape (n, width), `.width`, `.modality` and `.spec`. Inputs are
-    images: float32 (n, 3, size, size), normalised; text: dict of input_ids and attention_mask, int64 (n, tokens);
+    images: float32 (n, 3 or spec["bands"], size, size), normalised; text: dict of input_ids and attention_mask, int64 (n, tokens);
     vectors: float32 (n, width).
     """
     options = {"attention_dropout": attention_dropout} if spec["modality"] == "text" else {}
     module = plugins.load("library", spec["library"]).build(spec, folder, **options)
     module.width, module.modality, module.spec = spec.get("width"), spec["modality"], spec
+    if spec.get("bands"):
+        from graft.networks.bands import take_bands  # here, since it imports timm, which other libraries do without
+
+        take_bands(module, spec["bands"])
     return module.eval()
 
 

@@ -34,8 +34,11 @@ def projected(gradients):
     for place, own in enumerate(gradients):
         moved = own.clone()
         for other in torch.randperm(len(gradients)).tolist():
-            against = torch.dot(moved, gradients[other])
-            if other != place and against < 0:
-                moved -= against / gradients[other].square().sum() * gradients[other]
+            if other == place:
+                continue
+            against = torch.dot(moved, gradients[other]).clamp(
+                max=0
+            )  # 0 where they agree; asking would make a GPU wait
+            moved -= against / gradients[other].square().sum().clamp_min(1e-30) * gradients[other]
         found.append(moved)
     return found

@@ -7,14 +7,14 @@ up to rounding, and so are the gradients.
 What follows what is found by running the network once, on one sample (`trace`), from any library.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 import torch.nn.functional as functional
 from torch.overrides import TorchFunctionMode
 
-from graft.networks.cpu.convolution import Conv
+from graft.training.cpu_kernels.convolution import Conv
 
 NOTHING = ("none", ())
 ACTIVATIONS = {
@@ -35,28 +35,18 @@ class Step:
     activation: tuple = NOTHING
 
 
-@dataclass
-class Trace:
-    """What can be done at once.
-
-    steps : dict, id of a convolution's weight -> Step
-    """
-
-    steps: dict = field(default_factory=dict)
-
-
 @torch.no_grad()
 def trace(network, example):
-    """What can be fused in `network`, found by running it on `example`, the inputs of one sample."""
+    """What can be fused in `network`, found by running it on `example`, the inputs of one sample: {id of a weight: Step}."""
     if not any(isinstance(module, torch.nn.Conv2d) for module in network.modules()):
-        return Trace()
+        return {}
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     with _Recorder() as recorder:
         network(example)
     for module, training in modes:
         module.training = training
-    return recorder.trace()
+    return recorder.steps()
 
 
 class _Recorder(TorchFunctionMode):
@@ -72,15 +62,14 @@ class _Recorder(TorchFunctionMode):
             self.calls.append((func, args, kwargs or {}, output))
         return output
 
-    def trace(self):
-        found, twice = Trace(), set()
+    def steps(self):
+        found, twice = {}, set()
         for place, (func, args, kwargs, _) in enumerate(self.calls):
             if func is torch.conv2d:
                 weight = _conv2d(*args, **kwargs)[1]
-                twice |= {id(weight)} & found.steps.keys()
-                found.steps[id(weight)] = self._step(place)
-        found.steps = {weight: step for weight, step in found.steps.items() if weight not in twice}
-        return found
+                twice |= {id(weight)} & found.keys()
+                found[id(weight)] = self._step(place)
+        return {weight: step for weight, step in found.items() if weight not in twice}
 
     def _step(self, place):
         step, reader = Step(), self._only_reader(place)
@@ -120,8 +109,8 @@ class Replacing(TorchFunctionMode):
 class Training:
     """The functions that replace torch's during a training step; gradients go to all that takes part."""
 
-    def __init__(self, found, precision, frozen_batchnorm):
-        self.trace, self.frozen = found, frozen_batchnorm
+    def __init__(self, steps, precision, frozen_batchnorm):
+        self.steps, self.frozen = steps, frozen_batchnorm
         self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
 
     def start(self):
@@ -130,7 +119,7 @@ class Training:
 
     def convolution(self, *args, **kwargs):
         inputs, weight, bias, stride, padding, dilation, groups = _conv2d(*args, **kwargs)
-        step = self.trace.steps.get(id(weight), Step())
+        step = self.steps.get(id(weight), Step())
         if step.norm and not self.frozen:
             step = Step()
         if isinstance(padding, str):

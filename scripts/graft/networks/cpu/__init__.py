@@ -1,1 +1,0 @@
-"""What a CPU computes in one go, and in which number format."""
