@@ -64,9 +64,13 @@ class Timed:
         self.engine, self.seconds = engine, 0.0
         self.made_by, self.batch = engine.made_by, engine.batch
 
-    def run(self, *arguments):
+    def start(self, *arguments):
+        take = self._timed(self.engine.start, *arguments)
+        return lambda: self._timed(take)
+
+    def _timed(self, call, *arguments):
         start = time.perf_counter()
-        found = self.engine.run(*arguments)
+        found = call(*arguments)
         self.seconds += time.perf_counter() - start
         return found
 

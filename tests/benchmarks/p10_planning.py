@@ -16,8 +16,30 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = 1000
 
 
-def snakemake(folder, *arguments):
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+# As many jobs per model as graft plans, each with a name, a log, a benchmark, params and resources, and no function at all.
+EMPTY = """
+rule all:
+    input: [f"{step}/{seed}.{part}" for step in ("figures", "exported") for seed in range(MODELS) for part in PARTS]
+
+rule start:
+    output: "start"
+"""
+RULE = """
+rule RULE:
+    input: BEFORE
+    output: "RULE/{seed}.{part}"
+    log: "logs/RULE/{seed}.{part}.log"
+    benchmark: "benchmarks/RULE/{seed}.{part}.tsv"
+    params: mode="bf16", code="0123456789abcdef"
+    threads: 1
+    resources: mem_mb=8000, runtime=120
+    message: "RULE {wildcards.seed} {wildcards.part}"
+    shell: "touch {output}"
+"""
+
+
+def snakemake(folder, *arguments, snakefile=ROOT / "Snakefile"):
+    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--directory", folder]
     start = time.perf_counter()
     done = subprocess.run([*command, "--cores", "2", *arguments], capture_output=True, text=True)
     if done.returncode:

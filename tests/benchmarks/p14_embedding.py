@@ -43,7 +43,7 @@ def _rows(folder):
     def ours():
         with tempfile.TemporaryDirectory() as store:
             shutil.copytree(lab.root / "networks", Path(store) / "networks")
-            return features.embed(rows, source, lite0, Store(store), **MODE)[0]
+            return features.embed(rows, source, lite0, Store(store, images=()), **MODE)[0]
 
     exact, _ = features.embed(rows[:EXACT], source, lite0, Store(folder / "exact"), "fp32", threads=THREADS)
     network = lite0.network().to(memory_format=torch.channels_last).eval()
