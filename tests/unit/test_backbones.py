@@ -8,6 +8,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save
+from timm.models import load_pretrained
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -23,6 +24,7 @@ from graft.fetch.backbones import fetch_backbone
 from graft.networks import backbones
 from graft.networks.backbones import torchvision as vision
 from graft.networks.backbones.transformers import _longest, make_config
+from graft.networks.bands import take_bands
 from graft.networks.pooling import KEYS, pool, said_beside
 
 FAMILIES = [
@@ -386,3 +388,22 @@ def test_weights_of_16_bits_are_widened_without_the_architecture_too(tmp_path):
     folder = fetched(tmp_path, full.state_dict(), library="torchvision", architecture="resnet18", input_size=64)
     found, expected = backbones.Stored(folder).state_dict(), backbones.load(folder).state_dict()
     assert {key: value.dtype for key, value in found.items()} == {key: value.dtype for key, value in expected.items()}
+
+
+@pytest.mark.parametrize("bands", [2, 4, 7])
+def test_a_network_for_other_bands_has_the_weights_that_timm_gives_it(tmp_path, bands):
+    """timm's own loader, with in_chans, of the same checkpoint."""
+    state = timm.create_model("test_efficientnet", num_classes=0).state_dict()
+    facts = {"state_dict": dict(state), "first_conv": "conv_stem", "num_classes": 0, "url": "", "file": "", "hf_hub_id": None}
+    reference = timm.create_model("test_efficientnet", num_classes=0, in_chans=bands).eval()
+    load_pretrained(reference, pretrained_cfg=facts, num_classes=0, in_chans=bands)
+    module = backbones.load(fetched(tmp_path, state, library="timm", architecture="test_efficientnet"))
+    pixels = torch.randn(2, bands, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(take_bands(module, bands)(pixels), reference(pixels))
+
+
+def test_a_network_without_a_first_convolution_of_three_channels_takes_no_bands(tmp_path):
+    module = backbones.load(fetched(tmp_path, library="convnet", architecture="grey-4-8", source={"random": True}))
+    with pytest.raises(UserError, match="could take 5 bands"):
+        take_bands(module, 5)

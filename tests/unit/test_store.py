@@ -101,14 +101,13 @@ def test_keep_only_deletes_what_no_config_names(tmp_path):
 
 def test_decoded_images_give_way_before_anything_else(tmp_path):
     store = Store(tmp_path, max_gb=3e-5)
-    images, old, new = (
-        store.table(kind, (1000,), np.uint8, n=n) for kind, n in (("images", 0), ("embeddings", 1), ("embeddings", 2))
-    )
+    kinds = [("embeddings", 1), ("images", 0), ("embeddings", 2)]
+    old, images, new = (store.table(kind, (1000,), np.uint8, n=n) for kind, n in kinds)
     old.append(contents(0), np.zeros((1, 1000), np.uint8))
     images.append(contents(*range(20)), np.zeros((20, 1000), np.uint8))  # used last
     new.append(contents(*range(15)), np.zeros((15, 1000), np.uint8))
-    kinds = [folder.parent.name for folder in store.tables() if list(folder.glob("*.arrow"))]
-    assert kinds == ["embeddings", "embeddings"]
+    left = [folder.parent.name for folder in store.tables() if list(folder.glob("*.arrow"))]
+    assert left == ["embeddings", "embeddings"]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,12 @@ def test_attention_is_dropped_as_asked_compiled_or_not(lab, tmp_path, monkeypatc
     assert seen == ({0.0, 0.1} if asked else {0.0})  # 0 where validation rows are predicted
 
 
+def test_cpu_kernels_replace_torchs_unless_the_config_says_no(lab, tmp_path, with_and_without_kernels):
+    trainer = text_trainer(lab, tmp_path, epochs=1)
+    trainer.fit()
+    assert (trainer.running is not nullcontext) is with_and_without_kernels
+
+
 def test_a_text_has_the_same_logits_alone_and_beside_longer_ones(lab, tmp_path):
     """The attention mask: what is padded is neither attended to nor pooled."""
     network = text_trainer(lab, tmp_path).untrained().eval()

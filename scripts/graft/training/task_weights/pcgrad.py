@@ -36,9 +36,8 @@ def projected(gradients):
         for other in torch.randperm(len(gradients)).tolist():
             if other == place:
                 continue
-            against = torch.dot(moved, gradients[other]).clamp(
-                max=0
-            )  # 0 where they agree; asking would make a GPU wait
+            # 0 where they agree: to ask whether they do would make a GPU wait.
+            against = torch.dot(moved, gradients[other]).clamp(max=0)
             moved -= against / gradients[other].square().sum().clamp_min(1e-30) * gradients[other]
         found.append(moved)
     return found
