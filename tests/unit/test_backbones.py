@@ -394,7 +394,14 @@ def test_weights_of_16_bits_are_widened_without_the_architecture_too(tmp_path):
 def test_a_network_for_other_bands_has_the_weights_that_timm_gives_it(tmp_path, bands):
     """timm's own loader, with in_chans, of the same checkpoint."""
     state = timm.create_model("test_efficientnet", num_classes=0).state_dict()
-    facts = {"state_dict": dict(state), "first_conv": "conv_stem", "num_classes": 0, "url": "", "file": "", "hf_hub_id": None}
+    facts = {
+        "state_dict": dict(state),
+        "first_conv": "conv_stem",
+        "num_classes": 0,
+        "url": "",
+        "file": "",
+        "hf_hub_id": None,
+    }
     reference = timm.create_model("test_efficientnet", num_classes=0, in_chans=bands).eval()
     load_pretrained(reference, pretrained_cfg=facts, num_classes=0, in_chans=bands)
     module = backbones.load(fetched(tmp_path, state, library="timm", architecture="test_efficientnet"))
