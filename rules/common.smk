@@ -49,9 +49,10 @@ except UserError as error:
     raise WorkflowError(f"The config has mistakes.\n{error}") from None
 
 # For the jobs, the names of the data sets whose decoded images are kept.
-config["store"]["images"] = {"true": list(config["datasets"]), "false": [], "auto": trained_datasets(PLAN)}[
-    str(config["store"]["images"]).lower()
-]
+if not isinstance(config["store"]["images"], list):
+    config["store"]["images"] = {True: list(config["datasets"]), False: [], "auto": trained_datasets(PLAN)}[
+        config["store"]["images"]
+    ]
 
 if workflow.is_main_process and not {"-n", "--dry-run", "--dryrun", "--lint", "--unlock"} & set(sys.argv):
     stop_if(machine.lacks_conda(workflow.deployment_settings.deployment_method))
@@ -188,9 +189,15 @@ def settings_of_new(wildcards):
     return config["predict"].get(wildcards.get("new"), {})
 
 
+PREPARED = {}  # data set -> the path of its card, and all outputs of prepare_data: Snakemake expands them anew for every question
+
+
 def card_of(dataset):
     """A data set's card. While prepare_data is still to run, Snakemake asks again later."""
-    path = checkpoints.prepare_data.get(dataset=dataset).output.card
+    path, made = PREPARED.get(dataset, (None, None))
+    if not made or not made.issubset(checkpoints.created_output or ()):
+        output = checkpoints.prepare_data.get(dataset=dataset).output
+        path, made = PREPARED[dataset] = output.card, frozenset(output)
     return card_as_it_is(path, os.stat(path).st_mtime_ns)
 
 

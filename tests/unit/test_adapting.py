@@ -41,8 +41,6 @@ METHODS = [name for kind in SOURCE_ONLY for name in plugins.names(kind)]
 SPEC = {"name": "tiny", "library": "vectors", "architecture": "identity", "modality": "vector", "preprocessing": {}}
 TRAINING = {"epochs": 3, "batch_size": 16, "lr": 0.02, "head_lr": 0.02, "patience": None, "freeze_batchnorm": False}
 
-pytestmark = pytest.mark.usefixtures("with_and_without_kernels")
-
 
 class Tiny(nn.Sequential):
     """A network with weights and BatchNorm, for vectors."""

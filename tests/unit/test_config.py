@@ -99,7 +99,7 @@ def test_no_object_of_the_schema_lets_unknown_keys_through():
 
 def test_defaults_are_filled_in_also_where_the_parent_is_absent():
     config = load(minimal())
-    assert config["store"] == {"path": "resources/store", "max_gb": 100, "shared": None}
+    assert config["store"] == {"path": "resources/store", "max_gb": 100, "images": "auto", "shared": None}
     assert config["datasets"]["d"]["split"]["validation"] == 0.15
     assert config["datasets"]["d"]["columns"]["path"] is None
     assert config["finetune"]["e"]["seeds"] == [0]

@@ -28,8 +28,6 @@ ROWS, POOL = 150, 10
 COLUMNS = {"id": "id", "features": "x*", "split": "split", "fold": "fold"}
 SETTINGS = {"epochs": 60, "head_lr": 0.05, "weight_decay": 0, "dropout": 0, "patience": None, "batch_size": 128}
 
-pytestmark = pytest.mark.usefixtures("with_and_without_kernels")
-
 
 def table(kind="classification", width=80):
     """Vectors whose labels are drawn by lot, or whose value is a sum of columns; three of five are of train, in 6 folds."""

@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 
+from graft.embedding.engines.verdicts import FEW
 from running import graft
 from tiny_data import image_folder, trainings
 
@@ -42,7 +43,8 @@ def test_every_sample_is_decoded_and_forwarded_once_and_by_several_jobs(folders)
     _, several = folders
     shares = [counts(several, f".{number}-of-{JOBS}") for number in range(1, JOBS + 1)]
     assert all(0 < share["forwards"] < 700 for share in shares)
-    assert sum(share["forwards"] for share in shares) == sum(share["decodes"] for share in shares) == 700
+    assert sum(share["forwards"] for share in shares) == 700
+    assert 700 <= sum(share["decodes"] for share in shares) <= 700 + JOBS * FEW  # each may try the network with a few
     assert counts(several, "")["forwards"] == 0
 
 

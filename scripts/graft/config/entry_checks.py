@@ -171,6 +171,8 @@ def unknown_seed(path, seed, name, model):
 def check_store(config):
     """A shared store that is not there would never be missed: everything would only be computed again."""
     store = config.get("store") or {}
+    if isinstance(store.get("images"), list):
+        yield from unknown(("store", "images"), store["images"], list(config.get("datasets") or {}), "data set")
     if store.get("shared") is None:
         return
     path, shared = ("store", "shared"), Path(store["shared"]).expanduser()

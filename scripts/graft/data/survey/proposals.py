@@ -58,11 +58,10 @@ def _skipped_links(found, seen):
 
 
 def _bands(found, said):
-    bands = re.search(r"`bands: \[([\d, ]+)\]`", said)
-    if not bands or "bands" in found.entry:
+    if "`bands: all`" not in said or "bands" in found.entry:
         return False
-    found.entry["bands"] = [int(band) for band in bands[1].split(",")]
-    found.reasons["bands"] = "name those that are red, green and blue, or one that is read as grey"
+    found.entry["bands"] = "all"
+    found.reasons["bands"] = "or name those that are red, green and blue, such as [3, 2, 1], or one that is grey"
     return True
 
 
