@@ -9,7 +9,7 @@ CORES ?= all
 BIN := $(VENV)/bin
 READY := $(VENV)/.graft-$(shell cat requirements.txt requirements-test.txt | cksum | cut -d' ' -f1)
 PEERS := build/bench
-PEERS_READY := $(PEERS)/.graft-$(shell (echo $(abspath $(VENV)); cat tests/benchmarks/requirements.txt) | cksum | cut -d' ' -f1)
+PEERS_READY := $(PEERS)/.graft-$(shell (echo $(abspath $(VENV)); cat tests/benchmarks/requirements*.txt) | cksum | cut -d' ' -f1)
 SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) $(if $(CONFIG),--configfile "$(CONFIG)") $(if $(filter-out 0 no false,$(QUICK)),--config quick=true)
 export PATH := $(abspath $(BIN)):$(PATH)
 
@@ -106,6 +106,8 @@ $(PEERS_READY): | $(READY)
 		> $$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth
 	$(BIN)/python -m pip --python $(PEERS)/bin/python install --quiet --disable-pip-version-check --no-deps \
 		-r tests/benchmarks/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(PEERS)/older \
+		-r tests/benchmarks/requirements-older.txt
 	touch $@
 
 # The tables of config/README.md, from the schema and the plug-ins; the picture of the rules, from the rules.

@@ -29,7 +29,7 @@ logger = logging.getLogger("graft")
 def main(model, data, out, given=(), resources=None, column=None, precision="auto", gpus=0, threads=None):
     """Predict the samples of `data`, write the table to `out`, and return what to tell the user.
 
-    `given` are paths (samples, features, backbone) that are known, a dict for the model or for each member of an ensemble; the
+    `given` are paths (samples, features, backbone, store) that are known, a dict for the model or for each member of an ensemble; the
     others are looked for beside the model.
     """
     check_out(Path(out))
@@ -58,14 +58,16 @@ def main(model, data, out, given=(), resources=None, column=None, precision="aut
     return "\n".join(summary(tables, content, paths, novelty))
 
 
-def given_paths(inputs):
-    """What a rule's inputs say is beside a model, or beside each member of an ensemble: list of dict for `main`."""
+def given_paths(inputs, store):
+    """What a rule's inputs say is beside a model, or beside each member of an ensemble, and the config's store: list of dict for
+    `main`."""
     named = {key: [inputs[key]] if isinstance(inputs.get(key), str) else inputs.get(key, []) for key in GIVEN}
     found = [{} for _ in range(max(map(len, named.values())))] or [{}]
     for key, paths in named.items():
         for one, path in zip(found, paths, strict=False):
             one[key] = Path(path).parent if key == "backbone" else Path(path)
-    return [{**one, "samples": Path(inputs["samples"])} if inputs.get("samples") else one for one in found]
+    given = {"samples": Path(inputs["samples"])} if inputs.get("samples") else {}
+    return [{**one, **given, "store": Path(store)} for one in found]
 
 
 def tables_of(path, targets):
@@ -172,7 +174,7 @@ if "snakemake" in globals():
             model=snakemake.input.model,
             data=snakemake.input.data,
             out=snakemake.output.table,
-            given=given_paths(snakemake.input),
+            given=given_paths(snakemake.input, snakemake.config["store"]["path"]),
             column=snakemake.params.column,
             precision=snakemake.params.mode["precision"],
             gpus=gpus_of(snakemake.resources.get("gpu", 0), snakemake.config["device"]["rehearsal"]),

@@ -1,6 +1,10 @@
 """P15: embedding 3,946 messages of 20 Newsgroups with MiniLM, nothing stored, against sentence-transformers."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -21,6 +25,8 @@ from graft.embedding.input_batches import open_source
 from graft.networks import backbones
 from graft.store import Store
 
+HERE = Path(__file__).resolve().parent
+OLDER = Path(sys.prefix) / "older"  # see requirements-older.txt
 LENGTH, REPEATS, EXACT = 128, 2, 256  # tokens; texts whose embeddings are compared with float32
 
 
@@ -45,15 +51,15 @@ def _rows(folder):
             return features.embed(rows, source, minilm, Store(store), **mode)[0]
 
     exact, _ = features.embed(rows[:EXACT], source, minilm, Store(folder / "exact"), "fp32", threads=THREADS)
-    for name, words, peer in peers(folder / "hub"):
-        ours_s, other_s, found, theirs = alternate(ours, lambda peer=peer: peer.encode(texts), REPEATS)
+    for name, words, encode in peers(folder / "hub", texts):
+        ours_s, other_s, found, theirs = alternate(ours, encode, REPEATS)
         quality = {"ours": f"cosine {_cosine(found, exact):.4f}", "other": f"cosine {_cosine(theirs, exact):.4f}"}
         what = f"embed {len(rows):,} messages of up to {LENGTH} tokens; other: sentence-transformers, {words}"
         yield Row(name, what, ours_s, other_s, ("at least", 1), quality)
 
 
-def peers(folder):
-    """(row, words, SentenceTransformer): the same weights through each of its engines, in the numbers that are its fastest here."""
+def peers(folder, texts):
+    """(row, words, function that encodes the texts): the same weights through each engine, in the numbers that are its fastest here."""
     loaded = assets.backbone("minilm")
     network = backbones.load(loaded)
     network.network.save_pretrained(folder)
@@ -65,8 +71,25 @@ def peers(folder):
     made.save(str(folder / "whole"))
     if choose_precision("auto", None) == "bf16":
         made = made.bfloat16()
-    yield "P15", "torch", made
-    yield "P15b", "OpenVINO", SentenceTransformer(str(folder / "whole"), backend="openvino", device="cpu")
+    yield "P15", "torch", lambda: made.encode(texts)
+    (folder / "texts.json").write_text(json.dumps(texts))
+    command = [sys.executable, HERE / "older_encoder.py", folder / "whole", folder / "texts.json", folder / "found.npy"]
+    path = os.pathsep.join([str(OLDER), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
+    ) as child:
+        while (line := child.stdout.readline()) != "ready\n":
+            if not line:
+                raise RuntimeError("sentence-transformers with OpenVINO did not start")
+
+        def encode():
+            child.stdin.write("again\n")
+            child.stdin.flush()
+            float(child.stdout.readline())
+            return np.load(folder / "found.npy")
+
+        yield "P15b", "OpenVINO (through optimum-intel, with the older transformers that it needs)", encode
+        child.stdin.close()
 
 
 def _cosine(found, exact):

@@ -34,7 +34,6 @@ def _rows(folder):
     root = root_of(assets.dataset("elpv") / "dataset.json")
     config = {
         "datasets": {"elpv": {**ENTRY, "source": {"path": str(root)}}},
-        "backbones": {"effnet-lite0": {"like": "effnet-lite0"}},
         "finetune": {"m": {"dataset": "elpv", "backbone": "effnet-lite0", "method": "linear"}},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))

@@ -20,6 +20,7 @@ from graft.embedding.engines import openvino, verdicts
 from graft.embedding.input_batches import open_inputs, open_source
 from graft.embedding.texts import embed_texts
 from graft.networks.augment import draw_views
+from graft.serving.new_predictions import embed_new
 from graft.store import Store
 from processor import needs_bf16
 
@@ -358,3 +359,33 @@ def test_where_openvino_is_not_installed_torch_serves(tmp_path):
     made = written(tmp_path / "data")
     done = run(MISSING + EMBED, *made, tmp_path / "store")
     assert done.stdout.strip() == '["torch", 12, true]', done.stderr[-2000:]
+
+
+def test_new_samples_are_embedded_by_the_network_that_the_labs_store_has_converted(lab, monkeypatch):
+    """That of a linear head is the pretrained one: no library builds it, and nothing is written into the lab's store."""
+    (rows, source), store, _ = lab
+    pretrained, before = lite0(), sorted(store.root.rglob("*"))
+    digests = {"backbone": pretrained.weights}
+    content = {
+        "backbone": pretrained.spec,
+        "digests": digests,
+        "frozen": True,
+        "state_dict": pretrained.network().state_dict(),
+    }
+    trained = features.trained(content, None)
+    trained.network = None  # would fail, were it called
+    found, reasons = embed_new(rows, source, trained, "bf16", store=store.root)
+    wanted, _ = features.embed(rows, source, pretrained, store, "bf16", engine="auto")
+    assert np.array_equal(found, wanted) and reasons == [None] * len(rows)
+    assert sorted(store.root.rglob("*")) == before
+
+
+def test_a_trained_network_is_converted_from_more_samples_on_than_the_pretrained_one(lab):
+    pretrained = lite0()
+    content = {
+        "backbone": pretrained.spec,
+        "digests": {"backbone": "1"},
+        "state_dict": pretrained.network().state_dict(),
+    }
+    froms = [features.trained({**content, "frozen": frozen}, None).converts_from for frozen in (True, False)]
+    assert froms == [0, engines.CONVERTS_FROM["depthwise"]]

@@ -276,5 +276,5 @@ def trained(content, folder):
         folder=folder,
         weights=content["digests"]["backbone"],
         network=lambda: from_dict(content).backbone,
-        converts_from=converts_from(content["state_dict"]),
+        converts_from=0 if content["frozen"] else converts_from(content["state_dict"]),
     )

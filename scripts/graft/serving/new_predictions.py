@@ -52,7 +52,7 @@ def embed_for(content, around, data, column=None, precision="auto", device=None,
     def backbone():
         return features.trained(content, tokenizer_folder(content, around.backbone))
 
-    return embed_taken(new, card, backbone, str(data), precision, device, threads)
+    return embed_taken(new, card, backbone, str(data), precision, device, threads, around.store)
 
 
 def tables_of(content, rows, embeddings, novelty):
@@ -66,7 +66,7 @@ def tables_of(content, rows, embeddings, novelty):
     return {target: first} | {one: table_of(content, one, rows, embeddings).assign(**same) for one in others}
 
 
-def embed_taken(new, card, backbone, where, precision="auto", device=None, threads=1):
+def embed_taken(new, card, backbone, where, precision="auto", device=None, threads=1, store=None):
     """The embeddings of those new samples that the model can take: `make predict` and exported models go this one way.
 
     Parameters
@@ -75,6 +75,7 @@ def embed_taken(new, card, backbone, where, precision="auto", device=None, threa
     card : dict, what `card_of` gave
     backbone : function that gives what features.trained gives; called only if some sample can be taken
     where : str, the samples' place, for errors
+    store : path, optional, of a store where the network may be converted already; it is only read
 
     Returns
     -------
@@ -90,7 +91,7 @@ def embed_taken(new, card, backbone, where, precision="auto", device=None, threa
     good = rows["reason"].isna()
     if good.any():
         source = SimpleNamespace(entry=new.entry, root=new.root, card=card)
-        found, rows.loc[good, "reason"] = embed_new(rows[good], source, backbone(), precision, device, threads)
+        found, rows.loc[good, "reason"] = embed_new(rows[good], source, backbone(), precision, device, threads, store)
         found = found[rows.loc[good, "reason"].isna().to_numpy()]
         if len(found):
             return rows, found
@@ -126,7 +127,7 @@ def novelty_of(content, around):
     return Novelty(*found, columns_differ=_modality(content) == "vector")
 
 
-def embed_new(rows, source, backbone, precision="auto", device=None, threads=1):
+def embed_new(rows, source, backbone, precision="auto", device=None, threads=1, store=None):
     """Embeddings of samples that no later run will ask for.
 
     They do not go into the user's store. It makes room by dropping the tables that were not used for longest, and a
@@ -138,6 +139,7 @@ def embed_new(rows, source, backbone, precision="auto", device=None, threads=1):
     rows : DataFrame with path, row, content_sha256
     source : SimpleNamespace with entry, root, card, as for features.embed
     backbone : what features.trained gave
+    store : path, optional, of a store where the network may be converted already; it is only read
 
     Returns
     -------
@@ -159,7 +161,7 @@ def embed_new(rows, source, backbone, precision="auto", device=None, threads=1):
             inputs = open_inputs(block, source, backbone, Store(folder), threads)
             if network:
                 return features.of_vectors(network, inputs.vectors)
-            return features.forward(engine_of(block, Store(kept)), inputs)[0]
+            return features.forward(engine_of(block, Store(kept, shared=store)), inputs)[0]
 
     parts, reasons = [], []
     with tempfile.TemporaryDirectory(prefix="graft-") as kept:

@@ -42,11 +42,13 @@ class Beside:
     samples : the manifest of its data set, with labels and card beside it
     features : its embeddings of the labelled rows
     backbone : the folder of its backbone, which holds a text model's tokenizer
+    store : the folder of the store, where its network may be converted already; it is only read
     """
 
     samples: Path | None
     features: Path | None
     backbone: Path | None
+    store: Path | None = None
 
 
 def beside(model, content, resources=None):
@@ -58,16 +60,19 @@ def beside(model, content, resources=None):
     folder, dataset, backbone = model.parent, content["dataset"], content["backbone"]["name"]
     at_home = (folder.name, folder.parent.name) == (f"seed{content['seed']}", content["name"])
     if not at_home or len(model.parents) < 5:
-        return Beside(None, None, _there(Path(resources or "resources") / "backbones" / backbone))
+        place = Path(resources or "resources")
+        return Beside(None, None, _there(place / "backbones" / backbone), _there(place / "store"))
     results = model.parents[3]
     embedded = backbone if content["frozen"] else f"{content['name']}.seed{content['seed']}"
     # The results of a quick look are one folder deeper than the others.
     places = [resources] if resources else [results.parent / "resources", results.parents[1] / "resources", "resources"]
     folders = [_there(Path(place) / "backbones" / backbone) for place in places]
+    stores = [_there(Path(place) / "store") for place in places]
     return Beside(
         samples=_there(results / "data" / dataset / "samples.parquet"),
         features=_there(results / "features" / dataset / embedded / "labelled.parquet"),
         backbone=next((found for found in folders if found), None),
+        store=next((found for found in stores if found), None),
     )
 
 
