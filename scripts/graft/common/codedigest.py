@@ -73,9 +73,10 @@ def _imports(tree):
 def _kinds(tree):
     """The kinds of plug-ins of which the tree loads one: the first argument of each plugins.load(kind, name)."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "load":
-            if ast.unparse(node.func) == "plugins.load":
-                yield ast.literal_eval(node.args[0])
+        called = node.func if isinstance(node, ast.Call) else None
+        # The name is looked at first: to write out every call takes long.
+        if isinstance(called, ast.Attribute) and called.attr == "load" and ast.unparse(called) == "plugins.load":
+            yield ast.literal_eval(node.args[0])
 
 
 def _files_of(module):
