@@ -189,7 +189,9 @@ def settings_of_new(wildcards):
     return config["predict"].get(wildcards.get("new"), {})
 
 
-PREPARED = {}  # data set -> the path of its card, and all outputs of prepare_data: Snakemake expands them anew for every question
+PREPARED = (
+    {}
+)  # data set -> the path of its card, and all outputs of prepare_data: Snakemake expands them anew for every question
 
 
 def card_of(dataset):
