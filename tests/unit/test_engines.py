@@ -1,6 +1,8 @@
 """What runs a network forward: OpenVINO's outputs are those of torch, a network is converted once, and no connection is opened."""
 
+import json
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,14 +17,19 @@ from assets import backbone
 from graft.common.device import processor
 from graft.common.errors import UserError
 from graft.common.outputs import read_json, sha256_of_file, write_json
+from graft.data.prepare import write
+from graft.data.readers import complete
 from graft.embedding import engines, features
 from graft.embedding.engines import openvino, verdicts
 from graft.embedding.input_batches import open_inputs, open_source
 from graft.embedding.texts import embed_texts
+from graft.networks import words
 from graft.networks.augment import draw_views
+from graft.networks.backbones import tokenizer
 from graft.serving.new_predictions import embed_new
 from graft.store import Store
 from processor import needs_bf16
+from tiny_data import THREE_WAY, prepared, text_table
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 SIDE = 64
@@ -328,6 +335,38 @@ def test_a_job_whose_network_is_converted_imports_no_torch(lab, tmp_path):
     rows.to_json(tmp_path / "rows.json")
     done = run("import json, sys\n" + EMBED, *made, store.root)
     assert done.stdout.strip() == '["openvino", 1, false]', done.stderr[-2000:]
+
+
+EMBED_TEXTS = """
+import json, sys
+from graft.embedding import features
+from graft.embedding.input_batches import open_source
+from graft.data.samples import read_manifest
+from graft.store import Store
+folder, weights, store = sys.argv[1:4]
+manifest = read_manifest(folder + "/samples.parquet")
+made_by, counts = features.embed_missing(
+    manifest.frame.head(int(sys.argv[4])),
+    open_source(folder + "/dataset.json", json.loads(open(folder + "/entry.json").read()), manifest.card),
+    features.pretrained(weights, manifest.card), Store(store), "fp32", engine="auto",
+)
+print(json.dumps([made_by["engine"], counts["forwards"], "torch" in sys.modules]))
+"""
+
+
+def test_a_job_whose_text_network_is_converted_imports_no_torch(tmp_path):
+    entry, folder = (
+        {**THREE_WAY, **text_table(tmp_path / "root")},
+        shutil.copytree(backbone("minilm"), tmp_path / "minilm"),
+    )
+    (folder / words.FILE).write_bytes(words.facts_of(tokenizer(folder)))
+    names = {"samples": "samples.parquet", "labels": "labels.json", "card": "data_card.json"}
+    write(prepared(tmp_path / "root", **entry), {key: tmp_path / name for key, name in names.items()})
+    write_json(tmp_path / "dataset.json", {"root": "root"})
+    write_json(tmp_path / "entry.json", complete(entry))
+    for count, forwards, torch_is_there in ((6, 6, True), (12, 6, False)):  # first the network is converted
+        done = run(EMBED_TEXTS, tmp_path, folder, tmp_path / "store", count)
+        assert json.loads(done.stdout) == ["openvino", forwards, torch_is_there], done.stderr[-2000:]
 
 
 REFUSING = """

@@ -19,6 +19,7 @@ from graft.common.job import Progress
 from graft.data import images, readers
 from graft.data.images import image_format, limits_of, values_of
 from graft.embedding import unknown_tokens
+from graft.networks.words import words_of
 from graft.store import IMAGES, NoRoom
 
 logger = logging.getLogger("graft")
@@ -198,11 +199,9 @@ class TextInputs(Inputs):
     """Texts as token ids, kept in the store once per tokenizer and length; a batch is padded to its longest text only."""
 
     def __init__(self, rows, source, backbone, store, threads):
-        from graft.networks.backbones import tokenizer as load_tokenizer
-
         settings = backbone.spec["preprocessing"]
         self.spec = backbone.spec
-        self.tokenizer, self.max_length = load_tokenizer(backbone.folder, backbone.spec), settings["max_length"]
+        self.tokenizer, self.max_length = words_of(backbone.folder, backbone.spec), settings["max_length"]
         self.table = store.table(
             "tokens", (self.max_length + 1,), _id_dtype(self.tokenizer), tokenizer=settings["tokenizer"]
         )

@@ -9,14 +9,14 @@ from graft.embedding.engines import open_engine
 from graft.embedding.engines.verdicts import FEW
 from graft.embedding.features import forward, table_of
 from graft.embedding.input_batches import Inputs, padded, token_rows
-from graft.networks.backbones import tokenizer
+from graft.networks.words import words_of
 
 
 class GivenTexts(Inputs):
     """Texts as inputs of a network (see input_batches); `padding` "max_length" fills each up to the longest that it reads."""
 
     def __init__(self, texts, folder, settings):
-        self.tokenizer = tokenizer(folder)
+        self.tokenizer = words_of(folder)
         self.rows = token_rows(self.tokenizer, texts, settings["max_length"])
         self.lengths = self.rows[:, 0].astype("int64")
         self.longest = settings["max_length"] if settings.get("padding") == "max_length" else None

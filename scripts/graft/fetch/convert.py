@@ -6,6 +6,7 @@ from safetensors.torch import save
 from graft.common import plugins
 from graft.common.errors import UserError
 from graft.networks import backbones, weights
+from graft.networks.words import FILE, facts_of
 
 
 def convert(entry, folder):
@@ -42,6 +43,8 @@ def convert(entry, folder):
     if spec["modality"] == "text":
         library.refuse_blind(network)
     beside = library.beside(entry, folder) if hasattr(library, "beside") else {}
+    if hasattr(library, "words") and (facts := facts_of(library.words(entry, folder))):
+        beside[FILE] = facts
     return spec, save(state), save(head) if head else None, beside
 
 

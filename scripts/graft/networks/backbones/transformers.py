@@ -264,6 +264,11 @@ def tokenizer(folder, config=None):
     return words
 
 
+def words(entry, folder):
+    """The tokenizer of a source."""
+    return _words(entry, folder)[1]
+
+
 def _words(entry, folder, config=None):
     """The kind and the tokenizer of a source: made from its list of words if that lists symbols, else transformers' own."""
     home = model_folder(folder)
