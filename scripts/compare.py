@@ -77,7 +77,7 @@ def count_flops(model, spec):
     """Floating point operations of one forward of one sample of full size."""
     preprocessing = spec["preprocessing"]
     if spec["modality"] == "image":
-        inputs = torch.zeros(1, 3, preprocessing["size"], preprocessing["size"])
+        inputs = torch.zeros(1, spec.get("bands", 3), preprocessing["size"], preprocessing["size"])
     elif spec["modality"] == "text":
         ids = torch.zeros(1, preprocessing["max_length"], dtype=torch.int64)
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}

@@ -89,7 +89,7 @@ def preprocessor(transform, image):
         "do_rescale": True,
         "do_normalize": True,
         **_scaling(transform, image),
-        "do_convert_rgb": image["dtype"] == "uint8",
+        "do_convert_rgb": image["dtype"] == "uint8" and image["channels"] in (1, 3),
         "unsaid": reading_of(image, fit),
     }
 

@@ -142,3 +142,13 @@ def test_the_border_of_a_view_is_no_darker_than_the_image():
     views = draw_views("standard", FEW, (0, 0))
     views[:, 5:7] = 1
     torch.testing.assert_close(apply_views(torch.ones(64, 3, 12, 12), views), torch.ones(64, 3, 12, 12))
+
+
+def test_contrast_and_brightness_of_bands_do_not_mix_their_scales():
+    """A band of small numbers beside one of large ones: each is changed about its own mean."""
+    pixels = torch.rand(5, 4, 8, 8) * torch.tensor([1e4, 1e4, 1e4, 10.0]).view(4, 1, 1)
+    views = draw_views("standard", FEW[:5], (0, 0))
+    views[:, :5] = UNCHANGED[:5]
+    own = torch.cat([apply_views(band[:, None], views) for band in pixels.unbind(1)], 1)
+    torch.testing.assert_close(apply_views(pixels, views, per_band=True), own)
+    assert not torch.allclose(apply_views(pixels, views)[:, 3], own[:, 3], rtol=0.5)

@@ -414,3 +414,18 @@ def test_a_network_without_a_first_convolution_of_three_channels_takes_no_bands(
     module = backbones.load(fetched(tmp_path, library="convnet", architecture="grey-4-8", source={"random": True}))
     with pytest.raises(UserError, match="could take 5 bands"):
         take_bands(module, 5)
+
+
+@pytest.mark.parametrize("architecture", ["repvgg_a0", "fastvit_t8", "test_convnext"])
+def test_every_branch_that_reads_the_image_takes_the_bands(architecture):
+    module = backbones.build(
+        {
+            "library": "timm",
+            "architecture": architecture,
+            "modality": "image",
+            "preprocessing": {"size": 64},
+            "bands": 5,
+        }
+    )
+    with torch.inference_mode():
+        assert module(torch.zeros(1, 5, 64, 64)).shape[0] == 1

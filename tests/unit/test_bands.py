@@ -6,10 +6,11 @@ import re
 import imagecodecs
 import numpy as np
 import pytest
+from PIL import Image
 
 from graft.common.errors import UserError
-from graft.data.images import decode, read
-from tiny_data import encoded, npy, pixels, png16, tiff
+from graft.data.images import decode, image_format, read, to_input
+from tiny_data import encoded, npy, pixels, png16, prepared, tiff
 
 EXTRA = {"unspecified": 0, "assocalpha": 1, "unassalpha": 2}
 
@@ -103,3 +104,62 @@ def test_channels_of_jpeg_2000_are_bands_unless_it_defines_them_as_alpha(count):
 def test_cmyk_of_16_bits_is_no_colour_with_alpha():
     with pytest.raises(UserError, match="inks .CMYK., of 16 bits"):
         decode(tiff(channels(4, np.uint16), photometric="separated", planarconfig="contig"))
+
+
+FOUR = {"frames": "error", "bands": "all", "range": "measured"}
+
+
+def card_of(folder, pictures, **entry):
+    """The card's `image` of float images of several bands, or the words of the refusal."""
+    for number, array in enumerate(pictures):
+        place = folder / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.tif").write_bytes(as_tiff(array, "minisblack"))
+    return prepared(folder, **{**FOUR, **entry}).card["image"]
+
+
+def around(level, seed, count=4):
+    draw = np.random.default_rng(seed)
+    return np.float32(level + draw.normal(size=(6, 7, count)))
+
+
+def test_each_band_has_a_range_that_an_image_without_it_does_not_change(tmp_path):
+    pictures = [around(np.float32([10, 100, 1000, 300]), seed) for seed in range(20)]
+    wanted = card_of(tmp_path / "whole", pictures)["band_ranges"]
+    pictures[3][:, :, 3] = np.nan
+    found = card_of(tmp_path / "part", pictures)["band_ranges"]
+    assert found[:3] == wanted[:3] and found[3] == pytest.approx(wanted[3], abs=4)
+
+
+def test_a_band_that_is_never_measured_is_named(tmp_path):
+    pictures = [around(300, seed) for seed in range(20)]
+    for one in pictures:
+        one[:, :, 1] = np.nan
+    with pytest.raises(UserError, match="measured pixel in band 2"):
+        card_of(tmp_path, pictures)
+
+
+@pytest.mark.parametrize(("count", "channels"), [(3, 1), (4, 3), (4, 5), (2, 1)])
+def test_an_image_of_other_bands_than_its_data_set_is_refused(tmp_path, count, channels):
+    form = image_format({"image": card_of(tmp_path, [around(5, seed, count) for seed in range(20)])})
+    square = {"size": 8, "fit": "pad", "crop": 1.0, "interpolation": "bilinear"}
+    assert to_input(around(5, 50, count), form, square).shape == (8, 8, count)
+    with pytest.raises(UserError, match=f"an image of {channels} bands in a data set of {count}"):
+        to_input(around(5, 50, channels), form, square)
+
+
+def test_all_bands_of_a_palette_are_its_colours(tmp_path):
+    image = Image.fromarray(pixels(0)).quantize(8)
+    files = [tmp_path / "p.tif", tmp_path / "p.png"]
+    for path in files:
+        image.save(path)
+        assert (decode(path.read_bytes(), bands="all") == np.asarray(image.convert("RGB"))).all()
+
+
+def test_values_beyond_a_range_that_is_given_are_said_of_bands_too(tmp_path):
+    for number in range(20):
+        place = tmp_path / "ab"[number % 2]
+        place.mkdir(exist_ok=True)
+        (place / f"{number}.tif").write_bytes(as_tiff(around(np.float32([10, 100, 1000, 300]), number), "minisblack"))
+    notes = prepared(tmp_path, **FOUR | {"range": [0, 500]}).card["notes"]
+    assert any("about 25.00% of the pixels" in note for note in notes)

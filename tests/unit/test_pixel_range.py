@@ -246,7 +246,7 @@ def test_images_of_no_contrast_have_a_range():
 
 @pytest.mark.parametrize("change", [{"range": [0, 100]}, {"bands": [2]}, {"channels": 3}, {"decoder": 99}])
 def test_pixels_that_were_read_in_another_way_are_not_taken_from_the_store(change):
-    asked, table = [], SimpleNamespace(locate=lambda contents: None, dtype=np.dtype("uint8"))
+    asked, table = [], SimpleNamespace(locate=lambda _: np.zeros(0, int), dtype=np.dtype("uint8"), folder=None)
     store = SimpleNamespace(table=lambda name, shape, **key: asked.append(key) or table, keeps_images=lambda *_: False)
     preprocessing = {"size": 8, "fit": "squash", "crop": 1.0, "interpolation": "bilinear", "mean": [0], "std": [1]}
     image = {"dtype": "uint8", "channels": 1, "range": [0, 255], "bands": [1], "decoder": 1}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from graft.common.errors import UserError
 from graft.common.outputs import sha256_of
-from graft.store import Store
+from graft.store import NoRoom, Store
 
 
 def contents(*names):
@@ -123,7 +123,29 @@ def test_decoded_images_give_way_before_anything_else(tmp_path):
 def test_images_are_kept_of_the_data_sets_that_are_named_if_they_fit_in_beside_the_rest(tmp_path, images, size, kept):
     """A thousand bytes are of embeddings; what is of images counts as room."""
     store = Store(tmp_path, max_gb=3e-5, images=images)
-    for kind, rows in (("embeddings", 1), ("images", 20)):
-        store.table(kind, (1000,), np.uint8).append(contents(*range(rows)), np.zeros((rows, 1000), np.uint8))
-    assert store.keeps_images("cells", size) is kept
-    assert Store(tmp_path, images=images).keeps_images("cells", size) is (images is None or "cells" in images)
+    tables = {kind: store.table(kind, (1000,), np.uint8) for kind in ("embeddings", "images")}
+    for table, rows in zip(tables.values(), (1, 20), strict=True):
+        table.append(contents(*range(rows)), np.zeros((rows, 1000), np.uint8))
+    assert store.keeps_images("cells", tmp_path / "images/another", size) is kept
+    assert store.keeps_images("cells", tables["images"].folder, size) is False  # beside the 20,000 that are there
+    without_limit = Store(tmp_path, images=images).keeps_images("cells", tables["images"].folder, size)
+    assert without_limit is (images is None or "cells" in images)
+
+
+def test_decoded_images_that_do_not_fit_in_drop_no_embedding(tmp_path):
+    store = Store(tmp_path, max_gb=3e-5)
+    embeddings, images = (store.table(kind, (1000,), np.uint8) for kind in ("embeddings", "images"))
+    embeddings.append(contents(0), np.zeros((1, 1000), np.uint8))
+    images.append(contents(*range(20)), np.zeros((20, 1000), np.uint8))
+    with pytest.raises(NoRoom):
+        images.append(contents(*range(20, 30)), np.zeros((10, 1000), np.uint8))
+    assert store.table("embeddings", (1000,), np.uint8).missing(contents(0)) == []
+
+
+def test_what_could_never_fit_in_drops_nothing(tmp_path):
+    store = Store(tmp_path, max_gb=3e-5)
+    small, large = (store.table("embeddings", (1000,), np.uint8, n=n) for n in range(2))
+    small.append(contents(0), np.zeros((1, 1000), np.uint8))
+    with pytest.raises(NoRoom):
+        large.append(contents(*range(40)), np.zeros((40, 1000), np.uint8))
+    assert store.table("embeddings", (1000,), np.uint8, n=0).missing(contents(0)) == []

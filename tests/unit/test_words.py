@@ -87,3 +87,15 @@ def test_texts_are_cut_without_torch_where_the_folder_has_it_and_by_transformers
             command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "scripts")}, check=True
         )
         assert done.stdout.split(" ")[-1].strip() == str(not kept) and done.stdout.startswith(str(wanted))
+
+
+def test_a_text_is_cut_at_the_end_that_the_tokenizer_says(both):
+    theirs, _ = both["minilm"]
+    theirs.truncation_side = "left"
+    try:
+        ours = words.Words(json.loads(words.facts_of(theirs)))
+        text = ["a b c d e f g h"]
+        assert np.array_equal(token_rows(ours, text, 5), token_rows(theirs, text, 5))
+        assert not np.array_equal(token_rows(ours, text, 5), token_rows(both["minilm"][1], text, 5))
+    finally:
+        theirs.truncation_side = "right"

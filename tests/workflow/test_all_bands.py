@@ -17,11 +17,22 @@ DATA = {"source": {"path": "fields"}, "targets": {"label": {}}}
 CONFIG = {
     "datasets": {"all": {**DATA, "bands": "all"}, "three": {**DATA, "bands": [1, 2, 3]}},
     "backbones": {
-        "small": {"library": "convnet", "architecture": "8-8", "source": {"random": True}, "input_size": SIDE}
+        name: {"library": "convnet", "architecture": layers, "source": {"random": True}, "input_size": SIDE}
+        for name, layers in {"small": "8-8", "smaller": "4-4"}.items()
     },
     "finetune": {
         name: {"dataset": name, "backbone": "small", "method": "full", "epochs": 8, "lr": 1e-2, "head_lr": 1e-2}
+        | {"augment": "standard" if name == "all" else "none"}  # contrast and brightness of each band by itself
         for name in ("all", "three")
+    },
+    "distill": {
+        "student": {
+            "teacher": "all.small.full",
+            "backbone": "smaller",
+            "epochs": 1,
+            "augment": "none",
+            "patience": None,
+        }
     },
     "predict": {"new": {"model": "all.small.full", "data": "new"}},
 }
@@ -30,6 +41,7 @@ FILES = [
     *(f"results/finetune/{name}.small.full/seed0/label/metrics.json" for name in ("all", "three")),
     *(f"results/data/{name}/data_card.html" for name in ("all", "three")),
     "results/predict/new.csv",
+    "results/distill/student.smaller.kd/seed0/label/agreement.json",
     f"{EXPORT}/config.json",
 ]
 
@@ -70,6 +82,10 @@ def test_each_band_has_its_own_range(run):
     assert 90 <= fourth[0] < 110 and 490 < fourth[1] <= 510
     assert "band_ranges" not in run.read("results/data/three/data_card.json")["image"]
     assert "black and white of each band: 1 10" in (run.folder / "results/data/all/data_card.html").read_text()
+
+
+def test_a_student_of_other_bands_is_compared_with_its_teacher(run):
+    assert run.read("results/distill/student.smaller.kd/seed0/label/agreement.json")["student"]["flops"] > 0
 
 
 def test_new_files_are_predicted_and_the_exported_model_says_the_same(run):

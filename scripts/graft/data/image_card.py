@@ -56,7 +56,7 @@ def notes_of_images(frame, entry):
     apart = _apart(frame, dtype) if entry["range"] == "measured" and not own else []
     dark = _dark(frame, dtype) if entry["range"] == "measured" else []
     of_bands = _per_band(frame, dtype) if own and entry["range"] == "measured" else []
-    beyond = [] if own else _beyond(frame, low, high, far)
+    beyond = [] if own and entry["range"] == "measured" else _beyond(frame, low, high, far)
     return [*beyond, *of_bands, *apart, *dark, *_missing(frame, low), *_of_files(frame, entry)]
 
 
@@ -80,7 +80,14 @@ def _of_bands(frame, dtype, channels):
     """Black and white of each band, and the values far from its others, which are not measured with: list of (low, high, far)."""
     summaries, counts, ends = _summaries(frame, dtype)
     bands = np.array(summaries).reshape(len(summaries), channels, -1)
-    return [pixel_range.measure(list(bands[:, band]), counts / channels, ends) for band in range(channels)]
+    measured, found = np.isfinite(bands).all(2), []
+    for band in range(channels):
+        own = measured[:, band]  # images with a pixel of it that was measured
+        if not own.any():
+            what = f"no train image has a measured pixel in band {band + 1}: all are NaN or the file's no-data number"
+            raise UserError(what, "bands", "bands that hold something", "name the others: `bands: [1, 2, ..]`")
+        found.append(pixel_range.measure(list(bands[own, band]), counts[own] / channels, ends))
+    return found
 
 
 def _depth(frame):
@@ -149,7 +156,10 @@ def _beyond(frame, low, high, far):
         return
     what = f"in {int(outside.sum())} of {len(train)} train images"
     if train["quantiles"].notna().all():
-        share = pixel_range.beyond(list(train["quantiles"]), _measured_pixels(train), low, high)
+        parts = np.array(list(train["quantiles"])).reshape(-1, len(pixel_range.SHARES))  # of images, or of their bands
+        counts = np.repeat(_measured_pixels(train), len(parts) // len(train))
+        known = np.isfinite(parts).all(1)
+        share = pixel_range.beyond(parts[known], counts[known], low, high)
         what = f"about {share:.2%} of the pixels of the train images, {what}"
     ends = f"{train['low'].min():g} to {train['high'].max():g}"
     yield (

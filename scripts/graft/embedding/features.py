@@ -66,6 +66,9 @@ def embed_blocks(rows, source, backbone, store, precision="auto", shards=None, *
     if table is None or len(missing_rows(rows, table)):
         made_by, counts = embed_missing(rows, source, backbone, store, precision, **mode)
         table = table_of(source, backbone, store, made_by)
+        if len(missing_rows(rows, table)):
+            hint = "run the workflow again; a larger store.max_gb avoids this"
+            raise UserError("other jobs have cleared embeddings of this one from the store", "store.max_gb", None, hint)
     return _in_blocks(table.positions(rows["content_sha256"]), width, table.gather), counts
 
 

@@ -112,12 +112,15 @@ class ImageInputs(Inputs):
         self.preprocessing = backbone.spec["preprocessing"]
         self.format = image_format(source.card)
         self.scale = pixel_scale(self.preprocessing, self.format)
+        self.in_bands = images.in_bands(self.format.get("bands"), self.format["channels"])
         fit = {key: self.preprocessing[key] for key in ("size", "fit", "crop", "interpolation")}
         shape = (fit["size"], fit["size"], self.format["channels"])
         self.table, self.counts = store.table(IMAGES, shape, **{**fit, **values_of(self.format)}), Counter(decodes=0)
         self._source, self._load, self._threads, self._pool, self._held = source, None, max(1, threads), None, None
-        all_rows = max(len(rows), sum(source.card.get("counts", {}).values()))
-        if store.keeps_images(source.card.get("dataset"), all_rows * math.prod(shape) * self.table.dtype.itemsize):
+        there = int((self.table.locate(rows["content_sha256"]) >= 0).sum())
+        more = max(len(rows), sum(source.card.get("counts", {}).values())) - there  # at most so many are to come
+        size = more * math.prod(shape) * self.table.dtype.itemsize
+        if store.keeps_images(source.card.get("dataset"), self.table.folder, size):
             self._store_missing(rows)
         self.positions = self.table.locate(rows["content_sha256"])
         self.rows = rows[["path", "row", "content_sha256"]]
@@ -145,7 +148,7 @@ class ImageInputs(Inputs):
         low, scale, shift = self._constants(device)
         pixels = batch.to(device, non_blocking=True).float()
         pixels = pixels.sub_(low) if np.any(self.scale["low"]) else pixels
-        pixels = pixels if views is None else _augmented(pixels, views)
+        pixels = pixels if views is None else _augmented(pixels, views, self.in_bands)
         # One pass over the memory, which also makes three channels of one.
         pixels = torch.addcmul(shift, pixels, scale)
         return pixels.permute(0, 3, 1, 2)  # a view: the memory stays NHWC, which is channels_last
@@ -160,7 +163,7 @@ class ImageInputs(Inputs):
     def augmented(self, indices, views):
         """As `arrays`, with a view of each: float32."""
         low, _, _ = self._constants("cpu")
-        return (_augmented(self.batch(indices).float() - low, views) + low).numpy()
+        return (_augmented(self.batch(indices).float() - low, views, self.in_bands) + low).numpy()
 
     def _store_missing(self, rows):
         """Decode the images that the store lacks, and keep them there."""
@@ -189,10 +192,10 @@ class ImageInputs(Inputs):
         return images.to_input(array, self.format, self.preprocessing, row.path)
 
 
-def _augmented(pixels, views):
+def _augmented(pixels, views, per_band):
     from graft.networks.augment import apply_views
 
-    return apply_views(pixels.permute(0, 3, 1, 2), views).permute(0, 2, 3, 1).contiguous()
+    return apply_views(pixels.permute(0, 3, 1, 2), views, per_band).permute(0, 2, 3, 1).contiguous()
 
 
 class TextInputs(Inputs):

@@ -73,13 +73,14 @@ def _uniform(contents, seed, count):
     return ((bits ^ (bits >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
 
 
-def apply_views(pixels, views):
+def apply_views(pixels, views, per_band=False):
     """Apply one view to each image.
 
     Parameters
     ----------
-    pixels : Tensor, shape (n, channels, side, side), values about 0..1
+    pixels : Tensor, shape (n, channels, side, side), 0 is black
     views : array from draw_views, or the same as a Tensor on the CPU; shape (n, len(VIEW))
+    per_band : whether contrast is about the mean of each channel, as of bands on scales of their own, and not of all
     """
     known = np.asarray(views)  # on the CPU: a GPU need not be waited for
     lit, zoomed = (known[:, 5:7] != 1).any(), (known[:, 7:] != UNCHANGED[7:]).any()
@@ -103,7 +104,7 @@ def apply_views(pixels, views):
         grid = functional.affine_grid(theta, list(pixels.shape), align_corners=False)
         pixels = functional.grid_sample(pixels, grid, mode="bilinear", padding_mode=padding, align_corners=False)
     if lit:
-        mean = pixels.mean((1, 2, 3), keepdim=True)
+        mean = pixels.mean((2, 3) if per_band else (1, 2, 3), keepdim=True)
         pixels = (pixels - mean) * contrast.view(-1, 1, 1, 1) + mean * brightness.view(-1, 1, 1, 1)
     return pixels
 

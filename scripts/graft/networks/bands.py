@@ -9,15 +9,17 @@ from graft.common.errors import UserError
 def take_bands(module, count):
     """Give an image network, in place, `count` input channels instead of 3; the module.
 
-    The weights of its first convolution are repeated for the bands in turn and scaled by 3 / count, as timm does for `in_chans`: the
+    The weights of the convolutions that read three channels are repeated for the bands in turn and scaled by 3 / count, as timm does for `in_chans`: the
     output keeps its size.
     """
-    first = next((one for one in module.modules() if isinstance(one, nn.Conv2d)), None)
-    if first is None or first.in_channels != 3:
+    convolutions = [one for one in module.modules() if isinstance(one, nn.Conv2d)]
+    if not convolutions or convolutions[0].in_channels != 3:
         what = f"{module.spec['architecture']} does not begin with a convolution of 3 channels, which could take {count} bands"
         raise UserError(what, where="bands", allowed="one band, [4], or three, [4, 3, 2]; or another backbone")
-    first.weight = nn.Parameter(adapt_input_conv(count, first.weight.detach()).contiguous())
-    first.in_channels = count
+    for one in convolutions:  # a first layer of several branches has several
+        if one.in_channels == 3 and one.groups == 1:
+            one.weight = nn.Parameter(adapt_input_conv(count, one.weight.detach()).contiguous())
+            one.in_channels = count
     for one in (*module.modules(), *(one.config for one in module.modules() if hasattr(one, "config"))):
         if getattr(one, "num_channels", None) == 3:  # networks of transformers count what they are given
             one.num_channels = count

@@ -10,6 +10,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 FILE = "words.json"
+KEPT = ("pad_token_id", "unk_token_id", "size", "truncation_side")
 
 
 class Words:
@@ -18,9 +19,7 @@ class Words:
     is_fast = True
 
     def __init__(self, facts):
-        self.pad_token_id, self.unk_token_id, self.size = (
-            facts[key] for key in ("pad_token_id", "unk_token_id", "size")
-        )
+        self.pad_token_id, self.unk_token_id, self.size, self.cut_at = (facts[key] for key in KEPT)
         self._cut = Tokenizer.from_str(facts["tokenizer"])
         self._cut.no_padding()
 
@@ -31,7 +30,7 @@ class Words:
         self, texts, truncation=False, max_length=None, split_special_tokens=False, return_offsets_mapping=False, **_
     ):
         if truncation:
-            self._cut.enable_truncation(max_length)
+            self._cut.enable_truncation(max_length, direction=self.cut_at)
         else:
             self._cut.no_truncation()
         self._cut.encode_special_tokens = split_special_tokens
@@ -45,8 +44,8 @@ def facts_of(words):
     """What words.json holds of a tokenizer of transformers, as bytes; None of one that is written in Python."""
     if not words.is_fast:
         return None
-    facts = {"pad_token_id": words.pad_token_id, "unk_token_id": words.unk_token_id, "size": len(words)}
-    return json.dumps({**facts, "tokenizer": words.backend_tokenizer.to_str()}).encode()
+    facts = [words.pad_token_id, words.unk_token_id, len(words), words.truncation_side]
+    return json.dumps({**dict(zip(KEPT, facts, strict=True)), "tokenizer": words.backend_tokenizer.to_str()}).encode()
 
 
 def words_of(folder, spec=None):

@@ -82,15 +82,15 @@ class Store:
         """Bytes of all shards, and of the weights of converted networks."""
         return sum(_size(folder) for folder in self.tables())
 
-    def keeps_images(self, dataset, size):
-        """Whether the decoded images of a data set, `size` bytes, are kept: where they are wanted, and fit in beside all that is no image.
+    def keeps_images(self, dataset, folder, size):
+        """Whether the decoded images of a data set are kept: where they are wanted, and fit in beside all that is no image.
 
-        They are a cache: what does not fit is decoded again where it is read.
+        `folder` is that of their table, which `size` more bytes are to be added to. They are a cache: what does not fit is decoded again where it is read.
         """
         if self.max_bytes is None or (self.images is not None and dataset not in self.images):
             return self.images is None or dataset in self.images
-        others = sum(_size(folder) for folder in self.tables() if folder.parent.name != IMAGES)
-        return others + size <= self.max_bytes
+        rest = sum(_size(other) for other in self.tables() if other.parent.name != IMAGES or other == folder)
+        return rest + size <= self.max_bytes
 
     def tables(self):
         """The folders of all tables."""
@@ -142,27 +142,31 @@ class Store:
     def make_room(self, folder, needed):
         """Let other tables than `folder` go until `needed` bytes fit in: decoded images, then those unused for longest.
 
+        For decoded images only other ones go: they are a cache.
+
         Raises
         ------
         NoRoom
-            Where they do not fit in alone.
+            Where they do not fit in; then nothing goes.
         """
         if self.max_bytes is None or (total := self.size() + needed) <= self.max_bytes:
             return
         self._sweep()
-        others = [other for other in self.tables() if other != folder]
+        cache = folder.parent.name == IMAGES
+        others = [other for other in self.tables() if other != folder and (not cache or other.parent.name == IMAGES)]
+        least = total - sum(map(_size, others))
+        if least > self.max_bytes:
+            raise NoRoom(
+                f"the store needs {least / 1e9:.2f} GB for this data set and backbone alone",
+                where="store.max_gb",
+                allowed=f"at least {least / 1e9:.2f}",
+                hint="raise the limit, or point store.path at a larger disk",
+            )
         for other in sorted(others, key=lambda folder: (folder.parent.name != IMAGES, _last_used(folder))):
             logger.info("store: over its limit of %.1f GB, dropping %s", self.max_bytes / 1e9, other)
             total -= self._drop(other)
             if total <= self.max_bytes:
                 return
-        if total > self.max_bytes:
-            raise NoRoom(
-                f"the store needs {total / 1e9:.2f} GB for this data set and backbone alone",
-                where="store.max_gb",
-                allowed=f"at least {total / 1e9:.2f}",
-                hint="raise the limit, or point store.path at a larger disk",
-            )
 
     def _drop(self, folder):
         """Delete a table, which is out of sight at once; the bytes set free, 0 if another job was faster."""

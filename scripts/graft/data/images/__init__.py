@@ -147,7 +147,7 @@ def to_input(array, form, preprocessing, where=None):
     -------
     array, shape (size, size, channels), dtype as `form` says
     """
-    wide = form["channels"] not in (1, 3)
+    wide = in_bands(form.get("bands"), form["channels"])
     if array.shape[2] > form["channels"] or (wide and array.shape[2] < form["channels"]):
         kinds = (array.shape[2], form["channels"])
         what = "an image of {} bands in a data set of {}" if wide else "a colour image in a data set of grey ones"
@@ -227,9 +227,9 @@ def facts(picture, bands=None):
 
 
 def _quantiles(plane):
-    """Of a band without any measured pixel, zeros."""
+    """Of a band without any measured pixel, NaN."""
     measured = np.ma.compressed(plane)
-    return pixel_range.quantiles(measured if len(measured) else np.zeros(1, plane.dtype))
+    return pixel_range.quantiles(measured) if len(measured) else [np.nan] * len(pixel_range.SHARES)
 
 
 def _resize(array, size, box, resample, limits):

@@ -61,6 +61,8 @@ def decode_tiff(data, frames, bands=None):
         page = pages[0]
         refuse_bomb(page.imagewidth, page.imagelength)
         count, channels = _layout(tiff, pages)
+        if bands == ALL and page.photometric == PHOTOMETRIC.PALETTE:
+            bands = None  # what a file of colours has is these, not their numbers
         if count > 1 or (len(channels) > 1 and not bands):
             refuse_frames(count, frames, len(channels))
         if page.samplesperpixel > 4 and not bands:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from graft.data.checking import check_samples
+from graft.data.images import in_bands
 
 DEPTHS = {"uint8": "8-bit", "uint16": "16-bit", "int32": "32-bit", "float32": "float"}
 SETTINGS = re.compile(r" \((?=`(?:bands|frames):).*\)$")  # a hint that names keys of a data set
@@ -51,7 +52,7 @@ def _image_unlike(dtype, channels, image):
         return None
     if dtype != image["dtype"] and not (dtype == "int32" and image["dtype"] != "uint8"):
         return f"{DEPTHS[dtype]} pixels, and the model learned from {DEPTHS[image['dtype']]} ones"
-    if image["channels"] not in (1, 3) and channels != image["channels"]:
+    if in_bands(image.get("bands"), image["channels"]) and channels != image["channels"]:
         return f"{channels:.0f} bands, and the model learned from images of {image['channels']}"
     if channels > image["channels"]:
         return "a colour image, and the model learned from grey ones"
