@@ -1,5 +1,9 @@
 """graft's own side of the training rows: a prepared data set, and a trainer as scripts/finetune.py gets it."""
 
+import tempfile
+import time
+
+import numpy as np
 import torch
 
 import assets
@@ -69,6 +73,15 @@ class Prepared:
         """The trainer of a planned model; `embeddings` is a file that `embed` wrote."""
         data = TrainingData(settings, self.samples, self.source, backbone, self.store, THREADS, embeddings)
         return Trainer(data, 0, StateFiles(self.work / "state", "bench"), CPU, choose_precision(precision, CPU))
+
+
+def decoding_seconds(rows, source, backbone):
+    """Core-seconds of reading, decoding and resizing the images of `rows` once."""
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = open_inputs(rows, source, backbone, Store(folder, images=()), threads=1)
+        start = time.process_time()
+        inputs.arrays(np.arange(len(rows)))
+        return time.process_time() - start
 
 
 def backbone(name, card, **preprocessing):

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 import assets
 from benchmarks.elpv import Files
 from benchmarks.harness import THREADS, Row, alternate
+from benchmarks.own_runs import decoding_seconds
 from benchmarks.seed_loop import freeze_all_but, predict_vision, train_vision
 from graft.common.fingerprint import root_of
 from graft.common.outputs import write_json
@@ -89,7 +90,7 @@ def _rows(cells, folder):
         with tempfile.TemporaryDirectory() as store:
             # Of the data nothing is there; the network is converted once for all of a lab's data.
             shutil.copytree(kept.root / "networks", Path(store) / "networks")
-            embeddings, counts = cells.embed(cells.prepare(), Store(store))
+            embeddings, counts = cells.embed(cells.prepare(), Store(store, images=()))
             counted.update(counts)
             return probe(embeddings)
 
@@ -142,7 +143,8 @@ def _rows(cells, folder):
 
 
 def bare_forward(cells, prepared, kept, from_nothing):
-    """The limit: one pass over images that lie ready in memory, by the engine in the fastest mode within cosine 0.999 of float32."""
+    """The limit: one pass over images that lie ready in memory, by the engine in the fastest mode within cosine 0.999 of float32, and
+    reading, decoding and resizing the files once, shared by all cores."""
     engine = features.engine_for(*cells.inputs(prepared), kept, **MODE)
     pixels = np.random.default_rng(0).integers(0, 256, (COUNT, SIZE, SIZE, 1), np.uint8)
     ready = SimpleNamespace(arrays=lambda part: pixels[part])
@@ -152,13 +154,14 @@ def bare_forward(cells, prepared, kept, from_nothing):
             engine.run(ready, part)
 
     ours_s, bare_s, ours, _ = alternate(from_nothing, bare)
+    decoding = decoding_seconds(*cells.inputs(prepared)) / THREADS
     return Row(
         "P1c",
-        f"the same from nothing; other: one bare forward pass ({engine.made_by['engine']}, {engine.precision})",
+        f"the same from nothing; other: one bare forward pass ({engine.made_by['engine']}, {engine.precision}), and decoding over the cores",
         ours_s,
-        bare_s,
-        ("at most", 1.2),
+        [seconds + decoding for seconds in bare_s],
+        ("at most", 1.15),
         quality={"ours": f"AUROC {ours:.3f}"},
         counts={"forwards": COUNT},
-        why="beside the pass the files are read, hashed, checked, decoded and resized, on the same cores, and the head is solved",
+        why="every file is decoded a second time, when the data are checked; and the head is solved",
     )

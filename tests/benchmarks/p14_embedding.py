@@ -14,12 +14,12 @@ from torch.utils.data import DataLoader
 import assets
 from benchmarks.elpv import ENTRY, Files
 from benchmarks.harness import THREADS, Row, alternate
-from benchmarks.own_runs import backbone
+from benchmarks.own_runs import backbone, decoding_seconds
 from graft.common.device import choose_precision
 from graft.common.fingerprint import root_of
 from graft.data.prepare import prepare
 from graft.embedding import features
-from graft.embedding.input_batches import open_inputs, open_source
+from graft.embedding.input_batches import open_source
 from graft.store import Store
 
 SIZE, BATCH, REPEATS = 224, 32, 2
@@ -99,11 +99,7 @@ def _limit(rows, source, lite0, lab, ours_s):
         start = time.perf_counter()
         for part in np.array_split(np.arange(len(rows)), -(-len(rows) // BATCH)):
             engine.run(ready, part)
-        forward = time.perf_counter() - start
-        with tempfile.TemporaryDirectory() as store:
-            start = time.process_time()
-            open_inputs(rows, source, lite0, Store(store), threads=1)
-            seconds.append(forward + (time.process_time() - start) / THREADS)
+        seconds.append(time.perf_counter() - start + decoding_seconds(rows, source, lite0) / THREADS)
     return Row(
         "P14c",
         f"the same; other: the bare forward pass ({engine.made_by['engine']}, {engine.precision}), and decoding over the cores",
