@@ -114,5 +114,6 @@ def _code_digest():
         *(LIBRARY / "networks/backbones").glob("*.py"),
         LIBRARY / "networks/symbols.py",
         LIBRARY / "networks/weights.py",
+        LIBRARY / "networks/words.py",
     ]
     return sha256_of(*(file.read_bytes() for file in sorted(files)))
