@@ -104,6 +104,7 @@ def _logistic(features, labels, masks):
     exact = alone.fit(scaled[kept], labels[kept]).predict_proba(scaled)
     bare = arithmetic_of(ours)
     what = f"100 logistic probes on the same rows, {CLASSES} classes; other:"
+    why = "each problem keeps its own step length and history, and leaves the batch when it is solved"
     for name, words, other, target in (
         ("P7b", "their matrix products and softmaxes alone", bare, ("at most", 1.5)),
         ("P7c", "scikit-learn, one after the other", scikit_learn, ("at least", 1)),
@@ -122,6 +123,7 @@ def _logistic(features, labels, masks):
                 side: f"probabilities within {np.abs(chances - exact).max():.0e}" for side, chances in quality.items()
             },
             counts={"probes": 100, "rows": ROWS, "threads": HALF},
+            why=why,
         )
 
 

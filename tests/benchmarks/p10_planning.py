@@ -107,6 +107,7 @@ def _rows(folder):
         empty,
         ("at most", 1.2),
         counts={"models": MODELS, "jobs per model": len(STEPS)},
+        why="Snakemake asks every job for its inputs a second time once the checkpoint prepare_data is looked at",
     )
     snakemake(folder, *one)
     idle = [snakemake(folder, *one) for _ in range(3)]

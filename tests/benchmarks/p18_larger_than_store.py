@@ -43,4 +43,5 @@ def _row(folder):
         ("at most", 1.3),
         quality={"ours": "the same bytes"},
         counts={"bytes_decoded": size},
+        why="on as many cores as the training has, decoding takes its share of them",
     )
