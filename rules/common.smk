@@ -189,9 +189,8 @@ def settings_of_new(wildcards):
     return config["predict"].get(wildcards.get("new"), {})
 
 
-PREPARED = (
-    {}
-)  # data set -> the path of its card, and all outputs of prepare_data: Snakemake expands them anew for every question
+# Data set -> the path of its card, and all outputs of prepare_data. Snakemake expands these anew for every question.
+PREPARED = {}
 
 
 def card_of(dataset):

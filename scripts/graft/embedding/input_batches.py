@@ -117,12 +117,10 @@ class ImageInputs(Inputs):
         shape = (fit["size"], fit["size"], self.format["channels"])
         self.table, self.counts = store.table(IMAGES, shape, **{**fit, **values_of(self.format)}), Counter(decodes=0)
         self._source, self._load, self._threads, self._pool, self._held = source, None, max(1, threads), None, None
-        there = int((self.table.locate(rows["content_sha256"]) >= 0).sum())
-        more = max(len(rows), sum(source.card.get("counts", {}).values())) - there  # at most so many are to come
-        size = more * math.prod(shape) * self.table.dtype.itemsize
-        if store.keeps_images(source.card.get("dataset"), self.table.folder, size):
-            self._store_missing(rows)
         self.positions = self.table.locate(rows["content_sha256"])
+        if (self.positions < 0).any() and self._are_kept(store, source.card):
+            self._store_missing(rows)
+            self.positions = self.table.locate(rows["content_sha256"])
         self.rows = rows[["path", "row", "content_sha256"]]
         self.lengths, self._on_device = np.ones(len(rows), np.int64), {}
 
@@ -165,10 +163,17 @@ class ImageInputs(Inputs):
         low, _, _ = self._constants("cpu")
         return (_augmented(self.batch(indices).float() - low, views, self.in_bands) + low).numpy()
 
+    def _are_kept(self, store, card):
+        """Whether the store keeps the images that it lacks, were it to lack all others of the data set, too."""
+        every = max(len(self.positions), sum(card.get("counts", {}).values()))
+        lacking = every - int((self.positions >= 0).sum())
+        size = lacking * math.prod(self.table.shape) * self.table.dtype.itemsize
+        return store.keeps_images(card.get("dataset"), self.table.folder, size)
+
     def _store_missing(self, rows):
         """Decode the images that the store lacks, and keep them there."""
         wanted = missing_rows(rows, self.table)
-        progress = Progress("decoding", len(wanted), "images") if len(wanted) else None
+        progress = Progress("decoding", len(wanted), "images")
         for start in range(0, len(wanted), DECODE_BLOCK):
             block = wanted.iloc[start : start + DECODE_BLOCK]
             arrays = self._decoded(block)

@@ -87,8 +87,9 @@ class Store:
 
         `folder` is that of their table, which `size` more bytes are to be added to. They are a cache: what does not fit is decoded again where it is read.
         """
-        if self.max_bytes is None or (self.images is not None and dataset not in self.images):
-            return self.images is None or dataset in self.images
+        wanted = self.images is None or dataset in self.images
+        if not wanted or self.max_bytes is None:
+            return wanted
         rest = sum(_size(other) for other in self.tables() if other.parent.name != IMAGES or other == folder)
         return rest + size <= self.max_bytes
 
