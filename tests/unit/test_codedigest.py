@@ -20,14 +20,16 @@ def scripts(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(codedigest, "SCRIPTS", tmp_path)
+    monkeypatch.setattr(codedigest, "KEPT", tmp_path / "cache")
     forget()
     yield tmp_path
     forget()
 
 
 def forget():
-    for cached in (codedigest.code_digest, codedigest.kinds_of, codedigest._read):
-        cached.cache_clear()
+    for cached in vars(codedigest).values():
+        if hasattr(cached, "cache_clear"):
+            cached.cache_clear()
 
 
 def digest(*arguments):
@@ -85,11 +87,56 @@ def test_a_script_that_lies_elsewhere_than_the_library_has_the_same_digest(scrip
     assert digest("run", frozenset(), str(elsewhere)) != before
 
 
-def test_rules_that_share_a_module_read_it_once(scripts, monkeypatch):
-    (scripts / "other.py").write_text("from graft.a import f\n")
-    parsed, parse = [], codedigest.ast.parse
-    monkeypatch.setattr(codedigest.ast, "parse", lambda text: parsed.append(text) or parse(text))
+@pytest.fixture
+def parsed(monkeypatch):
+    """The files that are parsed while the test runs."""
+    files, parse = [], codedigest.ast.parse
+    monkeypatch.setattr(codedigest.ast, "parse", lambda text, *more: files.append(text) or parse(text, *more))
+    return files
+
+
+def test_the_next_run_parses_only_what_was_edited_and_finds_the_same(scripts, parsed):
+    (scripts / "run.py").write_text("from graft.a import f\nplugins.load('method', f)\n")
+    before, kinds = digest("run"), codedigest.kinds_of("run")
+    codedigest._keep()
+    parsed.clear()
+    assert digest("run") == before and codedigest.kinds_of("run") == kinds == {"method"} and not parsed
+    (scripts / "graft/b.py").write_text("X = 2\n")
+    assert digest("run") != before and parsed == [b"X = 2\n"]
+    (scripts / "graft/a.py").write_text("X = 1\n")  # no longer imports b, whose content is known
+    (scripts / "graft/b.py").write_text("X = 3\n")
+    smaller = digest("run")
+    (scripts / "graft/b.py").write_text("X = 4\n")
+    assert digest("run") == smaller
+
+
+@pytest.mark.parametrize("spoil", ["cut", "gone"])
+def test_a_cache_that_cannot_be_read_is_made_again(scripts, spoil):
+    before = digest("run")
+    codedigest._keep()
+    file = codedigest._file_of_kept()
+    file.write_text(file.read_text()[:40]) if spoil == "cut" else file.unlink()
+    assert digest("run") == before
+    codedigest._keep()
+    assert file.read_text().endswith("}")
+
+
+def test_a_home_folder_that_cannot_be_written_ends_nothing(scripts):
+    (scripts / "cache").write_text("a file in the folder's place\n")
+    assert digest("run")
+    codedigest._keep()
+
+
+def test_the_cache_does_not_grow_without_end(scripts, monkeypatch):
+    monkeypatch.setattr(codedigest, "MOST", 3)
+    digest("run")
+    codedigest._keep()
+    assert len(codedigest.json.loads(codedigest._file_of_kept().read_text())) == 3
+
+
+def test_rules_that_share_a_module_read_it_once(scripts, parsed):
+    (scripts / "other.py").write_text("from graft.a import f\n\nf()\n")
     codedigest.code_digest("run")
-    count = len(parsed)
+    assert len(parsed) == 4
     codedigest.code_digest("other")
-    assert (count, len(parsed)) == (4, 5)
+    assert len(parsed) == 5

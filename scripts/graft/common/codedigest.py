@@ -1,17 +1,27 @@
 """What code a rule depends on, as a digest that comments, docstrings and layout don't change.
 
 Snakemake notices an edited script but not an edited module that the script imports, so every rule carries this digest
-as a parameter. Nothing is imported here: the files are read as text.
+as a parameter. Nothing is imported here: the files are read as text. To parse them takes a second, which every start of
+Snakemake would pay, those of Slurm's jobs included; so what was found is kept in the user's cache folder, by content.
 """
 
 import ast
+import atexit
+import hashlib
+import json
+import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from graft.common import plugins
-from graft.common.outputs import sha256_of
+from graft.common.outputs import sha256_of, write_text
 
 SCRIPTS = Path(__file__).resolve().parents[2]
+KEPT = user_cache_path("graft")
+MOST = 2_000  # files of which the cache knows, the newest
 
 
 @cache
@@ -55,9 +65,41 @@ def _closure(script, named):
 @cache
 def _read(path):
     """A file's digest, the files of the graft modules that it imports, and the kinds of plug-ins that it loads."""
-    tree = ast.parse(path.read_bytes())
-    imported = [file for module in _imports(tree) for file in _files_of(module)]
-    return _digest_of_tree(tree), imported, frozenset(_kinds(tree))
+    code = path.read_bytes()
+    key = hashlib.sha256(code).hexdigest()
+    if key not in (kept := _kept()):
+        tree = ast.parse(code)
+        kept[key] = [_digest_of_tree(tree), list(dict.fromkeys(_imports(tree))), list(dict.fromkeys(_kinds(tree)))]
+        _keep_at_exit()
+    digest, modules, kinds = kept[key]
+    return digest, [file for module in modules for file in _files_of(module)], frozenset(kinds)
+
+
+@cache
+def _kept():
+    """What was found in files before: dict, SHA-256 of the bytes -> digest, modules, kinds."""
+    try:
+        return json.loads(_file_of_kept().read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+@cache
+def _file_of_kept():
+    """Its name says what else the values depend on: how Python writes a tree, and this module."""
+    version = "{}.{}".format(*sys.version_info)
+    return KEPT / f"code-{version}-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}.json"
+
+
+@cache
+def _keep_at_exit():
+    atexit.register(_keep)
+
+
+def _keep():
+    newest = dict(list(_kept().items())[-MOST:])
+    with suppress(OSError):  # a home folder that is full or cannot be written costs a second, no run
+        write_text(_file_of_kept(), json.dumps(newest))
 
 
 def _imports(tree):
@@ -79,6 +121,7 @@ def _kinds(tree):
             yield ast.literal_eval(node.args[0])
 
 
+@cache
 def _files_of(module):
     """The files that importing `module` runs: its own, and the __init__ of the packages above it."""
     parts = module.split(".")
