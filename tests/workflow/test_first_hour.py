@@ -4,10 +4,11 @@ import json
 
 import pandas as pd
 import pytest
+import yaml
 
 from new_config import main as new_config
 from running import graft
-from tiny_data import encoded, pixels
+from tiny_data import UNTRAINED, encoded, pixels
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,7 @@ def lab(tmp_path_factory):
         new_config("cells")
     config = folder / "cells.yaml"
     text = config.read_text().replace("backbone: effnet-lite0", "backbone: tiny")
-    small = "backbones:\n  tiny: {library: timm, architecture: tf_efficientnet_lite0, input_size: 32, source: {random: true}}\n"
-    config.write_text(text + small)
+    config.write_text(text + yaml.safe_dump({"backbones": {"tiny": UNTRAINED}}))
     return folder
 
 
