@@ -28,7 +28,7 @@ from graft.common import codedigest, machine, plugins, run_lock
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint, fingerprint_of_files
 from graft.common.outputs import read_json
-from graft.config.plan import is_frozen, method_kind, role_of, trained_datasets, unadapted
+from graft.config.plan import UNTRAINED, is_frozen, method_kind, role_of, trained_datasets, unadapted
 
 
 def is_users_own(file):
@@ -108,6 +108,40 @@ def all_features():
     return list(dict.fromkeys(used))
 
 
+def learned_targets():
+    """(dataset, target) of every target whose labels models learn from."""
+    learned = [model for model in PLAN.models.values() if model["stage"] != "adapt"]
+    return list(dict.fromkeys((model["dataset"], target) for model in learned for target in model["targets"]))
+
+
+def backbones_ranked(dataset):
+    """The backbones whose embeddings of a data set are there to be compared, and the untrained twin of the first."""
+    return [*(backbone for name, backbone in all_features() if name == dataset), *twins_of(dataset)]
+
+
+def controls_of(dataset):
+    """The controls of a data set: those that the config names, as far as they can look at its samples."""
+    named = plugins.names("control") if config["controls"] == "auto" else config["controls"]
+    modality = card_of(dataset)["modality"]
+    return [name for name in named if modality in plugins.constant("control", name, "MODALITIES")]
+
+
+def twins_of(dataset):
+    """The untrained twin of a data set's first pretrained backbone, a list of one or none: of many samples only where the config
+    asks for it, since their embeddings cost as much as those that are used."""
+    if "untrained" not in controls_of(dataset):
+        return []
+    counts = card_of(dataset)["counts"]
+    many = sum(counts[part] for part in counts if part != "pool") > FEW_ENOUGH
+    if config["controls"] == "auto" and (many or config["quick"]):
+        return []
+    twins = [f"{backbone}{UNTRAINED}" for name, backbone in all_features() if name == dataset]
+    return [twin for twin in twins if twin in PLAN.backbones][:1]
+
+
+FEW_ENOUGH = 10_000  # labelled samples, up to which an untrained network looks at them, too
+
+
 def below_prepare_data(function):
     """An input function of what is below prepare_data; it asks that checkpoint first, for the data sets of the job.
 
@@ -131,6 +165,9 @@ def all_results(wildcards):
         *metrics_of_tasks("few_shot"),
         *metrics_of_tasks("zero_shot"),
         *(f"<results>/adapt/{entry}.csv" for entry in config["adapt"]),
+        *rankings(),
+        *tables_of_controls(),
+        *(f"<results>/compare/{dataset}/{target}.csv" for dataset, target in learned_targets()),
         "<results>/handoff/index.json",
         "<results>/summary.csv",
         *(f"<results>/predict/{name}.csv" for name in config["predict"]),
@@ -141,6 +178,17 @@ def all_results(wildcards):
 def metrics_of_tasks(stage, dataset=None):
     """metrics.json of the tasks of a stage."""
     return [f"<results>/{stage}/{task}/metrics.json" for task in all_tasks(stage, dataset)]
+
+
+def rankings():
+    """A ranking of each data set that is learned from and has embeddings by pretrained backbones."""
+    learned = dict.fromkeys(dataset for dataset, _ in learned_targets())
+    return [f"<results>/rank/{dataset}/transferability.csv" for dataset in learned if backbones_ranked(dataset)]
+
+
+def tables_of_controls():
+    """The metrics of the controls of each target that is learned from."""
+    return [f"<results>/controls/{dataset}/{target}.csv" for dataset, target in learned_targets() if controls_of(dataset)]
 
 
 def used_datasets():

@@ -27,7 +27,9 @@ rule fetch_dataset:
 
 
 rule fetch_backbone:
-    """Bring a pretrained backbone here and write it in one format."""
+    """Bring a pretrained backbone here and write it in one format; or make the untrained twin of one."""
+    input:
+        unpack(base_of_twin),
     output:
         "<resources>/backbones/{backbone}/backbone.json",
     log:

@@ -3,6 +3,12 @@
 Needs: common.smk. Makes: no file.
 """
 
+def base_of_twin(wildcards):
+    """The backbone that an untrained twin is made of; nothing for backbones that are fetched."""
+    base = PLAN.backbones[wildcards.backbone]["source"].get("untrained")
+    return {"base": f"<resources>/backbones/{base}/backbone.json"} if base else {}
+
+
 @below_prepare_data
 def prepared(wildcards, digest=None):
     """The manifest (ancient) and what the job depends on in it: by default all of the part that is read.
@@ -268,6 +274,45 @@ def nearness_inputs(wildcards):
 
 
 @below_prepare_data
+def ranking_of_backbones_inputs(wildcards):
+    """The labelled embeddings of a data set by each backbone, and what each of these is."""
+    names = backbones_ranked(wildcards.dataset)
+    return {
+        **prepared(wildcards, "training"),
+        "features": [f"<results>/features/{wildcards.dataset}/{name}/labelled.parquet" for name in names],
+        "backbones": [f"<resources>/backbones/{name}/backbone.json" for name in names],
+    }
+
+
+@below_prepare_data
+def controls_inputs(wildcards):
+    """The samples of a data set, and their embeddings by the untrained twin of a backbone, if it has one."""
+    twins = twins_of(wildcards.dataset)
+    return {
+        **with_contents(wildcards),
+        "untrained": [f"<results>/features/{wildcards.dataset}/{twin}/labelled.parquet" for twin in twins],
+    }
+
+
+@below_prepare_data
+def pairs_inputs(wildcards):
+    """What all models and the controls say of a target."""
+    dataset, target = wildcards.dataset, wildcards.target
+    folders = [
+        f"{run_folder(model, seed)}/{target}"
+        for stage, model, seed in all_runs()
+        if stage != "adapt" and (dataset, target) in handed_tables((stage, model, seed))
+    ]
+    controls = [f"<results>/controls/{dataset}/{target}.parquet"] if controls_of(dataset) else []
+    return {
+        **prepared(wildcards),
+        "predictions": [f"{folder}/predictions.parquet" for folder in folders],
+        "metrics": [f"{folder}/metrics.json" for folder in folders],
+        "controls": controls,
+    }
+
+
+@below_prepare_data
 def few_shot_inputs(wildcards):
     """The labelled embeddings that a task's episodes are drawn from."""
     task = PLAN.tasks[wildcards.task]
@@ -339,6 +384,8 @@ def summary_inputs(wildcards):
         "few_shot": metrics_of_tasks("few_shot"),
         "zero_shot": metrics_of_tasks("zero_shot"),
         "adapted": [f"<results>/adapt/{entry}.json" for entry in config["adapt"]],
+        "controls": tables_of_controls(),
+        "control_predictions": [path.replace(".csv", ".parquet") for path in tables_of_controls()],
         "samples": [ancient(f"<results>/data/{dataset}/samples.parquet") for dataset in datasets],
         "labelled": [f"<results>/data/{dataset}/labelled.digest" for dataset in datasets],
         "nearness": [f"<results>/data/{dataset}/nearness.json" for dataset in datasets],

@@ -138,6 +138,8 @@ def classifiers_of(wildcards):
 
 def kinds_of(wildcards):
     """The kinds of the targets of a job: the one that it names, or those of its model."""
+    if wildcards.get("dataset") and wildcards.get("target"):
+        return [kind_of(wildcards.dataset, wildcards.target)]
     model = model_of(wildcards)
     if not model:  # a lab's own rule, or one for all models
         return plugins.names("kind")
@@ -163,6 +165,15 @@ def ensemble_methods_of(wildcards):
     return [one["method"] for one in made]
 
 
+def rankings_of(wildcards):
+    """All: each of them scores every backbone."""
+    return plugins.names("ranking")
+
+
+def controls_used(wildcards):
+    return controls_of(wildcards.dataset)
+
+
 def libraries_of_task(wildcards):
     """The libraries of what a zero-shot task reads samples and descriptions with."""
     return libraries_in(backbones_of_task(PLAN.tasks[wildcards.task]))
@@ -183,6 +194,8 @@ PLUGINS = {
     "classifier": classifiers_of,
     "zero_shot": zero_shot_methods_of,
     "ensemble": ensemble_methods_of,
+    "ranking": rankings_of,
+    "control": controls_used,
 }
 
 

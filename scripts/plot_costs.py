@@ -11,7 +11,7 @@ import pandas as pd
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv
 from graft.evaluation.metrics import UNDEFINED
-from graft.evaluation.tables import METRIC_NAMES, TASKS, compared_among
+from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS, compared_among
 from graft.report.last_words import RANKED_BY
 from graft.report.plots import PALETTE, beside, draw, head, say_empty, shorten, thin
 
@@ -74,7 +74,7 @@ def forwards_of(path):
 
 def panels_of(summary, found):
     """One dict per models that are comparable: name, metric, and these: the one to take first, then by validation."""
-    trained = summary[~summary["stage"].isin(TASKS)]
+    trained = summary[~summary["stage"].isin((*TASKS, CONTROL))]
     panels = []
     for names, rows in trained.groupby([trained["dataset"], trained["target"], compared_among(trained)]):
         metric = next((one for one in RANKED_BY if rows.get(f"test_{one}", pd.Series()).notna().any()), None)

@@ -1,19 +1,18 @@
 """Gather the results of every model and every task into one table, and one page that begins with the best."""
 
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 import torch
 
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv, write_text
 from graft.data.samples import read_manifest
-from graft.evaluation.caveats import cut, nearer, unknown, worse_on_test, worse_than_before
-from graft.evaluation.choosing import COLUMNS, Candidate, choose
-from graft.evaluation.metrics import headline
-from graft.evaluation.tables import ADAPTED, read_predictions
+from graft.evaluation.caveats import cut, nearer, not_beaten, unknown, worse_on_test, worse_than_before
+from graft.evaluation.candidates import compared_by, controls_in, read_candidate
+from graft.evaluation.choosing import Candidate, choose, gaps
+from graft.evaluation.summary_rows import SPLITS, flatten
+from graft.evaluation.tables import ADAPTED, CONTROL
 from graft.report import index_page, last_words
 
 IDENTITY = ("stage", "dataset", "target", "model", "backbone", "method", "seed")
@@ -28,7 +27,6 @@ MORE_METRICS = (  # right of the others
 )
 WORTH = "shots_worth"  # of zero-shot tasks: as good as how many labelled examples per class
 COMPARED = ("choice", "compared_by", "validation_gap", "validation_gap_low", "validation_gap_high")
-SPLITS = ("test", "validation")
 ZERO_SHOT = "zero-shot, "  # before a target, in the keys of choices
 
 
@@ -50,8 +48,9 @@ def main(
     quick=False,
     zero_shot=(),
     adapted=(),
+    controls=(),
 ):
-    """Write one row per model, seed and target, one per few-shot task, ways and shots, one per zero-shot task; and the page.
+    """Write one row per model, seed and target, one per few-shot task, ways and shots, per zero-shot task and control; and the page.
 
     Parameters
     ----------
@@ -77,6 +76,8 @@ def main(
         metrics.json of each task; zero_shot_predictions.csv is beside it.
     adapted : list of path
         What rank_adapted wrote of each entry of adapt.
+    controls : list of path
+        The table of the controls of each data set and target; their predictions are beside it.
     """
     manifests = {one.card["dataset"]: one for one in map(read_manifest, samples)}
     judged = {}  # folder of a model -> its metrics and predictions, target by target
@@ -94,6 +95,8 @@ def main(
     }
     rows += [row for one in few_shot for row in rows_of_task(one, tasks)]
     rows += [row_of_zero_shot(one, tasks) for one in zero_shot]
+    against = {key_of_controls(one): controls_against(one, choices, trained, manifests) for one in controls}
+    rows += [row for found in against.values() for row in found]
     table = table_of(rows, choices)
     write_csv(output, table)
     counts = {
@@ -102,7 +105,8 @@ def main(
         if dataset in manifests
     }
     doubts = [(", ".join(adapted_key(one)), said) for one in adapted for said in doubts_of_adapted(one)]
-    doubts += [*doubts_of_models(choices, trained), *doubts_of_data(nearness, lengths, splits)]
+    doubts += [*doubts_of_models(choices, trained), *doubts_of_controls(against, choices)]
+    doubts += doubts_of_data(nearness, lengths, splits)
     facts = last_words.results(table, choices, counts, doubts, Path(words).parent, runs, quick)
     write_text(index, index_page.page(table, facts, figures, quick))
     write_text(words, last_words.block(facts, Path(output).parent, quick) + "\n")
@@ -121,7 +125,9 @@ def table_of(rows, choices):
 
 
 def compared(row, choices):
-    """How a model compares with the leader on validation: COMPARED."""
+    """How a model compares with the leader on validation: COMPARED. A control's row says how it compares with the taken model."""
+    if row["stage"] == CONTROL:
+        return {}
     what = {"few_shot": f"few-shot, {row.get('ways')} ways", "zero_shot": f"{ZERO_SHOT}{row['target']}"}
     if row["stage"] == "adapt":
         by_validator = (one["model"] for (_, what), one in choices.items() if what.startswith(ADAPTED))
@@ -164,30 +170,49 @@ def choice_of(members, manifest, target):
     """Compare the models of a target, each with all its seeds; `members` are (name, facts of the target, model)."""
     _, facts, first = members[0]
     classes = facts.get("classes")
-    columns = (
-        ["value", "predicted"] if classes is None else ["label", "predicted", *(f"prob_{name}" for name in classes)]
-    )
     candidates = []
     for name in dict.fromkeys(name for name, *_ in members):
-        seeds = [one for other, _, one in members if other == name]
-        tables = [validation_rows(one["predictions"][target], columns) for one in seeds]
-        candidates.append(Candidate(name, tables, seeds[0]["parameters"], seeds[0]["content"]["frozen"]))
-    labels = [] if classes is None else tables[0]["label"].explode().dropna()  # of several labels, each counts
-    counts = None if classes is None else Counter({name: 0 for name in classes} | Counter(labels))
-    names, _ = headline(first["metrics"][target].get("validation", {}), counts)
-    several = facts["kind"] == "multilabel"
-    metrics = ["r2"] if classes is None else [*(name for name in names if name in COLUMNS), "accuracy"]
-    metrics = ["map"] if several else metrics
-    loss = "rmse" if classes is None else "multilabel_log_loss" if several else "log_loss"
-    groups = dict(zip(manifest.frame["sample_id"], manifest.frame["sampling_unit"], strict=True))
-    return choose(candidates, classes, groups, metrics, loss)
+        candidates.append(candidate_of([one for other, _, one in members if other == name], target, classes))
+    judged = first["metrics"][target].get("validation", {})
+    metrics, loss = compared_by(facts["kind"], classes, candidates[-1].tables[-1], judged)
+    return choose(candidates, classes, units_in(manifest), metrics, loss)
 
 
-def validation_rows(predictions, columns):
-    """The labelled validation rows of a prediction table, and which of several labels are unknown."""
-    unknown = [name for name in pq.read_schema(predictions).names if name.startswith("unknown_")]
-    table, _ = read_predictions(predictions, ["sample_id", "split", *columns, *unknown])
-    return table[(table["split"] == "validation") & table[columns[0]].notna()].drop(columns="split")
+def candidate_of(seeds, target, classes):
+    """A model, of which all seeds are given, as `choose` takes it."""
+    content = seeds[0]["content"]
+    paths = [one["predictions"][target] for one in seeds]
+    costs = {"parameters": seeds[0]["parameters"], "frozen": content["frozen"]}
+    return read_candidate(content["name"], paths, classes, **costs)
+
+
+def units_in(manifest):
+    """Sample -> what is drawn together with it."""
+    return dict(zip(manifest.frame["sample_id"], manifest.frame["sampling_unit"], strict=True))
+
+
+def key_of_controls(path):
+    """Data set and target of a table of controls."""
+    return Path(path).parent.name, Path(path).stem
+
+
+def controls_against(path, choices, trained, manifests):
+    """The rows of the controls of a target, each with its gap to the taken model on validation."""
+    dataset, target = key_of_controls(path)
+    rows, choice = pd.read_csv(path).to_dict("records"), choices.get((dataset, target))
+    seeds = [one for one in trained if choice and one["content"]["name"] == choice["model"]]
+    if not seeds or choice["metric"] is None:
+        return rows
+    classes = manifests[dataset].targets[target].get("classes")
+    others = controls_in(pd.read_parquet(path.with_suffix(".parquet")), classes)
+    taken = candidate_of(seeds, target, classes)
+    found = gaps([taken, *others], choice["model"], classes, units_in(manifests[dataset]), choice["metric"])
+    for row in rows:
+        if row["model"] in found.index:
+            own = found.loc[row["model"]]
+            row |= {f"validation_gap{end}": own[f"gap{end}"] for end in ("", "_low", "_high")}
+            row |= {"choice": CONTROL, "compared_by": choice["metric"]}
+    return rows
 
 
 def choices_of_tasks(few_shot, tasks, manifests):
@@ -201,14 +226,12 @@ def choices_of_tasks(few_shot, tasks, manifests):
         tables = {Path(path).parent.name: pd.read_parquet(Path(path).with_name("validation.parquet")) for path in paths}
         shots = sorted(set.intersection(*(set(tasks[name]["shots"]) for name in tables)))
         splits = {split for table in tables.values() for split in table["split"].unique()}
-        frame = manifests[key[0]].frame
-        groups = dict(zip(frame["sample_id"], frame["sampling_unit"], strict=True))
         candidates = [
             Candidate(name, [table[table["shots"] == n] for n in shots] or [table.head(0)], 0, True)
             for name, table in sorted(tables.items())
         ]
         split = splits.pop() if len(splits) == 1 else "validation"
-        choices[key] = choose(candidates, None, groups, ["accuracy"], "few_shot_log_loss", split)
+        choices[key] = choose(candidates, None, units_in(manifests[key[0]]), ["accuracy"], "few_shot_log_loss", split)
     return choices
 
 
@@ -227,8 +250,9 @@ def choices_of_zero_shot(zero_shot, tasks, manifests):
             name: table[(table["split"] == "validation") & (table["label"] != "")] for name, table in tables.items()
         }
         candidates = [Candidate(name, [table], 0, True) for name, table in tables.items()]
-        groups = dict(zip(manifest.frame["sample_id"], manifest.frame["sampling_unit"], strict=True))
-        choices[dataset, f"{ZERO_SHOT}{target}"] = choose(candidates, classes, groups, ["accuracy"], "log_loss")
+        choices[dataset, f"{ZERO_SHOT}{target}"] = choose(
+            candidates, classes, units_in(manifest), ["accuracy"], "log_loss"
+        )
     return choices
 
 
@@ -255,6 +279,13 @@ def doubts_of_models(choices, trained):
         said = worse_on_test(one["metrics"][target]) if one and target in one["metrics"] else ""
         if said:
             yield f"{dataset}, {target}, {choice['model']}", said
+
+
+def doubts_of_controls(against, choices):
+    """(what, sentence) of every taken model that a control without a pretrained network is not surely behind."""
+    for (dataset, target), rows in against.items():
+        if said := not_beaten(choices[dataset, target], rows):
+            yield f"{dataset}, {target}, {choices[dataset, target]['model']}", said
 
 
 def doubts_of_data(nearness, lengths, splits):
@@ -324,17 +355,6 @@ def as_metric(value):
     return value if isinstance(value, dict) else {"value": value, "low": None, "high": None}
 
 
-def flatten(metrics):
-    """Columns test_accuracy, test_accuracy_low, test_accuracy_high and so on."""
-    ends = {"": "value", "_low": "low", "_high": "high"}
-    return {
-        f"{split}_{name}{end}": metric[key]
-        for split in SPLITS
-        for name, metric in metrics.get(split, {}).items()
-        for end, key in ends.items()
-    }
-
-
 if "snakemake" in globals():
     with job(snakemake.log[0], snakemake.threads):
         main(
@@ -344,6 +364,7 @@ if "snakemake" in globals():
             few_shot=list(snakemake.input.get("few_shot", [])),
             zero_shot=list(snakemake.input.get("zero_shot", [])),
             adapted=list(snakemake.input.get("adapted", [])),
+            controls=[Path(path) for path in snakemake.input.get("controls", [])],
             samples=list(snakemake.input.samples),
             nearness=list(snakemake.input.nearness),
             lengths=list(snakemake.input.get("lengths", [])),

@@ -23,6 +23,8 @@ FOLDERS = {
     "classifier": "few_shot/classifiers",
     "zero_shot": "zero_shot/methods",
     "ensemble": "ensembles/methods",
+    "ranking": "ranking/scores",
+    "control": "controls/methods",
     "figure": "report/figures",
 }
 

@@ -11,6 +11,7 @@ from graft.common import plugins
 from graft.config.schema import read_schema, schema_path
 
 VECTORS = "vectors"
+UNTRAINED = "-untrained"  # after a backbone's name: its twin with random weights, which shows what pretraining is worth
 # Keys of an entry that may be lists or depend on other entries: each model and task has its own value.
 NAMING = ("dataset", "target", "targets", "alone", "backbone", "method", "model", "model_seed")
 SECTIONS = ("finetune", "adapt", "few_shot", "zero_shot", "distill")  # those whose entries name backbones
@@ -23,7 +24,7 @@ SOURCE_ONLY = {"adaptation": "source_only", "adaptation_objective": "source_only
 class Plan:
     """Plain dicts, name -> settings; all of it can be written as JSON.
 
-    datasets, backbones : as in the config, with `name`; backbones include the implicit `vectors`
+    datasets, backbones : as in the config, with `name`; backbones include the implicit `vectors` and the untrained twins
     models : stage ('finetune' | 'adapt' | 'distill' | 'ensemble'), name, entry, dataset, targets (a list), backbone, method, seeds
         and all training settings; distilled ones also teacher, teacher_seed, temperature, alpha; adapted ones, whose dataset is
         the target domain's, also source (the data set with the labels), domain (which rows are of which; None for all),
@@ -43,6 +44,7 @@ def make_plan(config):
     """Expand the lists of a config that `load` returned into single models and tasks. No two share a list or dict."""
     trained = models(config)
     backbones = {VECTORS: vectors_backbone(), **config["backbones"]}
+    backbones = {**untrained_twins(backbones), **backbones}
     return Plan(
         datasets={name: {"name": name, **deepcopy(entry)} for name, entry in config["datasets"].items()},
         backbones={name: {"name": name, "source": {}, **deepcopy(entry)} for name, entry in backbones.items()},
@@ -60,6 +62,15 @@ def role_of(dataset, plan):
     domains = {one["domain"]["column"] for one in adapted if one["domain"] and one["dataset"] == dataset}
     only_target = used and all(one["stage"] == "adapt" and one["source"] != dataset for one in used)
     return {"domains": sorted(domains), "learned": not only_target or dataset in {one["source"] for one in adapted}}
+
+
+def untrained_twins(backbones):
+    """The twins of the backbones that are trained: their entries, by name. They are fetched only where something reads them."""
+    return {
+        f"{name}{UNTRAINED}": {**entry, "source": {"untrained": name}}
+        for name, entry in backbones.items()
+        if entry["library"] != VECTORS and not (entry.get("source") or {}).get("random")
+    }
 
 
 def vectors_backbone():

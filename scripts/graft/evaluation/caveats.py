@@ -141,6 +141,29 @@ def unknown(lengths, brief=False):
     )
 
 
+def not_beaten(choice, controls):
+    """A sentence if the taken model is not surely better than a control, which needs no pretrained network; else "".
+
+    Parameters
+    ----------
+    choice : what choosing.choose gave of the models
+    controls : list of dict, rows of summary.csv: model, validation_gap, validation_gap_low and validation_gap_high to the taken model
+    """
+    near = [row for row in controls if row.get("validation_gap_high", -1) >= 0]
+    if not near:
+        return ""
+    best = max(near, key=lambda row: row["validation_gap"])
+    gap = f"{METRIC_NAMES[choice['metric']]} {best['validation_gap']:+.3f}"
+    gap += f" [{best['validation_gap_low']:+.3f}, {best['validation_gap_high']:+.3f}]"
+    if best["validation_gap_low"] > 0:
+        return (
+            f"the control {best['model']}, which needs no pretrained network, is better on validation ({gap}); take it"
+        )
+    return (
+        f"not surely better than the control {best['model']}, which needs no pretrained network ({gap} on validation)"
+    )
+
+
 def worse_than_before(model, gain):
     """A sentence if a model is surely worse than the one that does not adapt; else "".
 

@@ -58,11 +58,10 @@ def choose(candidates, classes, groups, metrics, loss, split="validation"):
         table : DataFrame by name: value, loss, gap (to the leader, at most 0), gap_low, gap_high, tied
     """
     candidates = sorted(candidates, key=_cost)
-    ids = sorted(set.intersection(*(set(table["sample_id"]) for one in candidates for table in one.tables)))
+    ids, tables = common_rows(candidates)
     if not ids:
         return _unknown([one.name for one in candidates], loss, split)
-    tables = {one.name: [table.set_index("sample_id").loc[ids] for table in one.tables] for one in candidates}
-    metric = next((name for name in metrics if _is_defined(name, tables, classes)), None)
+    metric = next((name for name in metrics if is_defined(name, tables, classes)), None)
     units = _units(ids, groups)
     count = units.nunique()
     losses, drawn = _resampled(loss, tables, classes, units)
@@ -70,7 +69,7 @@ def choose(candidates, classes, groups, metrics, loss, split="validation"):
         values, drawn = dict.fromkeys(losses, np.nan), {name: 0 * many for name, many in drawn.items()}
     else:
         values, drawn = _resampled(metric, tables, classes, units)
-    table = _table(values, losses, drawn, _sizes(metric, tables, units))
+    table = _table(values, losses, drawn, sizes_of(metric, tables, units))
     if metric in OVER_CLASSES:  # one row of a class says so little that the interval is longer than the scale
         table[["gap_low", "gap_high"]] = table[["gap_low", "gap_high"]].clip(-1.0, 1.0)
     tied = [one for one in candidates if table.loc[one.name, "tied"]]
@@ -93,20 +92,25 @@ def gaps(candidates, to, classes, groups, metric):
     -------
     DataFrame by name : value, gap, gap_low, gap_high; empty where no row is there or the metric is not defined
     """
-    ids = sorted(set.intersection(*(set(table["sample_id"]) for one in candidates for table in one.tables)))
-    tables = {one.name: [table.set_index("sample_id").loc[ids] for table in one.tables] for one in candidates}
-    if not ids or not _is_defined(metric, tables, classes):
+    ids, tables = common_rows(candidates)
+    if not ids or not is_defined(metric, tables, classes):
         return pd.DataFrame(columns=["value", "gap", "gap_low", "gap_high"])
     units = _units(ids, groups)
     values, drawn = _resampled(metric, tables, classes, units)
-    sizes, rows = _sizes(metric, tables, units), {}
+    sizes, rows = sizes_of(metric, tables, units), {}
     for name, value in values.items():
         gap = value - values[to]
-        low, high = _interval(gap, drawn[name] - drawn[to], sizes)
+        low, high = interval(gap, drawn[name] - drawn[to], sizes)
         if classes:  # of few rows the interval can be longer than the scale
             low, high = np.clip([low, high], -1.0, 1.0)
         rows[name] = {"value": value, "gap": gap, "gap_low": low, "gap_high": high}
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def common_rows(candidates):
+    """The samples that all tables of all candidates have, sorted, and the tables of these rows: dict, name -> list by seed."""
+    ids = sorted(set.intersection(*(set(table["sample_id"]) for one in candidates for table in one.tables)))
+    return ids, {one.name: [table.set_index("sample_id").loc[ids] for table in one.tables] for one in candidates}
 
 
 def as_shown(loss):
@@ -126,7 +130,7 @@ def _cost(candidate):
     return candidate.parameters, not candidate.frozen, candidate.name
 
 
-def _sizes(metric, tables, units):
+def sizes_of(metric, tables, units):
     """How many units a metric rests on: of each class, where all classes weigh the same, else one number for all."""
     if metric not in OVER_CLASSES:
         return np.array([units.nunique()])
@@ -139,13 +143,13 @@ def _table(values, losses, drawn, sizes):
     rows = {}
     for name, value in values.items():
         gap = value - values[leader]
-        low, high = _interval(gap, drawn[name] - drawn[leader], sizes)
+        low, high = interval(gap, drawn[name] - drawn[leader], sizes)
         tied = name == leader or not high < 0  # one group alone has no interval, and distinguishes nothing
         rows[name] = {"value": value, "loss": losses[name], "gap": gap, "gap_low": low, "gap_high": high, "tied": tied}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _interval(value, drawn, sizes):
+def interval(value, drawn, sizes):
     """A percentile interval, wider where few units are drawn: by Student's t, and by what resamples lack of the variance.
 
     Of a class's n units they show (n - 1) / n of the variance, and of a single one nothing. The degrees of freedom are
@@ -175,6 +179,17 @@ def _resampled(metric, tables, classes, units, seed=0):
     values : dict, name -> float
     drawn : dict, name -> array, shape (resamples,); the resamples are the same for all
     """
+    values, drawn = _resampled_seeds(metric, tables, classes, units, seed)
+    return values, {name: each.mean(0) for name, each in drawn.items()}
+
+
+def resampled_seeds(metric, tables, classes, ids, groups, seed=0):
+    """The units of the rows, each model's metric, and each seed's in every resample: dict, name -> array (seeds, resamples)."""
+    units = _units(ids, groups)
+    return units, *_resampled_seeds(metric, tables, classes, units, seed)
+
+
+def _resampled_seeds(metric, tables, classes, units, seed):
     columns_of, value_of = COLUMNS[metric]
     sums = {
         name: [_sums(columns_of(one, classes), units[one.index]) for one in seeds] for name, seeds in tables.items()
@@ -183,9 +198,9 @@ def _resampled(metric, tables, classes, units, seed=0):
     drawn = {name: [] for name in tables}
     for block in counts:
         for name, seeds in sums.items():
-            drawn[name].append(np.mean([value_of(block @ one) for one in seeds], axis=0))
+            drawn[name].append(np.stack([value_of(block @ one) for one in seeds]))
     values = {name: float(np.mean([value_of(one.sum(0)) for one in seeds])) for name, seeds in sums.items()}
-    return values, {name: np.concatenate(blocks) for name, blocks in drawn.items()}
+    return values, {name: np.concatenate(blocks, axis=1) for name, blocks in drawn.items()}
 
 
 def _sums(columns, units):
@@ -204,7 +219,7 @@ def _counts(units, seed):
         left -= some
 
 
-def _is_defined(metric, tables, classes):
+def is_defined(metric, tables, classes):
     return all(COLUMNS[metric][0](one, classes) is not None for seeds in tables.values() for one in seeds)
 
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from graft.common.errors import UserError
 
 TASKS = ("few_shot", "zero_shot")  # stages that train no network
+CONTROL = "control"  # the stage of what is reached without a pretrained network
 ADAPTED = "adapted, "  # before an entry of adapt, in the names of what is compared
 METRIC_NAMES = {
     "accuracy": "accuracy",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from graft.evaluation.tables import METRIC_NAMES, TASKS, compared_among
+from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS, compared_among
 from graft.report import pages
 
 # Test metrics that a table shows, where its models have them; summary.csv has all.
@@ -71,7 +71,7 @@ h3 { font-size: 0.95rem; margin: 1.2rem 0 0.3rem; overflow-wrap: anywhere; }
 .all td.number { white-space: nowrap; } .all .number { padding-left: 0.4rem; } .links { font-size: 0.85rem; }
 .all td span.soft { font-size: 0.8rem; } .all td:first-child { min-width: 12rem; }
 """
-CHOICES = {"best": "taken", "tie": "a tie", "": "", "behind": "behind"}
+CHOICES = {"best": "taken", "tie": "a tie", "": "", "behind": "behind", CONTROL: "a control"}
 
 
 def page(table, facts, figures, quick):
@@ -87,7 +87,7 @@ def page(table, facts, figures, quick):
     rows = table.astype(object).where(table.notna(), None)
     among = [rows["dataset"], rows["target"], compared_among(rows)]
     tables = [_table(", ".join(filter(None, names)), part, figures) for names, part in rows.groupby(among, sort=True)]
-    links = {row.model: f"{row.stage}/{row.model}/" for row in rows.itertuples()}
+    links = {row.model: f"{row.stage}/{row.model}/" for row in rows.itertuples() if row.stage != CONTROL}
     body = BODY.render(
         facts=facts,
         links=links,
@@ -102,6 +102,7 @@ def page(table, facts, figures, quick):
 
 def _table(name, rows, figures):
     """Models or tasks that are comparable with each other, with the columns that any of them fills."""
+    rows = rows.sort_values("stage", key=lambda stage: stage == CONTROL, kind="stable")
     stage = rows["stage"].iloc[0]
     task = stage in TASKS
     metrics = [one for one in SHOWN if f"test_{one}" in rows and rows[f"test_{one}"].notna().any()]
@@ -120,13 +121,13 @@ def _table(name, rows, figures):
 
 def _row(row, metrics, figures):
     folder = f"{row['stage']}/{row['model']}/" + ("" if row["stage"] in TASKS else f"seed{row['seed']}/")
-    names = [] if row["stage"] in TASKS else figures.get((row["model"], row["seed"]), [])
+    names = figures.get((row["model"], row["seed"]), []) if row["stage"] not in (*TASKS, CONTROL) else []
     return {
         "model": row["model"],
         "seed": row["seed"],
         "shots": row.get("shots"),
         "worth": row.get("shots_worth") or "",
-        "folder": folder,
+        "folder": folder if row["stage"] != CONTROL else f"controls/{row['dataset']}/{row['target']}.csv",
         "figures": [
             (Path(name).stem.replace("_", " "), f"figures/{folder}{name}") for name in names if is_of(name, row)
         ],

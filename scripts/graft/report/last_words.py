@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from graft.evaluation.metrics import headline
-from graft.evaluation.tables import METRIC_NAMES, TASKS
+from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
 from graft.report.costs import duration
 
 RANKED_BY = (
@@ -52,7 +52,7 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
             "chosen": how_chosen(choice),
         }
         best.append(one)
-    trained = table[~table["stage"].isin(TASKS)]
+    trained = table[~table["stage"].isin((*TASKS, CONTROL))]
     facts = {"best": best, "doubts": list(doubts), "cost": _cost(benchmarks, runs)}
     trains = "vectors" not in {run.get("library") for run in runs}
     return facts | {"next": _next(trained, best, quick, trains)}

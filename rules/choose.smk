@@ -1,0 +1,78 @@
+# Needs: embeddings by pretrained backbones, the samples, predictions. Makes: what helps to choose: which backbone suits the data, what
+# is reached without one, and which models differ.
+
+
+rule rank_backbones:
+    """Rank the backbones of a data set before anything is trained."""
+    input:
+        unpack(ranking_of_backbones_inputs),
+    output:
+        ranking="<results>/rank/{dataset}/transferability.csv",
+    log:
+        "<logs>/rank_backbones/{dataset}.log",
+    benchmark:
+        "<benchmarks>/rank_backbones/{dataset}.tsv"
+    params:
+        code=code_digest("rank_backbones"),
+    threads: 1
+    priority: 30
+    resources:
+        mem_mb=scale(8000),
+        runtime=scale(60),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Ranking the backbones of {wildcards.dataset}"
+    script:
+        "../scripts/rank_backbones.py"
+
+
+rule fit_controls:
+    """Judge what is reached on a data set without a pretrained network."""
+    input:
+        unpack(controls_inputs),
+    output:
+        table="<results>/controls/{dataset}/{target}.csv",
+        predictions="<results>/controls/{dataset}/{target}.parquet",
+    log:
+        "<logs>/fit_controls/{dataset}.{target}.log",
+    benchmark:
+        "<benchmarks>/fit_controls/{dataset}.{target}.tsv"
+    params:
+        controls=controls_used,
+        code=code_digest("fit_controls"),
+    threads: half_of_the_cores
+    priority: 30
+    resources:
+        mem_mb=scale(8000),
+        runtime=scale(60),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Fitting the controls of {wildcards.dataset}, {wildcards.target}"
+    script:
+        "../scripts/fit_controls.py"
+
+
+rule compare_models:
+    """Compare every pair of models and controls of a target."""
+    input:
+        unpack(pairs_inputs),
+    output:
+        pairs="<results>/compare/{dataset}/{target}.csv",
+    log:
+        "<logs>/compare_models/{dataset}.{target}.log",
+    benchmark:
+        "<benchmarks>/compare_models/{dataset}.{target}.tsv"
+    params:
+        code=code_digest("compare_models"),
+    threads: 1
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(60),
+    conda:
+        "../envs/data.yaml"
+    message:
+        "Comparing the models of {wildcards.dataset}, {wildcards.target}"
+    script:
+        "../scripts/compare_models.py"
