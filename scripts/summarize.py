@@ -8,8 +8,8 @@ import torch
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv, write_text
 from graft.data.samples import read_manifest
-from graft.evaluation.caveats import cut, nearer, not_beaten, unknown, worse_on_test, worse_than_before
 from graft.evaluation.candidates import compared_by, controls_in, read_candidate
+from graft.evaluation.caveats import cut, nearer, not_beaten, unknown, worse_on_test, worse_than_before
 from graft.evaluation.choosing import Candidate, choose, gaps
 from graft.evaluation.summary_rows import SPLITS, flatten
 from graft.evaluation.tables import ADAPTED, CONTROL
@@ -203,7 +203,7 @@ def controls_against(path, choices, trained, manifests):
     seeds = [one for one in trained if choice and one["content"]["name"] == choice["model"]]
     if not seeds or choice["metric"] is None:
         return rows
-    classes = manifests[dataset].targets[target].get("classes")
+    classes = seeds[0]["content"]["targets"][target].get("classes")
     others = controls_in(pd.read_parquet(path.with_suffix(".parquet")), classes)
     taken = candidate_of(seeds, target, classes)
     found = gaps([taken, *others], choice["model"], classes, units_in(manifests[dataset]), choice["metric"])

@@ -133,7 +133,7 @@ def _backbone(modality):
     """What features.pretrained would give."""
     if modality == "vector":
         spec = {"library": "vectors", "modality": "vector", "width": VECTOR_WIDTH, "preprocessing": {}}
-        return SimpleNamespace(spec=spec, folder=None, weights="identity", network=None)
+        return SimpleNamespace(spec=spec, folder=None, weights="identity", network=torch.nn.Identity)
     fit = {
         "size": IMAGE_SIZE,
         "fit": "crop",

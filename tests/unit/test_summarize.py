@@ -90,7 +90,39 @@ def data_set(folder, name, splits=("validation",), **farther):
     return home
 
 
-def summarize(folder, homes, tasks=(), lengths=(), zero_shot=(), **farther):
+def control(folder, name, right):
+    """The table of a control that is right with probability `right` on the validation rows, and its predictions beside it."""
+    home = folder / "controls/elpv"
+    home.mkdir(parents=True, exist_ok=True)
+    report_tables.predictions(home / "defect.parquet", ["a", "b"], seed=5, model=name, target="defect")
+    table, draw = pd.read_parquet(home / "defect.parquet"), np.random.default_rng(0)
+    known = table["label"].notna()
+    chance = np.where(draw.random(len(table)) < right, table["label"] == "b", table["label"] == "a") * 0.8 + 0.1
+    said = pd.Series(np.where(chance > 0.5, "b", "a"), dtype="str").where(known)
+    table = table.assign(prob_a=1 - chance, prob_b=chance, predicted=said)
+    write_parquet(home / "defect.parquet", table)
+    row = {"stage": "control", "dataset": "elpv", "target": "defect", "model": name, "backbone": None, "method": name}
+    pd.DataFrame([row | {"seed": 0, "test_auroc": 0.6}]).to_csv(home / "defect.csv", index=False)
+    return home / "defect.csv"
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [(1.0, "is better on validation"), (0.5, None)],
+)
+def test_a_control_is_a_row_and_one_that_is_not_beaten_is_named(tmp_path, right, said):
+    homes = [run(tmp_path, "solar.rn50.linear"), run(tmp_path, "solar.rn50.full", noise=1)]
+    table = summarize(tmp_path, homes, controls=[control(tmp_path, "texture", right)]).set_index("model")
+    assert table.loc["texture", "stage"] == "control" and table.loc["texture", "choice"] == "control"
+    assert table.loc["texture", "test_auroc"] == 0.6 and table["choice"].eq("best").sum() == 1
+    gap = table.loc["texture"].filter(like="validation_gap").to_numpy(float)
+    assert gap[1] <= gap[0] <= gap[2]
+    words, page = (tmp_path / "words.txt").read_text(), (tmp_path / "index.html").read_text()
+    assert ("texture" in words) == bool(said) and (said or "") in words and "controls/elpv/defect.csv" in page
+    assert "make predict MODEL=texture" not in words
+
+
+def summarize(folder, homes, tasks=(), lengths=(), zero_shot=(), controls=(), **farther):
     output = folder / "summary.csv"
     models, metrics = (
         [home / "ft_model.pt" for home in homes],
@@ -116,6 +148,7 @@ def summarize(folder, homes, tasks=(), lengths=(), zero_shot=(), **farther):
         figures,
         *paths,
         zero_shot=list(zero_shot),
+        controls=list(controls),
     )
     return pd.read_csv(output)
 

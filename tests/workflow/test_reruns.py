@@ -61,6 +61,7 @@ TABLE = "results/finetune/table.steps.linear/seed0/label/metrics.json"
 ALL = (
     *(*TARGETS, *OTHER, TABLE, f"{TAUGHT}/label/metrics.json", ENSEMBLE, PUPIL),
     *("results/few_shot/few.tiny.prototypes/metrics.json", *FIGURES),
+    *("results/rank/cells/transferability.csv", "results/compare/cells/label.csv", "results/controls/numbers/label.csv"),
 )
 
 
@@ -259,6 +260,8 @@ STEPS = {  # of vectors' preprocessing: the network is built, what it learns is 
     "embed": {"Embedding numbers (labelled) with steps"},
     "fit_head": {"Fine-tuning table.steps.linear"},
 }
+RANKED = {"Ranking the backbones of cells"}
+CONTROLS = {f"Fitting the controls of {name}, label" for name in ("cells", "numbers")}
 USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are looked at
     ("source", "path", {f"Fetching data set {n}" for n in ("cells", "twins", "numbers")}, ()),
     ("source", "random", FETCHING, ()),
@@ -292,7 +295,10 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
     ("preprocessing", "standardise", STEPS["fetch_backbone"], ()),
     ("method", "linear", {f"Fine-tuning {n}.linear" for n in ("solar.tiny", "other.tiny", "table.steps")}, ()),
     ("method", "lp_ft", {"Fine-tuning solar.tiny.lp_ft"}, ()),
-    ("kind", "classification", HEADS, ()),
+    ("kind", "classification", HEADS | RANKED | CONTROLS, ()),
+    ("ranking", "knn", RANKED, ()),
+    ("control", "texture", {"Fitting the controls of cells, label"}, ()),
+    ("control", "forest", {"Fitting the controls of numbers, label"}, ()),
     ("kind", "classification", STUDENT | TAUGHT_BY_ENSEMBLE, ("--allowed-rules", "distill")),
     ("kind", "classification", PREDICTING, ("--allowed-rules", "predict")),
     ("objective", "kd", STUDENT | TAUGHT_BY_ENSEMBLE, ()),
@@ -326,6 +332,8 @@ def test_an_edited_plug_in_reruns_its_users(lab, kind, name, users, options):
 def test_an_edited_plug_in_reruns_nothing_that_does_not_use_it(lab):
     used = {(kind, name) for kind, name, *_ in USERS}
     used |= {("figure", name) for name in ("per_class", "reliability", "mistakes")}  # beside confusion
+    used |= {("ranking", name) for name in plugins.names("ranking")}  # all score every backbone
+    used |= {("control", name) for name in plugins.names("control") if name != "tfidf"}  # there is no text
     others = [(kind, name) for kind in plugins.FOLDERS for name in plugins.names(kind) if (kind, name) not in used]
     assert {kind for kind, _ in others} == {
         "source",
@@ -333,6 +341,7 @@ def test_an_edited_plug_in_reruns_nothing_that_does_not_use_it(lab):
         "kind",
         "preprocessing",
         "method",
+        "control",
         "task_weights",
         "adaptation",
         "adaptation_objective",
