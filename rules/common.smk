@@ -188,7 +188,9 @@ def rankings():
 
 def tables_of_controls():
     """The metrics of the controls of each target that is learned from."""
-    return [f"<results>/controls/{dataset}/{target}.csv" for dataset, target in learned_targets() if controls_of(dataset)]
+    return [
+        f"<results>/controls/{dataset}/{target}.csv" for dataset, target in learned_targets() if controls_of(dataset)
+    ]
 
 
 def used_datasets():

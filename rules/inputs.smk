@@ -3,6 +3,7 @@
 Needs: common.smk. Makes: no file.
 """
 
+
 def base_of_twin(wildcards):
     """The backbone that an untrained twin is made of; nothing for backbones that are fetched."""
     base = PLAN.backbones[wildcards.backbone]["source"].get("untrained")

@@ -138,8 +138,9 @@ def classifiers_of(wildcards):
 
 def kinds_of(wildcards):
     """The kinds of the targets of a job: the one that it names, or those of its model."""
-    if wildcards.get("dataset") and wildcards.get("target"):
-        return [kind_of(wildcards.dataset, wildcards.target)]
+    if wildcards.get("dataset"):
+        named = [wildcards.target] if wildcards.get("target") else PLAN.datasets[wildcards.dataset]["targets"]
+        return sorted({kind_of(wildcards.dataset, target) for target in named})
     model = model_of(wildcards)
     if not model:  # a lab's own rule, or one for all models
         return plugins.names("kind")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
@@ -106,19 +107,37 @@ def control(folder, name, right):
     return home / "defect.csv"
 
 
+def spoil(home):
+    """Let a model answer at random."""
+    path = home / "defect/predictions.parquet"
+    table, metadata = pd.read_parquet(path), pq.read_schema(path).metadata
+    columns = ["predicted", "prob_a", "prob_b"]
+    order = np.random.default_rng(3).permutation(len(table))
+    table[columns] = table[columns].to_numpy(object)[order]
+    table = table.astype({"prob_a": float, "prob_b": float})
+    write_parquet(path, table, {key.decode(): value.decode() for key, value in metadata.items()})
+
+
 @pytest.mark.parametrize(
-    ("right", "said"),
-    [(1.0, "is better on validation"), (0.5, None)],
+    ("spoiled", "right", "said"),
+    [
+        (True, 1.0, "the control texture, which needs no pretrained network, is better on validation"),
+        (False, 1.0, "not surely better than the control texture, which needs no pretrained network"),
+        (False, 0.5, ""),
+    ],
 )
-def test_a_control_is_a_row_and_one_that_is_not_beaten_is_named(tmp_path, right, said):
+def test_a_control_is_a_row_and_one_that_is_not_beaten_is_named(tmp_path, spoiled, right, said):
     homes = [run(tmp_path, "solar.rn50.linear"), run(tmp_path, "solar.rn50.full", noise=1)]
+    for home in homes if spoiled else ():
+        spoil(home)
     table = summarize(tmp_path, homes, controls=[control(tmp_path, "texture", right)]).set_index("model")
     assert table.loc["texture", "stage"] == "control" and table.loc["texture", "choice"] == "control"
     assert table.loc["texture", "test_auroc"] == 0.6 and table["choice"].eq("best").sum() == 1
     gap = table.loc["texture"].filter(like="validation_gap").to_numpy(float)
     assert gap[1] <= gap[0] <= gap[2]
     words, page = (tmp_path / "words.txt").read_text(), (tmp_path / "index.html").read_text()
-    assert ("texture" in words) == bool(said) and (said or "") in words and "controls/elpv/defect.csv" in page
+    assert ("texture" in words) == bool(said) and said in words and said in html.unescape(page)
+    assert "controls/elpv/defect.csv" in page
     assert "make predict MODEL=texture" not in words
 
 

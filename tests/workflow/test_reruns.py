@@ -61,7 +61,11 @@ TABLE = "results/finetune/table.steps.linear/seed0/label/metrics.json"
 ALL = (
     *(*TARGETS, *OTHER, TABLE, f"{TAUGHT}/label/metrics.json", ENSEMBLE, PUPIL),
     *("results/few_shot/few.tiny.prototypes/metrics.json", *FIGURES),
-    *("results/rank/cells/transferability.csv", "results/compare/cells/label.csv", "results/controls/numbers/label.csv"),
+    *(
+        "results/rank/cells/transferability.csv",
+        "results/compare/cells/label.csv",
+        "results/controls/numbers/label.csv",
+    ),
 )
 
 

@@ -5,7 +5,10 @@ import numpy as np
 SHARE = 0.13  # of the median distance to the nearest neighbour, below which two samples are near copies (as cleanlab's Datalab)
 ROUNDING = 1e-6  # of a cosine: copies of one content
 EXACT = 40_000  # samples up to which each is compared with every other
-LINES, WINDOW = 24, 12  # beyond that: random directions along which samples are sorted, and neighbours that each is compared with
+LINES, WINDOW = (
+    24,
+    12,
+)  # beyond that: random directions along which samples are sorted, and neighbours that each is compared with
 CELLS = 2**25  # numbers that a block of cosines holds
 
 
@@ -29,7 +32,9 @@ def near_pairs(embeddings, seed=0):
     if len(unit) <= EXACT:
         nearest = np.concatenate([_without_itself(unit, part).min(1) for part in _parts(unit)])
         limit = max(SHARE * np.median(nearest), ROUNDING)
-        found = [_below(_without_itself(unit, part), part, limit) for part in _parts(unit) if (nearest[part] <= limit).any()]
+        found = [
+            _below(_without_itself(unit, part), part, limit) for part in _parts(unit) if (nearest[part] <= limit).any()
+        ]
         pairs = np.concatenate([np.empty((0, 2), int), *found])
     else:
         pairs = _candidates(unit, seed)

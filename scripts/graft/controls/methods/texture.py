@@ -1,5 +1,7 @@
 """Colour and texture of a picture in some dozen numbers, and a random forest on them."""
 
+import warnings
+
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
@@ -23,7 +25,8 @@ def describe(picture):
     """
     values = np.ma.filled(np.ma.asarray(picture).astype(np.float64), np.nan)
     pixels = values.reshape(-1, values.shape[2])
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # where no pixel of a picture was measured
         colours = [np.nanmean(pixels, 0), np.nanstd(pixels, 0), *np.nanpercentile(pixels, LEVELS, axis=0)]
         grey = np.nan_to_num(np.nanmean(values, axis=2))
     return np.nan_to_num(np.concatenate([*colours, _edges(grey), _patterns(grey)]))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from graft.common import plugins
+from graft.heads.principal_axes import DEAD
 
 SETTINGS = {"l2": None, "class_weights": "none"}
 BETTER = (("val_auroc", 1), ("val_r2", 1), ("val_map", 1), ("val_mae_levels", -1))  # what is known of it, and its sign
@@ -12,7 +13,8 @@ def score(rows):
     """AUROC, R² or mean average precision; for classes in an order the mean error in classes, negative."""
     kind = plugins.load("kind", rows.kind)
     answers, _ = kind.encode(rows.codes, rows.splits == "train", rows.target)
-    solved = kind.solve(rows.features.astype(np.float32), answers, rows.splits, rows.folds, rows.target, SETTINGS)
+    features = rows.features.astype(np.float32)
+    solved = kind.solve(features, answers, rows.splits, rows.folds, rows.target, SETTINGS, DEAD)
     unseen = np.isfinite(solved["outputs"]).all(1)
     if not unseen.any():
         return None
