@@ -157,6 +157,23 @@ def test_no_backbone_forwards_a_sample_twice(results):
     assert teacher["forwards"] == 120 and teacher["decodes"] == 0  # the pictures were decoded for the first network
 
 
+def test_backbones_are_ranked_beside_an_untrained_twin_and_controls_need_no_pretrained_network(results):
+    for dataset, target, backbone, control in (
+        ("elpv", "defect", "effnet-lite0-64", "texture"),
+        ("news", "topic", "minilm", "tfidf"),
+    ):
+        ranking = pd.read_csv(results / f"rank/{dataset}/transferability.csv")
+        assert {backbone, f"{backbone}-untrained"} <= set(ranking["backbone"]) and set(ranking["target"]) == {target}
+        assert {"logme", "h_score", "knn", "linear", "size"} == set(ranking["method"])
+        controls = pd.read_csv(results / f"controls/{dataset}/{target}.csv")
+        assert list(controls["model"]) == sorted(["majority", control, "untrained"])
+        assert counts(results, dataset, f"{backbone}-untrained")["forwards"] == 120
+        summary = pd.read_csv(results / "summary.csv").query("dataset == @dataset and target == @target")
+        models = summary.loc[~summary["stage"].isin(["few_shot", "zero_shot", "adapt"]), "model"].nunique()
+        pairs = pd.read_csv(results / f"compare/{dataset}/{target}.csv")
+        assert len(pairs) == 2 * models * (models - 1) / 2 and set(pairs["split"]) == {"validation", "test"}
+
+
 def test_short_texts_are_not_padded_to_the_longest(results):
     found = counts(results, "news", "minilm")
     assert found["padded_tokens"] <= 1.05 * found["tokens"]
