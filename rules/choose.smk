@@ -13,6 +13,7 @@ rule rank_backbones:
     benchmark:
         "<benchmarks>/rank_backbones/{dataset}.tsv"
     params:
+        targets=targets_learned,
         code=code_digest("rank_backbones"),
     threads: 1
     priority: 30

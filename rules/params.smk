@@ -139,7 +139,7 @@ def classifiers_of(wildcards):
 def kinds_of(wildcards):
     """The kinds of the targets of a job: the one that it names, or those of its model."""
     if wildcards.get("dataset"):
-        named = [wildcards.target] if wildcards.get("target") else PLAN.datasets[wildcards.dataset]["targets"]
+        named = [wildcards.target] if wildcards.get("target") else targets_learned(wildcards)
         return sorted({kind_of(wildcards.dataset, target) for target in named})
     model = model_of(wildcards)
     if not model:  # a lab's own rule, or one for all models
@@ -164,6 +164,11 @@ def ensemble_methods_of(wildcards):
         return plugins.names("ensemble")
     made = [one for one in (model, PLAN.models.get(model.get("teacher"))) if one and is_ensemble(one)]
     return [one["method"] for one in made]
+
+
+def targets_learned(wildcards):
+    """The targets of a data set that models learn."""
+    return [target for dataset, target in learned_targets() if dataset == wildcards.dataset]
 
 
 def rankings_of(wildcards):

@@ -37,6 +37,8 @@ def main(samples, target, predictions, metrics, controls, output):
         candidates += controls_in(others, classes, split) if others is not None else []
         parts.append(compare_pairs(candidates, classes, groups, names).assign(split=split))
     table = pd.concat([one for one in parts if len(one)] or parts[:1], ignore_index=True)
+    numbers = table.select_dtypes("number").columns
+    table[numbers] = table[numbers].map(lambda value: float(f"{value:.6g}"))  # the last digits depend on the threads
     write_csv(output, table[["split", *COLUMNS]])
 
 

@@ -17,13 +17,14 @@ COLUMNS = ["target", "backbone", "method", "score", "rank"]
 MOST = 10_000  # rows; more say nothing new, and neighbours take time that grows with their square
 
 
-def main(samples, features, backbones, output):
+def main(samples, features, backbones, targets, output):
     """Write a score of each target, backbone and method; rank 1 is the best of its target and method.
 
     Parameters
     ----------
     samples : path of the manifest
     features, backbones : list of path, embeddings of the labelled rows and backbone.json of each backbone, in the same order
+    targets : list of str, those that models learn
     output : path of the table
     """
     manifest = read_manifest(samples, without_test=True)
@@ -31,7 +32,7 @@ def main(samples, features, backbones, output):
     found = []
     for path, facts in zip(features, map(read_json, backbones), strict=True):
         embeddings = features_of(rows, path).astype(np.float64)
-        for target in manifest.targets:
+        for target in targets:
             seen = rows_of(manifest, rows, embeddings, target, facts["parameters"] or 0)
             for method in plugins.names("ranking") if seen else ():
                 value = plugins.load("ranking", method).score(seen)
@@ -78,5 +79,6 @@ if "snakemake" in globals():
             samples=snakemake.input.samples,
             features=list(snakemake.input.features),
             backbones=list(snakemake.input.backbones),
+            targets=snakemake.params.targets,
             output=snakemake.output.ranking,
         )

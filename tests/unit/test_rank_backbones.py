@@ -58,7 +58,7 @@ def data(tmp_path):
 def rank(folder, names=("good", "poor", "none")):
     output = folder / "ranking.csv"
     features, facts = ([folder / f"{name}{end}" for name in names] for end in (".parquet", ".json"))
-    script.main(folder / "samples.parquet", features, facts, output)
+    script.main(folder / "samples.parquet", features, facts, list(TARGETS), output)
     return pd.read_csv(output)
 
 
