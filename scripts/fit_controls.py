@@ -17,6 +17,7 @@ from graft.data.samples import read_manifest
 from graft.store.feature_files import features_of
 
 logger = logging.getLogger("graft")
+MOST = 20_000  # rows of a split: a control is to be cheap, and more change little
 
 
 def main(samples, dataset, entry, target, controls, untrained, output, output_predictions, threads=1):
@@ -55,9 +56,10 @@ def main(samples, dataset, entry, target, controls, untrained, output, output_pr
 
 
 def labelled(manifest, target):
-    """The rows of a target that have its label, in the manifest's order."""
+    """The rows of a target that have its label, in the manifest's order; of each split at most MOST, the same ones in any order."""
     rows = manifest.part("labelled")
-    return rows[rows[target].notna()].reset_index(drop=True)
+    rows = rows[rows[target].notna()].sort_values("content_sha256", kind="stable").groupby("split").head(MOST)
+    return rows.sort_index().reset_index(drop=True)
 
 
 if "snakemake" in globals():

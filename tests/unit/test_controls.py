@@ -1,5 +1,7 @@
 """Controls: what is reached without a pretrained network, judged as models are."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
+import fit_controls as script
 from graft.common import plugins
 from graft.controls.judging import row_of, table_of
 from graft.controls.methods import texture
@@ -148,12 +151,29 @@ def test_no_untrained_twin_is_no_row():
     assert plugins.load("control", "untrained").answers(rows_of("classification", contents, signal)) is None
 
 
-def test_more_rows_than_a_control_learns_from_are_drawn_evenly(monkeypatch):
-    monkeypatch.setattr("graft.controls.rows.MOST", 50)
-    contents, signal = vectors()
-    rows = rows_of("classification", contents, signal)
-    assert len(rows.learned) == 50 and (rows.splits[rows.learned] == "train").all()
-    assert abs(rows.learned.mean() - 150) < 40
+def test_of_many_rows_some_of_each_split_are_enough(monkeypatch):
+    monkeypatch.setattr(script, "MOST", 20)
+    rows = rows_of("classification", *vectors()).frame.assign(label=["x", "y", None] * 100)
+    some = script.labelled(SimpleNamespace(part=lambda name: rows), "label")
+    assert some["split"].value_counts().to_dict() == {"train": 20, "validation": 20, "test": 20}
+    assert some["label"].notna().all() and some["sample_id"].is_unique
+    other = script.labelled(SimpleNamespace(part=lambda name: rows.sample(frac=1, random_state=0)), "label")
+    assert set(other["sample_id"]) == set(some["sample_id"])
+
+
+def test_of_sequences_letters_count():
+    draw = np.random.default_rng(0)
+    sequences = ["".join(draw.choice(list("ACGT"), 30)) for _ in range(300)]
+    codes = np.array(["GC" in one[:12] for one in sequences])
+    _, row = judged("tfidf", rows_of("classification", sequences, codes * 1.0 + draw.normal(size=300) / 100))
+    _, base = judged("majority", rows_of("classification", sequences, codes * 1.0))
+    assert row["test_auroc"] > 0.6 > base["test_auroc"]
+
+
+def test_very_many_classes_are_not_boosted():
+    rows = rows_of("classification", *vectors())
+    rows.target["classes"] = [str(one) for one in range(21)]
+    assert plugins.load("control", "boosting").answers(rows) is None
 
 
 def test_textures_do_not_change_when_a_picture_is_turned_and_a_flat_one_has_no_edges():

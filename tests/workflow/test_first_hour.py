@@ -49,7 +49,8 @@ def test_a_quick_look_is_linear_alone_has_200_samples_at_most_and_results_of_its
     assert "cells.tiny.linear: AUROC" in run.output and "A quick look at few samples" in run.output
     page = (lab / "results/quick/index.html").read_text()
     assert "A quick look at few samples" in page and "cells.tiny.linear" in page
-    assert len(pd.read_csv(lab / "results/quick/summary.csv")) == 1
+    rows = pd.read_csv(lab / "results/quick/summary.csv").set_index("stage")["model"]
+    assert rows["finetune"] == "cells.tiny.linear" and list(rows["control"]) == ["majority", "texture"]
 
 
 def test_a_failed_run_ends_with_the_reason_and_the_log(lab):

@@ -1,11 +1,11 @@
 """What a control sees: labelled rows, their contents, and a way to fit scikit-learn's estimators to any kind of target."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import ModuleType
 
 import numpy as np
 
-MOST = 20_000  # train rows that a control learns from: it is to be cheap, and more change little
 CLASSES = ("classification", "ordinal")
 
 
@@ -37,20 +37,19 @@ class Rows:
 
     @property
     def learned(self):
-        """The train rows that a control learns from, array of int: at most MOST, evenly drawn."""
-        train = np.flatnonzero(self.splits == "train")
-        order = np.argsort(self.frame["content_sha256"].to_numpy(str)[train], kind="stable")
-        return np.sort(train[order[:MOST]])
+        """The train rows, array of int."""
+        return np.flatnonzero(self.splits == "train")
 
-    def contents(self):
-        """The content of each row, one after the other."""
-        for row in self.frame.itertuples():
-            yield self.load(row.path, row.row, row.content_sha256)
+    def contents(self, describe=lambda content: content):
+        """`describe` of the content of each row, in a list."""
+        places = zip(*(self.frame[name] for name in ("path", "row", "content_sha256")), strict=True)
+        with ThreadPoolExecutor(max(1, self.threads)) as pool:
+            return list(pool.map(lambda place: describe(self.load(*place)), places))
 
     def features(self, describe):
         """`describe` of each row's content, float64, shape (n, width): computed once for the controls that share it."""
         if describe not in self._features:
-            self._features[describe] = np.stack([describe(one) for one in self.contents()]).astype(np.float64)
+            self._features[describe] = np.stack(self.contents(describe)).astype(np.float64)
         return self._features[describe]
 
     def fitted(self, features, classifier, regressor):

@@ -63,6 +63,7 @@ listed here; it stays in the folders beside this page.</p>
 {% for value, interval in row.cells %}<td class="number">{{ value }}<br><span class="soft">{{ interval }}</span></td>{% endfor %}
 {% if table.worth %}<td>{{ row.worth }}</td>{% endif %}{% if table.chosen %}<td>{{ row.choice }}</td>{% endif %}</tr>
 {% endfor %}</table></div>
+{% if table.pairs %}<p class="soft">Which of them differ: <a href="{{ table.pairs }}">every pair</a>.</p>{% endif %}
 {% endfor %}
 """)
 CSS = """
@@ -111,6 +112,7 @@ def _table(name, rows, figures):
         "name": name,
         "metrics": metrics,
         "task": task,
+        "pairs": "" if task or stage == "adapt" else "compare/{dataset}/{target}.csv".format(**rows.iloc[0]),
         "seeds": not task and rows["seed"].nunique() > 1,
         "shots": stage == "few_shot",
         "worth": "shots_worth" in rows and rows["shots_worth"].notna().any(),

@@ -11,4 +11,8 @@ def answers(rows):
     """300 trees, scikit-learn's other settings."""
     settings = {"n_estimators": TREES, "random_state": 0, "n_jobs": rows.threads}
     features = rows.features(np.asarray)
-    return rows.fitted(features, lambda: RandomForestClassifier(**settings), lambda: RandomForestRegressor(**settings))
+    return rows.fitted(
+        features,
+        lambda: RandomForestClassifier(**settings),
+        lambda: RandomForestRegressor(max_features=1 / 3, **settings),
+    )

@@ -15,7 +15,11 @@ def answers(rows):
     """300 trees."""
     settings = {"n_estimators": TREES, "random_state": 0, "n_jobs": rows.threads}
     features = rows.features(describe)
-    return rows.fitted(features, lambda: RandomForestClassifier(**settings), lambda: RandomForestRegressor(**settings))
+    return rows.fitted(
+        features,
+        lambda: RandomForestClassifier(**settings),
+        lambda: RandomForestRegressor(max_features=1 / 3, **settings),
+    )
 
 
 def describe(picture):
