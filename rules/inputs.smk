@@ -391,6 +391,7 @@ def summary_inputs(wildcards):
         "labelled": [f"<results>/data/{dataset}/labelled.digest" for dataset in datasets],
         "nearness": [f"<results>/data/{dataset}/nearness.json" for dataset in datasets],
         "lengths": [path for dataset in datasets for path in lengths_of(dataset)],
+        "near": [f"<results>/data/{dataset}/near_duplicates.csv" for dataset in datasets],
     }
 
 

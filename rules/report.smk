@@ -26,6 +26,31 @@ rule measure_nearness:
         "../scripts/measure_nearness.py"
 
 
+rule find_near_duplicates:
+    """Find samples that are nearly the same, by embeddings that are there already, and propose groups of them."""
+    input:
+        unpack(nearness_inputs),
+    output:
+        pairs="<results>/data/{dataset}/near_duplicates.csv",
+        groups="<results>/data/{dataset}/groups.csv",
+    log:
+        "<logs>/find_near_duplicates/{dataset}.log",
+    benchmark:
+        "<benchmarks>/find_near_duplicates/{dataset}.tsv"
+    params:
+        code=code_digest("find_near_duplicates"),
+    threads: 2
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(60),
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Looking for near copies in {wildcards.dataset}"
+    script:
+        "../scripts/find_near_duplicates.py"
+
+
 rule summarize:
     """Gather the results of all models and tasks in one table."""
     input:

@@ -9,8 +9,17 @@ from graft.common.job import job
 from graft.common.outputs import read_json, write_csv, write_text
 from graft.data.samples import read_manifest
 from graft.evaluation.candidates import compared_by, controls_in, read_candidate
-from graft.evaluation.caveats import cut, nearer, not_beaten, unknown, worse_on_test, worse_than_before
-from graft.evaluation.choosing import Candidate, choose, gaps
+from graft.evaluation.caveats import (
+    copied_from_train,
+    cut,
+    nearer,
+    not_beaten,
+    unknown,
+    worse_on_test,
+    worse_than_before,
+)
+from graft.evaluation.choosing import Candidate, choose, gaps, mean_of
+from graft.evaluation.near_pairs import copies_in
 from graft.evaluation.summary_rows import SPLITS, flatten
 from graft.evaluation.tables import ADAPTED, CONTROL
 from graft.report import index_page, last_words
@@ -49,6 +58,7 @@ def main(
     zero_shot=(),
     adapted=(),
     controls=(),
+    near=(),
 ):
     """Write one row per model, seed and target, one per few-shot task, ways and shots, per zero-shot task and control; and the page.
 
@@ -78,6 +88,8 @@ def main(
         What rank_adapted wrote of each entry of adapt.
     controls : list of path
         The table of the controls of each data set and target; their predictions are beside it.
+    near : list of path
+        The near copies of each data set.
     """
     manifests = {one.card["dataset"]: one for one in map(read_manifest, samples)}
     judged = {}  # folder of a model -> its metrics and predictions, target by target
@@ -106,6 +118,7 @@ def main(
     }
     doubts = [(", ".join(adapted_key(one)), said) for one in adapted for said in doubts_of_adapted(one)]
     doubts += [*doubts_of_models(choices, trained), *doubts_of_controls(against, choices)]
+    doubts += doubts_of_copies(near, choices, trained, manifests)
     doubts += doubts_of_data(nearness, lengths, splits)
     facts = last_words.results(table, choices, counts, doubts, Path(words).parent, runs, quick)
     write_text(index, index_page.page(table, facts, figures, quick))
@@ -288,6 +301,27 @@ def doubts_of_controls(against, choices):
             yield f"{dataset}, {target}, {choices[dataset, target]['model']}", said
 
 
+def doubts_of_copies(near, choices, trained, manifests):
+    """(what, sentence) of data sets of which many test rows are nearly the same as a train row, with the taken models' metrics."""
+    for path in map(Path, near):
+        dataset = path.parent.name
+        frame = manifests[dataset].frame
+        copied = copies_in(pd.read_csv(path, dtype=str), frame, "test", "train")
+        measured = {}
+        for (data, target), choice in choices.items() if len(copied) else ():
+            seeds = [one for one in trained if one["content"]["name"] == choice["model"]]
+            if data == dataset and seeds and target in seeds[0]["predictions"] and choice["metric"]:
+                classes = seeds[0]["content"]["targets"][target].get("classes")
+                paths = [one["predictions"][target] for one in seeds]
+                rows = read_candidate(choice["model"], paths, classes, "test").tables
+                measured[target, choice["metric"]] = [
+                    mean_of(choice["metric"], part, classes)
+                    for part in (rows, [one[~one["sample_id"].isin(copied)] for one in rows])
+                ]
+        if said := copied_from_train(len(copied), int((frame["split"] == "test").sum()), measured, path.parent):
+            yield dataset, said
+
+
 def doubts_of_data(nearness, lengths, splits):
     """(what, sentence) of data sets whose validation rows are unlike the rest, and whose texts are cut or unknown."""
     for one in map(read_json, nearness):
@@ -364,6 +398,7 @@ if "snakemake" in globals():
             few_shot=list(snakemake.input.get("few_shot", [])),
             zero_shot=list(snakemake.input.get("zero_shot", [])),
             adapted=list(snakemake.input.get("adapted", [])),
+            near=list(snakemake.input.get("near", [])),
             controls=[Path(path) for path in snakemake.input.get("controls", [])],
             samples=list(snakemake.input.samples),
             nearness=list(snakemake.input.nearness),

@@ -18,6 +18,7 @@ MESSAGES = {
     "fetch_backbone": "Fetching backbone",
     "prepare_data": "Preparing data set",
     "fit_preprocessing": "Fitting the preprocessing",
+    "find_near_duplicates": "Looking for near copies",
     "embed": "Embedding",
     "finetune": "Fine-tuning",
     "finetune_fold": "Training",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from graft.evaluation.caveats import cut, gap, nearer, worse_on_test, worse_than_before
+from graft.evaluation.caveats import copied_from_train, cut, gap, nearer, worse_on_test, worse_than_before
 from graft.evaluation.metrics import wilson
 from graft.serving.model_card import body
 
@@ -131,3 +131,16 @@ def test_a_model_that_surely_lost_by_adapting_is_pointed_out_with_the_one_to_tak
         "e.net.mcc", {"metric": "accuracy", "value": value, "low": low, "high": high, "over": "e.net.source_only"}
     )
     assert ("accuracy -0.400 [-0.500, -0.300]); take e.net.source_only" in found) == said and bool(found) == said
+
+
+def test_copies_of_train_rows_in_test_are_told_with_the_metric_without_them():
+    said = copied_from_train(12, 100, {("kind", "auroc"): (0.95, 0.9), ("size", "r2"): (None, None)}, "results/data/d")
+    assert said.startswith(
+        "12 of 100 test rows are nearly the same as a train row (kind: AUROC 0.950, 0.900 without them)"
+    )
+    assert "results/data/d/groups.csv" in said and "size" not in said
+
+
+@pytest.mark.parametrize(("copied", "rows"), [(0, 100), (1, 50), (9, 1000), (0, 0)])
+def test_few_copies_are_not_told(copied, rows):
+    assert copied_from_train(copied, rows, {}, "x") == ""

@@ -55,13 +55,22 @@ def fingerprint(entry, folder=None):
     -------
     str
     """
+    own = _digest_of(entry["groups"]) if entry.get("groups") else ""
     path = (entry.get("source") or {}).get("path")
     if path is None:
-        return "fetched"
+        return "fetched" + own
     columns = entry.get("columns") or {}
     all_in_tables = columns.get("text") or columns.get("features")
     tables = (table_files(entry) or None) if all_in_tables or entry.get("watch") == "table" else None
-    return fingerprint_of_files(Path(folder or ".") / os.path.expanduser(path), tables)
+    return fingerprint_of_files(Path(folder or ".") / os.path.expanduser(path), tables) + own
+
+
+def _digest_of(path):
+    """Of a small file of the user's, which another run may have written again with the same content."""
+    try:
+        return " " + hashlib.sha256(Path(os.path.expanduser(path)).read_bytes()).hexdigest()
+    except OSError:
+        return " absent"
 
 
 def fingerprint_of_files(root, names=None):

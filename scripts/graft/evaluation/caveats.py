@@ -141,6 +141,32 @@ def unknown(lengths, brief=False):
     )
 
 
+COPIED = 0.01  # share of test rows with a near copy in train, from which it is said
+
+
+def copied_from_train(copied, rows, measured, folder):
+    """A sentence if many test rows are nearly the same as a train row; else "".
+
+    Parameters
+    ----------
+    copied, rows : int, test rows with such a copy, and all test rows
+    measured : dict, (target, metric) -> the taken model's metric on all test rows, and without those
+    folder : path, where the copies and the proposed groups are
+    """
+    if not rows or copied < max(2, COPIED * rows):
+        return ""
+    with_and_without = [
+        f"{target}: {METRIC_NAMES[metric]} {one:.3f}, {other:.3f} without them"
+        for (target, metric), (one, other) in measured.items()
+        if one is not None and other is not None
+    ]
+    numbers = f" ({'; '.join(with_and_without)})" if with_and_without else ""
+    return (
+        f"{copied} of {rows} test rows are nearly the same as a train row{numbers}; copy {folder}/groups.csv and name it as the data "
+        "set's `groups`, so that near copies stay in one split"
+    )
+
+
 def not_beaten(choice, controls):
     """A sentence if the taken model is not surely better than a control, which needs no pretrained network; else "".
 

@@ -107,6 +107,13 @@ def gaps(candidates, to, classes, groups, metric):
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def mean_of(metric, tables, classes):
+    """A metric (see COLUMNS) of a model's tables, one per seed: their mean; None where it is not defined."""
+    columns_of, value_of = COLUMNS[metric]
+    found = [columns_of(table, classes) if len(table) else None for table in tables]
+    return None if any(one is None for one in found) else float(np.mean([value_of(one.sum(0)) for one in found]))
+
+
 def common_rows(candidates):
     """The samples that all tables of all candidates have, sorted, and the tables of these rows: dict, name -> list by seed."""
     ids = sorted(set.intersection(*(set(table["sample_id"]) for one in candidates for table in one.tables)))

@@ -22,6 +22,7 @@ from graft.common.errors import UserError
 from graft.common.fingerprint import ignored, root_of
 from graft.common.spelling import nfc
 from graft.data.contents import digest_of_content, understand
+from graft.data.group_file import with_groups
 from graft.data.listing.files import SUFFIXES_OF
 from graft.data.listing.rows import MISSING, Listing, follows, in_words, is_missing, one_spelling, read_file
 
@@ -33,6 +34,7 @@ DEFAULTS = {
     "modality": None,
     "table": None,
     "folders": None,
+    "groups": None,
     "separator": "auto",
     "encoding": "auto",
     "decimal": "auto",
@@ -108,6 +110,7 @@ def list_samples(entry, root):
     notes, named = listing.facts.pop("notes", []), listing.facts.pop("named", [])
     given = getattr(reader, "NAMES_ARE_GIVEN", False)
     frame = listing.frame if given else _without_missing(listing.frame, entry["missing"], notes)
+    frame = with_groups(frame, entry["groups"], notes)
     return Listing(frame, {"reader": name, **listing.facts, "notes": notes, "named": named})
 
 
