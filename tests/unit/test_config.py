@@ -356,6 +356,7 @@ def test_every_path_of_the_schema_is_known_as_one():
     places = {".".join(path) for path, schema, _ in every_key(read_schema()) if schema.get("x-place")}
     assert places == {
         "datasets.NAME.source.path",
+        "datasets.NAME.groups",
         "backbones.NAME.source.path",
         "store.path",
         "store.shared",
