@@ -123,6 +123,17 @@ def test_a_control_sees_no_label_outside_the_train_split(name):
         assert np.array_equal(plugins.load("control", name).answers(other), answers)
 
 
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_probabilities_are_calibrated_by_validation_rows_alone(split):
+    contents, signal = texts()
+    rows = rows_of("classification", contents, signal)
+    answers = plugins.load("control", "tfidf").answers(rows)
+    before = table_of("tfidf", "label", rows, answers)
+    rows.codes[rows.splits == split] = 0
+    after = table_of("tfidf", "label", rows, answers)
+    assert (before["temperature"].iloc[0] != after["temperature"].iloc[0]) == (split == "validation")
+
+
 @pytest.mark.parametrize("name", ["tfidf", "majority"])
 def test_a_class_without_a_train_row_has_no_chance_and_one_class_alone_has_all(name):
     contents, signal = texts()
