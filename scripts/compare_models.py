@@ -28,14 +28,13 @@ def main(samples, target, predictions, metrics, controls, output):
     manifest = read_manifest(samples)
     facts, judged = manifest.targets[target], read_json(metrics)
     classes = facts.get("classes")
-    groups = dict(zip(manifest.frame["sample_id"], manifest.frame["sampling_unit"], strict=True))
     others = pd.read_parquet(controls) if controls else None
     parts = []
     for split in SPLITS:
         candidates = [read_candidate(name, paths, classes, split) for name, paths in predictions.items()]
         names, _ = compared_by(facts["kind"], classes, candidates[0].tables[0], judged.get(split, {}))
         candidates += controls_in(others, classes, split) if others is not None else []
-        parts.append(compare_pairs(candidates, classes, groups, names).assign(split=split))
+        parts.append(compare_pairs(candidates, classes, manifest.units, names).assign(split=split))
     table = pd.concat([one for one in parts if len(one)] or parts[:1], ignore_index=True)
     numbers = table.select_dtypes("number").columns
     table[numbers] = table[numbers].map(lambda value: float(f"{value:.6g}"))  # the last digits depend on the threads

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from graft.common.job import job
 from graft.common.outputs import write_csv
 from graft.data.samples import read_manifest
+from graft.data.splitting.near_copies import clusters
 from graft.evaluation.near_pairs import MOST, near_pairs
 from graft.store.feature_files import features_of
 
@@ -70,9 +69,8 @@ def groups_table(frame, rows, pairs):
     own = np.column_stack([of_content[(named != "").to_numpy()], codes])
     edges = np.concatenate([pairs, own]).astype(int)
     size = len(rows) + (codes.max() - len(rows) + 1 if len(codes) else 0)
-    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(size, size))
-    _, labels = connected_components(graph, directed=False)
-    table = pd.DataFrame({"sample_id": frame["sample_id"], "cluster": labels[of_content]})
+    cluster = clusters(size, edges)[of_content]
+    table = pd.DataFrame({"sample_id": frame["sample_id"], "cluster": cluster})
     table = table[table["cluster"].duplicated(keep=False)]
     first = table.groupby("cluster")["sample_id"].transform("first")
     return table.assign(group=first).drop(columns="cluster")

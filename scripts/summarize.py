@@ -188,7 +188,7 @@ def choice_of(members, manifest, target):
         candidates.append(candidate_of([one for other, _, one in members if other == name], target, classes))
     judged = first["metrics"][target].get("validation", {})
     metrics, loss = compared_by(facts["kind"], classes, candidates[-1].tables[-1], judged)
-    return choose(candidates, classes, units_in(manifest), metrics, loss)
+    return choose(candidates, classes, manifest.units, metrics, loss)
 
 
 def candidate_of(seeds, target, classes):
@@ -197,11 +197,6 @@ def candidate_of(seeds, target, classes):
     paths = [one["predictions"][target] for one in seeds]
     costs = {"parameters": seeds[0]["parameters"], "frozen": content["frozen"]}
     return read_candidate(content["name"], paths, classes, **costs)
-
-
-def units_in(manifest):
-    """Sample -> what is drawn together with it."""
-    return dict(zip(manifest.frame["sample_id"], manifest.frame["sampling_unit"], strict=True))
 
 
 def key_of_controls(path):
@@ -219,7 +214,7 @@ def controls_against(path, choices, trained, manifests):
     classes = seeds[0]["content"]["targets"][target].get("classes")
     others = controls_in(pd.read_parquet(path.with_suffix(".parquet")), classes)
     taken = candidate_of(seeds, target, classes)
-    found = gaps([taken, *others], choice["model"], classes, units_in(manifests[dataset]), choice["metric"])
+    found = gaps([taken, *others], choice["model"], classes, manifests[dataset].units, choice["metric"])
     for row in rows:
         if row["model"] in found.index:
             own = found.loc[row["model"]]
@@ -244,7 +239,7 @@ def choices_of_tasks(few_shot, tasks, manifests):
             for name, table in sorted(tables.items())
         ]
         split = splits.pop() if len(splits) == 1 else "validation"
-        choices[key] = choose(candidates, None, units_in(manifests[key[0]]), ["accuracy"], "few_shot_log_loss", split)
+        choices[key] = choose(candidates, None, manifests[key[0]].units, ["accuracy"], "few_shot_log_loss", split)
     return choices
 
 
@@ -263,9 +258,7 @@ def choices_of_zero_shot(zero_shot, tasks, manifests):
             name: table[(table["split"] == "validation") & (table["label"] != "")] for name, table in tables.items()
         }
         candidates = [Candidate(name, [table], 0, True) for name, table in tables.items()]
-        choices[dataset, f"{ZERO_SHOT}{target}"] = choose(
-            candidates, classes, units_in(manifest), ["accuracy"], "log_loss"
-        )
+        choices[dataset, f"{ZERO_SHOT}{target}"] = choose(candidates, classes, manifest.units, ["accuracy"], "log_loss")
     return choices
 
 
@@ -306,7 +299,7 @@ def doubts_of_copies(near, choices, trained, manifests):
     for path in map(Path, near):
         dataset = path.parent.name
         frame = manifests[dataset].frame
-        copied = copies_in(pd.read_csv(path, dtype=str), frame, "test", "train")
+        copied = copies_in(pd.read_csv(path, dtype=str), "test", "train")
         measured = {}
         for (data, target), choice in choices.items() if len(copied) else ():
             seeds = [one for one in trained if one["content"]["name"] == choice["model"]]

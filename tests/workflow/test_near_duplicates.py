@@ -42,8 +42,7 @@ def run(folder, **more):
 
 def crossing(folder):
     pairs = pd.read_csv(folder / "results/data/cells/near_duplicates.csv")
-    frame = pd.read_parquet(folder / "results/data/cells/samples.parquet")
-    return pairs, len(copies_in(pairs, frame, "test", "train"))
+    return pairs, len(copies_in(pairs, "test", "train"))
 
 
 def test_what_was_saved_again_is_found_and_the_proposed_groups_keep_it_together(lab):

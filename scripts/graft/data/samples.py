@@ -62,6 +62,11 @@ class Manifest:
         in_pool = self.frame["split"] == "pool"
         return self.frame[in_pool if name == "pool" else ~in_pool].reset_index(drop=True)
 
+    @property
+    def units(self):
+        """dict, sample_id -> what is drawn together with it in intervals and comparisons; null where it is alone."""
+        return dict(zip(self.frame["sample_id"], self.frame["sampling_unit"], strict=True))
+
     def codes(self, target, frame=None):
         """What a network is trained on.
 

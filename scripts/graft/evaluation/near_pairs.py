@@ -83,17 +83,15 @@ def _distances(unit, pairs):
     )
 
 
-def copies_in(pairs, frame, split, other):
+def copies_in(pairs, split, other):
     """The samples of a split that are nearly the same as one of another split: a set of their ids.
 
     Parameters
     ----------
     pairs : DataFrame with sample_id, other, split, other_split
-    frame : DataFrame with sample_id
     split, other : str
     """
     ends = [("sample_id", "split", "other_split"), ("other", "other_split", "split")]
-    found = {
+    return {
         name for end, own, beside in ends for name in pairs.loc[(pairs[own] == split) & (pairs[beside] == other), end]
     }
-    return found & set(frame["sample_id"])
