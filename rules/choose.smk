@@ -1,5 +1,5 @@
 # Needs: embeddings by pretrained backbones, the samples, predictions. Makes: what helps to choose: which backbone suits the data, what
-# is reached without one, and which models differ.
+# is reached without one, which models differ, and on which groups of samples they are bad.
 
 
 rule rank_backbones:
@@ -77,3 +77,27 @@ rule compare_models:
         "Comparing the models of {wildcards.dataset}, {wildcards.target}"
     script:
         "../scripts/compare_models.py"
+
+
+rule compare_groups:
+    """Judge every model and control of a target on each group of its samples."""
+    input:
+        unpack(groups_inputs),
+    output:
+        groups="<results>/groups/{dataset}/{target}.csv",
+    log:
+        "<logs>/compare_groups/{dataset}.{target}.log",
+    benchmark:
+        "<benchmarks>/compare_groups/{dataset}.{target}.tsv"
+    params:
+        code=code_digest("compare_groups"),
+    threads: 1
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(60),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Comparing the groups of {wildcards.dataset}, {wildcards.target}"
+    script:
+        "../scripts/compare_groups.py"

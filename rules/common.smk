@@ -168,6 +168,7 @@ def all_results(wildcards):
         *rankings(),
         *tables_of_controls(),
         *(f"<results>/compare/{dataset}/{target}.csv" for dataset, target in learned_targets()),
+        *tables_of_groups(),
         "<results>/handoff/index.json",
         "<results>/summary.csv",
         *(f"<results>/predict/{name}.csv" for name in config["predict"]),
@@ -190,6 +191,15 @@ def tables_of_controls():
     """The metrics of the controls of each target that is learned from."""
     return [
         f"<results>/controls/{dataset}/{target}.csv" for dataset, target in learned_targets() if controls_of(dataset)
+    ]
+
+
+def tables_of_groups():
+    """How models do on each group, of the targets whose data sets have groups or subgroups."""
+    return [
+        f"<results>/groups/{dataset}/{target}.csv"
+        for dataset, target in learned_targets()
+        if has_groups(dataset) or PLAN.datasets[dataset]["subgroups"]
     ]
 
 

@@ -314,6 +314,12 @@ def pairs_inputs(wildcards):
 
 
 @below_prepare_data
+def groups_inputs(wildcards):
+    """The same, and which subgroups the samples are of."""
+    return {**pairs_inputs(wildcards), "subgroups": f"<results>/data/{wildcards.dataset}/subgroups.digest"}
+
+
+@below_prepare_data
 def few_shot_inputs(wildcards):
     """The labelled embeddings that a task's episodes are drawn from."""
     task = PLAN.tasks[wildcards.task]

@@ -14,6 +14,7 @@ checkpoint prepare_data:
         contents="<results>/data/{dataset}/contents.digest",
         pool="<results>/data/{dataset}/pool.digest",
         unlabelled="<results>/data/{dataset}/unlabelled.digest",
+        subgroups="<results>/data/{dataset}/subgroups.digest",
         hidden="<results>/data/{dataset}/hidden.parquet",
     log:
         "<logs>/prepare_data/{dataset}.log",

@@ -26,6 +26,7 @@ MESSAGES = {
     "distill": "Distilling",
     "compare": r"Comparing \S+ with",
     "compare_models": "Comparing the models",
+    "compare_groups": "Comparing the groups",
     "predict": r"Predicting \S+ with",
     "ensemble": "Making the ensemble",
     "combine": "Combining what the members",

@@ -71,7 +71,7 @@ MADE = (
     "samples.parquet",
     "labels.json",
     "hidden.parquet",
-    *(f"{name}.digest" for name in ("labelled", "training", "contents", "pool", "unlabelled")),
+    *(f"{name}.digest" for name in ("labelled", "training", "contents", "pool", "unlabelled", "subgroups")),
 )
 FILES = {
     "notes.csv": "text,kind,size,tags\n",

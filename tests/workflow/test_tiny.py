@@ -174,6 +174,16 @@ def test_backbones_are_ranked_beside_an_untrained_twin_and_controls_need_no_pret
         assert len(pairs) == 2 * models * (models - 1) / 2 and set(pairs["split"]) == {"validation", "test"}
 
 
+def test_every_model_is_judged_on_each_subgroup_where_the_config_names_some(results):
+    assert [path.name for path in (results / "groups").rglob("*.csv")] == ["defect.csv"]
+    table = pd.read_csv(results / "groups/elpv/defect.csv").query("split == 'test'")
+    rows = pd.read_parquet(results / "data/elpv/samples.parquet").query("split == 'test'")
+    for model in ("solar.effnet-lite0-64.lp_ft", "small.effnet-lite0-48.kd", "committee.ensemble.mean", "texture"):
+        own = table[(table["model"] == model) & (table["role"] == "group")]
+        assert dict(zip(own["group"], own["rows"], strict=True)) == rows["subgroup:type"].value_counts().to_dict()
+    assert set(table["column"]) == {"type"}
+
+
 def test_short_texts_are_not_padded_to_the_longest(results):
     found = counts(results, "news", "minilm")
     assert found["padded_tokens"] <= 1.05 * found["tokens"]

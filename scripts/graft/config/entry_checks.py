@@ -38,6 +38,7 @@ def check_datasets(config):
             yield Problem((*path, "folders"), what, "label once; group and split at most once; skip as often as needed")
         if levels and entry.get("reader") not in (None, "auto", "folder"):
             yield Problem((*path, "folders"), f"reader {entry['reader']} does not look at folders", "reader: folder")
+        yield from _check_subgroups(path, entry)
         low_high = entry.get("range")
         if isinstance(low_high, list) and None not in low_high and low_high[0] >= low_high[1]:
             yield Problem((*path, "range"), f"{low_high[0]} is not below {low_high[1]}", "[low, high] with low < high")
@@ -48,6 +49,16 @@ def check_datasets(config):
         for target, settings in entries(entry, "targets"):
             yield from _check_target((*path, "targets", target), settings)
             yield from _check_labels((*path, "targets", target), settings)
+
+
+def _check_subgroups(path, entry):
+    """Columns of `subgroups` that are the groups, which are judged anyway."""
+    grouped = lookup(entry, "columns", "group")
+    named = grouped is not None or entry.get("groups") is not None or "group" in (entry.get("folders") or ())
+    for position, column in enumerate(entry.get("subgroups") or ()):
+        if named and column in ("group", grouped):
+            what = f"'{column}' means the groups, and models are judged by these anyway"
+            yield Problem((*path, "subgroups", position), what, "other columns than that of the groups")
 
 
 def _check_target(path, target):

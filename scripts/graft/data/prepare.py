@@ -14,7 +14,7 @@ from graft.data.card import count, describe, notes_of, rows_of_classes
 from graft.data.checking import check_samples
 from graft.data.images import image_format, values_of
 from graft.data.labels import check_classes, read_targets
-from graft.data.listing.rows import listed, places
+from graft.data.listing.rows import SUBGROUP, listed, places
 from graft.data.readers import complete, list_samples
 from graft.data.samples import COLUMNS, digest_of_rows, write_manifest
 from graft.data.splitting import alike, copies, left_out, splits
@@ -138,6 +138,7 @@ def digests_of(prepared):
         contents : which samples are labelled, all that an embedding depends on
         pool : which samples are not, and which of them are copies of those that are
         unlabelled : all samples but those of test, with their domains: what a model is adapted to
+        subgroups : the subgroups of the labelled samples
     """
     frame, targets = prepared.frame, prepared.targets
     # What the numbers of a picture mean belongs to every part: another range is another embedding.
@@ -159,6 +160,9 @@ def digests_of(prepared):
         "training": digest_of_rows(training[names + labels + weight], {"targets": targets, **meaning}),
         "contents": digest_of_rows(labelled[names], meaning),
         "unlabelled": digest_of_rows(shown[[*names, *prepared.domains]], {"targets": targets, **meaning}),
+        "subgroups": digest_of_rows(
+            labelled[["sample_id", *(name for name in frame if name.startswith(SUBGROUP))]], {}
+        ),
         "pool": digest_of_rows(pool[names], meaning | ({"copies": copied} if copied else {})),
     }
 

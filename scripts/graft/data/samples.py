@@ -14,6 +14,7 @@ from graft.common.errors import UserError
 from graft.common.outputs import read_json, write_parquet
 from graft.common.spelling import natural_sort
 from graft.data.label_sets import answers_of
+from graft.data.listing.rows import SUBGROUP
 
 __all__ = [
     "Manifest",
@@ -46,7 +47,8 @@ class Manifest:
 
     frame : DataFrame with sample_id, path, row, content_sha256, split, fold, group, sampling_unit (what intervals draw
         together, see alike.sampling_units), labelled_copy (whether it is a row of the pool whose content a labelled row has), weight
-        (in the loss; null where `columns.weight` names no column) and one column per target
+        (in the loss; null where `columns.weight` names no column), one column per target, and SUBGROUP with a name per column of
+        `subgroups`
     targets : dict, target -> {"kind": "classification" or "ordinal" or "multilabel", "classes": [...]} or {"kind": "regression"}
     card : dict, data_card.json
     """
@@ -66,6 +68,12 @@ class Manifest:
     def units(self):
         """dict, sample_id -> what is drawn together with it in intervals and comparisons; null where it is alone."""
         return dict(zip(self.frame["sample_id"], self.frame["sampling_unit"], strict=True))
+
+    @property
+    def subgroups(self):
+        """dict, the name of a column of `subgroups` -> its values, Series of str in the order of the rows; none is null."""
+        found = [name for name in self.frame if name.startswith(SUBGROUP)]
+        return {name.removeprefix(SUBGROUP): self.frame[name] for name in found}
 
     def codes(self, target, frame=None):
         """What a network is trained on.
@@ -141,7 +149,7 @@ def write_manifest(path, frame, targets):
     """Write samples.parquet with its fixed types."""
     kinds = {"row": pa.int64(), "fold": pa.int16(), "labelled_copy": pa.bool_(), "weight": pa.float64()}
     kinds |= {name: pa.float64() for name, target in targets.items() if target["kind"] == "regression"}
-    names = [*COLUMNS, *targets]
+    names = [*COLUMNS, *targets, *(name for name in frame if name.startswith(SUBGROUP))]
     arrays = [pa.array(frame[name], type=kinds.get(name, pa.string()), from_pandas=True) for name in names]
     write_parquet(path, pa.table(arrays, names=names))
 

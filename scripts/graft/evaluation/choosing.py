@@ -62,7 +62,7 @@ def choose(candidates, classes, groups, metrics, loss, split="validation"):
     if not ids:
         return _unknown([one.name for one in candidates], loss, split)
     metric = next((name for name in metrics if is_defined(name, tables, classes)), None)
-    units = _units(ids, groups)
+    units = units_by_id(ids, groups)
     count = units.nunique()
     losses, drawn = _resampled(loss, tables, classes, units)
     if metric is None:  # one value alone: the model nearest to it is no better for that
@@ -95,7 +95,7 @@ def gaps(candidates, to, classes, groups, metric):
     ids, tables = common_rows(candidates)
     if not ids or not is_defined(metric, tables, classes):
         return pd.DataFrame(columns=["value", "gap", "gap_low", "gap_high"])
-    units = _units(ids, groups)
+    units = units_by_id(ids, groups)
     values, drawn = _resampled(metric, tables, classes, units)
     sizes, rows = sizes_of(metric, tables, units), {}
     for name, value in values.items():
@@ -171,7 +171,7 @@ def interval(value, drawn, sizes):
     return value + wider * (low - value), value + wider * (high - value)
 
 
-def _units(ids, groups):
+def units_by_id(ids, groups):
     """Series, sample_id -> number of its group, from 0; a row without one is its own group."""
     named = pd.Series(groups, dtype=object).reindex(ids).fillna("").str.strip()
     words = [f"group {group}" if group else f"row {one}" for one, group in zip(ids, named, strict=True)]
@@ -192,16 +192,17 @@ def _resampled(metric, tables, classes, units, seed=0):
 
 def resampled_seeds(metric, tables, classes, ids, groups, seed=0):
     """The units of the rows, each model's metric, and each seed's in every resample: dict, name -> array (seeds, resamples)."""
-    units = _units(ids, groups)
+    units = units_by_id(ids, groups)
     return units, *_resampled_seeds(metric, tables, classes, units, seed)
 
 
 def _resampled_seeds(metric, tables, classes, units, seed):
     columns_of, value_of = COLUMNS[metric]
     sums = {
-        name: [_sums(columns_of(one, classes), units[one.index]) for one in seeds] for name, seeds in tables.items()
+        name: [sums_by_unit(columns_of(one, classes), units[one.index]) for one in seeds]
+        for name, seeds in tables.items()
     }
-    counts = _counts(units.nunique(), seed)
+    counts = resamples(units.nunique(), seed)
     drawn = {name: [] for name in tables}
     for block in counts:
         for name, seeds in sums.items():
@@ -210,12 +211,12 @@ def _resampled_seeds(metric, tables, classes, units, seed):
     return values, {name: np.concatenate(blocks, axis=1) for name, blocks in drawn.items()}
 
 
-def _sums(columns, units):
-    """Sums of the columns over the rows of each unit, shape (units, k). Every unit has rows in every table."""
-    return np.column_stack([np.bincount(units, weights=column) for column in columns.T])
+def sums_by_unit(columns, units, count=0):
+    """Sums of the columns over the rows of each unit, shape (units, k); `count`: how many units there are, if some have no row."""
+    return np.column_stack([np.bincount(units, weights=column, minlength=count) for column in columns.T])
 
 
-def _counts(units, seed):
+def resamples(units, seed):
     """How often each unit is drawn, resample by resample; float arrays of shape (some, units)."""
     random = np.random.default_rng(seed)
     left = int(np.clip(DRAWS // units, 200, RESAMPLES))

@@ -33,6 +33,7 @@ MISSING = ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "1.#IND
 MISSING += ("NaN", "None", "NULL")
 WHOLE = r"-?\d+(?:\.0*)?"
 SHOWN = 20
+SUBGROUP = "subgroup:"  # before the name of a column of the data whose values models are judged by
 
 
 def splits_named(names):
@@ -64,7 +65,7 @@ class Listing(NamedTuple):
     """The samples of a data set before labels are understood and splits are made.
 
     frame : DataFrame with COLUMNS (text or null; `row`, `table_row` int64, -1 for none) and one text column
-        "label:TARGET" per target
+        "label:TARGET" per target and "subgroup:COLUMN" per column of `subgroups`
     facts : dict for the data card
     """
 
@@ -73,7 +74,7 @@ class Listing(NamedTuple):
 
 
 def listing(columns, labels, facts):
-    """A Listing from columns (equal lengths; those that are left out are null) and labels by target."""
+    """A Listing from columns (equal lengths; those that are left out are null; also SUBGROUP and a name) and labels by target."""
     length = len(columns["sample_id"])
     frame = pd.DataFrame(index=pd.RangeIndex(length))
     for name in COLUMNS:
@@ -81,6 +82,9 @@ def listing(columns, labels, facts):
             frame[name] = np.asarray(columns.get(name, np.full(length, -1)), dtype=np.int64)
         else:
             frame[name] = composed(as_text(columns.get(name), length))
+    for name in columns:
+        if name.startswith(SUBGROUP):
+            frame[name] = composed(as_text(columns[name], length))
     for target, values in labels.items():
         frame[f"label:{target}"] = composed(as_text(values, length))
     return Listing(frame, facts)

@@ -24,7 +24,7 @@ from graft.common.spelling import nfc
 from graft.data.contents import digest_of_content, understand
 from graft.data.group_file import with_groups
 from graft.data.listing.files import SUFFIXES_OF
-from graft.data.listing.rows import MISSING, Listing, follows, in_words, is_missing, one_spelling, read_file
+from graft.data.listing.rows import MISSING, SUBGROUP, Listing, follows, in_words, is_missing, one_spelling, read_file
 
 __all__ = ["Listing", "complete", "list_samples", "opener", "reader_of", "root_of", "settled"]
 
@@ -35,6 +35,7 @@ DEFAULTS = {
     "table": None,
     "folders": None,
     "groups": None,
+    "subgroups": [],
     "separator": "auto",
     "encoding": "auto",
     "decimal": "auto",
@@ -110,7 +111,8 @@ def list_samples(entry, root):
     notes, named = listing.facts.pop("notes", []), listing.facts.pop("named", [])
     given = getattr(reader, "NAMES_ARE_GIVEN", False)
     frame = listing.frame if given else _without_missing(listing.frame, entry["missing"], notes)
-    frame = with_groups(frame, entry["groups"], notes)
+    frame = with_groups(frame, entry["groups"], notes, entry["subgroups"])
+    frame = frame.assign(**{SUBGROUP + one: _subgroups(frame[SUBGROUP + one], entry) for one in entry["subgroups"]})
     return Listing(frame, {"reader": name, **listing.facts, "notes": notes, "named": named})
 
 
@@ -129,6 +131,11 @@ def _without_missing(frame, missing, notes):
             blank[key] = frame[key].mask(gone)
     frame = frame.assign(**blank)
     return frame.assign(group=one_spelling(frame["group"]))
+
+
+def _subgroups(text, entry):
+    """The values of a column of `subgroups`: rows that have none are a subgroup, too, called "missing"."""
+    return one_spelling(text.mask(is_missing(text, entry["missing"]))).fillna("missing")
 
 
 def raw_opener(entry, root):

@@ -17,7 +17,7 @@ import pyarrow as pa
 from graft.common.errors import UserError, did_you_mean, first_line, raise_all
 from graft.common.spelling import nfc
 from graft.data.listing.array_splits import joined, split_and_rest, under_common_names
-from graft.data.listing.rows import as_text, follows, inside, listing
+from graft.data.listing.rows import SUBGROUP, as_text, follows, inside, listing
 from graft.data.readers import table
 from graft.data.tables import cells, columns
 from graft.store import AROUND, RESIDENT
@@ -168,6 +168,11 @@ def _frame(arrays, samples, entry, root, name, split):
         if values is None and wanted:
             errors.append(UserError(f"there is no array '{wanted}' (named by columns.{key})", name, ", ".join(arrays)))
         found[key] = values
+    for column in entry["subgroups"]:
+        values = _column(arrays, column, (), name, beside)
+        if values is None:
+            errors.append(UserError(f"there is no array '{column}' (named by subgroups)", name, ", ".join(arrays)))
+        found[SUBGROUP + column] = values
     labels = {}
     for target, facts in entry["targets"].items():
         try:
@@ -195,6 +200,7 @@ def _frame(arrays, samples, entry, root, name, split):
             "fold": found["fold"],
             "group": found["group"],
             "weight": found.get("weight"),
+            **{key: values for key, values in found.items() if key.startswith(SUBGROUP)},
         },
         labels,
         {},

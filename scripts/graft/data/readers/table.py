@@ -253,7 +253,7 @@ def listed_columns(schema, entry, content):
     """The columns that a listing needs: everything but texts, features and images' bytes."""
     wanted = [entry["columns"].get(key) for key in columns.LISTED]
     wanted += columns.all_target_columns(entry)
-    wanted += entry["keep"]
+    wanted += [*entry["keep"], *entry["subgroups"]]
     if content[1] == "path":
         wanted.append(content[2])
     return list(dict.fromkeys(name for name in wanted if name))

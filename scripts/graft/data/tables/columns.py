@@ -12,7 +12,7 @@ import pyarrow as pa
 from graft.common.errors import UserError, did_you_mean, raise_all
 from graft.data.images import SUFFIXES
 from graft.data.listing.files import TEXT_SUFFIXES
-from graft.data.listing.rows import as_text, composed, listed, listing, one_spelling, places
+from graft.data.listing.rows import SUBGROUP, as_text, composed, listed, listing, one_spelling, places
 from graft.data.tables.cells import holds_bytes, ids, lists, strings
 
 LISTED = ("id", "group", "split", "fold", "weight")
@@ -42,6 +42,7 @@ def frame_of(table, entry, name, content, split=None):
         column = entry["columns"].get(key)
         if column:
             columns["sample_id" if key == "id" else key] = (ids if key == "id" else strings)(table, column, name)
+    columns |= {SUBGROUP + column: strings(table, column, name) for column in entry["subgroups"]}
     _, key, column = content
     if key == "path":
         columns["path"] = _normal(strings(table, column, name))
@@ -113,6 +114,7 @@ def check_columns(schema, entry, where):
     for name, facts in entry["targets"].items():
         wanted += [(f"targets.{name}", column) for column in target_columns(name, facts)]
     wanted += [(f"keep.{column}", column) for column in entry["keep"]]
+    wanted += [("subgroups", column) for column in entry["subgroups"]]
     errors = [
         UserError(
             f"there is no column '{column}' (named by {key})", where, ", ".join(names[:30]), did_you_mean(column, names)
