@@ -305,11 +305,16 @@ def figures_of(model):
     return found
 
 
+OF_CLASSES = [
+    "mistakes.html",
+    *(f"{name}.svg" for name in ("confusion", "per_class", "reliability", "roc", "risk_coverage")),
+]
+
 # What is drawn of the predictions for each kind of target, groups only where there are some.
 FIGURES = {
-    "classification": ["mistakes.html", "confusion.svg", "per_class.svg", "reliability.svg", "groups.svg"],
+    "classification": [*OF_CLASSES, "groups.svg"],
     "multilabel": ["labels.svg"],
-    "ordinal": ["mistakes.html", "confusion.svg", "per_class.svg", "reliability.svg", "groups.svg"],
+    "ordinal": [*OF_CLASSES, "groups.svg"],
     "regression": ["errors.html", "regression.svg", "groups.svg"],
 }
 

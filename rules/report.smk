@@ -197,13 +197,15 @@ use rule plot_classes as plot_classifier with:
         confusion=model_figure("confusion.svg", "captions/confusion.rst", "confusion of classes"),
         per_class=model_figure("per_class.svg", "captions/per_class.rst", "quality per class"),
         reliability=model_figure("reliability.svg", "captions/reliability.rst", "reliability of confidence"),
+        roc=model_figure("roc.svg", "captions/roc.rst", "ROC and precision-recall"),
+        risk_coverage=model_figure("risk_coverage.svg", "captions/risk_coverage.rst", "error of the surest answers"),
         mistakes=model_figure("mistakes.html", "captions/mistakes.rst", "most confident mistakes"),
     log:
         "<logs>/plot_classifier/{stage}.{model}.seed{seed}.{target}.log",
     benchmark:
         "<benchmarks>/plot_classifier/{stage}.{model}.seed{seed}.{target}.tsv"
     params:
-        code=code_digest("plot", figure=["confusion", "per_class", "reliability", "mistakes"]),
+        code=code_digest("plot", figure=["confusion", "per_class", "reliability", "roc", "risk_coverage", "mistakes"]),
     resources:
         mem_mb=scale(4000),
         runtime=scale(30),

@@ -51,6 +51,15 @@ def reliability(folder, classes=TWO, **settings):
     judged("reliability", folder, report_tables.predictions(folder / "p.parquet", classes, **settings))
 
 
+def roc(folder, classes=("a", "b", "c"), **settings):
+    rows = max(60, 8 * len(classes))
+    judged("roc", folder, report_tables.predictions(folder / "p.parquet", list(classes), rows=rows, **settings))
+
+
+def risk_coverage(folder, classes=TWO, **settings):
+    judged("risk_coverage", folder, report_tables.predictions(folder / "p.parquet", classes, **settings))
+
+
 def quality(folder, classes=TWO, **settings):
     rows = max(60, 8 * len(classes))
     judged("per_class", folder, report_tables.predictions(folder / "p.parquet", classes, rows=rows, **settings))
@@ -153,7 +162,10 @@ def classes(folder, classes=TWO):
     drawn("classes", folder)
 
 
-FIGURES = [confusion, reliability, quality, groups, regression, learning, few_shot, distillation, classes, costs]
+FIGURES = [
+    *(confusion, reliability, roc, risk_coverage, quality, groups),
+    *(regression, learning, few_shot, distillation, classes, costs),
+]
 
 
 def texts(folder):
@@ -253,7 +265,7 @@ def test_models_are_judged_by_test_then_validation_then_train_rows_that_have_a_l
     assert len(judged_rows(table[table["split"] == "pool"])[0]) == 0
 
 
-@pytest.mark.parametrize("figure", [confusion, reliability, quality, groups])
+@pytest.mark.parametrize("figure", [confusion, reliability, risk_coverage, quality, groups])
 def test_a_table_without_labels_gives_a_figure_that_says_so(figure, tmp_path):
     figure(tmp_path, pool=10_000)
     assert any("no labelled sample" in text for text in texts(tmp_path))

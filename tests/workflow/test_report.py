@@ -59,8 +59,8 @@ def test_groups_are_drawn_where_there_are_any_and_values_otherwise_than_classes(
     said = graft(run, run / "config.yaml", "--dry-run").output
     names = ("plates-kind", "plates-size", "loose-kind", "loose-size")
     asked = {name: set(re.findall(rf"figures/finetune/{name}[^\s,;]+?/seed0/([\w/]+\.\w+)", said)) for name in names}
-    classes = {"learning_curves.svg"} | {
-        f"kind/{n}" for n in ("confusion.svg", "per_class.svg", "reliability.svg", "mistakes.html")
+    classes = {"learning_curves.svg", "kind/mistakes.html"} | {
+        f"kind/{n}.svg" for n in ("confusion", "per_class", "reliability", "roc", "risk_coverage")
     }
     values = {"learning_curves.svg", "size/regression.svg", "size/errors.html"}
     assert asked == {

@@ -335,7 +335,9 @@ def test_an_edited_plug_in_reruns_its_users(lab, kind, name, users, options):
 
 def test_an_edited_plug_in_reruns_nothing_that_does_not_use_it(lab):
     used = {(kind, name) for kind, name, *_ in USERS}
-    used |= {("figure", name) for name in ("per_class", "reliability", "mistakes")}  # beside confusion
+    used |= {
+        ("figure", name) for name in ("per_class", "reliability", "roc", "risk_coverage", "mistakes")
+    }  # beside confusion
     used |= {("ranking", name) for name in plugins.names("ranking")}  # all score every backbone
     used |= {("control", name) for name in plugins.names("control") if name != "tfidf"}  # there is no text
     others = [(kind, name) for kind in plugins.FOLDERS for name in plugins.names(kind) if (kind, name) not in used]
