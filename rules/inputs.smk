@@ -360,6 +360,17 @@ def figure_inputs(wildcards):
 
 
 @below_prepare_data
+def mistakes_inputs(wildcards):
+    """`figure_inputs`, and the embeddings by which train rows are near: by the pretrained backbone of the model, if they are there."""
+    dataset, first = dataset_of(wildcards), answering(wildcards.model, wildcards.seed)[0][0]
+    backbone = PLAN.models[first]["backbone"]
+    stored = f"<results>/features/{dataset}/{backbone}"
+    folder = stored if (dataset, backbone) in all_features() else embeddings_to_look_at(dataset)[1]
+    parts = [part for part in parts_of(dataset) if part == "labelled"]
+    return {**figure_inputs(wildcards), "features": [f"{folder}/{part}.parquet" for part in parts]}
+
+
+@below_prepare_data
 def history_inputs(wildcards):
     """How a training went."""
     return {"history": f"{run_folder(wildcards.model, wildcards.seed)}/ft_history.csv"}

@@ -192,7 +192,7 @@ use rule plot_classes as plot_training with:
 use rule plot_classes as plot_classifier with:
     """Draw what a classifier has learned: its confusions, classes, calibration, mistakes."""
     input:
-        unpack(figure_inputs),
+        unpack(mistakes_inputs),
     output:
         confusion=model_figure("confusion.svg", "captions/confusion.rst", "confusion of classes"),
         per_class=model_figure("per_class.svg", "captions/per_class.rst", "quality per class"),

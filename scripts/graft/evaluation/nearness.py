@@ -66,9 +66,9 @@ def measure(blocks, frame, columns_differ):
         return {"measure": kind, "median": {}, "farther": {}}
     asked = {split: _some(frame["sample_id"], np.flatnonzero(splits == split)) for split in SPLITS}
     asked = {split: places for split, places in asked.items() if len(places)}
-    scaled = _scale(blocks, splits == "train") if columns_differ else _to_unit_length
+    scaled = scaling(blocks, splits == "train", columns_differ)
     places = np.concatenate([*asked.values(), np.empty(0, int)]).astype(int)
-    rows = _rows_at(blocks, places, scaled)
+    rows = rows_at(blocks, places, scaled)
     distances = nearest((scaled(block[splits[at] == "train"]) for at, block in blocks()), rows)
     measured = {split: distances[np.isin(places, wanted)] for split, wanted in asked.items()}
     units = frame["sampling_unit"].fillna("").str.strip().to_numpy(object)
@@ -108,7 +108,13 @@ def _some(sample_ids, places):
     return np.sort(places[np.argsort(np.array(keys, "S32"), kind="stable")[:MOST]])
 
 
-def _rows_at(blocks, places, scaled):
+def scaling(blocks, is_train, columns_differ):
+    """A function that scales embeddings before they are compared; see `measure`."""
+    return _scale(blocks, is_train) if columns_differ else _to_unit_length
+
+
+def rows_at(blocks, places, scaled):
+    """The scaled embeddings at some places, in their order; None if there is no block."""
     rows, order = None, np.argsort(places)
     for at, block in blocks():
         rows = np.empty((len(places), block.shape[1]), np.float32) if rows is None else rows

@@ -1,16 +1,23 @@
-"""The page of the samples that a trained model gets wrong with the most confidence, or misses by the most."""
+"""The page of the samples that a trained model gets wrong with the most confidence, or misses by the most.
+
+Beside each are the train samples that are nearest to it by stored embeddings: what the model has learned of its like.
+"""
 
 import numpy as np
+import pandas as pd
 
 from graft.common.errors import UserError
 from graft.common.outputs import write_text
 from graft.data import readers
 from graft.evaluation.tables import printable
+from graft.report.neighbours import in_words, nearest_train_rows
 from graft.report.pages import environment, page, thumbnail
+from graft.store.feature_files import blocks_of
 
 MOST = 24  # samples
 SIDE = 160  # pixels of a thumbnail's longer side
 CHARACTERS = 300  # of a text
+SIDE_BESIDE, CHARACTERS_BESIDE = 72, 120  # of a train sample beside it
 POINTS = 150  # of a vector's line: longer ones show the lowest and highest of each of so many stretches
 
 CSS = """
@@ -24,6 +31,24 @@ CSS = """
 .facts dd.more { color: var(--soft); text-align: right; }
 .wrong { color: var(--orange); font-weight: 600; }
 .right { color: var(--green); font-weight: 600; }
+.near { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 0.5rem; margin: 0.3rem 0 0; padding: 0;
+  list-style: none; font-size: 0.82em; line-height: 1.3; }
+.near img { display: block; margin-bottom: 0.2rem; } .near svg { width: 100%; height: 3rem; stroke: var(--blue); fill: none; }
+.near.lines { grid-template-columns: 1fr; } .near p { margin: 0; } .beside { margin: 0.7rem 0 0; font-size: 0.85em; color: var(--soft); }
+"""
+CONTENT = """
+{% macro shown(one) %}
+{% if one.image %}
+<img src="{{ one.image }}" alt="sample {{ one.name }}">
+{% elif one.line %}
+<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{{ one.said }}">
+<polyline points="{{ one.line }}" vector-effect="non-scaling-stroke"/></svg>
+{% elif one.text %}
+<p dir="auto">{{ one.text }}</p>
+{% else %}
+<p class="soft">{{ one.said }}</p>
+{% endif %}
+{% endmacro %}
 """
 BODY = """
 <h1>{{ title }}</h1>
@@ -33,16 +58,7 @@ BODY = """
 {% for card in cards %}
 <li class="card">
 <div class="sample">
-{% if card.image %}
-<img src="{{ card.image }}" alt="sample {{ card.name }}">
-{% elif card.line %}
-<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{{ card.said }}">
-<polyline points="{{ card.line }}" vector-effect="non-scaling-stroke"/></svg>
-{% elif card.text %}
-<p dir="auto">{{ card.text }}</p>
-{% else %}
-<p class="soft">{{ card.said }}</p>
-{% endif %}
+{{ shown(card) }}
 </div>
 <dl class="facts">
 {% for term, value, more, look in card.facts %}
@@ -52,6 +68,14 @@ BODY = """
 {% endif %}
 {% endfor %}
 </dl>
+{% if card.near %}
+<p class="beside">nearest train samples</p>
+<ul class="near{{ ' lines' if card.text else '' }}">
+{% for one in card.near %}
+<li title="{{ one.name }}">{{ shown(one) }}<span class="{{ one.look }}">{{ one.label }}</span><br>{{ one.distance }}</li>
+{% endfor %}
+</ul>
+{% endif %}
 </li>
 {% endfor %}
 </ol>
@@ -63,10 +87,10 @@ def plot(source, path):
     """Write the page, with the samples as they are in the user's data."""
     card = source.manifest.card
     load = readers.opener(readers.settled(source.entry, card), readers.root_of(source.files["dataset"]))
-    write(source.judged, source.manifest, load, path)
+    write(source.judged, source.manifest, load, path, source.files.get("features", ()))
 
 
-def write(judged, manifest, load, path):
+def write(judged, manifest, load, path, features=()):
     """Write the page.
 
     Parameters
@@ -75,21 +99,50 @@ def write(judged, manifest, load, path):
     manifest : samples.Manifest of the data set
     load : function (path, row, content_sha256) -> the sample's content, as readers.opener gives it
     path : path of the page
+    features : list of path, embeddings of the labelled rows; without them no train samples are beside
     """
     wrong = mistakes(judged)
     shown = wrong.head(MOST)
     places = manifest.frame.set_index("sample_id").loc[shown["sample_id"]]
+    near = beside(shown, judged, manifest, load, features) if len(shown) and features else [[]] * len(shown)
     cards = [
         {
             "name": printable(row["sample_id"]),
             "facts": [*verdict(row), *whereabouts(row["sample_id"], place)],
+            "near": those,
             **content(place, load, manifest.card),
         }
-        for (_, row), (_, place) in zip(shown.iterrows(), places.iterrows(), strict=True)
+        for (_, row), (_, place), those in zip(shown.iterrows(), places.iterrows(), near, strict=True)
     ]
     title = f"{judged.target}: {'largest errors' if judged.classes is None else 'most confident mistakes'}"
-    body = environment().from_string(BODY).render(title=title, words=describe(judged, len(wrong)), cards=cards)
+    body = (
+        environment().from_string(CONTENT + BODY).render(title=title, words=describe(judged, len(wrong)), cards=cards)
+    )
     write_text(path, page(title, body, CSS))
+
+
+def beside(shown, judged, manifest, load, features):
+    """For each row shown, the nearest train samples: name, label, distance, and their content as for a card."""
+    labelled, differ = manifest.part("labelled"), manifest.card["modality"] == "vector"
+    asked = pd.Index(labelled["sample_id"]).get_indexer(shown["sample_id"])
+    found, distances = nearest_train_rows(lambda: blocks_of(labelled, *features), labelled, asked, differ)
+    return [
+        [neighbour(labelled.iloc[one], row, judged, in_words(far, differ), load, manifest.card) for one, far in pairs]
+        for (_, row), pairs in zip(shown.iterrows(), map(zip, found, distances), strict=True)
+    ]
+
+
+def neighbour(place, row, judged, distance, load, card):
+    """A train sample; its label is marked where it is that of the row, or what the model said of it."""
+    label = place[judged.target]
+    if pd.isna(label):
+        label, look = "no label", ""
+    elif judged.classes is None:
+        label, look = f"{label:.4g}", ""
+    else:
+        look = "right" if label == row["label"] else "wrong" if label == row["predicted"] else ""
+    facts = {"name": printable(place["sample_id"]), "label": printable(label), "look": look, "distance": distance}
+    return facts | content(place, load, card, SIDE_BESIDE, CHARACTERS_BESIDE)
 
 
 def mistakes(judged):
@@ -152,7 +205,7 @@ def whereabouts(sample_id, place):
     return facts
 
 
-def content(place, load, card):
+def content(place, load, card, side=SIDE, characters=CHARACTERS):
     """A sample's content for its card: image (data: URI), text, line (points of a polyline) or, if it is gone, said."""
     shown = {"image": None, "text": None, "line": None, "said": ""}
     try:
@@ -160,10 +213,10 @@ def content(place, load, card):
     except UserError as error:
         return shown | {"said": printable(f"cannot be shown: {error.what}")}
     if card["modality"] == "image":
-        return shown | {"image": thumbnail(value, *card["image"]["range"], SIDE)}
+        return shown | {"image": thumbnail(value, *card["image"]["range"], side)}
     if card["modality"] == "text":
-        text = printable(value[: CHARACTERS + 1])
-        return shown | {"text": text if len(value) <= CHARACTERS else text[:CHARACTERS].rstrip() + "…"}
+        text = printable(value[: characters + 1])
+        return shown | {"text": text if len(value) <= characters else text[:characters].rstrip() + "…"}
     return shown | {
         "line": polyline(value),
         "said": f"{len(value)} numbers from {value.min():.4g} to {value.max():.4g}",
