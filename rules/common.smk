@@ -203,6 +203,15 @@ def tables_of_groups():
     ]
 
 
+def tables_of_label_issues():
+    """The doubtful labels of each target of classes that is learned from, where there are embeddings by pretrained backbones."""
+    return [
+        f"<results>/handoff/{dataset}/{target}/label_issues.csv"
+        for dataset, target in learned_targets()
+        if backbones_ranked(dataset) and kind_of(dataset, target) != "regression"
+    ]
+
+
 def used_datasets():
     """The data sets that a model or a task needs."""
     return list(

@@ -25,6 +25,30 @@ rule hand_off:
         "../scripts/hand_off.py"
 
 
+rule find_label_issues:
+    """Name the labels of a target that are probably wrong, by heads on stored embeddings that did not see them."""
+    input:
+        unpack(label_issues_inputs),
+    output:
+        issues="<results>/handoff/{dataset}/{target}/label_issues.csv",
+    log:
+        "<logs>/find_label_issues/{dataset}.{target}.log",
+    benchmark:
+        "<benchmarks>/find_label_issues/{dataset}.{target}.tsv"
+    params:
+        code=code_digest("find_label_issues"),
+    threads: 1
+    resources:
+        mem_mb=scale(8000),
+        runtime=scale(60),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Looking for wrong labels of {wildcards.target} in {wildcards.dataset}"
+    script:
+        "../scripts/find_label_issues.py"
+
+
 rule hand_off_embeddings:
     """Put the embeddings of the labelled samples and of the pool into one file."""
     input:

@@ -428,6 +428,18 @@ def hand_off_inputs(wildcards):
 
 
 @below_prepare_data
+def label_issues_inputs(wildcards):
+    """The labelled embeddings of a data set by each pretrained backbone, and which of these suits the target."""
+    folder = f"<results>/features/{wildcards.dataset}"
+    names = [name for name in backbones_ranked(wildcards.dataset) if name not in twins_of(wildcards.dataset)]
+    return {
+        **prepared(wildcards),
+        "features": [f"{folder}/{name}/labelled.parquet" for name in names],
+        "ranking": f"<results>/rank/{wildcards.dataset}/transferability.csv",
+    }
+
+
+@below_prepare_data
 def hand_off_embeddings_inputs(wildcards):
     """The embeddings of every part of a data set."""
     folder = f"<results>/features/{wildcards.dataset}/{wildcards.backbone}"
@@ -481,6 +493,7 @@ def index_inputs(wildcards):
         "embeddings": [
             f"<results>/handoff/{dataset}/{backbone}.embeddings.parquet" for dataset, backbone in all_features()
         ],
+        "label_issues": tables_of_label_issues(),
         "exports": [f"<results>/handoff/models/{model}/seed{seed}/config.json" for _, model, seed in runs],
         "metrics": [f"{folder}/metrics.json" for run in runs for folder in target_folders(*run)],
         "few_shot": metrics_of_tasks("few_shot"),

@@ -15,12 +15,25 @@ NOT_RESULTS = ("texts", "counts", "notes")  # of a zero-shot task's metrics.json
 PROVENANCE = ("library", "architecture", "source", "revision", "licence", "weights_sha256")
 
 
-def main(predictions, embeddings, exports, metrics, few_shot, datasets, backbones, models, tasks, output, zero_shot=()):
+def main(
+    predictions,
+    embeddings,
+    exports,
+    metrics,
+    few_shot,
+    datasets,
+    backbones,
+    models,
+    tasks,
+    output,
+    zero_shot=(),
+    label_issues=(),
+):
     """Write index.json; every path in it is relative to the results folder, two levels above it.
 
     Parameters
     ----------
-    predictions, embeddings : list of path
+    predictions, embeddings, label_issues : list of path
         The tables in the hand-over folder.
     exports : list of path
         config.json of each exported model.
@@ -41,6 +54,7 @@ def main(predictions, embeddings, exports, metrics, few_shot, datasets, backbone
             "graft": __version__,
             "predictions": [table(root, path, "target") for path in sorted(predictions, key=str)],
             "embeddings": [table(root, path, "backbone") for path in sorted(embeddings, key=str)],
+            "label_issues": [table(root, path, "target") for path in sorted(label_issues, key=str)],
             "models": [one for path in sorted(exports, key=by_name) for one in targets_of(root, path, metrics, models)],
             "tasks": [task(root, path, tasks) for path in sorted([*few_shot, *zero_shot], key=str)],
             "datasets": {name: dataset(paths) for name, paths in sorted(datasets.items())},
@@ -141,6 +155,7 @@ if "snakemake" in globals():
         main(
             predictions=list(source.predictions),
             embeddings=list(source.get("embeddings", [])),
+            label_issues=list(source.get("label_issues", [])),
             exports=list(source.exports),
             metrics=list(source.metrics),
             few_shot=list(source.get("few_shot", [])),

@@ -8,7 +8,7 @@ import pandas as pd
 from graft.common import plugins
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv
-from graft.data.samples import read_manifest
+from graft.data.samples import read_manifest, some_of
 from graft.ranking.rows import Rows
 from graft.store.feature_files import features_of
 
@@ -28,7 +28,7 @@ def main(samples, features, backbones, targets, output):
     output : path of the table
     """
     manifest = read_manifest(samples, without_test=True)
-    rows = some_of(manifest.part("labelled"))
+    rows = some_of(manifest.part("labelled"), MOST).reset_index(drop=True)
     found = []
     for path, facts in zip(features, map(read_json, backbones), strict=True):
         embeddings = features_of(rows, path).astype(np.float64)
@@ -44,14 +44,6 @@ def main(samples, features, backbones, targets, output):
     table["score"] = table["score"].map(lambda value: float(f"{value:.6g}"))
     ranks = table.groupby(["target", "method"])["score"].rank(method="min", ascending=False)
     write_csv(output, table.assign(rank=ranks.astype("int64")).sort_values(COLUMNS[:3:2] + ["rank"], kind="stable"))
-
-
-def some_of(rows):
-    """At most MOST rows, drawn evenly in the order of their contents' digests, which any growth hardly changes."""
-    if len(rows) <= MOST:
-        return rows
-    first = rows.sort_values("content_sha256", kind="stable").head(MOST)
-    return first.sort_index().reset_index(drop=True)
 
 
 def rows_of(manifest, rows, embeddings, target, parameters):

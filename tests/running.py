@@ -33,6 +33,7 @@ MESSAGES = {
     "predict_files": "Predicting new data",
     "rank_backbones": "Ranking the backbones",
     "fit_controls": "Fitting the controls",
+    "find_label_issues": "Looking for wrong labels",
     "few_shot": "Few-shot episodes",
     "zero_shot": "Zero-shot classes",
 }

@@ -129,6 +129,8 @@ def results(root):
     )
     predictions = root / "results/handoff/elpv/defect/predictions.parquet"
     report_tables.predictions(predictions, CLASSES, rows=8)
+    issues = root / "results/handoff/elpv/defect/label_issues.csv"
+    write_text(issues, "sample_id\n")
     embeddings = root / "results/handoff/elpv/rn50.embeddings.parquet"
     features(embeddings, ["a"])
     task = root / "results/few_shot/topics.minilm.prototypes/metrics.json"
@@ -145,6 +147,7 @@ def results(root):
     return {
         "predictions": [predictions],
         "embeddings": [embeddings],
+        "label_issues": [issues],
         "exports": [export / "config.json"],
         "metrics": [run / "defect/metrics.json"],
         "few_shot": [task],
@@ -175,6 +178,7 @@ def test_every_artefact_is_where_the_index_says_with_the_digest_it_says(tmp_path
     assert {
         "handoff/elpv/defect/predictions.parquet",
         "handoff/elpv/rn50.embeddings.parquet",
+        "handoff/elpv/defect/label_issues.csv",
         "handoff/models/solar.rn50.linear/seed0/model.safetensors",
         "finetune/solar.rn50.linear/seed0/ft_model.pt",
         "few_shot/topics.minilm.prototypes/metrics.json",

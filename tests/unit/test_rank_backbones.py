@@ -8,7 +8,7 @@ import pytest
 
 import rank_backbones as script
 from graft.common.outputs import write_json
-from graft.data.samples import write_manifest
+from graft.data.samples import some_of, write_manifest
 from graft.store.feature_files import write_features
 
 TARGETS = {
@@ -89,7 +89,7 @@ def test_no_test_row_and_no_order_of_the_backbones_changes_it(data):
 def test_of_many_rows_some_are_enough(data, monkeypatch):
     monkeypatch.setattr(script, "MOST", 40)
     rows = pd.read_parquet(data / "samples.parquet")
-    some = script.some_of(rows)
+    some = some_of(rows, 40)
     assert len(some) == 40 and some["sample_id"].is_unique
     assert rank(data).query("method == 'knn' and rank == 1")["backbone"].eq("good").all()
 

@@ -65,6 +65,7 @@ ALL = (
         "results/rank/cells/transferability.csv",
         "results/compare/cells/label.csv",
         "results/controls/numbers/label.csv",
+        "results/handoff/cells/label/label_issues.csv",
     ),
 )
 
@@ -300,6 +301,12 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
     ("method", "linear", {f"Fine-tuning {n}.linear" for n in ("solar.tiny", "other.tiny", "table.steps")}, ()),
     ("method", "lp_ft", {"Fine-tuning solar.tiny.lp_ft"}, ()),
     ("kind", "classification", HEADS | RANKED | CONTROLS, ()),
+    (
+        "kind",
+        "classification",
+        {"Looking for wrong labels of label in cells"},
+        ("--allowed-rules", "find_label_issues"),
+    ),
     ("ranking", "knn", RANKED, ()),
     ("control", "texture", {"Fitting the controls of cells, label"}, ()),
     ("control", "forest", {"Fitting the controls of numbers, label"}, ()),

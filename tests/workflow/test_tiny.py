@@ -165,6 +165,8 @@ def test_backbones_are_ranked_beside_an_untrained_twin_and_controls_need_no_pret
         ranking = pd.read_csv(results / f"rank/{dataset}/transferability.csv")
         assert {backbone, f"{backbone}-untrained"} <= set(ranking["backbone"]) and set(ranking["target"]) == {target}
         assert {"logme", "h_score", "knn", "linear", "size"} == set(ranking["method"])
+        issues = pd.read_csv(results / f"handoff/{dataset}/{target}/label_issues.csv")
+        assert list(issues.columns[:4]) == ["sample_id", "split", "label", "suggested"] and len(issues) < 12
         controls = pd.read_csv(results / f"controls/{dataset}/{target}.csv")
         assert list(controls["model"]) == sorted(["majority", control, "untrained"])
         assert counts(results, dataset, f"{backbone}-untrained")["forwards"] == 120
