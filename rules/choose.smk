@@ -41,6 +41,7 @@ rule fit_controls:
         "<benchmarks>/fit_controls/{dataset}.{target}.tsv"
     params:
         controls=controls_used,
+        conformal=conformal_settings,
         code=code_digest("fit_controls"),
     threads: half_of_the_cores
     priority: 30

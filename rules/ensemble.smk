@@ -34,11 +34,13 @@ rule combine:
     output:
         predictions="<results>/ensemble/{model}/seed{seed}/{target}/predictions.parquet",
         metrics="<results>/ensemble/{model}/seed{seed}/{target}/metrics.json",
+        conformal="<results>/ensemble/{model}/seed{seed}/{target}/conformal.json",
     log:
         "<logs>/combine/{model}.seed{seed}.{target}.log",
     benchmark:
         "<benchmarks>/combine/{model}.seed{seed}.{target}.tsv"
     params:
+        conformal=conformal_settings,
         code=code_digest("combine"),
     threads: 1
     priority: 30

@@ -234,6 +234,7 @@ def new_data_inputs(wildcards):
         "samples": ancient(f"<results>/data/{dataset}/samples.parquet"),
         "features": features_of_model(model, seed),
         "backbone": backbones_of_model(model, seed),
+        "sets": [f"{one}/conformal.json" for one in target_folders(PLAN.models[model]["stage"], model, seed)],
     }
 
 
@@ -454,6 +455,7 @@ def export_inputs(wildcards):
     return {
         "model": f"{folder}/ft_model.pt",
         "metrics": [f"{one}/metrics.json" for one in target_folders(stage, wildcards.model, wildcards.seed)],
+        "sets": [f"{one}/conformal.json" for one in target_folders(stage, wildcards.model, wildcards.seed)],
         "backbone": f"<resources>/backbones/{PLAN.models[wildcards.model]['backbone']}/backbone.json",
         "card": ancient(f"<results>/data/{dataset}/data_card.json"),
         "dataset": ancient(f"<resources>/datasets/{dataset}/dataset.json"),
@@ -471,6 +473,9 @@ def export_ensemble_inputs(wildcards):
         "model": f"{run_folder(wildcards.model, wildcards.seed)}/ft_model.pt",
         "metrics": [
             f"{one}/metrics.json" for one in target_folders(settings["stage"], wildcards.model, wildcards.seed)
+        ],
+        "sets": [
+            f"{one}/conformal.json" for one in target_folders(settings["stage"], wildcards.model, wildcards.seed)
         ],
         "members": [f"{folder}/config.json" for folder in folders],
         "card": ancient(f"<results>/data/{dataset}/data_card.json"),

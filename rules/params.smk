@@ -180,6 +180,16 @@ def controls_used(wildcards):
     return controls_of(wildcards.dataset)
 
 
+def class_scores_of(wildcards):
+    """The score that makes sets of classes, if a target of the job has classes."""
+    return [config["conformal"]["sets"]] if {"classification", "ordinal"} & set(kinds_of(wildcards)) else []
+
+
+def number_scores_of(wildcards):
+    """The score that makes intervals of numbers, if a target of the job is a number."""
+    return [config["conformal"]["intervals"]] if "regression" in kinds_of(wildcards) else []
+
+
 def libraries_of_task(wildcards):
     """The libraries of what a zero-shot task reads samples and descriptions with."""
     return libraries_in(backbones_of_task(PLAN.tasks[wildcards.task]))
@@ -202,6 +212,8 @@ PLUGINS = {
     "ensemble": ensemble_methods_of,
     "ranking": rankings_of,
     "control": controls_used,
+    "class_score": class_scores_of,
+    "number_score": number_scores_of,
 }
 
 
@@ -303,8 +315,16 @@ def task_settings(wildcards):
 
 
 def model_settings(wildcards):
-    """A model's settings, without its seeds and folds: adding one must not retrain the others."""
-    return {key: value for key, value in PLAN.models[wildcards.model].items() if key not in ("seeds", "folds")}
+    """A model's settings, without its seeds and folds: adding one must not retrain the others. Of a network that is trained on
+    labels, half of the validation rows calibrate sets, where sets are asked for."""
+    model = PLAN.models[wildcards.model]
+    found = {key: value for key, value in model.items() if key not in ("seeds", "folds")}
+    trained = model["stage"] in ("finetune", "distill") and not is_frozen(model)
+    return found | ({"keep_aside": True} if trained and config["conformal"]["levels"] else {})
+
+
+def conformal_settings(wildcards):
+    return config["conformal"]
 
 
 def forward_mode(wildcards):

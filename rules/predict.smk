@@ -8,11 +8,13 @@ rule predict:
     output:
         predictions="<results>/{stage}/{model}/seed{seed}/{target}/predictions.parquet",
         metrics="<results>/{stage}/{model}/seed{seed}/{target}/metrics.json",
+        conformal="<results>/{stage}/{model}/seed{seed}/{target}/conformal.json",
     log:
         "<logs>/predict/{stage}.{model}.seed{seed}.{target}.log",
     benchmark:
         "<benchmarks>/predict/{stage}.{model}.seed{seed}.{target}.tsv"
     params:
+        conformal=conformal_settings,
         code=code_digest("predict"),
     wildcard_constraints:
         model=one_of(networks()),

@@ -1,22 +1,23 @@
 """Predict every sample of a data set with an ensemble: from what its members have predicted already."""
 
+import numpy as np
 import pandas as pd
 
 from graft.common.errors import UserError
 from graft.common.job import job
-from graft.common.outputs import write_json
+from graft.conformal.delivery import deliver
+from graft.conformal.sets import may_calibrate
 from graft.data.samples import read_manifest
 from graft.ensembles.combining import combined_table
 from graft.evaluation.tables import read_predictions
 from graft.networks import network
-from graft.targets.judging import judge
-from graft.targets.predictions import write_predictions
 
 
-def main(samples, model, target, predictions, output_predictions, output_metrics, hidden=None):
-    """Write the prediction table of a target over all parts that the members' cover, and the metrics of each split.
+def main(samples, model, target, predictions, outputs, conformal, hidden=None):
+    """Write the prediction table of a target over all parts that the members' cover, its sets, and the metrics of each split.
 
-    `predictions` are paths of the members' tables, in the order of the ensemble's members. `hidden`: see predict.
+    `predictions` are paths of the members' tables, in the order of the ensemble's members; the others are as in predict. Sets are
+    calibrated by the rows that may calibrate those of every member.
     """
     manifest, content = read_manifest(samples), network.load(model)
     rows = pd.concat([manifest.part("labelled"), manifest.part("pool")], ignore_index=True)
@@ -30,9 +31,8 @@ def main(samples, model, target, predictions, output_predictions, output_metrics
             manifest.codes(target, part),
         )
 
-    table = tabulate(rows)
-    write_predictions(output_predictions, table, content, target)
-    write_json(output_metrics, judge(table, rows, target, content["targets"][target], tabulate, hidden))
+    calibrates = np.all([may_calibrate(table.loc[rows["sample_id"]]) for table in tables], axis=0)
+    deliver(content, target, rows, tabulate(rows), tabulate, conformal, outputs, hidden, calibrates)
 
 
 def read_member(path, member, rows):
@@ -54,7 +54,7 @@ if "snakemake" in globals():
             model=snakemake.input.model,
             target=snakemake.wildcards.target,
             predictions=list(snakemake.input.predictions),
-            output_predictions=snakemake.output.predictions,
-            output_metrics=snakemake.output.metrics,
+            outputs=snakemake.output,
+            conformal=snakemake.params.conformal,
             hidden=snakemake.input.hidden,
         )

@@ -9,11 +9,12 @@ from graft.networks import network
 from graft.serving.model_card import ensemble_card, labels_of
 
 
-def main(model, metrics, card, dataset, folder):
+def main(model, metrics, card, dataset, folder, sets=()):
     """Write config.json, labels.json and README.md into `folder`; the parameters are as in export_model."""
     content, folder = network.load(model), Path(folder)
     config = {key: value for key, value in content.items() if key not in ("state_dict", "fold_heads")}
     config |= {"parameters": content["backbone"]["parameters"], "graft": __version__}
+    config["conformal"] = {Path(path).parent.name: read_json(path) for path in sets}
     for stale in folder.glob("*"):
         stale.unlink()
     write_json(folder / "config.json", config)
@@ -27,6 +28,7 @@ if "snakemake" in globals():
         main(
             model=snakemake.input.model,
             metrics=list(snakemake.input.metrics),
+            sets=list(snakemake.input.sets),
             card=snakemake.input.card,
             dataset=snakemake.input.dataset,
             folder=Path(snakemake.output.config).parent,

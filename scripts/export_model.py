@@ -24,19 +24,19 @@ RESAMPLE = {
 }  # as PIL and the hub number them
 
 
-def main(model, metrics, backbone, card, dataset, folder):
+def main(model, metrics, backbone, card, dataset, folder, sets=()):
     """Write model.safetensors, config.json, labels.json, README.md and what the modality needs into `folder`.
 
     Parameters
     ----------
     model : path of ft_model.pt
-    metrics : paths of its metrics.json, which are in folders called as its targets
+    metrics, sets : paths of its metrics.json and conformal.json, which are in folders called as its targets
     backbone : path of the backbone's backbone.json, beside which its tokenizer is
     card, dataset : paths of data_card.json and dataset.json of the model's data set
     folder : path of the folder to write
     """
     content, folder, card = network.load(model), Path(folder), read_json(card)
-    config = config_of(content, card)
+    config = config_of(content, card) | {"conformal": {Path(path).parent.name: read_json(path) for path in sets}}
     for stale in folder.glob("*"):
         stale.unlink()
     write_bytes(folder / "model.safetensors", weights(content["state_dict"]))
@@ -125,6 +125,7 @@ if "snakemake" in globals():
         main(
             model=snakemake.input.model,
             metrics=list(snakemake.input.metrics),
+            sets=list(snakemake.input.sets),
             backbone=snakemake.input.backbone,
             card=snakemake.input.card,
             dataset=snakemake.input.dataset,

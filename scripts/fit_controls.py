@@ -10,7 +10,7 @@ from graft.common import plugins
 from graft.common.fingerprint import root_of
 from graft.common.job import job
 from graft.common.outputs import write_csv, write_parquet
-from graft.controls.judging import row_of, table_of
+from graft.controls.judging import judged
 from graft.controls.rows import Rows
 from graft.data.readers import opener
 from graft.data.samples import read_manifest
@@ -20,7 +20,7 @@ logger = logging.getLogger("graft")
 MOST = 20_000  # rows of a split: a control is to be cheap, and more change little
 
 
-def main(samples, dataset, entry, target, controls, untrained, output, output_predictions, threads=1):
+def main(samples, dataset, entry, target, controls, untrained, conformal, output, output_predictions, threads=1):
     """Write a row of metrics and a prediction table of each control.
 
     Parameters
@@ -30,6 +30,7 @@ def main(samples, dataset, entry, target, controls, untrained, output, output_pr
     target : str
     controls : list of str, their names
     untrained : path of the embeddings by the untrained twin of a backbone, or None
+    conformal : dict, that of the config
     output, output_predictions : paths of the table of metrics, and of the predictions of all controls
     """
     manifest = read_manifest(samples)
@@ -47,8 +48,9 @@ def main(samples, dataset, entry, target, controls, untrained, output, output_pr
     for name in controls:
         answers = plugins.load("control", name).answers(seen)
         if answers is not None:
-            table = table_of(name, target, seen, np.asarray(answers, np.float64))
-            metrics.append(row_of(name, target, manifest.card["dataset"], seen, table))
+            answers = np.asarray(answers, np.float64)
+            table, row = judged(name, target, manifest.card["dataset"], seen, answers, conformal)
+            metrics.append(row)
             tables.append(table)
             logger.info("%s: judged", name)
     write_csv(output, pd.DataFrame(metrics))
@@ -71,6 +73,7 @@ if "snakemake" in globals():
             target=snakemake.wildcards.target,
             controls=snakemake.params.controls,
             untrained=next(iter(snakemake.input.get("untrained", [])), None),
+            conformal=snakemake.params.conformal,
             output=Path(snakemake.output.table),
             output_predictions=Path(snakemake.output.predictions),
             threads=snakemake.threads,

@@ -5,17 +5,18 @@ from pathlib import Path
 import pandas as pd
 
 from graft.common.job import job
-from graft.common.outputs import write_json
+from graft.conformal.delivery import deliver
 from graft.data.samples import of_domain, read_manifest
 from graft.networks import network
 from graft.store.feature_files import blocks_of
 from graft.targets.held_out import read_held_out
-from graft.targets.judging import judge
-from graft.targets.predictions import predict, write_predictions
+from graft.targets.predictions import predict
 
 
-def main(samples, model, target, features, output_predictions, output_metrics, held_out=(), hidden=None):
-    """Write the prediction table of a target over the parts that `features` (paths) covers, and the metrics of each split.
+def main(samples, model, target, features, outputs, conformal, held_out=(), hidden=None):
+    """Write the prediction table of a target over the parts that `features` (paths) covers, its sets, and the metrics of each split.
+
+    `outputs` has the paths predictions, metrics and conformal; `conformal` is that of the config.
 
     `held_out` (paths) are what the models of the folds say of the train rows that they did not see. `hidden` (path) has labels
     of rows of the pool that only judge: the table does not have them. Of an adapted model, the rows are those of its domain, and
@@ -30,8 +31,7 @@ def main(samples, model, target, features, output_predictions, output_metrics, h
         return predict(content, target, manifest, part, blocks_of(part, *features), held_out)
 
     table = tabulate(rows, read_held_out(held_out))
-    write_predictions(output_predictions, table, content, target)
-    write_json(output_metrics, judge(table, rows, target, content["targets"][target], tabulate, hidden))
+    deliver(content, target, rows, table, tabulate, conformal, outputs, hidden)
 
 
 def of_target(rows, adapted, target):
@@ -47,8 +47,8 @@ if "snakemake" in globals():
             model=snakemake.input.model,
             target=snakemake.wildcards.target,
             features=list(snakemake.input.features),
-            output_predictions=snakemake.output.predictions,
-            output_metrics=snakemake.output.metrics,
+            outputs=snakemake.output,
+            conformal=snakemake.params.conformal,
             held_out=list(snakemake.input.get("held_out", [])),
             hidden=snakemake.input.hidden,
         )

@@ -37,6 +37,7 @@ def main(model, data, out, given=(), resources=None, column=None, precision="aut
     import torch
 
     from graft.common.device import choose_device
+    from graft.common.outputs import read_json
     from graft.ensembles.members import members_of
     from graft.networks import network
     from graft.serving.by_members import predict_by_members
@@ -45,6 +46,7 @@ def main(model, data, out, given=(), resources=None, column=None, precision="aut
     pin_threads(threads)
     keep_freed_memory()
     content = network.load(model)
+    content["conformal"] = {target: read_json(path) for target, path in sets_beside(model, content).items()}
     paths = tables_of(Path(out), content["targets"])
     for path in list(paths.values())[1:]:
         check_out(path)
@@ -68,6 +70,12 @@ def given_paths(inputs, store):
             one[key] = Path(path).parent if key == "backbone" else Path(path)
     given = {"samples": Path(inputs["samples"])} if inputs.get("samples") else {}
     return [{**one, **given, "store": Path(store)} for one in found]
+
+
+def sets_beside(model, content):
+    """What the sets of a model were calibrated by, which is beside it: target -> path, of the targets that have it."""
+    places = {target: Path(model).parent / target / "conformal.json" for target in content["targets"]}
+    return {target: path for target, path in places.items() if path.is_file()}
 
 
 def tables_of(path, targets):
@@ -104,7 +112,7 @@ def write(path, table, content, target):
 
     try:
         if path.suffix == ".csv":
-            write_csv(path, with_json(table) if content["targets"][target]["kind"] == "multilabel" else table)
+            write_csv(path, with_json(table))
         else:
             write_predictions(path, table, content, target)
     except OSError as error:
@@ -112,14 +120,13 @@ def write(path, table, content, target):
 
 
 def with_json(table):
-    """The table with its lists of labels as JSON: a label may hold any mark."""
-    lists = {
-        name: [
-            json.dumps(list(one), ensure_ascii=False) if one is not None and one == one else None for one in table[name]
-        ]
-        for name in ("label", "predicted")
-    }
-    return table.assign(**lists)
+    """The table with its lists of labels and classes as JSON: a label may hold any mark."""
+    lists = [name for name in table if table[name].map(lambda one: isinstance(one, list)).any()]
+    return table.assign(**{name: table[name].map(as_json) for name in lists})
+
+
+def as_json(one):
+    return json.dumps(one, ensure_ascii=False) if isinstance(one, list) else None
 
 
 def summary(tables, content, paths, novelty):

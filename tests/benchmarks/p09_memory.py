@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.harness import THREADS, Row
+from predicting import SETS, outputs_in
 
 VECTORS, VECTOR_WIDTH = 1_000_000, 128
 IMAGES, IMAGE_SIZE, IMAGE_WIDTH = 400_000, 16, 64
@@ -108,10 +109,9 @@ def measure(stage, modality, folder):
             raise RuntimeError(f"{counts['forwards']} forwards for {len(rows)} images")
     elif stage == "predict":
         write_torch(folder / "ft_model.pt", _model(modality, read_manifest(samples).targets["label"]))
-        outputs = folder / "predictions.parquet", folder / "metrics.json"
-        predict.main(samples, folder / "ft_model.pt", "label", parts, *outputs)
+        predict.main(samples, folder / "ft_model.pt", "label", parts, outputs_in(folder), SETS)
     else:
-        hand_off.main([folder / "predictions.parquet"], folder / "handed.parquet")
+        hand_off.main([outputs_in(folder).predictions], folder / "handed.parquet")
         hand_off_embeddings.main(parts, folder / "embeddings.parquet")
     print(json.dumps({"above": _status("VmHWM") - before, "seconds": time.perf_counter() - start}))
 

@@ -29,6 +29,7 @@ from graft.training.data import TargetDomain, TrainingData
 from graft.training.rule_inputs import rows_of
 from graft.training.state import StateFiles
 from graft.training.trainer import Trained, Trainer
+from predicting import SETS, outputs_in
 
 ROWS, WIDTH = 200, 6
 COLUMNS = {"id": "id", "features": "x*", "split": "split"}
@@ -308,8 +309,8 @@ def test_predictions_are_of_the_target_and_only_test_rows_have_a_label(lab, tmp_
         model,
         "kind",
         [lab.folder / "labelled.parquet"],
-        tmp_path / "p.parquet",
-        tmp_path / "m.json",
+        outputs_in(tmp_path),
+        SETS,
     )
     found = pd.read_parquet(tmp_path / "p.parquet").set_index("sample_id")
     frame = table().set_index("id")
@@ -317,6 +318,8 @@ def test_predictions_are_of_the_target_and_only_test_rows_have_a_label(lab, tmp_
     assert (found["label"].notna() == (found["split"] == "test")).all()
     assert list(read_json(tmp_path / "m.json")) == ["test"]
     assert (found["label"].dropna() == frame["kind"].loc[found["label"].dropna().index]).all()
+    assert found["set_90"].isna().all()
+    assert "nothing is promised" in read_json(tmp_path / "conformal.json")["levels"]["90"]["note"]
 
 
 @pytest.mark.parametrize("method", ["label_shift_em", "bbse"])

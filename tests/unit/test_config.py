@@ -276,7 +276,7 @@ def test_the_readme_has_a_table_for_every_section_and_plugin_folder():
     sections = {key for key, inner in read_schema()["properties"].items() if inner.get("type") == "object"}
     assert places >= sections - {"report"} | {"training", "top"}
     named = {"method", "classifier", "zero_shot", "objective", "task_weights", "ensemble"}
-    named |= {"adaptation", "adaptation_objective", "validator", "ranking", "control"}
+    named |= {"adaptation", "adaptation_objective", "validator", "ranking", "control", "class_score", "number_score"}
     assert set(re.findall(r"<!-- plugins (\S+) -->", text)) == named
 
 

@@ -11,9 +11,11 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 import fit_controls as script
 from graft.common import plugins
-from graft.controls.judging import row_of, table_of
+from graft.controls import judging
+from graft.controls.judging import table_of
 from graft.controls.methods import texture
 from graft.controls.rows import Rows
+from predicting import SETS
 
 KINDS = ("classification", "ordinal", "regression", "multilabel")
 CLASSES = ["x", "y", "z"]
@@ -34,6 +36,11 @@ def rows_of(kind, contents, signal, embeddings=None):
             "content_sha256": [f"{i * 7919 % count:05}" for i in range(count)],
             "split": np.array(["train"] * 4 + ["validation", "test"], object)[np.arange(count) % 6],
             "sampling_unit": None,
+            "label": None
+            if kind == "multilabel"
+            else codes
+            if kind == "regression"
+            else np.array(CLASSES, object)[codes],
         }
     )
     target = {"kind": kind} | ({} if kind == "regression" else {"classes": CLASSES})
@@ -43,8 +50,7 @@ def rows_of(kind, contents, signal, embeddings=None):
 
 def judged(name, rows):
     answers = plugins.load("control", name).answers(rows)
-    table = table_of(name, "label", rows, np.asarray(answers, float))
-    return table, row_of(name, "label", "data", rows, table)
+    return judging.judged(name, "label", "data", rows, np.asarray(answers, float), SETS)
 
 
 def vectors(n=300):

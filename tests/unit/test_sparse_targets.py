@@ -23,6 +23,7 @@ from graft.store import Store
 from graft.store.feature_files import write_features
 from graft.training.data import TrainingData
 from graft.training.trainer import Trainer
+from predicting import SETS, outputs_in
 
 WIDTH = 30
 TARGETS = {"always": {}, "seldom": {}}
@@ -68,9 +69,11 @@ def predicted(folder, frame, method="linear"):
     )
     trainer = Trainer(data, 0, SimpleNamespace(clear=lambda: None), torch.device("cpu"), "fp32")
     finetune.main(trainer, folder / "ft_model.pt", folder / "ft_history.csv")
-    out = folder / "p.parquet", folder / "m.json"
-    predict.main(folder / "samples.parquet", folder / "ft_model.pt", "seldom", [folder / "labelled.parquet"], *out)
-    return network.load(folder / "ft_model.pt"), rows, pd.read_parquet(out[0]).set_index("sample_id")
+    out = outputs_in(folder)
+    predict.main(
+        folder / "samples.parquet", folder / "ft_model.pt", "seldom", [folder / "labelled.parquet"], out, SETS
+    )
+    return network.load(folder / "ft_model.pt"), rows, pd.read_parquet(out.predictions).set_index("sample_id")
 
 
 def vectors_of(frame, rows):
@@ -140,7 +143,7 @@ def test_the_groups_of_the_manifest_reach_the_metrics(tmp_path):
     samples = pd.read_parquet(paths[0])
     samples["sampling_unit"] = [f"p{i % 10}" for i in range(len(samples))]
     write_parquet(paths[0], samples)
-    predict.main(paths[0], paths[1], "seldom", [paths[2]], *paths[3:])
+    predict.main(paths[0], paths[1], "seldom", [paths[2]], outputs_in(tmp_path), SETS)
     together, predictions = read_json(paths[4])["test"], pd.read_parquet(paths[3])
     test = predictions[(predictions["split"] == "test") & predictions["label"].notna()]
     groups = samples.set_index("sample_id")["sampling_unit"].loc[test["sample_id"]]

@@ -25,6 +25,8 @@ FOLDERS = {
     "ensemble": "ensembles/methods",
     "ranking": "ranking/scores",
     "control": "controls/methods",
+    "class_score": "conformal/class_scores",
+    "number_score": "conformal/number_scores",
     "figure": "report/figures",
 }
 

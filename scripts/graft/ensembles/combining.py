@@ -5,6 +5,7 @@ import pandas as pd
 
 from graft.common import plugins
 from graft.heads.probe import VALIDATION
+from graft.targets.predictions import KEPT_ASIDE
 
 
 def settled(method, target, tables, codes, members):
@@ -39,7 +40,7 @@ def combined_table(content, target, tables, codes):
     Returns
     -------
     DataFrame; a train row has a fold only if no member has seen it, a validation row that of a head that has seen it if any
-    member's own has
+    member's own has, and KEPT_ASIDE if it chose nothing of any
     """
     facts, first = content["targets"][target], tables[0].reset_index(drop=True)
     kind = plugins.load("kind", facts["kind"])
@@ -54,7 +55,8 @@ def folds_of(tables):
     """The fold of each row, int16: that of the first member where all are held out; else none."""
     folds = np.stack([table["fold"].to_numpy() for table in tables])
     blind = (folds == VALIDATION).any(0)
-    return np.where((folds >= 0).all(0), folds[0], np.where(blind, VALIDATION, -1)).astype(np.int16)
+    others = np.where(blind, VALIDATION, np.where((folds == KEPT_ASIDE).all(0), KEPT_ASIDE, -1))
+    return np.where((folds >= 0).all(0), folds[0], others).astype(np.int16)
 
 
 def combined_logits(content, logits):

@@ -119,6 +119,14 @@ def share(value, variance, least, design):
     return {"value": float(value), "low": float(low), "high": float(high)}
 
 
+def proportion(hits, units):
+    """Share of true values, with its interval."""
+    if not len(hits):
+        return dict(UNDEFINED)
+    value, count = float(np.mean(hits)), len(hits)
+    return share(value, value * (1 - value) / count, count, design_of(hits - value, units))
+
+
 def positive(value, influence, units):
     """Interval of a metric above 0 (a mean loss, a ratio): Student's on the scale of logarithms.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from graft.evaluation.calibration_error import class_wise_error, top_label_error
 from graft.evaluation.curves import areas
-from graft.evaluation.intervals import UNDEFINED, design_of, mean_interval, part_of, positive, share, units_of, wilson
+from graft.evaluation.intervals import UNDEFINED, mean_interval, part_of, positive, proportion, units_of, wilson
 from graft.evaluation.over_classes import areas_under_curves, recall_and_f1
 
 __all__ = [
@@ -59,7 +59,7 @@ def classification_metrics(labels, probabilities, classes, groups=None, threshol
     if len(labels) == 0:
         return {name: dict(UNDEFINED) for name in names}
     right = predicted == labels
-    accuracy = _proportion(right, units)
+    accuracy = proportion(right, units)
     results = {
         "accuracy": accuracy,
         **recall_and_f1(labels, predicted, width, units),
@@ -204,21 +204,13 @@ def agreement(first, second, groups=None):
     first, second = np.asarray(first), np.asarray(second)
     if first.shape != second.shape:
         raise ValueError(f"predictions of {first.shape} and {second.shape} rows cannot be compared")
-    return _proportion(first == second, units_of(groups))
+    return proportion(first == second, units_of(groups))
 
 
 def auroc(labels, probabilities):
     """Area under the ROC curve and the influence of each row on it (see `curves.areas`); (None, None) if undefined."""
     area, _ = areas(labels, probabilities)
     return (None, None) if area is None else (area.value, area.influence)
-
-
-def _proportion(hits, units):
-    """Share of true values, with its interval."""
-    if not len(hits):
-        return dict(UNDEFINED)
-    value, count = float(np.mean(hits)), len(hits)
-    return share(value, value * (1 - value) / count, count, design_of(hits - value, units))
 
 
 def _mean(values, units):
@@ -273,7 +265,7 @@ def _at_threshold(labels, scores, threshold, units):
         return {name: dict(UNDEFINED) for name in ("sensitivity", "specificity", "threshold")}
     called, truth = scores >= threshold, labels == 1
     return {
-        "sensitivity": _proportion(called[truth], part_of(units, truth)),
-        "specificity": _proportion(~called[~truth], part_of(units, ~truth)),
+        "sensitivity": proportion(called[truth], part_of(units, truth)),
+        "specificity": proportion(~called[~truth], part_of(units, ~truth)),
         "threshold": {"value": float(threshold), "low": None, "high": None},
     }

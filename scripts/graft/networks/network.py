@@ -54,8 +54,9 @@ class Network(nn.Module):
 
 
 def to_dict(network, **facts):
-    """The content of ft_model.pt; `facts` are name, seed, method, dataset, targets, fold_heads, frozen, for images
-    image (what images.image_format says of the training data), and for tables columns.
+    """The content of ft_model.pt; `facts` are name, seed, method, dataset, targets, fold_heads, frozen, kept_aside (whether half of
+    the validation rows chose nothing, see halves), for images image (what images.image_format says of the training data), and for
+    tables columns.
     """
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     spec = network.backbone.spec

@@ -1,5 +1,6 @@
 """New samples for a trained model of any kind: by its own network, or by those of an ensemble's members."""
 
+from graft.conformal.sets import with_sets
 from graft.data.samples import Manifest
 from graft.ensembles.combining import combined_table
 from graft.ensembles.members import embeds
@@ -13,7 +14,7 @@ def predict_by_members(content, members, data, column=None, precision="auto", de
 
     Parameters
     ----------
-    content : dict of the model's ft_model.pt
+    content : dict of the model's ft_model.pt; with "conformal", target -> what conformal.json says, if sets are wanted
     members : iterable of (dict of ft_model.pt, trained_model.Beside), the networks that answer for it; those that share their
         weights share a forward pass
     data, column, precision, device, threads : see new_predictions.embed_for
@@ -30,11 +31,19 @@ def predict_by_members(content, members, data, column=None, precision="auto", de
         if novelty is None:
             novelty = novelty_of(one, around)
         each.append(tables_of(one, *embedded[same], "" if each else novelty))
-    if "members" not in content:
-        return each[0], novelty
+    found = each[0]
+    if "members" in content:
+        found = {target: joined(content, target, [tables[target] for tables in each]) for target in content["targets"]}
+    return with_all_sets(content, found), novelty
+
+
+def with_all_sets(content, tables):
+    """The tables of all targets with the sets that `content` has been given the thresholds of."""
+    known = content.get("conformal", {})
     return {
-        target: joined(content, target, [tables[target] for tables in each]) for target in content["targets"]
-    }, novelty
+        target: with_sets(table, content["targets"][target], known[target]) if target in known else table
+        for target, table in tables.items()
+    }
 
 
 def joined(content, target, tables):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from graft.common.errors import UserError
 from graft.common.outputs import read_json
 from graft.networks.network import from_dict
-from graft.serving.by_members import joined
+from graft.serving.by_members import joined, with_all_sets
 from graft.serving.new_predictions import embed_taken, table_of
 from graft.serving.samples_in_memory import given_files, given_texts, given_vectors
 from graft.serving.trained_model import card_of
@@ -65,8 +65,8 @@ def predict(network, samples):
     Returns
     -------
     dict of str to DataFrame
-        Per target, one row per sample: predicted, confidence and prob_<class>, or predicted and std; and problem: null, or
-        why a sample has no answer (the other columns are then empty).
+        Per target, one row per sample: predicted, confidence, prob_<class> and set_90, or predicted, std, low_90 and high_90; and
+        problem: null, or why a sample has no answer (the other columns are then empty).
 
     Raises
     ------
@@ -93,9 +93,10 @@ def _tables(network, samples):
     """Per target the prediction table of new samples."""
     if hasattr(network, "members"):
         each = [_tables(one, samples) for one in network.members]
-        return {
-            name: joined(network.config, name, [tables[name] for tables in each]) for name in network.config["targets"]
-        }
+        config = network.config
+        return with_all_sets(
+            config, {name: joined(config, name, [tables[name] for tables in each]) for name in config["targets"]}
+        )
     config, card = network.config, card_of(network.config, {})
     weights = {name: tensor.cpu() for name, tensor in network.state_dict().items() if name.startswith("heads.")}
     content = {**config, "state_dict": weights, "fold_heads": {}}
@@ -106,7 +107,7 @@ def _tables(network, samples):
         if len(rows):
             device, threads = next(network.parameters()).device, torch.get_num_threads()
             rows, embeddings = embed_taken(new, card, lambda: _backbone(network), "samples", "fp32", device, threads)
-    return {target: table_of(content, target, rows, embeddings) for target in config["targets"]}
+    return with_all_sets(config, {target: table_of(content, target, rows, embeddings) for target in config["targets"]})
 
 
 def _backbone(network):
@@ -121,5 +122,5 @@ def _backbone(network):
 
 
 def _answers(table):
-    wanted = [name for name in table if name in ANSWERS or name.startswith("prob_")]
+    wanted = [name for name in table if name in ANSWERS or name.startswith(("prob_", "set_", "low_", "high_"))]
     return pd.DataFrame(table[[*wanted, "problem"]])

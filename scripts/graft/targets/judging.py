@@ -1,24 +1,25 @@
-"""Metrics of a model's predictions: of every split, and of rows of the pool whose label only judges."""
+"""Which rows a model's predictions are judged by: those of every split, and rows of the pool whose label only judges."""
 
 import pandas as pd
 
-from graft.targets.predictions import SPLITS, metrics_of
 
-
-def judge(table, rows, target, facts, tabulate, hidden=None):
-    """Metrics with intervals, split by split.
+def judged_rows(table, rows, target, tabulate, hidden=None):
+    """The prediction table with the rows of the pool whose label is hidden, and what intervals draw together.
 
     Parameters
     ----------
     table : DataFrame, the prediction table of `rows` (DataFrame, rows of the manifest)
-    target : str; facts : dict of ft_model.pt, the target's
+    target : str
     tabulate : function, rows -> their prediction table
     hidden : path, optional: labels of rows of the pool that only judge: the table does not have them
+
+    Returns
+    -------
+    DataFrame, and a Series of as many sampling units
     """
     known = with_hidden(rows, target, hidden)
     judged = pd.concat([table, tabulate(known)], ignore_index=True) if len(known) else table
-    units = pd.concat([rows["sampling_unit"], known["sampling_unit"]])
-    return metrics_of(judged, facts, units, (*SPLITS, "pool"))
+    return judged, pd.concat([rows["sampling_unit"], known["sampling_unit"]], ignore_index=True)
 
 
 def with_hidden(rows, target, hidden):

@@ -8,11 +8,15 @@ import pyarrow as pa
 
 from graft.common import plugins
 from graft.common.outputs import write_parquet
+from graft.data.splitting.halves import second_half
 from graft.heads import solvers
 from graft.heads.probe import VALIDATION
 from graft.targets.held_out import with_held_out
 
 SPLITS = ("train", "validation", "test")
+KEPT_ASIDE = (
+    -3
+)  # among the folds: validation rows that chose neither the epoch nor the temperature of a trained network
 
 
 def logits_of(content, target, embeddings):
@@ -80,14 +84,16 @@ def predict(content, target, manifest, rows, embeddings, held_out=None):
 
     Returns
     -------
-    DataFrame; train rows carry a fold only if their probabilities are out-of-fold, validation rows probe.VALIDATION only
-    if the model's own head has seen them, and this is what the head of the train rows says
+    DataFrame; train rows carry a fold only if their probabilities are out-of-fold; validation rows probe.VALIDATION if the model's
+    own head has seen them, and this is what the head of the train rows says, and KEPT_ASIDE if they chose nothing of a network
     """
     facts = content["targets"][target]
     blocks = [(slice(None), embeddings)] if isinstance(embeddings, np.ndarray) else embeddings
     outputs, folds = outputs_of(content, target, blocks, rows)
     if held_out is not None:
         outputs, folds = with_held_out(outputs, folds, rows, held_out, target, facts)
+    if content.get("kept_aside"):
+        folds = np.where((rows["split"] == "validation") & second_half(rows), KEPT_ASIDE, folds)
     table = pd.DataFrame(
         {
             "sample_id": rows["sample_id"],
@@ -111,10 +117,11 @@ def write_predictions(path, table, content, target):
         "model_digest": content["digests"]["model"],
     }
     found = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-    if metadata["kind"] == "multilabel":  # a column of nulls or of empty lists alone says no type
-        for name in ("label", "predicted"):
-            place = found.schema.get_field_index(name)
-            found = found.set_column(place, name, found[name].cast(pa.list_(pa.string())))
+    lists = ["label", "predicted"] if metadata["kind"] == "multilabel" else []
+    for name in [*lists, *(name for name in table if name.startswith("set_"))]:
+        # A column of nulls or of empty lists alone says no type.
+        place = found.schema.get_field_index(name)
+        found = found.set_column(place, name, found[name].cast(pa.list_(pa.string())))
     write_parquet(path, found, metadata)
 
 

@@ -10,11 +10,13 @@ import pandas as pd
 from graft.common import plugins, ranks
 from graft.common.errors import UserError
 from graft.data.samples import of_domain, read_manifest, read_unlabelled
+from graft.data.splitting.halves import kept_aside
 from graft.embedding.input_batches import open_inputs
 from graft.heads import principal_axes
 from graft.store.feature_files import features_of
 
 HELD_OUT = "held out"  # the split of train rows that a fold's model does not see
+KEPT_ASIDE = "kept aside"  # the split of validation rows that choose nothing, since they calibrate sets
 POOL = "pool"  # the split of rows without a label, which a teacher answers
 
 
@@ -99,8 +101,13 @@ class TrainingData:
 
     @cached_property
     def splits(self):
-        """The split of each row; HELD_OUT where a fold's model is to predict a train row that it has not seen."""
+        """The split of each row; HELD_OUT where a fold's model is to predict a train row that it has not seen, KEPT_ASIDE of
+        validation rows that are to choose nothing."""
         splits = self.rows["split"].to_numpy(dtype=object, copy=True)
+        if self.settings.get("keep_aside"):
+            splits[kept_aside(self.rows, {name: self.manifest.targets[name] for name in self.settings["targets"]})] = (
+                KEPT_ASIDE
+            )
         if self.fold is not None:
             splits[(splits == "train") & (self.rows["fold"].to_numpy() % self.folds == self.fold)] = HELD_OUT
         return splits

@@ -5,7 +5,7 @@ import numpy as np
 from graft.data.images import image_format
 from graft.heads import solvers
 from graft.networks.network import to_dict
-from graft.training.data import HELD_OUT
+from graft.training.data import HELD_OUT, KEPT_ASIDE
 
 
 def content_of(trainer, trained, calibrations=None, card=None, **more):
@@ -26,6 +26,7 @@ def content_of(trainer, trained, calibrations=None, card=None, **more):
         targets=targets,
         fold_heads=trained.fold_heads,
         frozen=trainer.frozen,
+        kept_aside=bool(len(trainer.data.places(KEPT_ASIDE))),
         **meaning_of(card or trainer.data.source.card),
         **more,
     )

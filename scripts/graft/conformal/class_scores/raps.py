@@ -1,0 +1,12 @@
+"""As `aps`, and each class after the first ones costs more: smaller sets where there are many classes (Angelopoulos et al. 2021)."""
+
+import numpy as np
+
+from graft.conformal.class_scores import aps
+
+PENALTY, FREE = 0.01, 5  # lambda and k_reg of the paper's experiments
+
+
+def score(chances):
+    """The score of `aps` plus PENALTY for each place after the first FREE ones (eq. 4, without its random part)."""
+    return aps.score(chances) + PENALTY * np.maximum(aps.places_of(chances) + 1 - FREE, 0)

@@ -1,0 +1,81 @@
+"""Sets of classes, of targets with one class per sample."""
+
+import numpy as np
+
+from graft.common import plugins
+from graft.conformal.lists import object_array
+from graft.conformal.thresholds import of_each, threshold, too_few
+from graft.data.splitting.halves import FEW_CLASSES
+
+SCORE = "sets"  # the key of the config that names the score
+COLUMNS = ("set",)
+SIZE = "set_size"
+
+
+def fit(table, facts, settings, level, strata):
+    """The threshold of each class, see `sets.fit_sets`.
+
+    Parameters
+    ----------
+    table : DataFrame, calibrating rows with a label
+    strata : array of str, shape (n,), the group of each row; None: sets hold over all groups together
+
+    Returns
+    -------
+    dict with "thresholds", a list of one per class, and where groups are asked for "groups", name -> threshold; and the note: "" or
+    why there are no sets
+    """
+    classes, within = facts["classes"], settings["within"]
+    own = _score(settings["sets"], _chances(table, classes))[np.arange(len(table)), _codes(table["label"], classes)]
+    if strata is not None:
+        names = sorted(set(strata))
+        groups = of_each(own, strata, names, level)
+        note = too_few(groups, {name: int((strata == name).sum()) for name in names}, level, "group")
+        return {"thresholds": [threshold(own, level)] * len(classes), "groups": groups}, note
+    if within == "all" or (within == "auto" and len(classes) > FEW_CLASSES):
+        limit = threshold(own, level)
+        note = too_few({"any": limit}, {"any": len(table)}, level, "class")
+        return {"thresholds": [limit] * len(classes)}, note
+    labels = table["label"].to_numpy(object)
+    limits = of_each(own, labels, classes, level)
+    note = too_few(limits, {name: int((labels == name).sum()) for name in classes}, level, "class")
+    return {"thresholds": list(limits.values()) if not note else [None] * len(classes)}, note
+
+
+def columns(table, facts, score, fitted, strata=None):
+    """The set of each row, in the order of the classes: object array of lists; None where there is none."""
+    classes = facts["classes"]
+    chances = _chances(table, classes)
+    known = np.isfinite(chances).all(1)
+    limits = np.array([[np.nan if one is None else one for one in fitted["thresholds"]]] * len(table), np.float64)
+    limits = limits.reshape(len(table), len(classes))
+    for name, limit in fitted.get("groups", {}).items() if strata is not None else ():
+        limits[strata == name] = np.nan if limit is None else limit
+    known &= np.isfinite(limits).all(1)
+    found = object_array([None] * len(table))
+    if known.any():
+        scores = _score(score, chances[known])
+        inside = scores <= limits[known] + 1e-12
+        inside[np.arange(len(scores)), scores.argmin(1)] = True  # no set is empty
+        names = np.array(classes, dtype=object)
+        found[known] = object_array([names[row].tolist() for row in inside])
+    return (found,)
+
+
+def judged(table, sets):
+    """Whether each row's class is in its set, and how many classes are."""
+    return np.array([label in one for label, one in zip(table["label"], sets, strict=True)], bool), sets.map(
+        len
+    ).to_numpy(float)
+
+
+def _score(name, chances):
+    return plugins.load("class_score", name).score(chances)
+
+
+def _chances(table, classes):
+    return table[[f"prob_{name}" for name in classes]].to_numpy(np.float64)
+
+
+def _codes(words, classes):
+    return words.map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
