@@ -70,9 +70,7 @@ def predicted(folder, frame, method="linear"):
     trainer = Trainer(data, 0, SimpleNamespace(clear=lambda: None), torch.device("cpu"), "fp32")
     finetune.main(trainer, folder / "ft_model.pt", folder / "ft_history.csv")
     out = outputs_in(folder)
-    predict.main(
-        folder / "samples.parquet", folder / "ft_model.pt", "seldom", [folder / "labelled.parquet"], out, SETS
-    )
+    predict.main(folder / "samples.parquet", folder / "ft_model.pt", "seldom", [folder / "labelled.parquet"], out, SETS)
     return network.load(folder / "ft_model.pt"), rows, pd.read_parquet(out.predictions).set_index("sample_id")
 
 

@@ -75,6 +75,25 @@ def test_the_prediction_table_has_one_row_per_sample_and_calibrated_probabilitie
     assert (table["predicted"] == np.array(classes)[probabilities.argmax(1)]).all()
 
 
+def test_every_table_has_sets_that_are_never_empty_or_says_why_it_has_none(results):
+    sets = {}
+    for run in [*FOLDERS, ENSEMBLE]:
+        folder = target_folder(results, run)
+        table = pd.read_parquet(folder / "predictions.parquet")
+        sets[run], said = table["set_90"], json.loads((folder / "conformal.json").read_text())["levels"]["90"]
+        assert table["set_90"].notna().all() == (said["note"] == "")
+        if not said["note"]:
+            assert table["set_90"].map(len).min() >= 1
+            test = table[table["split"] == "test"]
+            held = [label in one for label, one in zip(test["label"], test["set_90"], strict=True)]
+            coverage = json.loads((folder / "metrics.json").read_text())["test"]["coverage_90"]
+            assert coverage["value"] == pytest.approx(np.mean(held))
+    assert sets[FOLDERS[0]].notna().all()  # out-of-fold rows are enough
+    assert sets[FOLDERS[1]].isna().all()  # half of a dozen validation rows is not
+    controls = pd.read_parquet(results / "controls/elpv/defect.parquet")
+    assert "set_90" in controls and "set_90" in pd.read_parquet(results / "handoff/elpv/defect/predictions.parquet")
+
+
 def test_linear_models_give_train_rows_out_of_fold_probabilities_and_trained_networks_none(results):
     linear = pd.read_parquet(results / "finetune/solar.effnet-lite0-64.linear/seed0/defect/predictions.parquet")
     trained = pd.read_parquet(results / "finetune/solar.effnet-lite0-64.lp_ft/seed0/defect/predictions.parquet")
@@ -116,6 +135,7 @@ def test_an_exported_ensemble_answers_by_its_exported_members(results):
     model = load_exported(results / "handoff/models" / "committee.ensemble.mean/seed0")
     found = predict(model, [root / path for path in rows["path"]])["defect"]
     assert np.allclose(found["prob_defective"], wanted["prob_defective"], atol=0.02)
+    assert list(found["set_90"].isna()) == list(wanted["set_90"].isna())
 
 
 def test_a_zero_shot_task_predicts_every_message_without_labels_and_is_compared_with_few_shot(results):
@@ -254,6 +274,9 @@ def test_new_images_are_predicted_as_the_workflow_would(results, run, tmp_path):
         shutil.copy(root / path, tmp_path / f"{i}.png")
     table = predicted_anew(results, run.split("/")[1], tmp_path).loc[[f"{i}.png" for i in range(len(rows))]]
     assert np.allclose(table["prob_defective"], wanted["prob_defective"], atol=0.02)
+    if wanted["set_90"].notna().all():
+        same = [json.loads(one) == list(other) for one, other in zip(table["set_90"], wanted["set_90"], strict=True)]
+        assert np.mean(same) > 0.9  # a probability on a threshold may fall to its other side
     assert table["distance"].notna().all()
     assert table["unusual"].eq(True).mean() < 0.1  # null where too few samples can say it
 
