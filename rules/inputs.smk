@@ -474,9 +474,7 @@ def export_ensemble_inputs(wildcards):
         "metrics": [
             f"{one}/metrics.json" for one in target_folders(settings["stage"], wildcards.model, wildcards.seed)
         ],
-        "sets": [
-            f"{one}/conformal.json" for one in target_folders(settings["stage"], wildcards.model, wildcards.seed)
-        ],
+        "sets": [f"{one}/conformal.json" for one in target_folders(settings["stage"], wildcards.model, wildcards.seed)],
         "members": [f"{folder}/config.json" for folder in folders],
         "card": ancient(f"<results>/data/{dataset}/data_card.json"),
         "dataset": ancient(f"<resources>/datasets/{dataset}/dataset.json"),
