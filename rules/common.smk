@@ -28,7 +28,17 @@ from graft.common import codedigest, machine, plugins, run_lock
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint, fingerprint_of_files
 from graft.common.outputs import read_json
-from graft.config.plan import UNTRAINED, is_frozen, method_kind, role_of, trained_datasets, unadapted
+from graft.config.plan import (
+    BEST,
+    UNTRAINED,
+    backbones_tried,
+    is_frozen,
+    method_kind,
+    role_of,
+    trained_datasets,
+    unadapted,
+)
+from graft.search import planning
 
 
 def is_users_own(file):
@@ -70,7 +80,8 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
-RESULTS = workflow.pathvars.apply("<results>")  # here, since in the rules of an importing workflow its own would hold
+# Here, since in the rules of an importing workflow its own would hold.
+RESULTS, BENCHMARKS = (workflow.pathvars.apply(name) for name in ("<results>", "<benchmarks>"))
 
 
 wildcard_constraints:
@@ -83,6 +94,9 @@ wildcard_constraints:
     fold=r"\d+",
     stage="finetune|adapt|distill|ensemble",
     entry=NAME,
+    search=NAME,
+    rung=r"\d+",
+    place=r"\d+",
     new=NAME,
     part="labelled|pool",
 
@@ -102,7 +116,8 @@ def all_tasks(stage, dataset=None):
 
 def all_features():
     """(dataset, backbone) of every pretrained backbone whose embeddings something uses."""
-    used = [(name, m["backbone"]) for m in PLAN.models.values() if uses_features(m) for name in datasets_learned(m)]
+    readers = [model for model in PLAN.models.values() if uses_features(model)]
+    used = [(name, one) for model in readers for name in datasets_learned(model) for one in backbones_tried(model)]
     tasks = [task for task in PLAN.tasks.values() if task["backbone"] and reads_embeddings(task)]
     used += [(task["dataset"], task["backbone"]) for task in tasks]
     return list(dict.fromkeys(used))
@@ -243,9 +258,24 @@ def datasets_of(wildcards):
 
 
 def model_of(wildcards):
-    """Settings of the model that a job's wildcards name, or that its entry of config's `predict` names; else None."""
-    name = wildcards.get("model") or settings_of_new(wildcards).get("model")
+    """Settings of the model that a job's wildcards name, their search finds, or their entry of config's `predict` names; else None."""
+    name = wildcards.get("model") or found_by(wildcards) or settings_of_new(wildcards).get("model")
     return PLAN.models[name] if name else None
+
+
+def found_by(wildcards):
+    """The name of the model that the search of a job finds; None of other jobs."""
+    return f"{wildcards.search}.{BEST}" if wildcards.get("search") else None
+
+
+def searches():
+    """The names of the searches: their entries, or one for each data set of an entry."""
+    return [model["entry"] for model in PLAN.models.values() if model.get("search")]
+
+
+def chosen_from(backbone):
+    """The backbones of which a search chooses one; else the backbone itself and [] of none."""
+    return PLAN.backbones[backbone]["source"].get("chosen", [backbone]) if backbone in PLAN.backbones else []
 
 
 def adapted_by(entry):
@@ -440,14 +470,15 @@ def text_backbones(dataset):
     """The backbones that read a data set of texts; none for other data."""
     if card_of(dataset)["modality"] != "text":
         return []
-    used = [
-        entry.get("backbone") for entry in (*PLAN.models.values(), *PLAN.tasks.values()) if entry["dataset"] == dataset
-    ]
+    entries = [one for one in (*PLAN.models.values(), *PLAN.tasks.values()) if one["dataset"] == dataset]
+    used = [backbone for entry in entries for backbone in backbones_tried(entry)]
     return [backbone for backbone in dict.fromkeys(used) if backbone]
 
 
 def uses_features(model):
     """Whether a model's method starts from the stored embeddings of its backbone."""
+    if model.get("search"):
+        return True
     if model["stage"] == "finetune":
         return plugins.constant("method", model["method"], "USES_FEATURES")
     return model["stage"] == "distill" or is_frozen(model)

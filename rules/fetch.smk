@@ -40,6 +40,8 @@ rule fetch_backbone:
     params:
         entry=lambda wildcards: PLAN.backbones[wildcards.backbone],
         code=code_digest("fetch_backbone"),
+    wildcard_constraints:
+        backbone=one_of(name for name in PLAN.backbones if chosen_from(name) == [name]),
     threads: 1
     priority: 40
     resources:

@@ -103,7 +103,52 @@ def training_inputs(wildcards):
     }
     if uses_features(model):
         inputs["features"] = f"<results>/features/{model['dataset']}/{model['backbone']}/labelled.parquet"
+    if model.get("search"):
+        inputs["chosen"] = f"<results>/search/{model['entry']}/chosen.json"
     return inputs
+
+
+@below_prepare_data
+def plan_inputs(wildcards):
+    """The data set that a search is planned for: how many rows it has is asked for with the plan."""
+    return {"card": ancient(f"<results>/data/{dataset_of(wildcards)}/data_card.json")}
+
+
+@below_prepare_data
+def trial_inputs(wildcards):
+    """What a training reads, of every backbone that the trial may have; and the trials of the rung before."""
+    model, rung = model_of(wildcards), int(wildcards.rung)
+    return {
+        **with_contents(wildcards, "training"),
+        **of_backbones(model["dataset"], names_tried(wildcards)),
+        "before": trials_of(model, [rung - 1]) if rung else [],
+    }
+
+
+@below_prepare_data
+def choice_inputs(wildcards):
+    """All trials of a search, the backbones that it may choose, and its plan."""
+    model = model_of(wildcards)
+    return {
+        **prepared(wildcards, "training"),
+        "trials": trials_of(model),
+        "backbones": of_backbones(model["dataset"], names_tried(wildcards))["backbones"],
+        "plan": f"<results>/search/{model['entry']}/plan.json",
+    }
+
+
+def of_backbones(dataset, names):
+    """What is fetched of backbones, and their embeddings of the labelled rows of a data set."""
+    return {
+        "backbones": [f"<resources>/backbones/{name}/backbone.json" for name in names],
+        "features": [f"<results>/features/{dataset}/{name}/labelled.parquet" for name in names],
+    }
+
+
+def trials_of(model, rungs=None):
+    """What the trials of some rungs of a search write, by default of all."""
+    folder, trials = f"<results>/search/{model['entry']}", planned(model["entry"])["trials"]
+    return [f"{folder}/rung{one['rung']}/{one['place']}.json" for one in trials if not rungs or one["rung"] in rungs]
 
 
 @below_prepare_data
@@ -242,7 +287,8 @@ def new_data_inputs(wildcards):
 def check_inputs(wildcards):
     """A data set with all its rows, and how fast its backbones are on it."""
     name = wildcards.dataset
-    backbones = dict.fromkeys(model["backbone"] for model in models_on(wildcards).values())
+    measured = [model for model in models_on(wildcards).values() if not model.get("search")]
+    backbones = dict.fromkeys(model["backbone"] for model in measured)
     return {
         **with_contents(wildcards),
         "pool": f"<results>/data/{name}/pool.digest",

@@ -85,11 +85,13 @@ def backbones_read(wildcards):
     model = model_of(wildcards)
     if model and is_ensemble(model):
         return [PLAN.models[member["name"]]["backbone"] for member in model["members"]]
-    return [backbone_of(wildcards)]
+    return names_tried(wildcards) if wildcards.get("search") else [backbone_of(wildcards)]
 
 
 def libraries_in(backbones):
-    return sorted({PLAN.backbones[name]["library"] for name in backbones})
+    """The libraries of some backbones, and of those of which a search chooses one."""
+    fetched = [one for name in backbones for one in chosen_from(name)]
+    return sorted({PLAN.backbones[name]["library"] for name in fetched})
 
 
 def steps_in(backbones):
@@ -117,9 +119,19 @@ def methods_if(kind):
 
     def methods(wildcards):
         model = model_of(wildcards)
-        return [model["method"]] if model and method_kind(model) == kind else []
+        if not model or method_kind(model) != kind:
+            return []
+        return methods_tried(model, wildcards) if model.get("search") else [model["method"]]
 
     return methods
+
+
+def methods_tried(model, wildcards):
+    """The methods by which a search's model, or a trial of it, may be trained."""
+    trial = trial_of(wildcards) if wildcards.get("rung") else {}
+    if "backbone" in trial:
+        return ["linear"]
+    return [trial["method"]] if "method" in trial else model["search"]["method"]
 
 
 def validators_of(wildcards):
@@ -243,7 +255,7 @@ def backbones_answering(model, seed):
 
 def tuned_modes():
     """For every backbone that runs, its modes as measured on the first data set that uses it."""
-    pairs = {model["backbone"]: model["dataset"] for model in reversed(networks().values())}
+    pairs = {name: model["dataset"] for model in reversed(networks().values()) for name in backbones_tried(model)}
     pairs = {name: dataset for name, dataset in pairs.items() if PLAN.backbones[name]["library"] != "vectors"}
     return [f"<benchmarks>/tune/{dataset}.{backbone}.json" for backbone, dataset in pairs.items()]
 
@@ -291,10 +303,17 @@ def jobs_of_network(model, seed, parts):
         "training": [
             f"{stage}/{model}.seed{seed}",
             *(f"finetune_fold/{model}.seed{seed}.fold{fold}" for fold in folds),
+            *(jobs_of_search(settings) if settings.get("search") else []),
         ],
         "embedding by the trained network": embed_jobs(f"{dataset}.{model}.seed{seed}", backbone, own),
         "prediction": [f"predict/{stage}.{model}.seed{seed}.{target}" for target in settings["targets"]],
     }
+
+
+def jobs_of_search(model):
+    """The trials of a search."""
+    trials = planned(model["entry"])["trials"]
+    return [f"try_settings/{model['entry']}.rung{one['rung']}.{one['place']}" for one in trials]
 
 
 def embed_jobs(name, backbone, parts):
@@ -316,15 +335,55 @@ def task_settings(wildcards):
 
 def model_settings(wildcards):
     """A model's settings, without its seeds and folds: adding one must not retrain the others. Of a network that is trained on
-    labels, half of the validation rows calibrate sets, where sets are asked for."""
-    model = PLAN.models[wildcards.model]
-    found = {key: value for key, value in model.items() if key not in ("seeds", "folds")}
+    labels, half of the validation rows calibrate sets, where sets are asked for. More minutes for a search do not change its trials."""
+    model = model_of(wildcards)
+    found = {key: value for key, value in model.items() if key not in ("seeds", "folds", "search")}
     trained = model["stage"] in ("finetune", "distill") and not is_frozen(model)
     return found | ({"keep_aside": True} if trained and config["conformal"]["levels"] else {})
 
 
 def conformal_settings(wildcards):
     return config["conformal"]
+
+
+@functools.cache
+def planned(search):
+    """The plan of a search: that of its last run if it has been asked for the same, else a new one (see graft.search.planning)."""
+    model = PLAN.models[f"{search}.{BEST}"]
+    request = {
+        **{key: model["search"][key] for key in ("minutes", "backbone", *planning.SEARCHED)},
+        "epochs": model["epochs"],
+        "trainings": len(model["seeds"]) * (1 + (model["folds"] or 0)),
+        "counts": card_of(model["dataset"])["counts"],
+    }
+    path = Path(RESULTS, "search", search, "plan.json")
+    if path.exists() and (kept := read_json(path))["request"] == request:
+        return kept
+    gpus, rates = config["device"]["gpus_per_job"], {}
+    for name in request["backbone"]:
+        measured = sorted(Path(BENCHMARKS, "tune").glob(f"*.{name}.json"))
+        rates[name] = planning.rate_of(name, PLAN.backbones[name], read_json(measured[0]) if measured else None, gpus)
+    try:
+        return planning.plan(request, rates)
+    except UserError as error:
+        raise WorkflowError(f"finetune.{search}.search.minutes: {error}") from None
+
+
+def plan_of(wildcards):
+    return planned(wildcards.search)
+
+
+def trial_of(wildcards):
+    """A trial as it is planned."""
+    place = {"rung": int(wildcards.rung), "place": int(wildcards.place)}
+    return next(one for one in planned(wildcards.search)["trials"] if place.items() <= one.items())
+
+
+def names_tried(wildcards):
+    """The backbones that a search, or a trial of it, may take."""
+    if wildcards.get("rung") == "0":
+        return [trial_of(wildcards)["backbone"]]
+    return model_of(wildcards)["search"]["backbone"]
 
 
 def forward_mode(wildcards):
@@ -350,10 +409,11 @@ def device_of(wildcards):
     name = wildcards.get("backbone") or (backbone_of(wildcards) if wildcards.get("task") else None)
     if not name:
         model = PLAN.models.get(
-            wildcards.get("model") or settings_of_new(wildcards).get("model")
+            wildcards.get("model") or found_by(wildcards) or settings_of_new(wildcards).get("model")
         )  # a lab's may be no model
         name = model["backbone"] if model else None
-    own = config["device"]["backbones"].get(name, {})
+    said = [config["device"]["backbones"].get(one, {}) for one in chosen_from(name)]
+    own = said[0] if said and all(one == said[0] for one in said) else {}
     return {**config["device"], **{key: value for key, value in own.items() if value is not None}}
 
 

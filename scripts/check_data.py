@@ -247,6 +247,9 @@ def duplicate_of(fact, manifest, look):
 
 def cost_row(model, card, speed, store):
     """A model's estimate as words; `speed` and `store` are those of `main`."""
+    if model.get("search"):
+        blank = dict.fromkeys(("forwards", "trained", "gpu_seconds", "memory", "disk"), "")
+        return {"name": model["name"], **blank, "seconds": duration(60 * model["search"]["minutes"])}
     teacher = one_after_the_other([speed[name] for name in model["teachers"]]) if model["stage"] == "distill" else None
     measured = speed[model["backbone"]]
     kept = keeps_images(card, measured, store)

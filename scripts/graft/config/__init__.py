@@ -15,6 +15,7 @@ from graft.config.errors import Problem, schema_problems, show, to_user_error
 from graft.config.files import EXAMPLE, read_strict
 from graft.config.plan import Plan, complete_backbones, entries, lookup, make_plan, modality_of
 from graft.config.schema import below, read_schema, schema_path, types_of
+from graft.config.search_checks import complete_searches, fill_searches
 
 __all__ = ["Plan", "load", "make_plan"]
 
@@ -52,7 +53,7 @@ def load(config, files=()):
         if config.get("quick") in ("true", "false"):  # what Snakemake makes of --config quick=true
             config["quick"] = config["quick"] == "true"
         complete_backbones(config)
-        moved = list(moved_methods(config))
+        moved = [*moved_methods(config), *fill_searches(config)]
         problems += moved + [one for one in schema_problems(config) if one.path[:3] not in {two.path for two in moved}]
         config = complete(config, read_schema(), (), {problem.path for problem in problems})
         derive(config, files)
@@ -122,7 +123,8 @@ def complete(value, schema, path, refused):
 
 
 def derive(config, files):
-    """Fill in what follows from other settings: the lock file, targets' columns, and what a data set holds."""
+    """Fill in what follows from other settings: the lock file, targets' columns, what a data set holds and a search tries."""
+    complete_searches(config)
     if config["lock"] is None:
         # Not beside the embedded default: the user may not be able to write there.
         embedded = schema_path().with_name("config.yaml").resolve()
@@ -149,7 +151,7 @@ def shrink(config):
     for entry in config["datasets"].values():
         entry["limit"] = min(entry["limit"] or QUICK_ROWS, QUICK_ROWS)
     for entry in config["finetune"].values():
-        entry |= {"method": "linear", "seeds": entry["seeds"][:1], "folds": None}
+        entry |= {"method": "linear", "seeds": entry["seeds"][:1], "folds": None, "search": None}
     return config | {
         **dict.fromkeys(("adapt", "few_shot", "zero_shot", "distill", "ensemble", "predict"), {}),
         "hand_off": {**config["hand_off"], "models": "all"},

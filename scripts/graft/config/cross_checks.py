@@ -28,6 +28,7 @@ from graft.config.plan import (
     models,
     tasks,
 )
+from graft.config.search_checks import check_searches
 from graft.config.zero_shot_checks import check_zero_shot
 
 
@@ -42,6 +43,7 @@ def check(config):
         check_references(config),
         check_models(config, [one for one in trained if one[1]["stage"] != "ensemble"]),
         check_folds(config),
+        check_searches(config, trained),
         check_distill(config, trained, by_name),
         check_ensembles(config, trained, by_name),
         check_few_shot(config, [one for one in tried if one[1]["stage"] == "few_shot"], by_name),
@@ -150,7 +152,7 @@ def check_folds(config):
     """`folds` of an entry is for a network that is trained, and no more than the data set has."""
     for name, entry in entries(config, "finetune"):
         path, count, methods = ("finetune", name, "folds"), entry.get("folds"), as_list(entry.get("method"))
-        if count is None:
+        if count is None or entry.get("search"):
             continue
         if methods and all(plugins.constant("method", method, "FROZEN") for method in methods):
             what = f"{' and '.join(methods)} keeps the network frozen, and such heads have out-of-fold probabilities anyway"

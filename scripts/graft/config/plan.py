@@ -11,6 +11,8 @@ from graft.common import plugins
 from graft.config.schema import read_schema, schema_path
 
 VECTORS = "vectors"
+BEST = "best.search"  # of the model that a search finds, after its entry
+CHOSEN = "best-of-"  # before that entry: the backbone which the search chooses
 UNTRAINED = "-untrained"  # after a backbone's name: its twin with random weights, which shows what pretraining is worth
 # Keys of an entry that may be lists or depend on other entries: each model and task has its own value.
 NAMING = ("dataset", "target", "targets", "alone", "backbone", "method", "model", "model_seed")
@@ -44,7 +46,7 @@ def make_plan(config):
     """Expand the lists of a config that `load` returned into single models and tasks. No two share a list or dict."""
     trained = models(config)
     backbones = {VECTORS: vectors_backbone(), **config["backbones"]}
-    backbones = {**untrained_twins(backbones), **backbones}
+    backbones = {**untrained_twins(backbones), **backbones, **chosen_backbones(trained, backbones)}
     return Plan(
         datasets={name: {"name": name, **deepcopy(entry)} for name, entry in config["datasets"].items()},
         backbones={name: {"name": name, "source": {}, **deepcopy(entry)} for name, entry in backbones.items()},
@@ -71,6 +73,18 @@ def untrained_twins(backbones):
         for name, entry in backbones.items()
         if entry["library"] != VECTORS and not (entry.get("source") or {}).get("random")
     }
+
+
+def chosen_backbones(trained, backbones):
+    """The backbones that searches will choose: entries like those of their first candidates, by name."""
+    searching = [model for _, model in trained if model.get("search")]
+    names = {model["backbone"]: model["search"]["backbone"] for model in searching}
+    return {name: {**backbones[tried[0]], "source": {"chosen": tried}} for name, tried in names.items()}
+
+
+def backbones_tried(entry):
+    """The names of the backbones that a model or task reads: its own, or those that its search tries."""
+    return entry["search"]["backbone"] if entry.get("search") else [entry["backbone"]]
 
 
 def vectors_backbone():
@@ -162,6 +176,11 @@ def _together_and_alone(label, given, first):
 def _models(stage, label, given, dataset, targets):
     """The models of an entry for one data set; a student's data set and targets are its first teacher's."""
     rest = {key: value for key, value in given.items() if key not in NAMING}
+    if isinstance(given.get("search"), dict):
+        rest["search"] = {**given["search"], "backbone": as_list(given.get("backbone"))}
+        head = {"stage": stage, "name": f"{label}.{BEST}", "entry": label, "dataset": dataset, "targets": targets}
+        yield head | {"backbone": f"{CHOSEN}{label}", "method": "search"} | rest
+        return
     for backbone, method in product(as_list(given.get("backbone")), as_list(given.get("method"))):
         head = {"stage": stage, "name": f"{label}.{backbone}.{method}", "entry": label, "dataset": dataset}
         yield head | {"targets": targets, "backbone": backbone, "method": method} | rest

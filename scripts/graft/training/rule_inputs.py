@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from graft.common.device import choose_device, choose_precision
-from graft.common.outputs import digest_of, sha256_of_file, write_csv
+from graft.common.outputs import digest_of, read_json, sha256_of_file, write_csv
 from graft.config.plan import as_list
 from graft.data.samples import card_beside
 from graft.embedding import features
@@ -38,7 +38,7 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     Parameters
     ----------
     inputs : dict, name -> path as the rule has it: samples, digest, dataset, backbone; where the method needs them features,
-        teacher, start (a model that another continues), fitted (of vectors' preprocessing), pool_digest (a list, of a student that
+        teacher, start (a model that another continues), chosen (the settings that a search has taken), fitted (of vectors' preprocessing), pool_digest (a list, of a student that
         learns from the pool), target_digest (a list)
     params : dict of the rule's params: settings (the model's), mode (precision, layout, compile, cpu_kernels and engine as the config says), code
         (digest of the code), folds (where a fold is held out)
@@ -48,6 +48,8 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     fold : int, the fold of the train rows that is held out; None: none
     """
     settings, mode, folds = params["settings"], params["mode"], params.get("folds")
+    if "chosen" in inputs:
+        settings = settings | read_json(inputs["chosen"])
     device = choose_device(gpus)
     precision = choose_precision(mode["precision"], device)
     card = card_beside(inputs["samples"])
