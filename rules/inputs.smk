@@ -148,7 +148,9 @@ def of_backbones(dataset, names):
 def trials_of(model, rungs=None):
     """What the trials of some rungs of a search write, by default of all."""
     folder, trials = f"<results>/search/{model['entry']}", planned(model["entry"])["trials"]
-    return [f"{folder}/rung{one['rung']}/{one['place']}.json" for one in trials if not rungs or one["rung"] in rungs]
+    return [
+        f"{folder}/rung{one['rung']}/{one['place']}/trial.json" for one in trials if not rungs or one["rung"] in rungs
+    ]
 
 
 @below_prepare_data

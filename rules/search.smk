@@ -34,8 +34,8 @@ rule try_settings:
     input:
         unpack(trial_inputs),
     output:
-        trial="<results>/search/{search}/rung{rung}/{place}.json",
-        predictions="<results>/search/{search}/rung{rung}/{place}.parquet",
+        trial="<results>/search/{search}/rung{rung}/{place}/trial.json",
+        predictions="<results>/search/{search}/rung{rung}/{place}/validation.parquet",
     log:
         "<logs>/try_settings/{search}.rung{rung}.{place}.log",
     benchmark:

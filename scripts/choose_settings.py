@@ -58,11 +58,11 @@ def choice_of(finalists, target, manifest):
     classes = facts.get("classes")
     candidates = [
         read_candidate(
-            name, [one["path"].with_suffix(".parquet")], classes, "validation", one["parameters"], one["frozen"]
+            name, [one["path"].with_name("validation.parquet")], classes, "validation", one["parameters"], one["frozen"]
         )
         for name, one in finalists.items()
     ]
-    table, _ = read_predictions(next(iter(finalists.values()))["path"].with_suffix(".parquet"))
+    table, _ = read_predictions(next(iter(finalists.values()))["path"].with_name("validation.parquet"))
     first = next(iter(finalists.values()))
     metrics, loss = compared_by(facts["kind"], classes, table, first["metrics"])
     return choose(candidates, classes, manifest.units, metrics, loss)

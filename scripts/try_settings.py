@@ -55,7 +55,7 @@ elif "snakemake" in globals():
         trainer = open_trainer(
             inputs,
             params,
-            Path(snakemake.output.trial).with_suffix(".state"),
+            Path(snakemake.output.trial).parent / ".state",
             seed=params["seed"],
             entry=snakemake.config["datasets"][params["settings"]["dataset"]],
             store=snakemake.config["store"],

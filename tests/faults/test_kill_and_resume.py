@@ -22,7 +22,10 @@ MODEL = "results/finetune/cells.tiny.gated/seed0"
 FILES = ("ft_model.pt", "ft_history.csv")
 FOLD = f"{MODEL}/fold1"
 READY = ("results/data/cells/samples.parquet", "resources/backbones/tiny/backbone.json")
+TRIAL = "results/search/found/rung1/1"
 CONFIG = trainings("cells", method="gated", epochs=3, augment="standard", folds=2)
+SEARCH = {"minutes": 30, "method": ["gated"], "lr": [1e-4], "augment": ["standard"]}  # one trial
+CONFIG["finetune"]["found"] = {"dataset": "cells", "backbone": "tiny", "search": SEARCH, "batch_size": 4, "epochs": 3}
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,7 @@ def undisturbed(tmp_path_factory, lab, again):
 def training_job(controller):
     """The process that trains: the child whose command is a Snakemake script."""
     for child in psutil.Process(controller.pid).children(recursive=True):
-        if any(re.search(r"\.finetune(_fold)?\.py", part) for part in child.cmdline()):
+        if any(re.search(r"\.(finetune(_fold)?|try_settings)\.py", part) for part in child.cmdline()):
             return child
     raise AssertionError("no training job runs")
 
@@ -145,6 +148,22 @@ def test_the_training_of_a_fold_that_is_killed_and_run_again_ends_with_the_same_
     assert re.search(r"continuing at epoch \d+, step \d+", log_of(folder, "finetune_fold/cells.tiny.gated.seed0.fold1"))
     assert (folder / FOLD / "held_out.parquet").read_bytes() == undisturbed.held_out
     assert not (folder / FOLD / ".state").exists()
+
+
+def test_a_trial_of_a_search_that_is_killed_and_run_again_ends_with_the_same_bytes(tmp_path, lab, start, again):
+    files = ("trial.json", "validation.parquet")
+    (whole := tmp_path / "whole").mkdir(), (killed := tmp_path / "killed").mkdir()
+    again(lab(whole), f"{TRIAL}/trial.json")
+    controller = start(lab(killed), f"{TRIAL}/trial.json")
+    wait_for_gate(killed, controller, TRIAL)
+    training_job(controller).kill()
+    assert controller.wait(LONG) != 0
+    again(killed, f"{TRIAL}/trial.json")
+    assert re.search(r"continuing at epoch \d+, step \d+", log_of(killed, "try_settings/found.rung1.1"))
+    assert [(killed / TRIAL / name).read_bytes() for name in files] == [
+        (whole / TRIAL / name).read_bytes() for name in files
+    ]
+    assert not (killed / TRIAL / ".state").exists()
 
 
 def test_snakemake_killed_with_its_jobs_and_run_again_ends_with_the_same_bytes(

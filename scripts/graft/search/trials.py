@@ -32,9 +32,7 @@ def settings_of(trial, before):
 
 def in_order(found):
     """What trials wrote, the best first: by their metric, then by their loss, then as they were planned."""
-    return sorted(
-        found, key=lambda one: (-np.inf if one["value"] is None else -one["value"], one["loss"], one["place"])
-    )
+    return sorted(found, key=lambda one: (np.inf if one["value"] is None else -one["value"], one["loss"], one["place"]))
 
 
 def said_of_validation(trainer, trained, content):
