@@ -335,7 +335,8 @@ def task_settings(wildcards):
 
 def model_settings(wildcards):
     """A model's settings, without its seeds and folds: adding one must not retrain the others. Of a network that is trained on
-    labels, half of the validation rows calibrate sets, where sets are asked for. More minutes for a search do not change its trials."""
+    labels, half of the validation rows calibrate sets, where sets are asked for. More minutes for a search do not change its trials.
+    """
     model = model_of(wildcards)
     found = {key: value for key, value in model.items() if key not in ("seeds", "folds", "search")}
     trained = model["stage"] in ("finetune", "distill") and not is_frozen(model)
