@@ -394,6 +394,11 @@ def is_ensemble(model):
     return model["stage"] == "ensemble"
 
 
+def is_weighed(ensemble):
+    """Whether the members of an ensemble have shares that are learned."""
+    return plugins.constant("ensemble", ensemble["method"], "WEIGHS", False)
+
+
 def answering(model, seed):
     """(model, seed) of the networks that answer for a model: an ensemble's members, or itself."""
     settings = PLAN.models[model]

@@ -248,13 +248,20 @@ def prediction_inputs(wildcards):
 
 @below_prepare_data
 def ensemble_inputs(wildcards):
-    """The members of an ensemble, and the embeddings by which they say what they think of validation rows."""
+    """The members of an ensemble, and the embeddings by which they say what they think of validation rows; if the members are
+    weighed, also what they say of train rows that they did not see."""
     runs = answering(wildcards.model, wildcards.seed)
     return {
         **prepared(wildcards, "training"),
         "models": [f"{run_folder(*run)}/ft_model.pt" for run in runs],
         "features": features_of_model(wildcards.model, wildcards.seed),
+        "held_out": held_out_of_members(runs) if is_weighed(PLAN.models[wildcards.model]) else [],
     }
+
+
+def held_out_of_members(runs):
+    """What the models of the folds of networks say of the train rows that they did not see."""
+    return [f"{run_folder(*run)}/fold{fold}/held_out.parquet" for run in runs for fold in folds_of(run[0])]
 
 
 @below_prepare_data

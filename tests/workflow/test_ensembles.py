@@ -1,11 +1,13 @@
 """An ensemble of models with targets of every kind, from the table to the hand-over."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from sklearn.metrics import log_loss, mean_squared_error
 
 from graft.serving.exported import load_exported, predict
 from running import graft
@@ -33,10 +35,10 @@ CONFIG = {
         "two": {"dataset": "cells", "backbone": "rows", "targets": list(TARGETS), "alone": False},
         "three": {"dataset": "cells", "backbone": "vectors"},
     },
-    "ensemble": {"both": {"models": ["one.vectors.linear", "two.rows.linear"]}},
-    "hand_off": {"models": ["both.ensemble.mean"]},
+    "ensemble": {"both": {"models": ["one.vectors.linear", "two.rows.linear"], "method": ["mean", "greedy"]}},
+    "hand_off": {"models": ["both.ensemble.mean", "both.ensemble.greedy"]},
 }
-ENSEMBLE = "ensemble/both.ensemble.mean/seed0"
+ENSEMBLE, GREEDY = ("ensemble/both.ensemble.mean/seed0", "ensemble/both.ensemble.greedy/seed0")
 RUNS = ["finetune/one.vectors.linear/seed0", "finetune/two.rows.linear/seed0"]
 
 
@@ -57,13 +59,13 @@ def results(tmp_path_factory):
     (folder / "data").mkdir()
     rows().to_csv(folder / "data/t.csv", index=False)
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    graft(folder, folder / "config.yaml")
+    graft(folder, folder / "config.yaml", "results/handoff/index.json", "results/summary.csv")
     return folder / "results"
 
 
-def tables(results, target):
-    """The tables of the ensemble and of its members."""
-    return [pd.read_parquet(results / run / target / "predictions.parquet") for run in (ENSEMBLE, *RUNS)]
+def tables(results, target, ensemble=ENSEMBLE):
+    """The tables of an ensemble and of its members."""
+    return [pd.read_parquet(results / run / target / "predictions.parquet") for run in (ensemble, *RUNS)]
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -76,6 +78,33 @@ def test_every_kind_of_target_is_averaged_and_judged(results, target):
     assert set(metrics) == {"train", "validation", "test"}
     assert all(one["value"] is not None for one in metrics["test"].values())
     assert list(ours.columns) == list(each[0].columns)  # one schema for every stage
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_greedy_ensemble_is_no_worse_than_a_member_on_train_rows_that_none_has_seen(results, target):
+    ours, *each = tables(results, target, GREEDY)
+    shares = json.loads((results / "handoff/models" / GREEDY.removeprefix("ensemble/") / "config.json").read_text())
+    shares = shares["targets"][target]["weights"]
+    columns = [name for name in ours if name.startswith("prob_")] or ["predicted"]
+    wanted = np.tensordot(shares, np.stack([one[columns] for one in each]), 1)
+    np.testing.assert_allclose(ours[columns], wanted, atol=1e-12)
+    assert sum(shares) == pytest.approx(1)
+    losses = [loss(one[one["split"] == "train"], target) for one in (ours, *each)]
+    assert losses[0] <= min(losses[1:]) + 1e-12
+
+
+def loss(table, target):
+    """The mean log loss of a table's rows; of numbers the mean squared error."""
+    if target == "size":
+        return mean_squared_error(table["value"], table["predicted"])
+    if target == "tags":
+        return np.mean(
+            [log_loss([name in row for row in table["label"]], table[f"prob_{name}"], labels=[0, 1]) for name in "xy"]
+        )
+    names = TARGETS[target]["classes"]
+    return -np.log(
+        [row[f"prob_{row['label']}"] for row in table[["label", *(f"prob_{n}" for n in names)]].to_dict("records")]
+    ).mean()
 
 
 def test_the_spread_of_a_number_is_that_of_the_ensembles_own_residuals_on_validation(results):
@@ -94,18 +123,21 @@ def test_train_rows_keep_the_fold_that_no_head_has_seen(results):
 def test_a_handed_ensemble_brings_its_members_and_answers_alone(results):
     index = json.loads((results / "handoff/index.json").read_text())
     models = {one["model"] for one in index["models"]}
-    assert models == {"both.ensemble.mean", "one.vectors.linear", "two.rows.linear"}
+    assert models == {"both.ensemble.mean", "both.ensemble.greedy", "one.vectors.linear", "two.rows.linear"}
     assert "three.vectors.linear" in pd.read_csv(results / "summary.csv")["model"].to_list()
-    model = load_exported(results / "handoff/models/both.ensemble.mean/seed0")
-    found = predict(model, rows()[[f"n{i}" for i in range(4)]])
     manifest = pd.read_parquet(results / "data/cells/samples.parquet")
     test = manifest[manifest["split"] == "test"]
-    for target, column in (("kind", "prob_b"), ("size", "predicted"), ("grade", "prob_mid"), ("tags", "prob_x")):
-        known = tables(results, target)[0].set_index("sample_id").loc[test["sample_id"], column]
-        np.testing.assert_allclose(found[target][column].iloc[test["row"]], known, atol=1e-5)
+    for run in (ENSEMBLE, GREEDY):
+        model = load_exported(results / "handoff/models" / run.removeprefix("ensemble/"))
+        found = predict(model, rows()[[f"n{i}" for i in range(4)]])
+        for target, column in (("kind", "prob_b"), ("size", "predicted"), ("grade", "prob_mid"), ("tags", "prob_x")):
+            known = tables(results, target, run)[0].set_index("sample_id").loc[test["sample_id"], column]
+            np.testing.assert_allclose(found[target][column].iloc[test["row"]], known, atol=1e-5)
 
 
 def test_the_card_of_an_exported_ensemble_names_its_members(results):
     card = (results / "handoff/models/both.ensemble.mean/seed0/README.md").read_text()
     assert "An ensemble for **kind**, **size**, **grade** and **tags**" in card
-    assert "[two.rows.linear, seed 0](../../two.rows.linear/seed0)" in card
+    assert "[two.rows.linear, seed 0](../../two.rows.linear/seed0)\n" in card
+    weighed = (results / "handoff/models/both.ensemble.greedy/seed0/README.md").read_text()
+    assert re.search(r"\(../../two.rows.linear/seed0\): kind \d+%, size \d+%, grade \d+%, tags \d+%\n", weighed)

@@ -5,8 +5,10 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
+from graft.ensembles.methods import greedy
 from running import graft
 from tiny_data import UNTRAINED, encoded, pixels
 
@@ -22,7 +24,9 @@ CONFIG = {
     },
     "backbones": {"tiny": UNTRAINED},
     "finetune": {"cells": ENTRY},
+    "ensemble": {"both": {"models": ["cells.tiny.linear", "cells.tiny.full"], "method": "greedy"}},
 }
+BOTH = "results/ensemble/both.ensemble.greedy/seed0"
 FULL = "results/finetune/cells.tiny.full/seed0"
 TARGETS = [f"{FULL}/label/metrics.json", "results/finetune/cells.tiny.linear/seed0/label/metrics.json"]
 
@@ -80,6 +84,17 @@ def test_train_rows_of_a_trained_network_have_a_fold_and_what_its_model_said(fir
         assert set(held_out.index) == set(table.index[table["fold"] == fold])
         assert np.allclose(held_out["label.0"], table.loc[held_out.index, "logit_a"])
         assert not (first / FULL / f"fold{fold}/.state").exists()
+
+
+def test_a_greedy_ensemble_weighs_its_members_by_the_rows_that_the_models_of_the_folds_did_not_see(lab):
+    assert set(run(lab, f"{BOTH}/ft_model.pt")) == {"ensemble"}
+    tables = [pd.read_parquet((lab / one).with_name("predictions.parquet")) for one in reversed(TARGETS)]
+    unseen = [table[table["fold"] >= 0] for table in tables]
+    evidence = [np.where(one["label"] == "a", one["prob_a"], one["prob_b"]) for one in unseen]
+    assert [len(one) for one in evidence] == [20, 20]
+    wanted = greedy.weigh(np.stack(evidence), lambda chances: -np.log(chances).mean())
+    found = torch.load(lab / BOTH / "ft_model.pt", weights_only=True)["targets"]["label"]["weights"]
+    assert found == pytest.approx(wanted.tolist())
 
 
 def test_nothing_changed_trains_no_fold_again(lab):

@@ -364,6 +364,7 @@ def test_an_edited_plug_in_reruns_nothing_that_does_not_use_it(lab):
         "adaptation_objective",
         "validator",
         "classifier",
+        "ensemble",
         "zero_shot",
         "figure",
     }

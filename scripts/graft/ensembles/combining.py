@@ -8,7 +8,7 @@ from graft.heads.probe import VALIDATION
 from graft.targets.predictions import KEPT_ASIDE
 
 
-def settled(method, target, tables, codes, members):
+def settled(method, target, tables, codes, members, chosen=None):
     """What makes predictions of the combined answers for a target: its facts in ft_model.pt.
 
     Parameters
@@ -18,14 +18,29 @@ def settled(method, target, tables, codes, members):
     tables : list of DataFrame, the members' prediction tables of validation rows, which the members' heads did not see
     codes : array, those of samples.Manifest.codes of the same rows
     members : list of dict, the target's facts of each member
+    chosen : (tables, codes) of out-of-fold rows, by which members are weighed; None: by the validation rows
+
+    Returns
+    -------
+    dict, with `weights` (the share of each member) if the method weighs them
     """
     kind = plugins.load("kind", target["kind"])
-    return {**target, **kind.settle(combined_answers(method, kind, tables, target), codes, members)}
+    facts = {**target, **weights_of(method, kind, target, *(chosen or (tables, codes)))}
+    return {**facts, **kind.settle(combined_answers(method, kind, tables, facts), codes, members)}
+
+
+def weights_of(method, kind, target, tables, codes):
+    """{"weights": the share of each member by these rows}; nothing if the method does not weigh."""
+    way = plugins.load("ensemble", method)
+    if not getattr(way, "WEIGHS", False):
+        return {}
+    evidence = np.stack([kind.evidence(kind.answers_in(table, target), codes) for table in tables])
+    return {"weights": way.weigh(evidence, kind.loss_of_evidence).tolist()}
 
 
 def combined_answers(method, kind, tables, facts):
     """Calibrated probabilities or values, float64, shape (n, k)."""
-    return _combine(method, [kind.answers_in(table, facts) for table in tables])
+    return _combine(method, [kind.answers_in(table, facts) for table in tables], facts)
 
 
 def combined_table(content, target, tables, codes):
@@ -72,11 +87,13 @@ def combined_logits(content, logits):
         return own
     plain, found = {"temperature": 1.0}, {}
     for target in logits[0]:
-        kind = plugins.load("kind", content["targets"][target]["kind"])
-        answers = _combine(content["method"], [kind.answers(one[target], plain) for one in logits])
+        facts = content["targets"][target]
+        kind = plugins.load("kind", facts["kind"])
+        answers = _combine(content["method"], [kind.answers(one[target], plain) for one in logits], facts)
         found[target] = kind.outputs_for(answers, plain)
     return found
 
 
-def _combine(method, answers):
-    return plugins.load("ensemble", method).combine(np.stack(answers))
+def _combine(method, answers, facts):
+    weights = [np.asarray(facts["weights"])] if "weights" in facts else []
+    return plugins.load("ensemble", method).combine(np.stack(answers), *weights)

@@ -147,7 +147,8 @@ def body(config, metrics, card, dataset):
 def ensemble_body(config, metrics, card, dataset):
     """What a reader wants to know of an ensemble: who answers, labels, data, quality, and how to load it."""
     members = [
-        f"* [{one['name']}, seed {one['seed']}](../../{one['name']}/seed{one['seed']})" for one in config["members"]
+        f"* [{one['name']}, seed {one['seed']}](../../{one['name']}/seed{one['seed']}){share_of(place, config['targets'])}"
+        for place, one in enumerate(config["members"])
     ]
     names = [f"**{name}**" for name in config["targets"]]
     sample = SAMPLES[config["backbone"]["modality"]].format(width=0)
@@ -164,6 +165,13 @@ def ensemble_body(config, metrics, card, dataset):
         "Its members are loaded from the folders beside it.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def share_of(place, targets):
+    """How much a member of an ensemble that weighs them counts for each target, as words behind its name; else ""."""
+    shares = {name: facts["weights"][place] for name, facts in targets.items() if "weights" in facts}
+    said = ", ".join(f"{name} {share:.0%}" if len(targets) > 1 else f"{share:.0%}" for name, share in shares.items())
+    return f": {said}" if said else ""
 
 
 def facts_of_targets(config, metrics, card, dataset):

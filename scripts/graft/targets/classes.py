@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from graft.evaluation.metrics import clipped_log
+
 
 def columns_of_classes(chances, predicted, codes, classes):
     """Label, predicted class and confidence, with the spread of the probabilities.
@@ -21,3 +23,14 @@ def columns_of_classes(chances, predicted, codes, classes):
         "entropy": -np.sum(chances * np.log(np.maximum(chances, 1e-300)), axis=1),
         "margin": ranked[:, -1] - ranked[:, -2],
     }
+
+
+def evidence(chances, codes):
+    """The probability of the true class of each labelled row; chances (n, classes), codes int (n,)."""
+    rows = np.flatnonzero(codes >= 0)
+    return chances[rows, codes[rows]]
+
+
+def loss_of_evidence(chances):
+    """The mean log loss of probabilities of what is true, in nats."""
+    return float(-clipped_log(chances).mean())

@@ -17,5 +17,7 @@ A kind has
   out of a prediction table; `outputs_for(answers, facts)`: outputs that have these answers, where `facts` are from `settle`
 * `settle(answers, codes, members)`: what makes predictions of combined answers, as `calibrate` does of outputs; `codes` are those of
   samples.Manifest.codes, `members` the facts of each member
+* `evidence(answers, codes)`: for each answer that is known, the probability of the truth, or how far a number is off, (cells,): of the
+  weighted mean of several answers, it is that of their evidence; `loss_of_evidence(evidence)`: the mean loss
 * `columns(outputs, codes, facts)`: the columns of the prediction table; `metrics(parts, facts)`: metrics of its splits
 """

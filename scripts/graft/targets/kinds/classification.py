@@ -6,9 +6,9 @@ import torch.nn.functional as functional
 from graft.evaluation.metrics import auroc, choose_threshold, classification_metrics
 from graft.heads.calibration import calibrated, decide, fit_calibration, log_loss, probabilities
 from graft.heads.probe import solve_probe as solve
-from graft.targets.classes import columns_of_classes
+from graft.targets.classes import columns_of_classes, evidence, loss_of_evidence
 
-__all__ = ["solve"]
+__all__ = ["evidence", "loss_of_evidence", "solve"]
 
 LABEL = "label"
 CLASS_WEIGHTS = True

@@ -5,9 +5,10 @@ from scipy.special import logit
 
 from graft.evaluation.multilabel_metrics import answers_of, average_precision, multilabel_metrics
 from graft.heads.binary_probe import solve_questions as solve
+from graft.targets.classes import loss_of_evidence
 from graft.targets.questions import chance_loss, chances_of, fit_temperatures, losses, mean_loss
 
-__all__ = ["chance_loss", "losses", "solve"]
+__all__ = ["chance_loss", "loss_of_evidence", "losses", "solve"]
 
 LABEL = "label"
 CLASS_WEIGHTS = False
@@ -78,6 +79,11 @@ def outputs_for(answers, facts):
 def settle(answers, codes, members):
     """Probabilities stay as they are; what they call is chosen again."""
     return {"temperature": [1.0] * answers.shape[1], "thresholds": best_thresholds(codes, answers)}
+
+
+def evidence(chances, answers):
+    known = np.isfinite(answers)
+    return np.where(answers == 1, chances, 1 - chances)[known]
 
 
 def columns(logits, answers, facts):

@@ -4,10 +4,10 @@ import numpy as np
 
 from graft.evaluation.ordinal_metrics import ordinal_metrics
 from graft.heads.binary_probe import solve_questions as solve
-from graft.targets.classes import columns_of_classes
+from graft.targets.classes import columns_of_classes, evidence, loss_of_evidence
 from graft.targets.questions import chance_loss, chances_of, fit_temperatures, losses, mean_loss
 
-__all__ = ["chance_loss", "losses", "solve"]
+__all__ = ["chance_loss", "evidence", "loss_of_evidence", "losses", "solve"]
 
 LABEL = "label"
 CLASS_WEIGHTS = False

@@ -64,6 +64,14 @@ def settle(answers, codes, members):
     return {"mean": 0.0, "std": 1.0, "residual_std": float(residual_std(codes, answers[:, 0]))}
 
 
+def evidence(answers, values):
+    return answers[known(values), 0] - values[known(values)]
+
+
+def loss_of_evidence(errors):
+    return float(np.mean(errors**2))
+
+
 def columns(outputs, values, facts):
     return {
         "value": values,
