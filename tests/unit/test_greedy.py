@@ -19,10 +19,10 @@ RANDOM = np.random.default_rng(0)
 KINDS = {"classification": 3, "ordinal": 2, "multilabel": 3, "regression": 1}
 
 
-def members(count=4, rows=80):
+def members(count=4, rows=80, least=0.0):
     """Probabilities (count, rows, 3) of members that are good in different ways, and the true classes."""
     codes = RANDOM.integers(0, 3, rows)
-    logits = RANDOM.normal(0, 1, (count, rows, 3)) + 1.5 * np.eye(3)[codes] * RANDOM.uniform(0, 1, (count, 1, 1))
+    logits = RANDOM.normal(0, 1, (count, rows, 3)) + 1.5 * np.eye(3)[codes] * RANDOM.uniform(least, 1, (count, 1, 1))
     chances = np.exp(logits)
     return chances / chances.sum(-1, keepdims=True), codes
 
@@ -41,12 +41,13 @@ def selected(answers, loss, rounds):
     return np.bincount(best, minlength=len(answers)) / len(best)
 
 
-@pytest.mark.parametrize("draw", range(5))
-def test_the_shares_are_those_of_an_independent_selection_by_scikit_learns_log_loss(draw):
-    answers, codes = members()
+@pytest.mark.parametrize(("rounds", "least"), [(50, 0.0), (50, 0.9), (0, 0.9)])
+def test_the_shares_are_those_of_an_independent_selection_by_scikit_learns_log_loss(rounds, least, monkeypatch):
+    monkeypatch.setattr(greedy, "ROUNDS", rounds)  # none: what it starts from
+    answers, codes = members(count=6, least=least)
     evidence = np.stack([classification.evidence(one, codes) for one in answers])
     found = greedy.weigh(evidence, classification.loss_of_evidence)
-    wanted = selected(answers, lambda one: log_loss(codes, one, labels=[0, 1, 2]), greedy.ROUNDS)
+    wanted = selected(answers, lambda one: log_loss(codes, one, labels=[0, 1, 2]), rounds)
     np.testing.assert_allclose(found, wanted)
 
 
