@@ -8,7 +8,7 @@ from graft.common.job import job
 from graft.conformal.delivery import deliver
 from graft.conformal.sets import may_calibrate
 from graft.data.samples import read_manifest
-from graft.ensembles.combining import combined_table
+from graft.ensembles.combining import combined_table, rows_that_weigh
 from graft.evaluation.tables import read_predictions
 from graft.networks import network
 
@@ -17,7 +17,7 @@ def main(samples, model, target, predictions, outputs, conformal, hidden=None):
     """Write the prediction table of a target over all parts that the members' cover, its sets, and the metrics of each split.
 
     `predictions` are paths of the members' tables, in the order of the ensemble's members; the others are as in predict. Sets are
-    calibrated by the rows that may calibrate those of every member.
+    calibrated by the rows that may calibrate those of every member, and did not weigh the members.
     """
     manifest, content = read_manifest(samples), network.load(model)
     rows = pd.concat([manifest.part("labelled"), manifest.part("pool")], ignore_index=True)
@@ -31,7 +31,11 @@ def main(samples, model, target, predictions, outputs, conformal, hidden=None):
             manifest.codes(target, part),
         )
 
-    calibrates = np.all([may_calibrate(table.loc[rows["sample_id"]]) for table in tables], axis=0)
+    own = [table.loc[rows["sample_id"]] for table in tables]
+    weigh = rows_that_weigh(
+        content["method"], target, own, rows, {name: manifest.targets[name] for name in content["targets"]}
+    )
+    calibrates = np.all([may_calibrate(table) for table in own], axis=0) & ~weigh
     deliver(content, target, rows, tabulate(rows), tabulate, conformal, outputs, hidden, calibrates)
 
 

@@ -43,19 +43,16 @@ def main(models, features, samples, settings, output, held_out=()):
         each = {name: predict(content, name, manifest, rows, embeddings, unseen) for name in content["targets"]}
         tables.append(each)
     facts = {}
+    method, targets = settings["method"], {name: manifest.targets[name] for name in known[0]["targets"]}
     validation = (rows["split"] == "validation").to_numpy()
-    for name in known[0]["targets"]:
+    for name in targets:
         if not rows.loc[validation, name].notna().any():
             raise UserError(f"the data set has no validation row with a label of target '{name}'", settings["name"])
-        own, codes, each = (
-            [one["targets"][name] for one in known],
-            manifest.codes(name, rows),
-            [one[name] for one in tables],
-        )
-        unseen = (combining.folds_of(each) >= 0) & rows[name].notna().to_numpy()
-        held, chosen = ([table[part] for table in each] for part in (validation, unseen))
-        by = (chosen, codes[unseen]) if unseen.any() else None
-        facts[name] = combining.settled(settings["method"], manifest.targets[name], held, codes[validation], own, by)
+        own, codes = [one["targets"][name] for one in known], manifest.codes(name, rows)
+        each = [table[name] for table in tables]
+        weigh = combining.rows_that_weigh(method, name, each, rows, targets)
+        held, by = (([table[part] for table in each], codes[part]) for part in (validation, weigh))
+        facts[name] = combining.settled(method, targets[name], *held, own, by)
     described = [{key: value for key, value in one.items() if key not in ("dataset", "targets")} for one in known]
     write_torch(output, members.content_of(settings, described, facts))
 

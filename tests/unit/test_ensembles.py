@@ -37,7 +37,7 @@ def ensemble_of(kind, facts, outputs, codes):
     target = {key: facts[0][key] for key in ("kind", "classes") if key in facts[0]}
     module = plugins.load("kind", kind)
     tables = [table_of(module, one, codes, own) for one, own in zip(outputs, facts, strict=True)]
-    found = combining.settled("mean", target, tables, codes, facts)
+    found = combining.settled("mean", target, tables, codes, facts, (tables, codes))
     content = {"name": "e.ensemble.mean", "seed": 0, "method": "mean", "targets": {"label": found}, "members": []}
     return found, combining.combined_table(content, "label", tables, codes), tables
 

@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from sklearn.metrics import log_loss, mean_squared_error
 
 from graft.common import plugins
+from graft.data.splitting.halves import second_half
 from graft.ensembles import combining
 from graft.ensembles.methods import greedy
 from graft.serving.model_card import share_of
@@ -107,19 +108,17 @@ def table_of(outputs, codes, facts):
     return pd.DataFrame({**head, "model": "m", "seed": 0, **classification.columns(outputs, codes, facts)})
 
 
-def ensemble(outputs, codes, chosen=None):
+def ensemble(outputs, codes, chosen):
     facts = [{"kind": "classification", "classes": CLASSES, "temperature": 1.0}] * len(outputs)
     tables = [table_of(one, codes, facts[0]) for one in outputs]
-    if chosen is not None:
-        others = [table_of(one, chosen[1], facts[0]) for one in chosen[0]]
-        chosen = (others, chosen[1])
+    chosen = ([table_of(one, chosen[1], facts[0]) for one in chosen[0]], chosen[1])
     found = combining.settled("greedy", {"kind": "classification", "classes": CLASSES}, tables, codes, facts, chosen)
     return found, tables
 
 
 def test_the_shares_are_kept_with_the_target_and_the_table_and_a_student_follow_them():
     answers, codes = members(3)
-    facts, tables = ensemble(np.log(answers), codes)
+    facts, tables = ensemble(np.log(answers), codes, (np.log(answers), codes))
     content = {
         "name": "e.ensemble.greedy",
         "seed": 0,
@@ -135,26 +134,42 @@ def test_the_shares_are_kept_with_the_target_and_the_table_and_a_student_follow_
     np.testing.assert_allclose(classification.answers(taught, {"temperature": 1.0}), wanted, atol=1e-12)
 
 
-def test_rows_that_no_member_has_seen_choose_before_validation_rows():
+def test_members_are_weighed_by_the_rows_that_are_given_for_it_and_by_those_of_one_class_too():
     answers, codes = members(2)
     good = np.log(np.where(np.eye(3)[codes] == 1, 0.9, 0.05))
     bad = np.log(np.full((len(codes), 3), 1 / 3))
-    other = RANDOM.integers(0, 3, 50)
-    swapped = [np.log(np.full((50, 3), 1 / 3)), np.log(np.where(np.eye(3)[other] == 1, 0.9, 0.05))]
-    assert ensemble([good, bad], codes)[0]["weights"] == [1, 0]
-    assert ensemble([good, bad], codes, (swapped, other))[0]["weights"] == [0, 1]
+    ones = np.ones(50, int)
+    swapped = [np.log(np.full((50, 3), 1 / 3)), np.log(np.tile([0.05, 0.9, 0.05], (50, 1)))]
+    assert ensemble([good, bad], codes, ([good, bad], codes))[0]["weights"] == [1, 0]
+    assert ensemble([good, bad], codes, (swapped, ones))[0]["weights"] == [0, 1]
 
 
-def test_validation_rows_of_one_class_still_choose():
-    answers, _ = members(3)
-    facts, _ = ensemble(np.log(answers), np.zeros(answers.shape[1], int))
-    assert sum(facts["weights"]) == pytest.approx(1)
+def test_train_rows_that_no_member_has_seen_weigh_else_validation_rows_that_calibrate_no_sets():
+    split = np.repeat(["train", "validation", "test"], 100)
+    rows = pd.DataFrame({"split": split, "sampling_unit": None, "content_sha256": np.arange(300).astype(str)})
+    rows["label"] = np.where(np.arange(300) % 10, np.array(CLASSES)[np.arange(300) % 3], None)
+    folds = [np.where(split == "train", np.arange(300) % count, -1) for count in (5, 2)]
+    seen = np.where(split == "train", -1, folds[0])
+
+    def weigh(*each, method="greedy", part=slice(None)):
+        tables = [pd.DataFrame({"fold": one[part]}) for one in each]
+        targets = {"label": {"kind": "classification", "classes": CLASSES}}
+        return combining.rows_that_weigh(method, "label", tables, rows[part], targets)
+
+    labelled = rows["label"].notna().to_numpy()
+    assert (weigh(*folds) == ((split == "train") & labelled)).all()
+    found, aside = weigh(folds[0], seen), second_half(rows)
+    assert (found == ((split == "validation") & labelled & ~aside)).all() and 20 < found.sum() < 70
+    assert not weigh(*folds, method="mean").any()
+    assert (weigh(folds[0], seen, part=slice(0, 200)) == found[:200]).all()  # with test rows and without
 
 
 def test_the_mean_has_no_shares():
     answers, codes = members(2)
-    facts, tables = ensemble(np.log(answers), codes)
-    mean = combining.settled("mean", {"kind": "classification", "classes": CLASSES}, tables, codes, [facts, facts])
+    facts, tables = ensemble(np.log(answers), codes, (np.log(answers), codes))
+    mean = combining.settled(
+        "mean", {"kind": "classification", "classes": CLASSES}, tables, codes, [facts, facts], (tables, codes)
+    )
     assert "weights" not in mean
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 
 from graft.common import plugins
+from graft.data.splitting.halves import kept_aside
 from graft.heads.probe import VALIDATION
 from graft.targets.predictions import KEPT_ASIDE
 
 
-def settled(method, target, tables, codes, members, chosen=None):
+def settled(method, target, tables, codes, members, chosen):
     """What makes predictions of the combined answers for a target: its facts in ft_model.pt.
 
     Parameters
@@ -18,14 +19,14 @@ def settled(method, target, tables, codes, members, chosen=None):
     tables : list of DataFrame, the members' prediction tables of validation rows, which the members' heads did not see
     codes : array, those of samples.Manifest.codes of the same rows
     members : list of dict, the target's facts of each member
-    chosen : (tables, codes) of out-of-fold rows, by which members are weighed; None: by the validation rows
+    chosen : (tables, codes) of the rows by which members are weighed
 
     Returns
     -------
     dict, with `weights` (the share of each member) if the method weighs them
     """
     kind = plugins.load("kind", target["kind"])
-    facts = {**target, **weights_of(method, kind, target, *(chosen or (tables, codes)))}
+    facts = {**target, **weights_of(method, kind, target, *chosen)}
     return {**facts, **kind.settle(combined_answers(method, kind, tables, facts), codes, members)}
 
 
@@ -36,6 +37,23 @@ def weights_of(method, kind, target, tables, codes):
         return {}
     evidence = np.stack([kind.evidence(kind.answers_in(table, target), codes) for table in tables])
     return {"weights": way.weigh(evidence, kind.loss_of_evidence).tolist()}
+
+
+def rows_that_weigh(method, target, tables, rows, targets):
+    """The rows by which a method weighs members, bool array (n,): train rows that no member has seen, else the validation rows that
+    are not kept aside to calibrate sets. Of a method that does not weigh, none.
+
+    Parameters
+    ----------
+    target : str
+    tables : list of DataFrame, the members' prediction tables of `rows`
+    rows : DataFrame, n rows of the manifest; targets : dict, the facts in labels.json of the ensemble's targets
+    """
+    if not plugins.constant("ensemble", method, "WEIGHS", False):
+        return np.zeros(len(rows), bool)
+    known = rows[target].notna().to_numpy()
+    unseen = (folds_of(tables) >= 0) & known
+    return unseen if unseen.any() else (rows["split"] == "validation").to_numpy() & known & ~kept_aside(rows, targets)
 
 
 def combined_answers(method, kind, tables, facts):
