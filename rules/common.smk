@@ -327,6 +327,7 @@ def all_figures():
     """Every figure of the report."""
     figures = ["<results>/figures/costs.svg"]
     figures += [f"<results>/figures/data/{dataset}.{end}" for dataset in used_datasets() for end in ("svg", "html")]
+    figures += [f"<results>/figures/maps/{dataset}/{backbone}.html" for dataset, backbone in all_features()]
     for stage, model, seed in all_runs():
         figures += [f"<results>/figures/{stage}/{model}/seed{seed}/{name}" for name in figures_of(model)]
     datasets = dict.fromkeys(task["dataset"] for task in PLAN.tasks.values())

@@ -427,6 +427,21 @@ def mistakes_inputs(wildcards):
 
 
 @below_prepare_data
+def map_inputs(wildcards):
+    """The samples of a data set with their embeddings by a backbone, and what its models say of them."""
+    dataset = wildcards.dataset
+    runs = [run for run in all_runs() if run[0] != "adapt" and PLAN.models[run[1]]["dataset"] == dataset]
+    folders = [folder for run in runs for folder in target_folders(*run)]
+    stored = f"<results>/features/{dataset}/{wildcards.backbone}"
+    return {
+        **with_contents(wildcards),
+        "features": [f"{stored}/{part}.parquet" for part in parts_of(dataset)],
+        "predictions": [f"{folder}/predictions.parquet" for folder in folders],
+        "metrics": [f"{folder}/metrics.json" for folder in folders],
+    }
+
+
+@below_prepare_data
 def history_inputs(wildcards):
     """How a training went."""
     return {"history": f"{run_folder(wildcards.model, wildcards.seed)}/ft_history.csv"}

@@ -167,6 +167,30 @@ rule plot_classes:
         "../scripts/plot.py"
 
 
+use rule plot_classes as plot_map with:
+    """Draw a map of a data set's embeddings: what is alike to a backbone, with classes, splits and mistakes."""
+    input:
+        unpack(map_inputs),
+    output:
+        embedding_map=report(
+            "<results>/figures/maps/{dataset}/{backbone}.html",
+            caption="captions/embedding_map.rst",
+            category="Data",
+            labels={"data set": "{dataset}", "figure": "map of the embeddings by {backbone}"},
+        ),
+    log:
+        "<logs>/plot_map/{dataset}.{backbone}.log",
+    benchmark:
+        "<benchmarks>/plot_map/{dataset}.{backbone}.tsv"
+    params:
+        code=code_digest("plot", figure=["embedding_map"]),
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(30),
+    message:
+        "Drawing the map of {wildcards.dataset} by {wildcards.backbone}"
+
+
 use rule plot_classes as plot_training with:
     """Draw how the training of a model went."""
     input:

@@ -8,6 +8,7 @@ A page is a jinja2 template, a text in the module that uses it: the code digests
 """
 
 import base64
+import hashlib
 import io
 from functools import cache
 
@@ -51,12 +52,15 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="graft">
-<meta http-equiv="Content-Security-Policy" content="script-src 'none'; object-src 'none'; base-uri 'none'">
+<meta http-equiv="Content-Security-Policy" content="script-src {{ scripts | safe }}; object-src 'none'; base-uri 'none'">
 <title>{{ title }}</title>
 <style>{{ css | safe }}</style>
 </head>
 <body>
 {{ body | safe }}
+{% if script %}
+<script>{{ script | safe }}</script>
+{% endif %}
 </body>
 </html>
 """
@@ -73,7 +77,7 @@ def environment():
     return made
 
 
-def page(title, body_html, css=""):
+def page(title, body_html, css="", script=""):
     """A whole HTML page.
 
     Parameters
@@ -82,13 +86,16 @@ def page(title, body_html, css=""):
     body_html : str, HTML: what a template of `environment()` rendered
     css : str, rules beside the shared ones; of the shared classes there are `soft` (grey text), `wide` (a box in which
         a wide table scrolls), `cards` (a grid) of `card`s, and `number` for cells
+    script : str, JavaScript of graft's own: the page allows this text to run, and no other
 
     Returns
     -------
     str; equal arguments give equal text
     """
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    scripts = f"'sha256-{digest}'" if script else "'none'"
     template = environment().from_string(PAGE)
-    return template.render(title=printable(title), body=body_html, css=CSS + css)
+    return template.render(title=printable(title), body=body_html, css=CSS + css, script=script, scripts=scripts)
 
 
 def thumbnail(array, low, high, size=112):
@@ -106,17 +113,22 @@ def thumbnail(array, low, high, size=112):
     -------
     str; equal arrays give equal text
     """
-    array = array if array.shape[2] in (1, 3) else array[:, :, : 3 if array.shape[2] > 3 else 1]
-    span = high - low if high > low else 1.0
-    values = np.ma.filled(array.astype(np.float32), low)
-    grey = np.rint(np.clip((values - low) / span, 0, 1) * 255).astype(np.uint8)
-    image = Image.fromarray(grey[:, :, 0] if grey.shape[2] == 1 else grey)
+    image = eight_bits(array, low, high)
     longest = max(image.size)
     if longest <= size:
         step = size // longest
         return data_uri(image.resize((image.width * step, image.height * step), Image.Resampling.NEAREST), "PNG")
     small = [max(1, round(side * size / longest)) for side in image.size]
     return data_uri(image.resize(small, Image.Resampling.LANCZOS), "JPEG", quality=85)
+
+
+def eight_bits(array, low, high):
+    """An image of 8 bits for Pillow, from black to white; in colour if it has three bands. The arguments are those of `thumbnail`."""
+    array = array if array.shape[2] in (1, 3) else array[:, :, : 3 if array.shape[2] > 3 else 1]
+    span = high - low if high > low else 1.0
+    values = np.ma.filled(array.astype(np.float32), low)
+    grey = np.rint(np.clip((values - low) / span, 0, 1) * 255).astype(np.uint8)
+    return Image.fromarray(grey[:, :, 0] if grey.shape[2] == 1 else grey)
 
 
 def data_uri(image, kind, **settings):
