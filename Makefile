@@ -38,7 +38,7 @@ export MPLCONFIGDIR
 endif
 endif
 
-.PHONY: new check tune run unlock predict test slurm-test conda-test lint report results bench docs clear-store env
+.PHONY: new check tune run label unlock predict test slurm-test conda-test lint report results bench docs clear-store env
 
 # A config for your data: make new DATA=folder-or-file [CONFIG=mine.yaml]. Never overwrites.
 new: $(READY)
@@ -54,6 +54,10 @@ tune: $(READY)
 
 run: $(READY)
 	$(SNAKEMAKE)
+
+# A page for each pool on which its rows are labelled, those first whose labels teach most: make label [CONFIG=..].
+label: $(READY)
+	$(SNAKEMAKE) -- label
 
 # Removes the lock that a run has left which was killed (kill -9, a power failure): make unlock [CONFIG=..].
 unlock: $(READY)

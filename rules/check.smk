@@ -110,3 +110,33 @@ rule tune_backbone:
         "Timing {wildcards.backbone} on {wildcards.dataset} in every numeric mode"
     script:
         "../scripts/tune.py"
+
+
+rule label:
+    """A page for each pool and target, on which its rows are labelled: `make label`."""
+    input:
+        label_pages,
+
+
+rule show_pool:
+    """Make the page on which the rows of a pool are labelled, in the order of to_label.csv."""
+    input:
+        unpack(label_page_inputs),
+    output:
+        page="<results>/label/{dataset}/{target}.html",
+    log:
+        "<logs>/show_pool/{dataset}.{target}.log",
+    benchmark:
+        "<benchmarks>/show_pool/{dataset}.{target}.tsv"
+    params:
+        code=code_digest("show_pool"),
+    threads: 2
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(60),
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Making the page on which {wildcards.dataset} is labelled, {wildcards.target}"
+    script:
+        "../scripts/show_pool.py"

@@ -1,5 +1,5 @@
 # Needs: embeddings by pretrained backbones, the samples, predictions. Makes: what helps to choose: which backbone suits the data, what
-# is reached without one, which models differ, and on which groups of samples they are bad.
+# is reached without one, which models differ, on which groups of samples they are bad, and what to label next.
 
 
 rule rank_backbones:
@@ -102,3 +102,28 @@ rule compare_groups:
         "Comparing the groups of {wildcards.dataset}, {wildcards.target}"
     script:
         "../scripts/compare_groups.py"
+
+
+rule order_pool:
+    """Put the pool's rows in the order in which their labels would teach most."""
+    input:
+        unpack(pool_inputs),
+    output:
+        order="<results>/handoff/{dataset}/{target}/to_label.csv",
+    log:
+        "<logs>/order_pool/{dataset}.{target}.log",
+    benchmark:
+        "<benchmarks>/order_pool/{dataset}.{target}.tsv"
+    params:
+        **config["labelling"],
+        code=code_digest("order_pool"),
+    threads: 1
+    resources:
+        mem_mb=scale(4000),
+        runtime=scale(60),
+    conda:
+        "../envs/labelling.yaml"
+    message:
+        "Ordering the pool of {wildcards.dataset}, {wildcards.target}"
+    script:
+        "../scripts/order_pool.py"

@@ -129,6 +129,11 @@ def learned_targets():
     return list(dict.fromkeys((model["dataset"], target) for model in learned for target in model["targets"]))
 
 
+def pools_to_label():
+    """(dataset, target) of every target that models learn and whose data set has rows without a label."""
+    return [(dataset, target) for dataset, target in learned_targets() if "pool" in parts_of(dataset)]
+
+
 def backbones_ranked(dataset):
     """The backbones whose embeddings of a data set are there to be compared, and the untrained twin of the first."""
     return [*(backbone for name, backbone in all_features() if name == dataset), *twins_of(dataset)]
@@ -184,6 +189,7 @@ def all_results(wildcards):
         *tables_of_controls(),
         *(f"<results>/compare/{dataset}/{target}.csv" for dataset, target in learned_targets()),
         *tables_of_groups(),
+        *(f"<results>/handoff/{dataset}/{target}/to_label.csv" for dataset, target in pools_to_label()),
         "<results>/handoff/index.json",
         "<results>/summary.csv",
         *(f"<results>/predict/{name}.csv" for name in config["predict"]),

@@ -376,6 +376,33 @@ def groups_inputs(wildcards):
 
 
 @below_prepare_data
+def pool_inputs(wildcards):
+    """What the models of a target say of all rows, and embeddings of these."""
+    dataset = wildcards.dataset
+    _, folder = embeddings_to_look_at(dataset)
+    models = pairs_inputs(wildcards)
+    return {
+        **{key: models[key] for key in ("samples", "digest", "predictions", "metrics")},
+        "features": [f"{folder}/{part}.parquet" for part in parts_of(dataset)],
+    }
+
+
+@below_prepare_data
+def label_pages(wildcards):
+    """A page for each order of a pool."""
+    return [f"<results>/label/{dataset}/{target}.html" for dataset, target in pools_to_label()]
+
+
+@below_prepare_data
+def label_page_inputs(wildcards):
+    """The order of a pool's rows, and where their files are."""
+    return {
+        **with_contents(wildcards, "pool"),
+        "order": f"<results>/handoff/{wildcards.dataset}/{wildcards.target}/to_label.csv",
+    }
+
+
+@below_prepare_data
 def few_shot_inputs(wildcards):
     """The labelled embeddings that a task's episodes are drawn from."""
     task = PLAN.tasks[wildcards.task]

@@ -202,6 +202,10 @@ def number_scores_of(wildcards):
     return [config["conformal"]["intervals"]] if "regression" in kinds_of(wildcards) else []
 
 
+def strategy_used(wildcards):
+    return [config["labelling"]["strategy"]]
+
+
 def libraries_of_task(wildcards):
     """The libraries of what a zero-shot task reads samples and descriptions with."""
     return libraries_in(backbones_of_task(PLAN.tasks[wildcards.task]))
@@ -226,6 +230,7 @@ PLUGINS = {
     "control": controls_used,
     "class_score": class_scores_of,
     "number_score": number_scores_of,
+    "strategy": strategy_used,
 }
 
 

@@ -37,6 +37,8 @@ MESSAGES = {
     "rank_backbones": "Ranking the backbones",
     "fit_controls": "Fitting the controls",
     "find_label_issues": "Looking for wrong labels",
+    "order_pool": "Ordering the pool",
+    "show_pool": "Making the page on which",
     "few_shot": "Few-shot episodes",
     "zero_shot": "Zero-shot classes",
 }

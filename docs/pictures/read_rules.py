@@ -23,7 +23,7 @@ from snakemake.settings.types import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = {"all", "check", "tune"}
+TARGETS = {"all", "check", "tune", "label"}
 
 # A run that needs every rule. A new rule that this run does not need has to be asked for here.
 CONFIG = {

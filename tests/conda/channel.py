@@ -26,9 +26,21 @@ NOTE = "import os, sys; ran = os.environ.get('GRAFT_RAN'); ran and open(ran, 'a'
 
 
 def pins(env_file):
-    """What an env file names: dict, package -> version (None if it pins none)."""
+    """What an env file names for conda: dict, package -> version (None if it pins none)."""
     named = yaml.safe_load(Path(env_file).read_text())["dependencies"]
+    named = [entry for entry in named if isinstance(entry, str)]
     return {name: version or None for name, _, version in (entry.partition("=") for entry in named)}
+
+
+def pip_pins(env_file):
+    """What an env file names for pip, which conda starts in the environment: dict, package -> version.
+
+    The stand-in has nothing to download: an environment sees the packages of this interpreter, and pip that they are there in these
+    versions; of another version it would have to ask an index, and fail.
+    """
+    named = yaml.safe_load(Path(env_file).read_text())["dependencies"]
+    named = [entry for part in named if isinstance(part, dict) for entry in part["pip"]]
+    return dict(entry.split("==") for entry in named)
 
 
 def build(channels, env_files):

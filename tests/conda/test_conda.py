@@ -24,7 +24,7 @@ from environments import (
 from running import ROOT
 from tiny_data import small_lab
 
-NEVER_ASKED_FOR = {"tune", "measure_speed", "measure_lengths", "predict_files", "zero_shot"}
+NEVER_ASKED_FOR = {"tune", "measure_speed", "measure_lengths", "predict_files", "zero_shot", "show_pool"}
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,19 @@ def lab(conda, hosted, tmp_path_factory):
     config["finetune"]["cells"] |= {"method": ["linear", "full"], "folds": 2, "epochs": 1}
     rows = [f"{'ab'[i % 2]},{'xy'[i // 20]},{i},{i % 7},{i % 3 + i % 2}" for i in range(40)]
     (folder / "numbers.csv").write_text("\n".join(["label,site,n1,n2,n3", *rows, ""]))
-    entry = {"source": {"path": "."}, "table": "numbers.csv", "columns": {"features": "n*"}, "folds": 2}
+    entry = {
+        "source": {"path": "."},
+        "table": "numbers.csv",
+        "columns": {"features": "n*"},
+        "folds": 2,
+        "split": {"pool": 0.3},
+    }
     config["datasets"]["numbers"] = {**entry, "targets": {"label": {}, "site": {}}}
     sites = {"dataset": "numbers", "domain": {"column": "site", "source": "x", "target": "y"}}
     config["adapt"] = {"sites": {**sites, "backbone": "scaled"}}
     config["backbones"]["scaled"] = {"library": "vectors", "preprocess": ["standardise"]}  # it is fitted by a job
     config["finetune"]["numbers"] = {"dataset": "numbers", "backbone": "scaled"}
+    config["labelling"] = {"strategy": "typical"}  # what pip has installed is imported
     config["ensemble"] = {"both": {"models": ["cells.tiny.linear", "cells.tiny.full"]}}
     path.write_text(yaml.safe_dump({**config, "device": {"embedding_jobs": 2}}))
     return folder, run(folder, hosted, conda)
@@ -70,7 +77,7 @@ def test_every_stage_runs(lab):
         assert (folder / "lab/models" / name).exists()
 
 
-@pytest.mark.parametrize("name", ["data", "torch", "report"])
+@pytest.mark.parametrize("name", ["data", "labelling", "torch", "report"])
 def test_an_environment_holds_the_versions_that_its_file_pins(lab, checkout, name):
     folder, _ = lab
     found = installed(made(folder, checkout)[name])
@@ -108,6 +115,6 @@ def test_the_dockerfile_that_snakemake_prints_makes_every_environment(hosted, co
     done = subprocess.run(command, cwd=hosted.checkout, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("FROM condaforge/miniforge3")
-    for name in ("data", "report", "torch"):
+    for name in ("data", "labelling", "report", "torch"):
         assert f"COPY envs/{name}.yaml" in done.stdout
-    assert done.stdout.count("conda env create") == 3
+    assert done.stdout.count("conda env create") == 4

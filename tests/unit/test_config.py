@@ -277,6 +277,7 @@ def test_the_readme_has_a_table_for_every_section_and_plugin_folder():
     assert places >= sections - {"report"} | {"training", "top"}
     named = {"method", "classifier", "zero_shot", "objective", "task_weights", "ensemble"}
     named |= {"adaptation", "adaptation_objective", "validator", "ranking", "control", "class_score", "number_score"}
+    named |= {"strategy"}
     assert set(re.findall(r"<!-- plugins (\S+) -->", text)) == named
 
 
@@ -357,6 +358,7 @@ def test_every_path_of_the_schema_is_known_as_one():
     assert places == {
         "datasets.NAME.source.path",
         "datasets.NAME.groups",
+        "datasets.NAME.labels",
         "backbones.NAME.source.path",
         "store.path",
         "store.shared",

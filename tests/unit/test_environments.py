@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from channel import ON_THE_INDEX, pins
+from channel import ON_THE_INDEX, pins, pip_pins
 from running import ROOT
 
 FREE = {"pip", "python"}  # requirements.txt names neither
@@ -15,4 +15,5 @@ def test_an_env_file_pins_the_versions_of_requirements_txt(path):
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     required = dict(re.findall(r"^([\w.-]+)==(\S+)$", "\n".join(lines), flags=re.MULTILINE))
     pinned = {ON_THE_INDEX.get(name, name): version for name, version in pins(path).items() if name not in FREE}
+    pinned |= pip_pins(path)
     assert pinned and pinned == {name: required.get(name) for name in pinned}

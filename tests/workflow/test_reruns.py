@@ -33,7 +33,7 @@ CONFIG = {
             "reader": "table",
             "table": "n.csv",
             "columns": {"features": "n*"},
-            "split": {"validation": 0.25, "test": 0.25},
+            "split": {"validation": 0.25, "test": 0.25, "pool": 0.3},
         },
     },
     "backbones": {
@@ -58,6 +58,7 @@ ENSEMBLE = "results/ensemble/both.ensemble.mean/seed0/label/metrics.json"
 PUPIL = "results/distill/pupil.smaller.kd/seed0/label/agreement.json"
 FIGURES = ("results/figures/finetune/solar.tiny.linear/seed0/label/confusion.svg", "results/figures/few_shot/cells.svg")
 TABLE = "results/finetune/table.steps.linear/seed0/label/metrics.json"
+ORDER = "results/handoff/numbers/label/to_label.csv"
 ALL = (
     *(*TARGETS, *OTHER, TABLE, f"{TAUGHT}/label/metrics.json", ENSEMBLE, PUPIL),
     *("results/few_shot/few.tiny.prototypes/metrics.json", *FIGURES),
@@ -66,6 +67,7 @@ ALL = (
         "results/compare/cells/label.csv",
         "results/controls/numbers/label.csv",
         "results/handoff/cells/label/label_issues.csv",
+        ORDER,
     ),
 )
 
@@ -118,6 +120,23 @@ def touched(run):
 
 def test_nothing_changed_reruns_nothing(lab):
     assert rerun(lab).jobs == {}
+
+
+def test_a_pool_is_ordered_and_shown_and_new_labels_of_it_train_again_while_test_rows_stay(lab):
+    assert set(rerun(lab, "label").jobs) == {"show_pool"}
+    page = (lab / "results/label/numbers/label.html").read_text()
+    order = pd.read_csv(lab / "results/handoff/numbers/label/to_label.csv")
+    assert order["rank"].tolist() == list(range(1, len(order) + 1)) and (order["strategy"] == "mix").all()
+    assert all(f'"id": "{one}"' in page for one in order["sample_id"])
+    before = pd.read_parquet(lab / "results/data/numbers/samples.parquet").set_index("sample_id")["split"]
+    assert set(order["sample_id"]) == set(before.index[before == "pool"])
+    order.head(2).assign(label="a")[["sample_id", "label"]].to_csv(lab / "new.csv", index=False)
+    numbers = {**CONFIG["datasets"]["numbers"], "labels": ["new.csv"]}
+    (lab / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"datasets": {**CONFIG["datasets"], "numbers": numbers}}))
+    assert {"prepare_data", "finetune", "predict", "order_pool"} <= set(rerun(lab, TABLE, ORDER).jobs)
+    after = pd.read_parquet(lab / "results/data/numbers/samples.parquet").set_index("sample_id")["split"]
+    assert after[before != after].to_dict() == dict.fromkeys(order["sample_id"][:2], "train")
+    assert set(pd.read_csv(lab / ORDER)["sample_id"]) == set(order["sample_id"][2:])
 
 
 def test_a_store_that_was_moved_or_is_shared_reruns_nothing_and_spares_the_forwards(lab):
@@ -262,7 +281,7 @@ PREDICTING = {
 STEPS = {  # of vectors' preprocessing: the network is built, what it learns is fitted, and it is run
     "fetch_backbone": {"Fetching backbone steps"},
     "fit_preprocessing": {"Fitting the preprocessing of steps on numbers"},
-    "embed": {"Embedding numbers (labelled) with steps"},
+    "embed": {f"Embedding numbers ({part}) with steps" for part in ("labelled", "pool")},
     "fit_head": {"Fine-tuning table.steps.linear"},
 }
 RANKED = {"Ranking the backbones of cells"}
@@ -310,6 +329,7 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
     ("ranking", "knn", RANKED, ()),
     ("control", "texture", {"Fitting the controls of cells, label"}, ()),
     ("control", "forest", {"Fitting the controls of numbers, label"}, ()),
+    ("strategy", "mix", {"Ordering the pool of numbers, label"}, ()),
     ("kind", "classification", STUDENT | TAUGHT_BY_ENSEMBLE, ("--allowed-rules", "distill")),
     ("kind", "classification", PREDICTING, ("--allowed-rules", "predict")),
     ("class_score", "lac", CONTROLS | PREDICTING, ()),
@@ -366,6 +386,7 @@ def test_an_edited_plug_in_reruns_nothing_that_does_not_use_it(lab):
         "classifier",
         "ensemble",
         "zero_shot",
+        "strategy",
         "figure",
     }
     assert "Nothing to be done" in edited(lab, "EDITED = 1\n", *(file_of(*one) for one in others), targets=ALL).output

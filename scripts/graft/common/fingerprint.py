@@ -55,7 +55,7 @@ def fingerprint(entry, folder=None):
     -------
     str
     """
-    own = _digest_of(entry["groups"]) if entry.get("groups") else ""
+    own = "".join(_digest_of(one) for one in [*filter(None, [entry.get("groups")]), *label_files(entry)])
     path = (entry.get("source") or {}).get("path")
     if path is None:
         return "fetched" + own
@@ -63,6 +63,12 @@ def fingerprint(entry, folder=None):
     all_in_tables = columns.get("text") or columns.get("features")
     tables = (table_files(entry) or None) if all_in_tables or entry.get("watch") == "table" else None
     return fingerprint_of_files(Path(folder or ".") / os.path.expanduser(path), tables) + own
+
+
+def label_files(entry):
+    """The files of new labels that a data set's entry names."""
+    named = entry.get("labels") or []
+    return [named] if isinstance(named, str) else list(named)
 
 
 def _digest_of(path):

@@ -27,6 +27,7 @@ FOLDERS = {
     "control": "controls/methods",
     "class_score": "conformal/class_scores",
     "number_score": "conformal/number_scores",
+    "strategy": "labelling/strategies",
     "figure": "report/figures",
 }
 

@@ -15,6 +15,7 @@ from graft.data.checking import check_samples
 from graft.data.images import image_format, values_of
 from graft.data.labels import check_classes, read_targets
 from graft.data.listing.rows import SUBGROUP, listed, places
+from graft.data.new_labels import read_new_labels, with_new_labels
 from graft.data.readers import complete, list_samples
 from graft.data.samples import COLUMNS, digest_of_rows, write_manifest
 from graft.data.splitting import alike, copies, left_out, splits
@@ -69,6 +70,7 @@ def prepare(name, entry, root, threads=1, cache=None, role=ROLE):
     classes = left_out.count_classes(frame, targets, len(asked) > 0)
     frame = left_out.without_rare(frame, targets, settings, classes, notes)
     domains, learned = role["domains"], [one for one in targets if one not in role["domains"]]
+    new = read_new_labels(entry, frame["sample_id"], learned)
     frame, given = _labelled_or_pool(frame, targets, notes, role)
     frame["weight"] = read_weights(frame, entry, learned)
     frame = limited(frame, targets, entry["limit"], notes)
@@ -78,11 +80,14 @@ def prepare(name, entry, root, threads=1, cache=None, role=ROLE):
     frame, dropped = copies.drop_first(frame, targets, entry["duplicates"])
     frame = left_out.without_classes_now_rare(frame, listing, skipped, targets, settings, classes, given, notes)
     left_out.refuse_lost_splits(asked, frame, skipped, dropped)
-    frame, near = alike.bind_near_copies(frame, entry, root, modality, given, notes, threads)
+    asked_about = frame["labelled"] | frame["sample_id"].isin(new["sample_id"])
+    frame, near = alike.bind_near_copies(frame, asked_about, entry, root, modality, given, notes, threads)
     frame, split_facts = _split(frame, targets, entry, given)
     notes += _notes_on_groups(frame)
     frame, duplicates = copies.resolve(frame, targets, entry["duplicates"], notes, dropped)
     frame = _hide(frame, targets, entry, notes)
+    frame = with_new_labels(frame, new, {one: targets[one] for one in learned}, near, entry["duplicates"], notes)
+    near = alike.of_labelled(frame, near)
     notes += check_classes(frame, targets, split_facts["how"], classes, role)
     frame = _with_folds(frame, targets, entry, notes)
     hidden = frame.loc[frame["hidden"], ["sample_id", *targets]].sort_values("sample_id", ignore_index=True)

@@ -98,7 +98,7 @@ def page(title, body_html, css="", script=""):
     return template.render(title=printable(title), body=body_html, css=CSS + css, script=script, scripts=scripts)
 
 
-def thumbnail(array, low, high, size=112):
+def thumbnail(array, low, high, size=112, exact=None):
     """An image as a data: URI that fits into a square, with its aspect ratio.
 
     Parameters
@@ -108,6 +108,7 @@ def thumbnail(array, low, high, size=112):
     low, high : float, the values that become black and white (the range of the data card)
     size : int, longest side in pixels; images of less than half of it are enlarged in whole steps, so that each pixel
         is seen as one
+    exact : int, longest side up to which each pixel is kept as it is, at most `size`, which is the default
 
     Returns
     -------
@@ -115,10 +116,10 @@ def thumbnail(array, low, high, size=112):
     """
     image = eight_bits(array, low, high)
     longest = max(image.size)
-    if longest <= size:
+    if longest <= (exact or size):
         step = size // longest
         return data_uri(image.resize((image.width * step, image.height * step), Image.Resampling.NEAREST), "PNG")
-    small = [max(1, round(side * size / longest)) for side in image.size]
+    small = [max(1, round(side * min(size, longest) / longest)) for side in image.size]
     return data_uri(image.resize(small, Image.Resampling.LANCZOS), "JPEG", quality=85)
 
 

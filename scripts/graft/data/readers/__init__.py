@@ -36,6 +36,7 @@ DEFAULTS = {
     "folders": None,
     "groups": None,
     "subgroups": [],
+    "labels": None,
     "separator": "auto",
     "encoding": "auto",
     "decimal": "auto",

@@ -12,15 +12,16 @@ from graft.data.splitting import near_copies, splits
 SHOWN = 100  # pairs that the data card names
 
 
-def bind_near_copies(frame, entry, root, modality, given, notes, threads=1):
+def bind_near_copies(frame, asked_about, entry, root, modality, given, notes, threads=1):
     """Add `alike`, the word of what a row must stay together with: its content's, or that of a cluster of near copies.
 
-    Near copies are only joined where graft draws the split: among all labelled rows, or, where splits are given, among
-    those of train. With `duplicates: allow`, copies that are not sought by `near_duplicates` bind no groups.
+    Near copies are only joined where graft draws the split: among all rows that are labelled when it does, or, where splits are
+    given, among those of train. With `duplicates: allow`, copies that are not sought by `near_duplicates` bind no groups.
 
     Parameters
     ----------
     frame : DataFrame with same_sha256, content_sha256, path, row, labelled, given
+    asked_about : Series of bool, the rows among which near copies are looked for
     entry, root : the data set's entry and folder
     modality : "image" or "text"
     given : bool, whether the user made splits
@@ -30,7 +31,7 @@ def bind_near_copies(frame, entry, root, modality, given, notes, threads=1):
     Returns
     -------
     frame : DataFrame
-    pairs : array of str, shape (pairs, 2), contents of the labelled part that are nearly the same; None if nobody asked
+    pairs : array of str, shape (pairs, 2), contents of these rows that are nearly the same; None if nobody asked
 
     Raises
     ------
@@ -43,7 +44,7 @@ def bind_near_copies(frame, entry, root, modality, given, notes, threads=1):
     frame = frame.assign(alike=words)
     if entry["split"].get("near_duplicates") != "together":
         return frame, None
-    rows = frame[frame["labelled"]].sort_values(["same_sha256", "content_sha256"]).drop_duplicates("same_sha256")
+    rows = frame[asked_about].sort_values(["same_sha256", "content_sha256"]).drop_duplicates("same_sha256")
     contents = rows["same_sha256"].to_numpy(object)
     pairs = _similar(rows, entry, root, modality, notes, threads)
     drawn = frame["labelled"] & (frame["given"] == "train" if given else True)
@@ -85,6 +86,15 @@ def _similar(rows, entry, root, modality, notes, threads):
             "columns.group"
         )
     return pairs
+
+
+def of_labelled(frame, pairs):
+    """The pairs of which both contents are in labelled rows; None where nobody asked."""
+    return (
+        pairs
+        if pairs is None
+        else pairs[np.isin(pairs, frame.loc[frame["split"] != "pool", "same_sha256"]).all(axis=1)]
+    )
 
 
 def sampling_units(frame, pairs):
