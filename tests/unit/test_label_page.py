@@ -58,6 +58,15 @@ def test_the_browser_keeps_the_answers_for_a_page_that_is_made_again_in_another_
         assert browser.text("#said") == "0 of 3 labelled"
 
 
+def test_samples_that_are_skipped_again_come_in_turn(tmp_path):
+    with opened(write(tmp_path), tmp_path) as browser:
+        seen = []
+        for _ in range(6):
+            seen.append(browser.text("#name")[:2])
+            browser.press("s")
+        assert seen == ["s0", "s1", "s2", "s3", "s0", "s1"]
+
+
 def test_buttons_do_what_keys_do_and_everything_can_be_reached_by_the_keyboard(tmp_path):
     with opened(write(tmp_path), tmp_path, width=400, height=800) as browser:
         browser.click("#answers button:nth-of-type(2)")
