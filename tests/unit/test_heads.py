@@ -10,6 +10,7 @@ from fits import L2S, fit_logistic, fit_ridge, scores
 from graft.common.errors import UserError
 from graft.heads import lbfgs, solvers
 from graft.heads.lbfgs import ROWS
+from graft.heads.principal_axes import rotate
 
 
 def problem(rows, width, classes, seed=0):
@@ -64,6 +65,29 @@ def test_folds_solved_together_equal_folds_solved_alone():
         alone = fit_logistic(features, labels, 3, [0.1] * 2, sample_weight=masks[[fold, 3]])
         torch.testing.assert_close(weights[fold], alone[0][0], atol=1e-4, rtol=0)
         torch.testing.assert_close(biases[fold], alone[1][0], atol=1e-3, rtol=0)
+
+
+def test_a_class_without_a_row_changes_nothing_for_the_others_and_is_as_rare_as_half_a_row():
+    features, labels = problem(90, 12, 2)
+    mask = np.stack([np.ones(90), labels > 0]).astype(float)
+    l2s, subsets = [0.1, 0.1], mask
+    weights, biases = fit_logistic(features, np.where(labels == 1, 3, 0), 4, l2s, sample_weight=subsets)
+    alone = fit_logistic(features, labels, 2, [0.1] * 2, sample_weight=np.ones((2, 90)))
+    torch.testing.assert_close(weights[0][[0, 3]], alone[0][0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(biases[0][3] - biases[0][0], alone[1][0][1] - alone[1][0][0], atol=1e-3, rtol=0)
+    assert (weights[0][[1, 2]] == 0).all() and (weights[1] == 0).all()  # the second problem has one class
+    shares = torch.softmax(scores(features, weights, biases)[0], -1).mean(0)
+    assert (shares[1:3] > 0).all() and (shares[1:3] < 0.02).all()
+
+
+@pytest.mark.parametrize("seed", [3, 9, 14])
+def test_few_rows_are_rotated_among_many_that_are_not_used(seed):
+    draw = np.random.default_rng(seed)
+    features, used = np.maximum(draw.normal(size=(415, 1280)), 0).astype(np.float32), np.zeros(415, bool)
+    used[draw.permutation(415)[:21]] = True
+    found, alone = rotate(features, used), rotate(features[used])
+    torch.testing.assert_close(found.variance, alone.variance, atol=1e-6, rtol=1e-6)
+    assert found.values.shape == (415, len(alone.variance))
 
 
 def test_penalties_that_are_solved_in_several_batches_give_what_each_gives_alone():

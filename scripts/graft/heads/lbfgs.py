@@ -9,15 +9,21 @@ axes is variance / C), so the first step is Newton's. Later it is computed again
 penalty saves most of the steps.
 """
 
+import math
+
 import torch
 
 ROWS = 8192  # rows per block of the matrix products, so that the logits of a block stay in the cache
 MEMORY = 10  # pairs of steps and gradients that are kept
+NEVER = -300.0  # the bias of a class that is left out: its probability is no number that changes a sum
 REFRESH = 5  # steps between two computations of the preconditioner
 
 
 def solve(rotated, labels, classes, variance, l2s, share, tolerance, max_iter):
     """Minimise the penalised weighted cross-entropy of every problem.
+
+    A class of which a problem has no row is left out of it: its best bias has no end, and the search for that none either. It gets
+    the weights 0, and a bias as if half a row had it.
 
     Parameters
     ----------
@@ -41,7 +47,9 @@ def solve(rotated, labels, classes, variance, l2s, share, tolerance, max_iter):
 
     open_ = torch.arange(len(l2s))
     theta = result.clone()
-    loss, gradient = _loss(rotated, labels, share, l2s, theta)
+    all_there = there = _classes_there(labels, classes, share, len(l2s))
+    theta[:, -1][~there] = NEVER
+    loss, gradient = _loss(rotated, labels, share, l2s, theta, there)
     steps, changes = [], []
     for count in range(max_iter):
         if count and count % REFRESH == 0:
@@ -50,14 +58,16 @@ def solve(rotated, labels, classes, variance, l2s, share, tolerance, max_iter):
         going = direction.abs().amax((1, 2)) > tolerance * theta[:, :-1].abs().amax((1, 2)).clamp_min(1.0)
         if not going.all():
             result[open_[~going]] = theta[~going]
-            open_, theta, loss, gradient, inverse, l2s, direction, share, steps, changes = (
+            open_, theta, loss, gradient, inverse, l2s, direction, share, there, steps, changes = (
                 _part(value, going)
-                for value in (open_, theta, loss, gradient, inverse, l2s, direction, share, steps, changes)
+                for value in (open_, theta, loss, gradient, inverse, l2s, direction, share, there, steps, changes)
             )
         if not len(open_):
-            return result
+            return _with_absent(result, all_there, len(labels))
 
-        new_theta, new_loss, new_gradient = _search(rotated, labels, share, l2s, theta, loss, gradient, direction)
+        new_theta, new_loss, new_gradient = _search(
+            rotated, labels, share, l2s, theta, loss, gradient, direction, there
+        )
         steps, changes = steps[1 - MEMORY :], changes[1 - MEMORY :]
         steps.append(new_theta - theta)
         changes.append(new_gradient - gradient)
@@ -65,7 +75,15 @@ def solve(rotated, labels, classes, variance, l2s, share, tolerance, max_iter):
         theta, loss, gradient = new_theta, new_loss, new_gradient
         gradient[stuck] = 0
     result[open_] = theta
-    return result
+    return _with_absent(result, all_there, len(labels))
+
+
+def _with_absent(theta, there, rows):
+    """The same with the bias of half a row for the classes that are not there."""
+    biases = theta[:, -1]
+    mean = (biases * there).sum(1, keepdim=True) / there.sum(1, keepdim=True)
+    theta[:, -1] = torch.where(there, biases, mean - math.log(2 * rows))
+    return theta
 
 
 def _part(value, places):
@@ -75,8 +93,16 @@ def _part(value, places):
     return None if value is None else value[places]
 
 
-def _loss(rotated, labels, share, l2s, theta):
-    """Penalised loss (P,) and its gradient (P, rank + 1, C) at theta (P, rank + 1, C)."""
+def _classes_there(labels, classes, share, problems):
+    """Which classes a problem has rows of, bool (P, C)."""
+    if share is None:
+        return (torch.bincount(labels, minlength=classes) > 0).expand(problems, -1)
+    sums = torch.zeros(problems, classes, dtype=torch.float64).index_add_(1, labels, share)
+    return sums > 0
+
+
+def _loss(rotated, labels, share, l2s, theta, there):
+    """Penalised loss (P,) and its gradient (P, rank + 1, C) at theta (P, rank + 1, C); 0 for a class that is not there."""
     problems, size, classes = theta.shape
     flat = theta.permute(1, 0, 2).reshape(size, problems * classes)
     penalised, gradient = theta[:, :-1], torch.zeros_like(flat)
@@ -100,7 +126,7 @@ def _loss(rotated, labels, share, l2s, theta):
         gradient[-1] += residual.sum(0)
     gradient = gradient.view(size, problems, classes).permute(1, 0, 2).contiguous()
     gradient[:, :-1] += l2s[:, None, None] * penalised
-    return loss, gradient
+    return loss, gradient.masked_fill_(~there[:, None], 0.0)
 
 
 def _curvature(rotated, share, theta):
@@ -128,7 +154,7 @@ def inverse_hessian(curvature, l2s, first):
     return 1 / curvature[..., None]
 
 
-def _search(rotated, labels, share, l2s, theta, loss, gradient, direction):
+def _search(rotated, labels, share, l2s, theta, loss, gradient, direction, there):
     """Halve each problem's own step until it lowers the loss enough (Armijo)."""
     slope = (direction * gradient).sum((1, 2))
     theta, new_loss, gradient, start = theta.clone(), loss.clone(), gradient.clone(), theta
@@ -137,7 +163,7 @@ def _search(rotated, labels, share, l2s, theta, loss, gradient, direction):
     for _ in range(30):
         part = _part(share, trying)
         guess = start[trying] + length[trying, None, None] * direction[trying]
-        value, slopes = _loss(rotated, labels, part, l2s[trying], guess)
+        value, slopes = _loss(rotated, labels, part, l2s[trying], guess, there[trying])
         # The last term forgives the rounding of the sum near the minimum.
         good = value <= loss[trying] + 1e-4 * length[trying] * slope[trying] + 1e-14 * loss[trying].abs()
         taken = trying[good]

@@ -100,8 +100,9 @@ def _principal(features, used, dead, unit):
     scale = torch.where(constant, 0.0, 1 / torch.where(constant, 1.0, spread if unit is None else unit))
 
     rows, width = features.shape
-    if rows < width:
-        standard = (features.double() - mean) * scale * share.sqrt()[:, None]
+    few = int(used.sum()) < width
+    if few:  # rows that are not used would make as many eigenvalues of 0 more, at which the solver may fail
+        standard = (features[used].double() - mean) * scale * share[used].sqrt()[:, None]
         variance, left = torch.linalg.eigh(standard @ standard.T)
     else:
         moment = torch.zeros(width, width, dtype=torch.float64)
@@ -111,7 +112,7 @@ def _principal(features, used, dead, unit):
         variance, axes = torch.linalg.eigh(moment)
     kept = variance > 1e-12 * variance.max().clamp_min(1e-300)
     variance = variance[kept]
-    axes = standard.T @ left[:, kept] / variance.sqrt() if rows < width else axes[:, kept]
+    axes = standard.T @ left[:, kept] / variance.sqrt() if few else axes[:, kept]
 
     unrotate = scale[:, None] * axes
     # Above 400 MB the rotated copy is kept in float32, like the embeddings themselves; sums stay in float64.
