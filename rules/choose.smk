@@ -56,6 +56,31 @@ rule fit_controls:
         "../scripts/fit_controls.py"
 
 
+rule fit_curves:
+    """Measure how the best backbone's linear head improves with more labels, and extrapolate."""
+    input:
+        unpack(curves_inputs),
+    output:
+        table="<results>/curves/{dataset}/{target}.csv",
+    log:
+        "<logs>/fit_curves/{dataset}.{target}.log",
+    benchmark:
+        "<benchmarks>/fit_curves/{dataset}.{target}.tsv"
+    params:
+        code=code_digest("fit_curves"),
+    threads: 1
+    priority: 30
+    resources:
+        mem_mb=scale(8000),
+        runtime=scale(60),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Measuring the learning curve of {wildcards.dataset}, {wildcards.target}"
+    script:
+        "../scripts/fit_curves.py"
+
+
 rule compare_models:
     """Compare every pair of models and controls of a target."""
     input:

@@ -187,6 +187,7 @@ def all_results(wildcards):
         *(f"<results>/adapt/{entry}.csv" for entry in config["adapt"]),
         *rankings(),
         *tables_of_controls(),
+        *tables_of_curves(),
         *(f"<results>/compare/{dataset}/{target}.csv" for dataset, target in learned_targets()),
         *tables_of_groups(),
         *(f"<results>/handoff/{dataset}/{target}/to_label.csv" for dataset, target in pools_to_label()),
@@ -230,6 +231,15 @@ def tables_of_label_issues():
         f"<results>/handoff/{dataset}/{target}/label_issues.csv"
         for dataset, target in learned_targets()
         if backbones_ranked(dataset) and kind_of(dataset, target) != "regression"
+    ]
+
+
+def tables_of_curves(dataset=None):
+    """The learning curves of each target that is learned from pretrained embeddings; of one data set, if it is given."""
+    return [
+        f"<results>/curves/{name}/{target}.csv"
+        for name, target in learned_targets()
+        if dataset in (None, name) and backbones_ranked(name)
     ]
 
 
@@ -336,6 +346,8 @@ def all_figures():
     figures += [f"<results>/figures/maps/{dataset}/{backbone}.html" for dataset, backbone in all_features()]
     for stage, model, seed in all_runs():
         figures += [f"<results>/figures/{stage}/{model}/seed{seed}/{name}" for name in figures_of(model)]
+    learned = dict.fromkeys(dataset for dataset, _ in learned_targets())
+    figures += [f"<results>/figures/curves/{dataset}.svg" for dataset in learned if tables_of_curves(dataset)]
     datasets = dict.fromkeys(task["dataset"] for task in PLAN.tasks.values())
     return [*figures, *(f"<results>/figures/few_shot/{dataset}.svg" for dataset in datasets)]
 

@@ -342,6 +342,22 @@ def ranking_of_backbones_inputs(wildcards):
 
 
 @below_prepare_data
+def curves_inputs(wildcards):
+    """`ranking_of_backbones_inputs` with the test rows, which are shown, and the ranking itself."""
+    return {
+        **ranking_of_backbones_inputs(wildcards),
+        **prepared(wildcards),
+        "ranking": f"<results>/rank/{wildcards.dataset}/transferability.csv",
+    }
+
+
+@below_prepare_data
+def curves_figure_inputs(wildcards):
+    """The learning curves of every target of a data set."""
+    return {"curves": tables_of_curves(wildcards.dataset)}
+
+
+@below_prepare_data
 def controls_inputs(wildcards):
     """The samples of a data set, and their embeddings by the untrained twin of a backbone, if it has one."""
     twins = twins_of(wildcards.dataset)

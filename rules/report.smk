@@ -298,6 +298,27 @@ use rule plot_classes as plot_distillation with:
         "Drawing {wildcards.model} beside its teacher"
 
 
+use rule plot_classes as plot_curves with:
+    """Draw how a data set is learned better with more labels."""
+    input:
+        unpack(curves_figure_inputs),
+    output:
+        curves=report(
+            "<results>/figures/curves/{dataset}.svg",
+            caption="captions/curves.rst",
+            category="Data",
+            labels={"data set": "{dataset}", "figure": "more labels"},
+        ),
+    log:
+        "<logs>/plot_curves/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_curves/{dataset}.tsv"
+    params:
+        code=code_digest("plot", figure=["curves"]),
+    message:
+        "Drawing the learning curves of {wildcards.dataset}"
+
+
 use rule plot_classes as plot_few_shot with:
     """Draw accuracy against the number of examples, none for zero-shot, for all tasks of a data set."""
     input:

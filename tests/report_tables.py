@@ -1,11 +1,13 @@
 """Small result files of the real formats, for the tests of the report and of the hand-over."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
 from graft.common.outputs import write_csv, write_json, write_parquet
+from graft.curves.table import forecast_rows, measured_row, none_row, table_of
 from graft.heads.calibration import probabilities
 
 
@@ -125,6 +127,21 @@ def few_shot(path, ways=5, shots=(1, 5, 10), start=0.5):
         for i, count in enumerate(shots)
     ]
     write_json(path, {"settings": settings})
+
+
+def curves():
+    """A table of learning curves: five draws of three fractions, a forecast of validation rows and none of test rows."""
+    rows, draw = [], np.random.default_rng(0)
+    for split in ("validation", "test"):
+        for fraction in (0.25, 0.5, 1.0):
+            for number in range(5):
+                value = {"value": 1 - 0.1 / fraction**0.5 + draw.normal() / 100, "low": None, "high": None}
+                rows.append(measured_row("linear on b", split, fraction, int(100 * fraction), number, "auroc", value))
+    ahead = np.array([100, 200, 1000])
+    value = 1 - 0.1 / (ahead / 100) ** 0.5
+    foretold = SimpleNamespace(labels=ahead, value=value, low=value - 0.02, high=value + 0.01)
+    rows += forecast_rows("linear on b", "validation", "auroc", foretold, 100)
+    return table_of([*rows, none_row("linear on b", "test", "auroc", "with all labels it is worse than with fewer")])
 
 
 def agreement(

@@ -39,6 +39,7 @@ MESSAGES = {
     "find_label_issues": "Looking for wrong labels",
     "order_pool": "Ordering the pool",
     "show_pool": "Making the page on which",
+    "fit_curves": "Measuring the learning curve",
     "few_shot": "Few-shot episodes",
     "zero_shot": "Zero-shot classes",
 }

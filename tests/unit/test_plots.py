@@ -126,6 +126,14 @@ def few_shot(folder, names=("a.rn50.prototypes", "b.rn50.ridge")):
     drawn("few_shot", folder, metrics=paths)
 
 
+def curves(folder):
+    """Two targets, of which one has no forecast."""
+    table, paths = report_tables.curves(), [folder / name for name in ("kind.csv", "size.csv")]
+    write_csv(paths[0], table)
+    write_csv(paths[1], table[table["split"] == "test"])
+    drawn("curves", folder, curves=paths)
+
+
 def distillation(folder, **settings):
     report_tables.agreement(folder / "a.json", **settings)
     drawn("distillation", folder, agreement=folder / "a.json")
@@ -164,7 +172,7 @@ def classes(folder, classes=TWO):
 
 FIGURES = [
     *(confusion, reliability, roc, risk_coverage, quality, groups),
-    *(regression, learning, few_shot, distillation, classes, costs),
+    *(regression, learning, few_shot, distillation, classes, costs, curves),
 ]
 
 

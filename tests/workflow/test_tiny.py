@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 import warm_jobs
 from graft.common.outputs import sha256_of_file
+from graft.curves.table import read_curves
 from graft.data.readers import opener, root_of
 from graft.serving.exported import load_exported, predict
 from running import ROOT, graft
@@ -190,6 +191,13 @@ def test_backbones_are_ranked_beside_an_untrained_twin_and_controls_need_no_pret
         controls = pd.read_csv(results / f"controls/{dataset}/{target}.csv")
         assert list(controls["model"]) == sorted(["majority", control, "untrained"])
         assert counts(results, dataset, f"{backbone}-untrained")["forwards"] == 120
+        curves = read_curves(results / f"curves/{dataset}/{target}.csv")
+        linear = ranking[(ranking["method"] == "linear") & ~ranking["backbone"].str.endswith("untrained")]
+        best = linear.sort_values("rank")["backbone"].iloc[0]
+        assert set(curves) == {(f"linear on {best}", split) for split in ("validation", "test")}
+        assert (results / f"figures/curves/{dataset}.svg").exists() and curves.popitem()[1].medians["labels"].iloc[
+            -1
+        ] > 60
         summary = pd.read_csv(results / "summary.csv").query("dataset == @dataset and target == @target")
         models = summary.loc[~summary["stage"].isin(["few_shot", "zero_shot", "adapt"]), "model"].nunique()
         pairs = pd.read_csv(results / f"compare/{dataset}/{target}.csv")
