@@ -92,8 +92,9 @@ def predict(content, target, manifest, rows, embeddings, held_out=None):
     outputs, folds = outputs_of(content, target, blocks, rows)
     if held_out is not None:
         outputs, folds = with_held_out(outputs, folds, rows, held_out, target, facts)
-    if content.get("kept_aside"):
-        folds = np.where((rows["split"] == "validation") & second_half(rows), KEPT_ASIDE, folds)
+    validation = (rows["split"] == "validation").to_numpy()
+    if content.get("kept_aside") and validation.any():  # new samples have no split, and no group
+        folds = np.where(validation & second_half(rows), KEPT_ASIDE, folds)
     table = pd.DataFrame(
         {
             "sample_id": rows["sample_id"],
