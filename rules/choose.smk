@@ -87,6 +87,7 @@ rule compare_models:
         unpack(pairs_inputs),
     output:
         pairs="<results>/compare/{dataset}/{target}.csv",
+        copies="<results>/compare/{dataset}/{target}.near_duplicates.csv",
     log:
         "<logs>/compare_models/{dataset}.{target}.log",
     benchmark:

@@ -331,6 +331,12 @@ def nearness_inputs(wildcards):
 
 
 @below_prepare_data
+def near_duplicates_inputs(wildcards):
+    """The samples of a data set, and the embeddings of every part."""
+    return {**nearness_inputs(wildcards), **with_contents(wildcards)}
+
+
+@below_prepare_data
 def ranking_of_backbones_inputs(wildcards):
     """The labelled embeddings of a data set by each backbone, and what each of these is."""
     names = backbones_ranked(wildcards.dataset)
@@ -382,6 +388,7 @@ def pairs_inputs(wildcards):
         "predictions": [f"{folder}/predictions.parquet" for folder in folders],
         "metrics": [f"{folder}/metrics.json" for folder in folders],
         "controls": controls,
+        "near": f"<results>/data/{dataset}/near_duplicates.csv",
     }
 
 

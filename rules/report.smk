@@ -27,9 +27,9 @@ rule measure_nearness:
 
 
 rule find_near_duplicates:
-    """Find samples that are nearly the same, by embeddings that are there already, and propose groups of them."""
+    """Find samples that are nearly the same, by their embeddings and by what is in them, and propose groups of them."""
     input:
-        unpack(nearness_inputs),
+        unpack(near_duplicates_inputs),
     output:
         pairs="<results>/data/{dataset}/near_duplicates.csv",
         groups="<results>/data/{dataset}/groups.csv",
@@ -44,7 +44,7 @@ rule find_near_duplicates:
         mem_mb=scale(4000),
         runtime=scale(60),
     conda:
-        "../envs/report.yaml"
+        "../envs/data.yaml"
     message:
         "Looking for near copies in {wildcards.dataset}"
     script:

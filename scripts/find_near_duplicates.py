@@ -1,4 +1,4 @@
-"""Find samples of a data set that are nearly the same, by embeddings that are there already, and propose groups of them."""
+"""Find samples of a data set that are nearly the same, by their embeddings and by what is in them, and propose groups of them."""
 
 import logging
 from pathlib import Path
@@ -6,33 +6,49 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from graft.common.fingerprint import root_of
 from graft.common.job import job
 from graft.common.outputs import write_csv
 from graft.data.samples import read_manifest
+from graft.data.splitting.alike import similar_contents
 from graft.data.splitting.near_copies import clusters
-from graft.evaluation.near_pairs import MOST, near_pairs
+from graft.evaluation.near_pairs import MOST, cosines, near_pairs
 from graft.store.feature_files import features_of
 
 logger = logging.getLogger("graft")
+MOST_READ = (
+    20_000  # samples that are read and compared by what is in them; reading more would take longer than all else
+)
+NEITHER = np.empty((0, 2), int)
 
 
-def main(samples, features, output_pairs, output_groups):
+def main(samples, dataset, entry, features, output_pairs, output_groups, threads=1):
     """Write the pairs, the most alike first, and a group for each sample that is in one.
+
+    Embeddings alone are not enough: the same cell out of focus, or a message that a reply quotes, is far from it.
 
     Parameters
     ----------
-    samples : path of the manifest
+    samples, dataset : paths of the manifest and of dataset.json
+    entry : dict, the data set's entry of the config
     features : list of path, embeddings of every part
     output_pairs, output_groups : paths
     """
     manifest = read_manifest(samples)
-    frame = manifest.frame
+    frame, modality = manifest.frame, manifest.card["modality"]
     rows = frame.drop_duplicates("content_sha256").reset_index(drop=True)
-    if len(rows) > MOST:
+    if few := len(rows) <= MOST:
+        embeddings = features_of(rows, *features)
+        embeddings = standardised(embeddings) if modality == "vector" else embeddings
+    else:
         logger.warning("%d samples are too many to look for near copies; up to %d are compared", len(rows), MOST)
-    embeddings = features_of(rows, *features) if len(rows) <= MOST else np.empty((0, 1))
-    pairs, cosines = near_pairs(standardised(embeddings) if manifest.card["modality"] == "vector" else embeddings)
-    write_csv(output_pairs, pairs_table(rows, pairs, cosines))
+    near = near_pairs(embeddings)[0] if few else NEITHER
+    read = len(rows) <= MOST_READ and modality != "vector"
+    alike = (
+        similar_contents(rows, entry, root_of(dataset), modality, [], threads) if read and len(rows) > 1 else NEITHER
+    )
+    pairs = np.unique(np.concatenate([near, alike]), axis=0)
+    write_csv(output_pairs, pairs_table(rows, pairs, cosines(embeddings, pairs) if few else np.empty(0), near, alike))
     write_csv(output_groups, groups_table(frame, rows, pairs))
 
 
@@ -42,8 +58,10 @@ def standardised(vectors):
     return (vectors - vectors.mean(0)) / np.where(spread > 0, spread, 1.0)
 
 
-def pairs_table(rows, pairs, cosines):
-    """sample_id and split of both samples of a pair, and their cosine."""
+def pairs_table(rows, pairs, alike, by_embedding, by_content):
+    """sample_id and split of both samples of a pair, their cosine `alike`, and what found them."""
+    found = [set(map(tuple, some.tolist())) for some in (by_embedding, by_content)]
+    words = {(True, False): "embedding", (False, True): "content", (True, True): "both"}
     one, other = rows.iloc[pairs[:, 0]], rows.iloc[pairs[:, 1]]
     table = pd.DataFrame(
         {
@@ -51,7 +69,8 @@ def pairs_table(rows, pairs, cosines):
             "other": other["sample_id"].to_numpy(object),
             "split": one["split"].to_numpy(object),
             "other_split": other["split"].to_numpy(object),
-            "cosine": cosines.round(4),
+            "cosine": alike.round(4),
+            "by": [words[pair in found[0], pair in found[1]] for pair in map(tuple, pairs.tolist())],
         }
     )
     return table.sort_values("cosine", ascending=False, kind="stable")
@@ -80,7 +99,10 @@ if "snakemake" in globals():
     with job(snakemake.log[0], snakemake.threads):
         main(
             samples=snakemake.input.samples,
+            dataset=snakemake.input.dataset,
+            entry=snakemake.config["datasets"][snakemake.wildcards.dataset],
             features=list(snakemake.input.features),
             output_pairs=Path(snakemake.output.pairs),
             output_groups=Path(snakemake.output.groups),
+            threads=snakemake.threads,
         )

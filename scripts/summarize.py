@@ -311,7 +311,8 @@ def doubts_of_copies(near, choices, trained, manifests):
                     mean_of(choice["metric"], part, classes)
                     for part in (rows, [one[~one["sample_id"].isin(copied)] for one in rows])
                 ]
-        if said := copied_from_train(len(copied), int((frame["split"] == "test").sum()), measured, path.parent):
+        rows, modality = int((frame["split"] == "test").sum()), manifests[dataset].card["modality"]
+        if said := copied_from_train(len(copied), rows, measured, path.parent, modality):
             yield dataset, said
 
 

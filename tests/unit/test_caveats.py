@@ -134,13 +134,16 @@ def test_a_model_that_surely_lost_by_adapting_is_pointed_out_with_the_one_to_tak
 
 
 def test_copies_of_train_rows_in_test_are_told_with_the_metric_without_them():
-    said = copied_from_train(12, 100, {("kind", "auroc"): (0.95, 0.9), ("size", "r2"): (None, None)}, "results/data/d")
+    said = copied_from_train(
+        12, 100, {("kind", "auroc"): (0.95, 0.9), ("size", "r2"): (None, None)}, "results/data/d", "image"
+    )
     assert said.startswith(
         "12 of 100 test rows are nearly the same as a train row (kind: AUROC 0.950, 0.900 without them)"
     )
     assert "results/data/d/groups.csv" in said and "size" not in said
+    assert "train row, or one quotes the other;" in copied_from_train(12, 100, {}, "x", "text")
 
 
 @pytest.mark.parametrize(("copied", "rows"), [(0, 100), (1, 50), (9, 1000), (0, 0)])
 def test_few_copies_are_not_told(copied, rows):
-    assert copied_from_train(copied, rows, {}, "x") == ""
+    assert copied_from_train(copied, rows, {}, "x", "image") == ""

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from graft.evaluation import near_pairs as module
-from graft.evaluation.near_pairs import copies_in, near_pairs
+from graft.evaluation.near_pairs import copies_in, cosines, near_pairs
 
 
 def samples(n=400, width=64, seed=0):
@@ -26,6 +26,12 @@ def test_planted_copies_are_found_and_nothing_else(monkeypatch, exact):
     assert set(map(tuple, pairs.tolist())) == planted
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     assert cosines == pytest.approx([unit[i] @ unit[j] for i, j in pairs], abs=1e-6)
+
+
+def test_the_cosine_of_any_pair_is_known():
+    rows = samples(20) * 7
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    assert cosines(rows, np.array([[0, 3], [5, 4]])) == pytest.approx([unit[0] @ unit[3], unit[5] @ unit[4]], abs=1e-6)
 
 
 def test_samples_without_copies_have_no_pair():

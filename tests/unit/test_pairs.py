@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
 
+from compare_models import without
 from graft.evaluation.choosing import Candidate
 from graft.evaluation.pairs import compare_pairs, holm
 
@@ -99,3 +101,19 @@ def test_nothing_to_compare_is_an_empty_table():
     assert compare_pairs([candidate("x", said(0.8))], CLASSES, {}, ["accuracy"]).empty
     none = said(0.8).head(0)
     assert compare_pairs([candidate("x", none), candidate("y", none)], CLASSES, {}, ["accuracy"]).empty
+
+
+def test_a_metric_without_near_copies_is_that_of_the_other_rows_over_all_seeds():
+    tables = [said(0.8, 1), said(0.7, 2)]
+    copied = set(tables[0]["sample_id"][tables[0]["label"] == tables[0]["predicted"]][:50])
+    row = without(candidate("x", *tables), "test", ["auroc", "accuracy"], CLASSES, copied)
+    few = [one[~one["sample_id"].isin(copied)] for one in tables]
+    found = [np.mean([roc_auc_score(one["label"] == "b", one["prob_b"]) for one in some]) for some in (tables, few)]
+    assert row[:5] == ("x", "test", "auroc", 400, 50) and row[5:] == pytest.approx(found)
+    assert row[6] < row[5]
+
+
+def test_a_metric_of_copies_alone_is_not_known_without_them():
+    table = said(0.8)
+    assert without(candidate("x", table), "test", ["accuracy"], CLASSES, set(table["sample_id"]))[6] is None
+    assert without(candidate("x", table[:0]), "test", ["accuracy"], CLASSES, set()) is None

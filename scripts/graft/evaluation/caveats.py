@@ -144,7 +144,7 @@ def unknown(lengths, brief=False):
 COPIED = 0.01  # share of test rows with a near copy in train, from which it is said
 
 
-def copied_from_train(copied, rows, measured, folder):
+def copied_from_train(copied, rows, measured, folder, modality):
     """A sentence if many test rows are nearly the same as a train row; else "".
 
     Parameters
@@ -152,6 +152,7 @@ def copied_from_train(copied, rows, measured, folder):
     copied, rows : int, test rows with such a copy, and all test rows
     measured : dict, (target, metric) -> the taken model's metric on all test rows, and without those
     folder : path, where the copies and the proposed groups are
+    modality : str; texts also count if one quotes the other
     """
     if not rows or copied < max(2, COPIED * rows):
         return ""
@@ -161,8 +162,9 @@ def copied_from_train(copied, rows, measured, folder):
         if one is not None and other is not None
     ]
     numbers = f" ({'; '.join(with_and_without)})" if with_and_without else ""
+    quoting = ", or one quotes the other" if modality == "text" else ""
     return (
-        f"{copied} of {rows} test rows are nearly the same as a train row{numbers}; copy {folder}/groups.csv and name it as the data "
+        f"{copied} of {rows} test rows are nearly the same as a train row{quoting}{numbers}; copy {folder}/groups.csv and name it as the data "
         "set's `groups`, so that near copies stay in one split"
     )
 

@@ -26,8 +26,7 @@ def near_pairs(embeddings, seed=0):
     pairs : int array, shape (m, 2), the smaller number first, sorted
     cosines : float array, shape (m,)
     """
-    unit = np.asarray(embeddings, np.float32)
-    unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    unit = _unit(embeddings)
     if not 3 <= len(unit) <= MOST:  # of two there is nothing to compare their distance with
         return np.empty((0, 2), int), np.empty(0)
     if len(unit) <= EXACT:
@@ -46,6 +45,16 @@ def near_pairs(embeddings, seed=0):
         pairs = pairs[distances <= max(SHARE * np.median(nearest), ROUNDING)]
     pairs = np.unique(np.sort(pairs, axis=1), axis=0)
     return pairs, 1 - _distances(unit, pairs)
+
+
+def cosines(embeddings, pairs):
+    """The cosine of each pair of embeddings: float array, shape (m,)."""
+    return 1 - _distances(_unit(embeddings), pairs)
+
+
+def _unit(embeddings):
+    unit = np.asarray(embeddings, np.float32)
+    return unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
 
 
 def _parts(unit):

@@ -46,7 +46,7 @@ def bind_near_copies(frame, asked_about, entry, root, modality, given, notes, th
         return frame, None
     rows = frame[asked_about].sort_values(["same_sha256", "content_sha256"]).drop_duplicates("same_sha256")
     contents = rows["same_sha256"].to_numpy(object)
-    pairs = _similar(rows, entry, root, modality, notes, threads)
+    pairs = similar_contents(rows, entry, root, modality, notes, threads)
     drawn = frame["labelled"] & (frame["given"] == "train" if given else True)
     inside = np.isin(contents, frame.loc[drawn, "same_sha256"].unique())
     joined = near_copies.clusters(len(contents), pairs[inside[pairs].all(axis=1)])
@@ -54,7 +54,11 @@ def bind_near_copies(frame, asked_about, entry, root, modality, given, notes, th
     return frame.assign(alike=frame["same_sha256"].map(dict(zip(contents, word, strict=True)))), contents[pairs]
 
 
-def _similar(rows, entry, root, modality, notes, threads):
+def similar_contents(rows, entry, root, modality, notes, threads):
+    """Pairs of rows that quote each other or look the same, see near_copies; int64 array, shape (pairs, 2), sorted.
+
+    `rows` have path and row, one for each content; the rest is as for `bind_near_copies`.
+    """
     load, short = opener(entry, root), 0
 
     def read(row):
