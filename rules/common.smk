@@ -134,6 +134,11 @@ def pools_to_label():
     return [(dataset, target) for dataset, target in learned_targets() if "pool" in parts_of(dataset)]
 
 
+def orders_of_pools():
+    """What to label next of each of these."""
+    return [f"<results>/handoff/{dataset}/{target}/to_label.csv" for dataset, target in pools_to_label()]
+
+
 def backbones_ranked(dataset):
     """The backbones whose embeddings of a data set are there to be compared, and the untrained twin of the first."""
     return [*(backbone for name, backbone in all_features() if name == dataset), *twins_of(dataset)]
@@ -190,7 +195,6 @@ def all_results(wildcards):
         *tables_of_curves(),
         *(f"<results>/compare/{dataset}/{target}.csv" for dataset, target in learned_targets()),
         *tables_of_groups(),
-        *(f"<results>/handoff/{dataset}/{target}/to_label.csv" for dataset, target in pools_to_label()),
         "<results>/handoff/index.json",
         "<results>/summary.csv",
         *(f"<results>/predict/{name}.csv" for name in config["predict"]),

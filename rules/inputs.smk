@@ -617,6 +617,7 @@ def index_inputs(wildcards):
             f"<results>/handoff/{dataset}/{backbone}.embeddings.parquet" for dataset, backbone in all_features()
         ],
         "label_issues": tables_of_label_issues(),
+        "to_label": orders_of_pools(),
         "exports": [f"<results>/handoff/models/{model}/seed{seed}/config.json" for _, model, seed in runs],
         "metrics": [f"{folder}/metrics.json" for run in runs for folder in target_folders(*run)],
         "few_shot": metrics_of_tasks("few_shot"),

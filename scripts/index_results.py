@@ -28,12 +28,13 @@ def main(
     output,
     zero_shot=(),
     label_issues=(),
+    to_label=(),
 ):
     """Write index.json; every path in it is relative to the results folder, two levels above it.
 
     Parameters
     ----------
-    predictions, embeddings, label_issues : list of path
+    predictions, embeddings, label_issues, to_label : list of path
         The tables in the hand-over folder.
     exports : list of path
         config.json of each exported model.
@@ -55,6 +56,7 @@ def main(
             "predictions": [table(root, path, "target") for path in sorted(predictions, key=str)],
             "embeddings": [table(root, path, "backbone") for path in sorted(embeddings, key=str)],
             "label_issues": [table(root, path, "target") for path in sorted(label_issues, key=str)],
+            "to_label": [table(root, path, "target") for path in sorted(to_label, key=str)],
             "models": [one for path in sorted(exports, key=by_name) for one in targets_of(root, path, metrics, models)],
             "tasks": [task(root, path, tasks) for path in sorted([*few_shot, *zero_shot], key=str)],
             "datasets": {name: dataset(paths) for name, paths in sorted(datasets.items())},
@@ -156,6 +158,7 @@ if "snakemake" in globals():
             predictions=list(source.predictions),
             embeddings=list(source.get("embeddings", [])),
             label_issues=list(source.get("label_issues", [])),
+            to_label=list(source.get("to_label", [])),
             exports=list(source.exports),
             metrics=list(source.metrics),
             few_shot=list(source.get("few_shot", [])),

@@ -1,6 +1,7 @@
 """A real browser, driven as a user drives it: keys, clicks, what is on the page, what it saves. It speaks Chromium's DevTools
 protocol through a pipe, so no package and no port is needed."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -21,8 +22,9 @@ def opened(page, folder, width=1280, height=900):
         pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
     (to_read, to_write), (answers, answered) = os.pipe(), os.pipe()
 
-    def connect():
-        os.dup2(to_read, 3), os.dup2(answered, 4)
+    def connect():  # the browser reads from 3 and writes to 4, which may be among the four
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, answered)]
+        os.dup2(ends[0], 3), os.dup2(ends[1], 4)
 
     command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
     command += ["--disable-dev-shm-usage", "--no-first-run", f"--user-data-dir={folder / 'browser'}"]

@@ -1,6 +1,7 @@
 """The page on which rows are labelled, in a real browser: keys, buttons, undo, what it keeps, what it saves; and the data set takes
 that file."""
 
+import io
 import json
 
 import pandas as pd
@@ -21,6 +22,11 @@ def write(folder, kind="classification", classes=CLASSES, ids=("s0", "s1", 's2, 
     return folder / "page.html"
 
 
+def saved(browser):
+    """What the page saves under the name that it shows."""
+    return browser.saved(browser.ask("data.file"))
+
+
 def test_keys_label_undo_and_skip_and_the_saved_file_has_the_answers(tmp_path):
     page = write(tmp_path)
     with opened(page, tmp_path) as browser:
@@ -36,8 +42,7 @@ def test_keys_label_undo_and_skip_and_the_saved_file_has_the_answers(tmp_path):
         browser.press("1")  # s3
         assert browser.text("#name") == "s1 (skipped before)"
         browser.press("d")
-        assert browser.saved("cells-label-labels.csv")
-    table = pd.read_csv(tmp_path / "cells-label-labels.csv", dtype=str)
+            table = pd.read_csv(io.BytesIO(saved(browser)), dtype=str)
     assert table.to_numpy().tolist() == [["s0", "b"], ['s2, "2"', 'a, "quoted"'], ["s3", "b"]]
     assert list(table.columns) == ["sample_id", "label"]
 
@@ -52,7 +57,7 @@ def test_the_browser_keeps_the_answers_for_a_page_that_is_made_again_in_another_
     with opened(page, tmp_path) as browser:
         assert browser.text("#said") == "1 of 3 labelled" and browser.text("#name") == "n7"
         browser.press("d")
-        assert browser.saved("cells-label-labels.csv").decode() == 'sample_id,label\nn1,"a, ""quoted"""\n'
+        assert saved(browser).decode() == 'sample_id,label\nn1,"a, ""quoted"""\n'
     page.write_text(label_page.render("cells", "label", {"kind": "classification", "classes": ["b"]}, samples))
     with opened(page, tmp_path) as browser:  # a class that there is no more is no answer
         assert browser.text("#said") == "0 of 3 labelled"
@@ -90,7 +95,7 @@ def test_several_labels_are_chosen_and_confirmed(tmp_path):
         browser.press("31n")
         browser.press("n")
         browser.press("d")
-        found = pd.read_csv(pd.io.common.BytesIO(browser.saved("cells-label-labels.csv")))
+        found = pd.read_csv(io.BytesIO(saved(browser)))
     assert [json.loads(text) for text in found["label"]] == [["x", "z"], []]
 
 
@@ -103,7 +108,7 @@ def test_a_number_is_typed(tmp_path):
         browser.press("s")
         browser.press([*"1e3", "Enter"])
         browser.press("d")
-        assert browser.saved("cells-label-labels.csv").decode() == "sample_id,label\ns0,-1.5\ns1,2.25\ns3,1000\n"
+        assert saved(browser).decode() == "sample_id,label\ns0,-1.5\ns1,2.25\ns3,1000\n"
 
 
 def test_the_data_set_takes_the_saved_file_as_it_is(tmp_path):
@@ -122,8 +127,9 @@ def test_the_data_set_takes_the_saved_file_as_it_is(tmp_path):
     page.write_text(label_page.render("tiny", "label", before.targets["label"], samples))
     with opened(page, tmp_path) as browser:
         browser.press("21d")
-        browser.saved("tiny-label-labels.csv")
-    after = prepared(tmp_path / "data", **entry, labels=[str(tmp_path / "tiny-label-labels.csv")]).frame
+        saved(browser)
+    (file,) = tmp_path.glob("*.csv")
+    after = prepared(tmp_path / "data", **entry, labels=[str(file)]).frame
     found = after.set_index("sample_id").loc[["s3", "s8", "s9"]]
     assert found["split"].tolist() == ["train", "train", "pool"] and found["label"].tolist()[:2] == ["b", "a"]
     same = after["split"] == before.frame["split"]
@@ -136,6 +142,13 @@ def test_a_page_is_one_file_without_a_network_and_the_same_again(tmp_path):
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
     assert text.count("<script") == 2 and "script-src &#39;" not in text and "script-src 'sha256-" in text
     assert "onerror" in text and "<img src=x" not in text
+
+
+def test_a_page_with_other_samples_saves_under_another_name():
+    def name(*ids):
+        return label_page.file_of("cells", "label", [{"id": one} for one in ids])
+
+    assert name("a", "b") == name("b", "a") != name("a") and name("a").startswith("cells-label-labels-")
 
 
 @pytest.mark.parametrize(("side", "kind"), [(40, "png"), (300, "jpeg"), (900, "jpeg")])

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from skactiveml.pool import CoreSet, TypiClust, uncertainty_scores
 from sklearn.cluster import KMeans
+from sklearn.metrics.pairwise import cosine_similarity
 
 from graft.common import plugins
 from graft.labelling.asked import askable
 from graft.labelling.pool import MOST, Pool, unsure_of
+from graft.labelling.strategies import mix
 
 CLASSES = {"kind": "classification", "classes": ["a", "b", "c"]}
 
@@ -61,14 +63,26 @@ def test_of_several_labels_it_is_the_mean_margin_and_of_numbers_how_far_models_a
     assert (unsure_of([pd.DataFrame({"predicted": values[0]})], {"kind": "regression"}) == 1).all()
 
 
-def test_with_equal_sureness_the_mix_is_the_core_set_of_scikit_activeml():
-    rows, known = drawn(60), drawn(5, seed=1)
-    pool = pool_of(rows, np.ones(60), known)
-    places, _ = order("mix", pool, 12)
-    seen, before = pool.look(np.arange(60))
+def test_with_equal_weights_the_mix_is_the_core_set_of_scikit_activeml():
+    seen, before = pool_of(drawn(60), known=drawn(5, seed=1)).look(np.arange(60))
     labels = np.r_[np.full(60, np.nan), np.zeros(5)]
     expected = CoreSet(random_state=0).query(np.concatenate([seen, before]), labels, batch_size=12)
+    places, _ = mix.farthest(np.ones(60), seen, before, 12)
     assert places.tolist() == expected.tolist()
+
+
+def test_density_is_the_mean_cosine_to_the_neighbours():
+    rows, _ = pool_of(drawn(60)).look(np.arange(60))
+    cosines = cosine_similarity(rows)
+    np.fill_diagonal(cosines, -2)
+    expected = np.sort(cosines, axis=1)[:, -mix.NEIGHBOURS :].mean(1)
+    assert mix.density(rows) == pytest.approx(np.maximum(expected, 1e-3))
+    assert mix.density(rows[:1]).tolist() == [1.0]
+
+
+def test_among_rows_that_are_as_unsure_the_mix_begins_where_many_are_alike():
+    rows = np.concatenate([np.eye(8)[0] + 0.2 * drawn(40), np.eye(8)[1:6] * 3]).astype(np.float32)
+    assert order("mix", pool_of(rows, np.ones(45)), 1)[0][0] < 40
 
 
 def test_typical_rows_are_those_of_scikit_activeml_with_the_papers_clusters():

@@ -4,6 +4,7 @@ What is answered is kept by the browser (localStorage) under the contents of the
 where the last one ended, and two projects do not meet. The samples are data (JSON), which the script puts on the page as text.
 """
 
+import hashlib
 import json
 
 from graft.evaluation.tables import printable
@@ -219,13 +220,19 @@ def render(dataset, target, facts, samples):
     -------
     str; equal arguments give equal text
     """
-    classes, file = facts.get("classes"), f"{dataset}-{target}-labels.csv"
+    classes, file = facts.get("classes"), file_of(dataset, target, samples)
     data = {"dataset": dataset, "target": target, "kind": facts["kind"], "classes": classes, "file": file}
     data |= {"keys": list(KEYS[: len(classes or ())]), "samples": samples}
     text = json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")  # no tag of a text ends the block
     body = environment().from_string(BODY)
     body = body.render(dataset=dataset, target=target, count=len(samples), file=file, data=text)
     return page(f"{target} of {dataset}: what is this?", body, CSS, SCRIPT)
+
+
+def file_of(dataset, target, samples):
+    """The name of the file that the page saves: another for other samples, so that a later sitting replaces no earlier one."""
+    digest = hashlib.sha256(json.dumps(sorted(one["id"] for one in samples)).encode()).hexdigest()
+    return f"{dataset}-{target}-labels-{digest[:6]}.csv"
 
 
 def content(value, card):
