@@ -42,7 +42,7 @@ def test_keys_label_undo_and_skip_and_the_saved_file_has_the_answers(tmp_path):
         browser.press("1")  # s3
         assert browser.text("#name") == "s1 (skipped before)"
         browser.press("d")
-            table = pd.read_csv(io.BytesIO(saved(browser)), dtype=str)
+        table = pd.read_csv(io.BytesIO(saved(browser)), dtype=str)
     assert table.to_numpy().tolist() == [["s0", "b"], ['s2, "2"', 'a, "quoted"'], ["s3", "b"]]
     assert list(table.columns) == ["sample_id", "label"]
 
