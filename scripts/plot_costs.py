@@ -12,6 +12,7 @@ from graft.common.job import job
 from graft.common.outputs import read_json, write_csv
 from graft.evaluation.metrics import UNDEFINED
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS, compared_among
+from graft.report.job_costs import measured
 from graft.report.last_words import RANKED_BY
 from graft.report.plots import PALETTE, beside, draw, head, say_empty, shorten, thin
 
@@ -55,16 +56,6 @@ def rows_of(run, benchmarks, counts):
         for name in jobs:
             row = {"model": run["model"], "seed": run["seed"], "step": step, "job": name}
             yield row | measured(benchmarks / f"{name}.tsv") | {"forwards": forwards_of(counts / f"{name}.json")}
-
-
-def measured(path):
-    """Seconds and peak memory (MB) out of a benchmark file of Snakemake's."""
-    try:
-        last = pd.read_csv(path, sep="\t").iloc[-1]
-        values = pd.to_numeric(last.reindex(["s", "max_rss"]), errors="coerce")
-    except (OSError, pd.errors.EmptyDataError, IndexError):
-        values = [None, None]
-    return dict(zip(("seconds", "max_rss_mb"), values, strict=True))
 
 
 def forwards_of(path):

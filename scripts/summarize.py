@@ -23,6 +23,8 @@ from graft.evaluation.near_pairs import copies_in
 from graft.evaluation.summary_rows import SPLITS, flatten
 from graft.evaluation.tables import ADAPTED, CONTROL
 from graft.report import index_page, last_words
+from graft.report.decision.targets import Decision, files_of
+from graft.report.job_costs import costs_of_models
 
 IDENTITY = ("stage", "dataset", "target", "model", "backbone", "method", "seed")
 COSTS = ("ways", "shots", "parameters", "temperature")
@@ -59,6 +61,8 @@ def main(
     adapted=(),
     controls=(),
     near=(),
+    files=(),
+    maps=(),
 ):
     """Write one row per model, seed and target, one per few-shot task, ways and shots, per zero-shot task and control; and the page.
 
@@ -90,6 +94,10 @@ def main(
         The table of the controls of each data set and target; their predictions are beside it.
     near : list of path
         The near copies of each data set.
+    files : list of path
+        What else the page shows of a target, of the kinds of decision.targets.FILES.
+    maps : list of (data set, backbone)
+        The maps of samples that the run draws.
     """
     manifests = {one.card["dataset"]: one for one in map(read_manifest, samples)}
     judged = {}  # folder of a model -> its metrics and predictions, target by target
@@ -120,15 +128,52 @@ def main(
     doubts += [*doubts_of_models(choices, trained), *doubts_of_controls(against, choices)]
     doubts += doubts_of_copies(near, choices, trained, manifests)
     doubts += doubts_of_data(nearness, lengths, splits)
-    facts = last_words.results(table, choices, counts, doubts, Path(words).parent, runs, quick)
-    write_text(index, index_page.page(table, facts, figures, quick))
+    benchmarks = Path(words).parent
+    facts = last_words.results(table, choices, counts, doubts, benchmarks, runs, quick)
+    shared = {"doubts": doubts, "costs": costs_of_models(runs, benchmarks), "folder": Path(output).parent}
+    made = {str(Path(path).relative_to(shared["folder"])) for path in files}
+    decisions = [
+        decision_of(dataset, target, choice, facts, table, trained, manifests[dataset], shared, made, maps)
+        for (dataset, target), choice in choices.items()
+        if dataset in manifests and target in manifests[dataset].targets
+    ]
+    write_text(index, index_page.page(table, facts, figures, quick, decisions))
     write_text(words, last_words.block(facts, Path(output).parent, quick) + "\n")
+
+
+def decision_of(dataset, target, choice, facts, table, trained, manifest, shared, made, maps):
+    """What the page says of a target: decision.targets.Decision."""
+    seeds = [one for one in trained if one["content"]["name"] == choice["model"]]
+    sets = Path(seeds[0]["predictions"][target]).with_name("conformal.json") if seeds else None
+    return Decision(
+        dataset=dataset,
+        target=target,
+        choice=choice,
+        said=next(one for one in facts["best"] if one["what"] == f"{dataset}, {target}"),
+        rows=table[(table["dataset"] == dataset) & (table["target"] == target) & (table["stage"] != "adapt")],
+        sets=read_json(sets) if sets and sets.is_file() else {},
+        counts=by_class(manifest.card["classes"].get(target)),
+        files=files_of(dataset, target, made),
+        maps=[(backbone, f"figures/maps/{name}/{backbone}.html") for name, backbone in maps if name == dataset],
+        **shared,
+    )
+
+
+def by_class(counts):
+    """Class -> split -> rows, from the card's split -> class -> rows; {} for numbers."""
+    found = {}
+    for split, own in (counts or {}).items():
+        for name, rows in own.items():
+            found.setdefault(name, {})[split] = rows
+    return found
 
 
 def table_of(rows, choices):
     """summary.csv: the columns that any row fills, in a fixed order."""
     values = [f"{split}_{name}{end}" for split in SPLITS for name in METRICS for end in ("", "_low", "_high")]
     values += [f"{split}_{name}{end}" for split in SPLITS for name in MORE_METRICS for end in ("", "_low", "_high")]
+    of_sets = ("test_coverage_", "test_set_size_", "test_width_")  # by level
+    values += sorted({name for row in rows for name in row if name.startswith(of_sets)})
     table = pd.DataFrame(
         [row | compared(row, choices) for row in rows], columns=[*IDENTITY, *COSTS, *values, *COMPARED, WORTH]
     )
@@ -393,6 +438,8 @@ if "snakemake" in globals():
             zero_shot=list(snakemake.input.get("zero_shot", [])),
             adapted=list(snakemake.input.get("adapted", [])),
             near=list(snakemake.input.get("near", [])),
+            files=list(snakemake.input.get("files", [])),
+            maps=snakemake.params.maps,
             controls=[Path(path) for path in snakemake.input.get("controls", [])],
             samples=list(snakemake.input.samples),
             nearness=list(snakemake.input.nearness),

@@ -6,6 +6,7 @@ import pandas as pd
 
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS, compared_among
 from graft.report import pages
+from graft.report.decision.targets import about, section
 
 # Test metrics that a table shows, where its models have them; summary.csv has all.
 SHOWN = (
@@ -28,24 +29,68 @@ SHOWN = (
 BODY = pages.environment().from_string("""
 <h1>Results</h1>
 {% if quick %}<p>A quick look at few samples: it shows that everything works together; the numbers mean nothing.</p>{% endif %}
-<h2>Which model to take</h2>
-<dl class="best">{% for one in facts.best %}
+<nav>{% for one in sections %}<a href="#{{ one.anchor }}">{{ one.name | printable }}</a> {% endfor %}<a href="#all">all models</a></nav>
+{% for one in sections %}
+<section id="{{ one.anchor }}">
+<h2>{{ one.name | printable }}</h2>
+<h3>The recommended model</h3>
+<p class="taken"><a href="{{ one.link }}">{{ one.model }}</a></p>
+{% for said in one.why %}<p>{{ said | printable }}</p>
+{% endfor %}
+{% if one.forest %}<figure>
+<figcaption>{{ one.forest.metric }} on test rows with 95 % intervals, the recommended model first, then by validation.
+<b class="taken">●</b> recommended, <b class="tie">○</b> a tie, <b class="behind">●</b> behind, <b class="control">◆</b> a control without a
+pretrained network. At the right what all jobs of the model took.</figcaption>
+<div class="forest">{% for row in one.forest.rows %}
+<span class="name">{{ row.model | printable }}</span>
+<svg class="{{ row.mark }}" width="100%" height="20" role="img" aria-label="{{ row.value }} ({{ row.interval }}), {{ row.mark }}">
+{% for place, _ in one.forest.ticks %}<line class="grid" x1="{{ place }}%" x2="{{ place }}%" y1="0" y2="20"/>{% endfor %}
+<line class="whisker" x1="{{ row.low }}%" x2="{{ row.high }}%" y1="10" y2="10"/>
+{% if row.mark == "control" %}<text class="mark" x="{{ row.place }}%" y="15">◆</text>{% else %}<circle cx="{{ row.place }}%" cy="10" r="4.5"/>{% endif %}</svg>
+<span class="number">{{ row.value }}{% if row.interval %} <span class="soft">[{{ row.interval }}]</span>{% endif %}</span><span class="number soft">{{ row.cost }}</span>
+{% endfor %}<span class="name"></span>
+<svg width="100%" height="18" aria-hidden="true">{% for place, words in one.forest.ticks %}<text class="axis" x="{{ place }}%" y="13">{{ words }}</text>{% endfor %}</svg>
+</div>{% if one.forest.left_out %}<p class="soft">And {{ one.forest.left_out }} more in the table below.</p>{% endif %}</figure>{% endif %}
+{% if one.sure %}<h3>How sure is it?</h3>
+<ul>{% for said in one.sure %}<li>{{ said | printable }}</li>
+{% endfor %}</ul>{% endif %}
+<h3>Ties</h3>
+{% if one.ties %}<p>On validation rows these are not surely worse (difference to the best, with its 95 % interval):</p>
+<ul>{% for said in one.ties %}<li>{{ said | printable }}</li>
+{% endfor %}</ul>{% else %}<p>None: no other model and no control is as good on validation rows.</p>{% endif %}
+{% if one.pairs %}<p class="soft"><a href="{{ one.pairs }}">Every pair of models, with Holm's correction</a></p>{% endif %}
+<h3>How many more labels?</h3>
+{% for said in one.labels %}<p>{{ said | printable }}</p>
+{% endfor %}
+{% if one.curve %}<figure>{{ one.curve | safe }}<figcaption>Points: draws of the train rows. Line: their median. Band: the forecast with its 95 %
+band. <a href="{{ one.curves }}">All numbers</a></figcaption></figure>{% endif %}
+<h3>What is doubtful about the data</h3>
+{% if one.doubts %}<ul>{% for said, link, words in one.doubts %}<li>{{ said | printable }} <a href="{{ link }}">{{ words }}</a></li>
+{% endfor %}</ul>{% else %}<p>Nothing was found. <a href="figures/data/{{ one.dataset }}.html">The data card</a> shows samples and splits.</p>{% endif %}
+<h3>What to do next</h3>
+<ul>{% for command, what in one.next %}<li>{% if "/" in command and " " not in command %}<a href="{{ command }}">{{ command }}</a>{% else %}<code>{{ command }}</code>{% endif %}: {{ what }}</li>
+{% endfor %}</ul>
+{% if one.figures %}<p class="links">Figures of the model: {% for name, path in one.figures %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</p>{% endif %}
+{% if one.maps %}<p class="links">Maps of the samples: {% for name, path in one.maps %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</p>{% endif %}
+</section>
+{% endfor %}
+{% if others %}<h2>Tasks and adapted models</h2>
+<dl class="best">{% for one in others %}
 <dt>{{ one.what | printable }}</dt>
 <dd><a href="{{ links[one.model] }}">{{ one.model }}</a>: {{ one.figures | printable }}{% if one.chosen %}<br>
 <span class="soft">{{ one.chosen | printable }}</span>{% endif %}</dd>
-{% endfor %}</dl>
-{% if facts.doubts %}<h2>Worth knowing</h2>
-<ul>{% for what, said in facts.doubts %}<li>{{ what | printable }}: {{ said | printable }}</li>{% endfor %}</ul>{% endif %}
+{% endfor %}</dl>{% endif %}
+{% if doubts %}<h2>Worth knowing</h2>
+<ul>{% for what, said in doubts %}<li>{{ what | printable }}: {{ said | printable }}</li>{% endfor %}</ul>{% endif %}
 <p>{{ facts.cost }}.</p>
-<h2>What next</h2>
-<ul>{% for command, what in facts.next %}<li><code>{{ command }}</code>: {{ what }}</li>{% endfor %}</ul>
 <h2>Data and figures</h2>
 <ul>{% for name in datasets %}
 <li>{{ name }}: <a href="figures/data/{{ name }}.html">samples, splits, trouble</a>,
 <a href="figures/data/{{ name }}.svg">labels per split</a>{% if name in few_shot %},
 <a href="figures/few_shot/{{ name }}.svg">accuracy from few or no examples</a>{% endif %}</li>
 {% endfor %}<li><a href="figures/costs.svg">what each model cost, and how good it is</a></li></ul>
-<h2>The models and tasks of this run's config</h2>
+<ul>{% for command, what in facts.next %}<li><code>{{ command }}</code>: {{ what }}</li>{% endfor %}</ul>
+<h2 id="all">The models and tasks of this run's config</h2>
 <p class="soft">Metrics on the test split, with 95 % intervals for other samples (for other groups, where the data name groups;
 of few-shot tasks for other rows as well as other episodes). The same with all columns: <a href="summary.csv">summary.csv</a>.
 For the lab's own rules: <a href="handoff/index.json">handoff/index.json</a>. What other configs made in this folder is not
@@ -68,14 +113,28 @@ listed here; it stays in the folders beside this page.</p>
 """)
 CSS = """
 h3 { font-size: 0.95rem; margin: 1.2rem 0 0.3rem; overflow-wrap: anywhere; }
+nav a { margin-right: 0.8rem; } section { border-top: 3px solid var(--line); margin-top: 1.5rem; }
 .best dt { font-weight: 600; margin-top: 0.6rem; overflow-wrap: anywhere; } .best dd { margin: 0; max-width: 60rem; }
 .all td.number { white-space: nowrap; } .all .number { padding-left: 0.4rem; } .links { font-size: 0.85rem; }
 .all td span.soft { font-size: 0.8rem; } .all td:first-child { min-width: 12rem; }
+p.taken { font-size: 1.15rem; font-weight: 600; margin-bottom: 0.2rem; }
+figure { margin: 0.6rem 0; } figcaption { color: var(--soft); font-size: 0.85rem; max-width: 46rem; margin-bottom: 0.3rem; }
+.forest { display: grid; grid-template-columns: minmax(0, 16rem) minmax(8rem, 26rem) auto auto; gap: 0 0.8rem; align-items: center; }
+.forest .name { overflow-wrap: anywhere; } .forest .number { white-space: nowrap; font-variant-numeric: tabular-nums; font-size: 0.88rem; }
+.forest svg { overflow: visible; } .grid { stroke: var(--line); stroke-width: 1; }
+.whisker { stroke: currentColor; stroke-width: 2; } svg circle { fill: currentColor; stroke: currentColor; stroke-width: 1.5; }
+.taken { color: var(--orange); } p.taken { color: inherit; } .tie { color: var(--blue); } .behind { color: var(--soft); } .control { color: var(--green); }
+svg.tie circle { fill: var(--page); } text.mark { fill: currentColor; text-anchor: middle; font-size: 15px; }
+text.axis { fill: var(--soft); font-size: 11px; text-anchor: middle; } text.left { fill: var(--soft); font-size: 11px; text-anchor: end; }
+.curve { max-width: 34rem; width: 100%; } .curve .draw { fill: var(--soft); stroke: none; } .curve polyline { fill: none; stroke: var(--blue); stroke-width: 2; }
+.curve .foretold { stroke: var(--orange); stroke-dasharray: 4 3; } .curve .band { fill: var(--orange); opacity: 0.22; }
+@media (max-width: 44rem) { .forest { grid-template-columns: minmax(0, 1fr) auto auto; }
+  .forest .name { grid-column: 1 / -1; margin-top: 0.4rem; font-size: 0.88rem; } .forest .name:empty { display: none; } }
 """
 CHOICES = {"best": "taken", "tie": "a tie", "": "", "behind": "behind", CONTROL: "a control"}
 
 
-def page(table, facts, figures, quick):
+def page(table, facts, figures, quick, decisions=()):
     """The page.
 
     Parameters
@@ -84,13 +143,19 @@ def page(table, facts, figures, quick):
     facts : what last_words.results gave
     figures : dict, (model, seed) -> names of its figures' files
     quick : bool, whether this is a quick look
+    decisions : list of decision.targets.Decision, one per target that models were trained for
     """
     rows = table.astype(object).where(table.notna(), None)
     among = [rows["dataset"], rows["target"], compared_among(rows)]
     tables = [_table(", ".join(filter(None, names)), part, figures) for names, part in rows.groupby(among, sort=True)]
     links = {row.model: f"{row.stage}/{row.model}/" for row in rows.itertuples() if row.stage != CONTROL}
+    targets = [section(one) | shown_beside(one, figures) for one in decisions]
+    named = {one["name"] for one in targets}
     body = BODY.render(
         facts=facts,
+        sections=targets,
+        others=[one for one in facts["best"] if one["what"] not in named],
+        doubts=[(what, said) for what, said in facts["doubts"] if not any(about(one, what) for one in decisions)],
         links=links,
         names=METRIC_NAMES,
         tables=tables,
@@ -99,6 +164,15 @@ def page(table, facts, figures, quick):
         quick=quick,
     )
     return pages.page("graft: results", body, CSS)
+
+
+def shown_beside(one, figures):
+    """Links to the figures of a Decision's model, for its first seed."""
+    rows = one.taken
+    if rows.empty:
+        return {"dataset": one.dataset, "figures": [], "maps": []}
+    first = rows.astype(object).to_dict("records")[0]
+    return {"dataset": one.dataset, "figures": _row(first, [], figures)["figures"], "maps": one.maps}
 
 
 def _table(name, rows, figures):

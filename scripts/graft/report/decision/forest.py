@@ -1,0 +1,79 @@
+"""All models of a target in a forest plot: a metric with its interval, how the model compares, and what it cost.
+
+Places are percentages of the width, so that a row is drawn at any width without growing its words.
+"""
+
+import math
+
+import pandas as pd
+
+from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
+from graft.report.job_costs import seconds_of
+from graft.report.last_words import RANKED_BY
+
+MARKS = {"best": "taken", "tie": "tie", "behind": "behind", CONTROL: "control"}
+MOST = 30  # models; of more, the best on validation
+
+
+def forest(rows, costs):
+    """The plot of the models and controls of one target.
+
+    Parameters
+    ----------
+    rows : DataFrame, their rows of summary.csv
+    costs : dict, model -> seconds of all its jobs, averaged over its seeds
+
+    Returns
+    -------
+    dict with metric (words), ticks, list of (place, words), and rows, list of dict with model, mark, value, place, low, high, interval,
+    cost; None where no model has a test metric
+    """
+    rows = rows[~rows["stage"].isin(TASKS)]
+    metric = next((one for one in RANKED_BY if rows.get(f"test_{one}", pd.Series()).notna().any()), None)
+    if metric is None:
+        return None
+    models = [_model(name, part, metric, costs) for name, part in rows.groupby("model")]
+    models = [one for one in models if one["value"] is not None]
+    models.sort(key=lambda one: (one["mark"] != "taken", -one["validation"], one["model"]))
+    low, high = _ends(models)
+    for one in models:
+        one |= {key: _place(one[f"{key}_value"], low, high) for key in ("place", "low", "high")}
+    ticks = [(_place(value, low, high), f"{value:g}") for value in _ticks(low, high)]
+    return {"metric": METRIC_NAMES[metric], "ticks": ticks, "rows": models[:MOST], "left_out": len(models[MOST:])}
+
+
+def _model(name, rows, metric, costs):
+    value, low, high = (rows.get(f"test_{metric}{end}", pd.Series(dtype=float)).mean() for end in ("", "_low", "_high"))
+    validation = rows.get(f"validation_{metric}", pd.Series(dtype=float)).mean()
+    choice = rows["choice"].dropna() if "choice" in rows else ()
+    control = (rows["stage"] == CONTROL).all()
+    mark = MARKS.get(choice.iloc[0] if len(choice) else CONTROL if control else "best" if len(rows) else "", "behind")
+    return {
+        "model": name,
+        "stage": rows["stage"].iloc[0],
+        "mark": mark,
+        "value": None if math.isnan(value) else f"{value:.3f}",
+        "interval": "" if math.isnan(low) else f"{low:.3f} to {high:.3f}",
+        "place_value": value,
+        "low_value": value if math.isnan(low) else low,
+        "high_value": value if math.isnan(high) else high,
+        "validation": -math.inf if math.isnan(validation) else validation,
+        "cost": seconds_of(costs.get(name)),
+    }
+
+
+def _ends(models):
+    low, high = min(one["low_value"] for one in models), max(one["high_value"] for one in models)
+    margin = 0.04 * (high - low or 1.0)
+    return low - margin, high + margin
+
+
+def _ticks(low, high):
+    """Three to six round numbers."""
+    step = 10 ** math.floor(math.log10(high - low))
+    step = next(step / part for part in (1, 2, 5, 10) if (high - low) / (step / part) >= 3)
+    return [round(number * step, 10) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _place(value, low, high):
+    return round(100 * (value - low) / (high - low), 2)

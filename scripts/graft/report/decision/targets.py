@@ -1,0 +1,265 @@
+"""The part of results/index.html that is about one target: what is recommended, and all that speaks for and against it."""
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from graft.curves.table import read_curves
+from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
+from graft.report.decision.curve import curve_svg
+from graft.report.decision.forest import forest
+from graft.targets.by_group import worst_in_words
+
+GOALS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 0.995)  # of metrics whose best is 1
+FEW_TRAIN, FEW_TEST = 20, 10  # rows of a class, below which it is called tiny
+
+
+@dataclass
+class Decision:
+    """What is known of a target when all models are there.
+
+    dataset, target : str
+    choice : dict of choosing.choose, with `model`
+    said : dict, what last_words.results says of it: figures and chosen
+    rows : DataFrame, the target's rows of summary.csv
+    sets : dict, conformal.json of the taken model; {} where it has none
+    counts : dict, class -> split -> labelled rows; {} for numbers
+    doubts : list of (what, sentence) of the run
+    costs : dict, model -> seconds
+    folder : Path, the results folder
+    files : dict, kind (pairs, curves, groups, issues, to_label) -> path in the results folder, of the files that this run makes
+    maps : list of (backbone, path), maps of the samples
+    """
+
+    dataset: str
+    target: str
+    choice: dict
+    said: dict
+    rows: pd.DataFrame
+    sets: dict
+    counts: dict
+    doubts: list
+    costs: dict
+    folder: object
+    files: dict = field(default_factory=dict)
+    maps: list = field(default_factory=list)
+
+    @property
+    def taken(self):
+        """The rows of the model that was taken, one per seed."""
+        return self.rows[(self.rows["model"] == self.choice["model"]) & ~self.rows["stage"].isin(TASKS)]
+
+    @property
+    def controls(self):
+        return self.rows[self.rows["stage"] == CONTROL]
+
+    @property
+    def better_control(self):
+        """The control that is surely better on validation than the taken model; None if there is none."""
+        if "validation_gap_low" not in self.controls:
+            return None
+        better = self.controls[self.controls["validation_gap_low"] > 0]
+        return None if better.empty else better.loc[better["validation_gap"].idxmax(), "model"]
+
+    def path(self, kind):
+        """Where a file is, if the run makes it."""
+        return self.files.get(kind)
+
+    def read(self, kind, **options):
+        return pd.read_csv(self.folder / self.files[kind], **options) if kind in self.files else None
+
+
+def section(one):
+    """Facts that the page shows of a Decision: dict of str, lists of str, and lists of (sentence, link, words of the link)."""
+    curves = curves_of(one)
+    return {
+        "name": f"{one.dataset}, {one.target}",
+        "anchor": f"{one.dataset}-{one.target}",
+        "model": one.better_control or one.choice["model"],
+        "link": f"controls/{one.dataset}/{one.target}.csv" if one.better_control else model_folder(one.taken),
+        "why": why(one),
+        "sure": [*calibration(one), *coverage(one), *worst_groups(one)],
+        "forest": forest(one.rows, one.costs),
+        "ties": ties(one),
+        "pairs": one.path("pairs"),
+        "curve": curves.get("svg", ""),
+        "labels": curves["says"],
+        "curves": one.path("curves"),
+        "doubts": doubts(one),
+        "next": next_steps(one),
+    }
+
+
+def model_folder(rows):
+    return f"{rows['stage'].iloc[0]}/{rows['model'].iloc[0]}/" if len(rows) else ""
+
+
+def why(one):
+    """The sentences that say why the model is recommended."""
+    if one.better_control:
+        row = one.controls.set_index("model").loc[one.better_control]
+        gap = f"{row['validation_gap']:+.3f} [{row['validation_gap_low']:+.3f}, {row['validation_gap_high']:+.3f}]"
+        metric = METRIC_NAMES.get(one.choice["metric"], "")
+        return [
+            f"This control needs no pretrained network and is better than the best trained model, {one.choice['model']}: {metric} "
+            f"{gap} on validation rows. Fit it with scikit-learn; graft keeps no file of it.",
+            f"The best trained model: {one.said['figures']}.",
+        ]
+    chosen = one.said["chosen"] or "It is the only model"
+    return [f"{one.said['figures'][:1].upper()}{one.said['figures'][1:]}.", f"{chosen[:1].upper()}{chosen[1:]}."]
+
+
+def calibration(one):
+    """How far its probabilities are off."""
+    name = next((name for name in ("ece",) if one.taken.get(f"test_{name}", pd.Series()).notna().any()), None)
+    if name is None:
+        return []
+    value, high = (one.taken.get(f"test_{name}{end}", pd.Series(dtype=float)).mean() for end in ("", "_high"))
+    most = "" if pd.isna(high) else f" (at most {high:.2f})"
+    verdict = (
+        "Its probabilities can be used as they are" if value <= 0.05 else "Do not take its probabilities at their word"
+    )
+    return [f"{verdict}: the calibration error on test rows is {value:.3f}{most}."]
+
+
+def coverage(one):
+    """How often its sets hold the truth, and what takes the promise away."""
+    unlike = [
+        said
+        for what, said in one.doubts
+        if about(one, what) and ("nearer to the train rows" in said or "unlike validation" in said)
+    ]
+    for name, level in one.sets.get("levels", {}).items():
+        if level["note"]:
+            yield f"There are no {name} % sets: {level['note']}."
+            continue
+        held, low, high = (
+            one.taken.get(f"test_coverage_{name}{end}", pd.Series(dtype=float)).mean() for end in ("", "_low", "_high")
+        )
+        if pd.isna(held):
+            continue
+        size, width = (
+            one.taken.get(f"test_{key}_{name}", pd.Series(dtype=float)).mean() for key in ("set_size", "width")
+        )
+        how = f"{size:.2f} classes on average" if pd.isna(width) else f"a width of {width:.3g}"
+        between = "" if pd.isna(low) else f" [{low:.1%}, {high:.1%}]"
+        promise = " Test rows are unlike validation rows, so that nothing is promised." if unlike else ""
+        yield f"The {name} % sets hold the truth in {held:.1%}{between} of test rows, with {how}.{promise}"
+
+
+def worst_groups(one):
+    groups = one.read("groups", dtype={"group": str}, keep_default_na=True)
+    if groups is None:
+        return []
+    own = groups[(groups["model"] == one.choice["model"]) & (groups["split"] == "test")]
+    return worst_in_words(own)
+
+
+def ties(one):
+    """What cannot be told from the taken model on validation rows."""
+    table = one.choice.get("table")
+    if table is None or one.choice["metric"] is None:
+        return []
+    metric = METRIC_NAMES[one.choice["metric"]]
+    tied = table[table["tied"] & (table.index != one.choice["model"])]
+    found = [(name, metric, row["gap"], row["gap_low"], row["gap_high"], "") for name, row in tied.iterrows()]
+    if "validation_gap_high" in one.controls:
+        near = one.controls[one.controls["validation_gap_high"] >= 0]
+        found += [
+            (row.model, metric, row.validation_gap, row.validation_gap_low, row.validation_gap_high, "a control, ")
+            for row in near.itertuples()
+            if row.model != one.better_control
+        ]
+    return [
+        f"{name}: {kind}{metric} {gap:+.3f} [{low:+.3f}, {high:+.3f}]" for name, metric, gap, low, high, kind in found
+    ]
+
+
+FILES = {  # kind -> where the file of a target is in the results folder
+    "pairs": "compare/{dataset}/{target}.csv",
+    "curves": "curves/{dataset}/{target}.csv",
+    "groups": "groups/{dataset}/{target}.csv",
+    "issues": "handoff/{dataset}/{target}/label_issues.csv",
+    "to_label": "handoff/{dataset}/{target}/to_label.csv",
+}
+
+
+def files_of(dataset, target, made):
+    """The files of a target among those that a run makes: dict for Decision; `made` are paths in the results folder."""
+    named = {kind: name.format(dataset=dataset, target=target) for kind, name in FILES.items()}
+    return {kind: name for kind, name in named.items() if name in made}
+
+
+def curves_of(one):
+    """The learning curve as SVG, and what it says of more labels."""
+    if not one.path("curves"):
+        return {"says": ["No learning curve was measured: the data set has no embeddings by a pretrained backbone."]}
+    found = read_curves(one.folder / one.path("curves"))
+    curve = next((one for (model, split), one in found.items() if split == "validation"), None)
+    if curve is None or not len(curve.measured):
+        return {"says": [f"No forecast: {curve.why}." if curve else "No forecast."]}
+    now = curve.medians["median"].iloc[-1]
+    goals = [] if curve.why else [goal for goal in GOALS if goal > now][:2] if now < 1 and now > 0 else []
+    says = [
+        f"{METRIC_NAMES[curve.metric]} of {curve.model} is {now:.3f} on validation rows with {curve.labels:,} labels."
+    ]
+    says += [sentence(curve.says(goal)) for goal in goals] or (
+        [sentence(f"no forecast: {curve.why}")] if curve.why else []
+    )
+    return {"svg": curve_svg(curve), "says": says}
+
+
+def sentence(words):
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def doubts(one):
+    """(sentence, link, words of the link) of everything that may be wrong with the data."""
+    card = f"figures/data/{one.dataset}.html"
+    found = [(sentence(said), card, "data card") for what, said in one.doubts if about(one, what)]
+    issues = one.read("issues")
+    if issues is not None and len(issues):
+        rows = sum(sum(own.values()) for own in one.counts.values())
+        share = f" of {rows:,}" if rows else ""
+        words = f"{len(issues):,}{share} labels are probably wrong; the worst are first in the file"
+        found.append((sentence(words), one.path("issues"), "label_issues.csv"))
+    tiny = [
+        f"{name} ({own.get('train', 0)} train, {own.get('test', 0)} test rows)"
+        for name, own in one.counts.items()
+        if own.get("train", 0) < FEW_TRAIN or own.get("test", 0) < FEW_TEST
+    ]
+    if tiny:
+        more = f" and {len(tiny) - 5} more" if len(tiny) > 5 else ""
+        found.append(
+            (
+                sentence(f"classes with few rows, of which the metrics say little: {', '.join(tiny[:5])}{more}"),
+                card,
+                "data card",
+            )
+        )
+    return found
+
+
+def about(one, what):
+    """Whether a doubt is about this target, or about its data set as a whole."""
+    dataset, *rest = what.split(", ")
+    return dataset == one.dataset and (not rest or rest[0] == one.target)
+
+
+def next_steps(one):
+    """(command or file, what it is for), the most useful first."""
+    found = []
+    if not one.better_control and len(one.taken):
+        found.append((f"make predict MODEL={one.choice['model']} DATA=...", "predict new files"))
+    if one.path("issues") and len(one.read("issues")):
+        found.append(
+            (one.path("issues"), "look at these labels, correct them, and run again: only what changed is trained")
+        )
+    if one.path("to_label"):
+        found.append(
+            (
+                one.path("to_label"),
+                "the samples of the pool whose labels would teach most; `make label CONFIG=...` shows them",
+            )
+        )
+    return found
