@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from mapie.classification import SplitConformalClassifier
 from mapie.regression import SplitConformalRegressor
 from scipy.special import softmax
+from scipy.stats import kstest
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from graft.common import plugins
+from graft.conformal.draws import uniform
 from graft.conformal.sets import fit_sets, judge_sets, may_calibrate, with_sets, without_sets
 from graft.conformal.thresholds import least_rows, threshold
 from graft.data.splitting.halves import kept_aside, second_half
@@ -31,7 +33,8 @@ def classified(rows, seed=0, skill=1.5, classes=CLASSES, shares=None):
     chances = softmax(logits, axis=1)
     codes = (chances.cumsum(1) > random.random((rows, 1))).argmax(1)
     table = pd.DataFrame(chances, columns=[f"prob_{name}" for name in classes])
-    return table.assign(label=np.array(classes, object)[codes], split="test", fold=-1)
+    ids = [f"{seed}.{number}" for number in range(rows)]
+    return table.assign(label=np.array(classes, object)[codes], split="test", fold=-1, sample_id=ids)
 
 
 def measured(rows, seed=0, spread=lambda x: np.ones_like(x)):
@@ -86,7 +89,8 @@ def test_sets_of_lac_equal_those_of_mapie(level):
     peer.conformalize(inputs[0], calibrating["label"].map(CLASSES.index).to_numpy())
     _, expected = peer.predict_set(inputs[1])
     expected = expected[:, :, 0]
-    expected[np.arange(200), inputs[1].argmax(1)] = True  # graft's sets are never empty
+    empty = np.flatnonzero(~expected.any(1))
+    expected[empty, inputs[1][empty].argmax(1)] = True  # graft's sets are never empty
     ours = np.array([[name in one for name in CLASSES] for one in found[f"set_{100 * level:g}"]])
     assert (ours == expected).all()
 
@@ -94,12 +98,20 @@ def test_sets_of_lac_equal_those_of_mapie(level):
 @pytest.mark.parametrize(("score", "penalty"), [("aps", 0.0), ("raps", 0.01)])
 def test_summed_scores_are_the_papers_formulas(score, penalty):
     chances = softmax(np.random.default_rng(0).normal(size=(50, 8)), axis=1)
-    found = plugins.load("class_score", score).score(chances)
-    for row, scores in zip(chances, found, strict=True):
+    ids = [f"s{number}" for number in range(50)]
+    found = plugins.load("class_score", score).score(chances, ids)
+    for row, draw, scores in zip(chances, uniform(ids), found, strict=True):
         for label in range(8):
             place = int((row > row[label]).sum()) + 1
-            expected = row[row >= row[label]].sum() + penalty * max(place - 5, 0)
+            expected = row[row > row[label]].sum() + (1 - draw) * row[label] + penalty * max(place - 5, 0)
             assert np.isclose(scores[label], expected)
+
+
+def test_draws_of_samples_are_uniform_and_the_same_in_any_order():
+    ids = [f"s{number}" for number in range(5000)]
+    found = uniform(ids)
+    assert kstest(found, "uniform").pvalue > 0.01
+    assert (uniform(ids[::-1]) == found[::-1]).all()
 
 
 def test_absolute_intervals_equal_those_of_mapie():
@@ -126,10 +138,11 @@ def test_sets_hold_the_truth_as_often_as_they_say(score, within):
         for name in CLASSES:
             by_class[name].append(held[found["label"] == name].mean())
     assert np.mean(overall) >= 0.895
+    assert within == "class" or np.mean(overall) < 0.93  # the rest is what no empty set costs
     if score == "lac" and within == "all":
         assert np.mean(overall) < 0.92 and np.mean(by_class["c"]) < 0.88  # the rare class pays for the others
     if within == "class":
-        assert all(np.mean(values) >= 0.89 for values in by_class.values())
+        assert all(np.mean(values) >= 0.88 for values in by_class.values())
 
 
 @pytest.mark.parametrize("score", ["absolute", "normalised", "cqr"])
@@ -176,7 +189,7 @@ def test_the_threshold_is_that_order_statistic_or_none(scores, level):
 
 def test_no_set_is_empty():
     calibrating = classified(200, 0, skill=8)
-    others = pd.DataFrame(np.full((5, 3), 1 / 3), columns=[f"prob_{name}" for name in CLASSES])
+    others = pd.DataFrame(np.full((5, 3), 1 / 3), columns=[f"prob_{name}" for name in CLASSES]).assign(sample_id="s")
     found, _ = sets_by(calibrating, others, FACTS, {**ASKED, "within": "all"})
     assert found["set_90"].map(len).min() >= 1
 

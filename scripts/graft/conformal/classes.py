@@ -3,7 +3,7 @@
 import numpy as np
 
 from graft.common import plugins
-from graft.conformal.lists import object_array
+from graft.conformal.lists import named, object_array
 from graft.conformal.thresholds import of_each, threshold, too_few
 from graft.data.splitting.halves import FEW_CLASSES
 
@@ -26,7 +26,7 @@ def fit(table, facts, settings, level, strata):
     why there are no sets
     """
     classes, within = facts["classes"], settings["within"]
-    own = _score(settings["sets"], _chances(table, classes))[np.arange(len(table)), _codes(table["label"], classes)]
+    own = _scores(settings["sets"], table, classes)[np.arange(len(table)), _codes(table["label"], classes)]
     if strata is not None:
         names = sorted(set(strata))
         groups = of_each(own, strata, names, level)
@@ -54,11 +54,9 @@ def columns(table, facts, score, fitted, strata=None):
     known &= np.isfinite(limits).all(1)
     found = object_array([None] * len(table))
     if known.any():
-        scores = _score(score, chances[known])
+        scores = _scores(score, table[known], classes)
         inside = scores <= limits[known] + 1e-12
-        inside[np.arange(len(scores)), scores.argmin(1)] = True  # no set is empty
-        names = np.array(classes, dtype=object)
-        found[known] = object_array([names[row].tolist() for row in inside])
+        found[known] = named(inside, chances[known].argmax(1), classes)
     return (found,)
 
 
@@ -69,8 +67,8 @@ def judged(table, sets):
     ).to_numpy(float)
 
 
-def _score(name, chances):
-    return plugins.load("class_score", name).score(chances)
+def _scores(name, table, classes):
+    return plugins.load("class_score", name).score(_chances(table, classes), table["sample_id"])
 
 
 def _chances(table, classes):

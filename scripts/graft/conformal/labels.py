@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from graft.conformal.lists import object_array
+from graft.conformal.lists import named, object_array
 from graft.conformal.thresholds import threshold, too_few
 from graft.evaluation.multilabel_metrics import answers_of
 
@@ -31,9 +31,7 @@ def columns(table, facts, score, fitted, strata=None):
     found = object_array([None] * len(table))
     if limit is not None and known.any():
         inside = 1 - chances[known] <= limit + 1e-12
-        inside[np.arange(len(inside)), chances[known].argmax(1)] = True  # no set is empty
-        names = np.array(facts["classes"], dtype=object)
-        found[known] = object_array([names[row].tolist() for row in inside])
+        found[known] = named(inside, chances[known].argmax(1), facts["classes"])
     return (found,)
 
 

@@ -2,11 +2,18 @@
 
 import numpy as np
 
+from graft.conformal.draws import uniform
 
-def score(chances):
-    """The probability of a class and of all that are more probable (eq. 7, without its random part)."""
+
+
+def score(chances, samples):
+    """The probability of all classes that are more probable, and of a random part of the class itself (eq. 7).
+
+    Without the random part, sets of few classes would nearly always hold all of them.
+    """
     order = np.argsort(-chances, axis=1, kind="stable")
-    summed = np.cumsum(np.take_along_axis(chances, order, axis=1), axis=1)
+    ranked = np.take_along_axis(chances, order, axis=1)
+    summed = np.cumsum(ranked, axis=1) - uniform(samples)[:, None] * ranked
     return np.take_along_axis(summed, places_of(chances), axis=1)
 
 

@@ -7,6 +7,6 @@ from graft.conformal.class_scores import aps
 PENALTY, FREE = 0.01, 5  # lambda and k_reg of the paper's experiments
 
 
-def score(chances):
-    """The score of `aps` plus PENALTY for each place after the first FREE ones (eq. 4, without its random part)."""
-    return aps.score(chances) + PENALTY * np.maximum(aps.places_of(chances) + 1 - FREE, 0)
+def score(chances, samples):
+    """The score of `aps` plus PENALTY for each place after the first FREE ones (eq. 4)."""
+    return aps.score(chances, samples) + PENALTY * np.maximum(aps.places_of(chances) + 1 - FREE, 0)
