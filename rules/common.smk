@@ -244,6 +244,14 @@ def tables_of_curves(dataset=None):
         f"<results>/curves/{name}/{target}.csv"
         for name, target in learned_targets()
         if dataset in (None, name) and backbones_ranked(name)
+def files_of_decisions():
+    """What else the page of all results shows of each target."""
+    return [
+        *(f"<results>/compare/{dataset}/{target}.csv" for dataset, target in learned_targets()),
+        *tables_of_curves(),
+        *tables_of_groups(),
+        *tables_of_label_issues(),
+        *(f"<results>/handoff/{dataset}/{target}/to_label.csv" for dataset, target in pools_to_label()),
     ]
 
 

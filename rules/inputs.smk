@@ -530,6 +530,8 @@ def summary_inputs(wildcards):
         "nearness": [f"<results>/data/{dataset}/nearness.json" for dataset in datasets],
         "lengths": [path for dataset in datasets for path in lengths_of(dataset)],
         "near": [f"<results>/data/{dataset}/near_duplicates.csv" for dataset in datasets],
+        "sets": [f"{folder}/conformal.json" for folder in folders],
+        "files": files_of_decisions(),
     }
 
 

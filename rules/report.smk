@@ -72,6 +72,7 @@ rule summarize:
         splits=split_settings,
         tasks=task_settings,
         runs=jobs_of_runs,
+        maps=lambda wildcards: all_features(),
         quick=config["quick"],
         code=code_digest("summarize"),
     threads: 1
