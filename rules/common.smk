@@ -244,6 +244,9 @@ def tables_of_curves(dataset=None):
         f"<results>/curves/{name}/{target}.csv"
         for name, target in learned_targets()
         if dataset in (None, name) and backbones_ranked(name)
+    ]
+
+
 def files_of_decisions():
     """What else the page of all results shows of each target."""
     return [

@@ -5,7 +5,6 @@ import numpy as np
 from graft.conformal.draws import uniform
 
 
-
 def score(chances, samples):
     """The probability of all classes that are more probable, and of a random part of the class itself (eq. 7).
 
