@@ -1,0 +1,135 @@
+"""The page that tells which model to take: what it says follows from the tables, and it says so where there is nothing to say."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from graft.curves.table import Curve
+from graft.report import index_page
+from graft.report.decision.curve import curve_svg
+from graft.report.decision.forest import forest
+from graft.report.decision.targets import Decision, files_of, section
+
+HEADINGS = (
+    "The recommended model",
+    "Ties",
+    "How many more labels?",
+    "What is doubtful about the data",
+    "What to do next",
+)
+
+
+def row(model, value, stage="finetune", choice=None, gap=None, **more):
+    ends = {"": value, "_low": value - 0.02, "_high": value + 0.03}
+    found = {"stage": stage, "dataset": "cells", "target": "label", "model": model, "seed": 0, "choice": choice}
+    found |= {f"{split}_auroc{end}": one for split in ("test", "validation") for end, one in ends.items()}
+    gaps = {"": gap, "_low": None if gap is None else gap - 0.01, "_high": None if gap is None else gap + 0.01}
+    return found | {f"validation_gap{end}": one for end, one in gaps.items()} | more
+
+
+def decision(rows, tied=(), folder=None, **more):
+    table = pd.DataFrame(rows)
+    names = [one["model"] for one in rows if one["stage"] != "control"]
+    compared = pd.DataFrame({"value": 0.9, "gap": -0.01, "gap_low": -0.02, "gap_high": 0.01}, index=names)
+    compared["tied"] = [name == names[0] or name in tied for name in names]
+    choice = {"model": names[0], "metric": "auroc", "by": "lead", "table": compared}
+    facts = {"choice": choice, "rows": table, "sets": {}, "counts": {}, "doubts": [], "costs": {"a": 100.0}} | more
+    said = {"figures": "AUROC 0.900 on test", "chosen": "the best on validation: ..", "what": "cells, label"}
+    return Decision("cells", "label", said=said, folder=folder, **facts)
+
+
+def page_of(one, rows):
+    table = pd.DataFrame(rows).assign(backbone="b", method="m")
+    facts = {"best": [one.said | {"model": one.choice["model"]}], "doubts": one.doubts, "cost": "cheap", "next": []}
+    return index_page.page(table, facts, {}, False, [one])
+
+
+def test_the_page_has_every_heading_once_per_target_and_names_the_model_first():
+    rows = [row("a", 0.9, choice="best"), row("b", 0.89, choice="tie"), row("forest", 0.7, "control", "control", -0.2)]
+    text = page_of(decision(rows, tied=["b"]), rows)
+    assert [text.count(f"<h3>{name}</h3>") for name in HEADINGS] == [1] * len(HEADINGS)
+    assert text.index('<p class="taken"><a href="finetune/a/">a</a>') < text.index("<h3>Ties</h3>")
+    assert "b: AUROC -0.010 [-0.020, +0.010]" in text and "forest: a control" not in text
+
+
+def test_a_control_that_is_surely_better_is_recommended():
+    rows = [row("a", 0.8, choice="best"), row("forest", 0.9, "control", "control", 0.1)]
+    found = section(decision(rows))
+    assert found["model"] == "forest" and "better than the best trained model, a" in found["why"][0]
+    assert not any("make predict" in command for command, _ in found["next"])
+
+
+def test_a_control_that_may_be_as_good_is_a_tie_and_the_model_stays():
+    rows = [row("a", 0.9, choice="best"), row("forest", 0.9, "control", "control", 0.0)]
+    found = section(decision(rows))
+    assert found["model"] == "a" and found["ties"] == ["forest: a control, AUROC +0.000 [-0.010, +0.010]"]
+
+
+def test_one_model_alone_has_no_ties_and_no_comparison():
+    rows = [row("a", 0.9, choice="best")]
+    found = section(decision(rows))
+    assert found["ties"] == [] and len(found["forest"]["rows"]) == 1
+    assert "None: no other model" in page_of(decision(rows), rows)
+
+
+def test_the_forest_is_to_scale_and_the_recommended_model_is_first():
+    rows = [row("b", 0.95, choice="tie"), row("a", 0.6, choice="best"), row("c", 0.5, "control", "control", -0.4)]
+    found = forest(pd.DataFrame(rows), {"a": 100.0})
+    assert [one["model"] for one in found["rows"]] == ["a", "b", "c"]
+    a, b, c = (one["place"] for one in found["rows"])
+    assert (b - a) / (a - c) == pytest.approx(3.5, rel=0.01)
+    assert [one["cost"] for one in found["rows"]] == ["2 min", "", ""]
+    assert all(0 <= one["low"] <= one["place"] <= one["high"] <= 100 for one in found["rows"])
+    assert 3 <= len(found["ticks"]) <= 11
+
+
+def test_models_without_a_test_metric_have_no_forest():
+    assert forest(pd.DataFrame([row("a", 0.9)]).drop(columns="test_auroc").assign(test_auroc=np.nan), {}) is None
+
+
+def test_coverage_is_said_or_why_there_are_no_sets():
+    said = {"levels": {"90": {"note": "class 'x' has 2 calibrating rows, and 90 % needs 9"}}}
+    assert section(decision([row("a", 0.9, choice="best")], sets=said))["sure"] == [
+        "There are no 90 % sets: class 'x' has 2 calibrating rows, and 90 % needs 9."
+    ]
+    rows = [row("a", 0.9, choice="best", test_coverage_90=0.91, test_coverage_90_low=0.88, test_coverage_90_high=0.94)]
+    rows[0]["test_set_size_90"] = 1.2
+    kept = {"sets": {"levels": {"90": {"note": ""}}}}
+    (found,) = section(decision(rows, **kept))["sure"]
+    assert found == "The 90 % sets hold the truth in 91.0% [88.0%, 94.0%] of test rows, with 1.20 classes on average."
+    doubts = [("cells", "validation rows are much nearer to the train rows than test rows are")]
+    (found,) = section(decision(rows, doubts=doubts, **kept))["sure"]
+    assert "nothing is promised" in found
+
+
+def test_doubts_of_other_targets_are_not_shown_and_tiny_classes_are():
+    doubts = [("cells, other, m", "no"), ("cells, label, a", "yes"), ("cells", "of all"), ("more", "no")]
+    counts = {"rare": {"train": 5, "test": 1}, "common": {"train": 500, "test": 100}}
+    found = section(decision([row("a", 0.9, choice="best")], doubts=doubts, counts=counts))["doubts"]
+    assert [said for said, *_ in found] == [
+        "Yes.",
+        "Of all.",
+        "Classes with few rows, of which the metrics say little: rare (5 train, 1 test rows).",
+    ]
+
+
+def test_files_that_the_run_does_not_make_are_not_linked(tmp_path):
+    made = {"compare/cells/label.csv", "handoff/cells/other/to_label.csv"}
+    assert files_of("cells", "label", made) == {"pairs": "compare/cells/label.csv"}
+
+
+def test_the_curve_shows_every_draw_and_the_band():
+    measured = pd.DataFrame({"fraction": [0.5, 0.5, 1.0], "labels": [50, 50, 100], "draw": [0, 1, 0]})
+    measured["value"] = [0.6, 0.7, 0.8]
+    ahead = pd.DataFrame({"labels": [100, 200, 1000], "value": 0.85, "low": [0.8, 0.78, 0.75], "high": 0.9})
+    svg = curve_svg(Curve("linear on x", "auroc", measured, ahead, ""))
+    assert svg.count('class="draw"') == 3 and svg.count('class="band"') == 1
+    assert len(re.findall(r"[\d.]+,[\d.]+", re.search('class="band" points="([^"]*)"', svg)[1])) == 6
+    assert 'class="band"' not in curve_svg(Curve("linear on x", "auroc", measured, ahead.head(0), "flat"))
+
+
+def test_names_are_escaped():
+    rows = [row("</svg><script>", 0.9, choice="best")]
+    assert "<script>" not in page_of(decision(rows), rows)
