@@ -16,7 +16,7 @@ from graft.heads.principal_axes import DEAD
 from graft.store.feature_files import features_of
 
 logger = logging.getLogger("graft")
-MOST = 20_000  # rows of a split
+MOST = 10_000  # rows of a split
 
 
 def main(samples, ranking, features, backbones, target, output):

@@ -80,6 +80,15 @@ def test_a_class_without_a_row_changes_nothing_for_the_others_and_is_as_rare_as_
     assert (shares[1:3] > 0).all() and (shares[1:3] < 0.02).all()
 
 
+@pytest.mark.parametrize("rows", [1, 4])
+def test_rows_that_are_all_the_same_give_the_shares_of_their_classes(rows):
+    features, labels = np.ones((rows, 5)), np.array([0, 1, 1, 1])[-rows:]
+    weights, biases = fit_logistic(features, labels, 2, [0.1])
+    assert (weights == 0).all()
+    share = torch.softmax(biases[0], 0)[1]
+    assert share > 0.6 if rows == 1 else share == pytest.approx(0.75, abs=1e-6)
+
+
 @pytest.mark.parametrize("seed", [3, 9, 14])
 def test_few_rows_are_rotated_among_many_that_are_not_used(seed):
     draw = np.random.default_rng(seed)

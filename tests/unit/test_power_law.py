@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
+from graft.curves import forecast as forecast_module
 from graft.curves import power_law
 from graft.curves.forecast import _means, forecast
 from graft.curves.subsets import nested
@@ -72,7 +73,12 @@ def simulated(draw, count, draws=5, truth=(0.02, 0.5, 0.1, 0.7), noise=0.2):
     return table, 1 - pow4(4 * count, *truth) + rows.mean()
 
 
-def test_the_band_holds_what_is_measured_later_about_as_often_as_it_says():
+@pytest.fixture
+def few_resamples(monkeypatch):
+    monkeypatch.setattr(forecast_module, "RESAMPLES", 200)
+
+
+def test_the_band_holds_what_is_measured_later_about_as_often_as_it_says(few_resamples):
     draw, hits, widths, tried = np.random.default_rng(0), 0, [], 60
     for _ in range(tried):
         table, later = simulated(draw, 400)
@@ -84,14 +90,26 @@ def test_the_band_holds_what_is_measured_later_about_as_often_as_it_says():
     assert tried >= 50 and hits >= 0.9 * tried and np.median(widths) < 0.12
 
 
+def test_the_band_holds_what_as_many_other_rows_give(few_resamples):
+    draw, hits = np.random.default_rng(0), []
+    for _ in range(150):
+        table, _ = simulated(draw, 400, noise=0.5)
+        found = forecast(*zip(*table, strict=True), ahead=np.array([400]))
+        later = 1 - pow4(400, 0.02, 0.5, 0.1, 0.7) + draw.normal() * 0.5 / 20
+        hits += [] if found.why else [found.low[0] <= later <= found.high[0]]
+    assert len(hits) > 100 and np.mean(hits) > 0.94
+
+
 def test_means_of_nested_draws_vary_together_as_is_assumed():
-    draw, found = np.random.default_rng(1), []
+    draw, found, noise = np.random.default_rng(1), [], []
     for _ in range(1500):
         table, _ = simulated(draw, 200, noise=1.0)
+        noise.append(_means(*(np.array(column, float) for column in zip(*table, strict=True))).noise)
         found.append([np.mean([value for part, _, value in table if part == fraction]) for fraction in FRACTIONS])
     fractions, labels, values = (np.array(column) for column in zip(*table, strict=True))
     assumed = _means(fractions, labels.astype(float), 1 - values)
     assert np.cov(np.array(found).T) == pytest.approx(assumed.covariance / assumed.noise**2, rel=0.15)
+    assert np.sqrt(np.mean(np.square(noise))) == pytest.approx(1.0, rel=0.03)  # that of single rows, which is not seen
 
 
 @pytest.mark.parametrize("metric_is_error", [False, True])

@@ -42,6 +42,10 @@ def solve(rotated, labels, classes, variance, l2s, share, tolerance, max_iter):
     Tensor of float64, shape (P, rank + 1, C)
     """
     result = torch.zeros(len(l2s), len(variance) + 1, classes, dtype=torch.float64)
+    if not len(variance):  # rows that are all the same: there is no axis, and one of zeros says as little
+        zeros = rotated.new_zeros(len(rotated), 1), variance.new_zeros(1)
+        found = solve(zeros[0], labels, classes, zeros[1], l2s, share, tolerance, max_iter)
+        return found[:, 1:]
     first = torch.cat([variance, torch.ones(1, dtype=torch.float64)]) / classes
     inverse = inverse_hessian(first.expand(len(l2s), -1), l2s, first)
 
