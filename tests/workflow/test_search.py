@@ -66,7 +66,9 @@ def test_the_model_of_the_entry_is_the_best_trial_trained_again(lab):
     )  # of embeddings that another engine may make
     assert roc_auc_score(again["label"] == "b", again["prob_b"]) == pytest.approx(best["value"], abs=0.01)
     aside = model[model["fold"] == KEPT_ASIDE]  # what calibrates sets has no part in the choice
-    assert len(aside) and set(trial["sample_id"]) == set(model[model["split"] == "validation"].index) - set(aside.index)
+    choosing = set(model[model["split"] == "validation"].index) - set(aside.index)
+    tables = [pd.read_parquet(path) for path in lab.glob("results/search/find/rung*/*/validation.parquet")]
+    assert len(aside) and len(tables) == 5 and all(set(table["sample_id"]) == choosing for table in tables)
     assert json.loads((lab / "logs/embed/cells.best-of-find.labelled.json").read_text())["forwards"] == 0
 
 
