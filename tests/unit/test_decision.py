@@ -133,3 +133,12 @@ def test_the_curve_shows_every_draw_and_the_band():
 def test_names_are_escaped():
     rows = [row("</svg><script>", 0.9, choice="best")]
     assert "<script>" not in page_of(decision(rows), rows)
+
+
+@pytest.mark.parametrize(
+    ("error", "high", "said"),
+    [(0.02, 0.04, "can be used"), (0.02, 0.3, "too few to say"), (0.09, 0.3, "Do not take its probabilities")],
+)
+def test_what_is_said_of_probabilities_follows_from_the_calibration_error_and_its_interval(error, high, said):
+    (found,) = section(decision([row("a", 0.9, choice="best", test_ece=error, test_ece_high=high)]))["sure"]
+    assert said in found

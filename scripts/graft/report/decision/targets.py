@@ -11,6 +11,7 @@ from graft.report.decision.forest import forest
 from graft.targets.by_group import worst_in_words
 
 GOALS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 0.995)  # of metrics whose best is 1
+CALIBRATED, UNKNOWN = 0.05, 0.15  # calibration errors: small enough; an upper end from which nothing is known
 FEW_TRAIN, FEW_TEST = 20, 10  # rows of a class, below which it is called tiny
 
 
@@ -111,14 +112,16 @@ def why(one):
 
 def calibration(one):
     """How far its probabilities are off."""
-    name = next((name for name in ("ece",) if one.taken.get(f"test_{name}", pd.Series()).notna().any()), None)
-    if name is None:
+    value, high = (one.taken.get(f"test_ece{end}", pd.Series(dtype=float)).mean() for end in ("", "_high"))
+    if pd.isna(value):
         return []
-    value, high = (one.taken.get(f"test_{name}{end}", pd.Series(dtype=float)).mean() for end in ("", "_high"))
+    if value > CALIBRATED:
+        verdict = "Do not take its probabilities at their word"
+    elif high > UNKNOWN:
+        verdict = "The test rows are too few to say how good its probabilities are"
+    else:
+        verdict = "Its probabilities can be used as they are"
     most = "" if pd.isna(high) else f" (at most {high:.2f})"
-    verdict = (
-        "Its probabilities can be used as they are" if value <= 0.05 else "Do not take its probabilities at their word"
-    )
     return [f"{verdict}: the calibration error on test rows is {value:.3f}{most}."]
 
 
