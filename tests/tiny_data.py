@@ -14,6 +14,7 @@ from graft.data.prepare import prepare
 
 # A network of 1.4 MB: copies of finished runs cost little time and disk.
 UNTRAINED = {"library": "timm", "architecture": "test_efficientnet", "input_size": 32, "source": {"random": True}}
+TORCH = {"engine": "torch"}  # `device` where OpenVINO is not what is tested: to convert a network takes seconds
 THREE_WAY = {"split": {"validation": 0.2, "test": 0.2}, "folds": 2}
 
 
@@ -100,6 +101,7 @@ def small_lab(folder):
     config = {
         "datasets": {"cells": {"source": {"path": "cells"}, "split": {"validation": 0.25, "test": 0.25}, "folds": 2}},
         "backbones": {"tiny": UNTRAINED, "smaller": {**UNTRAINED, "input_size": 24}},
+        "device": TORCH,
         "finetune": {"cells": {"dataset": "cells", "backbone": "tiny", "method": "linear"}},
         "few_shot": {
             "few": {"dataset": "cells", "backbone": "tiny", "shots": [1], "queries": 1, "ways": 2, "episodes": 5}

@@ -163,6 +163,7 @@ def run(tmp_path_factory):
     small = {"library": "torchvision", "architecture": "resnet18", "input_size": 48, "source": {"random": True}}
     text = {"library": "transformers", "max_length": 24, "source": {"path": str(Path(backbone("minilm")).resolve())}}
     config["backbones"] |= {"resnet50": small, **dict.fromkeys(("biobert", "minilm-256", "chemberta"), text)}
+    config["device"] = {"engine": "torch"}  # of samples so few, a conversion takes longer than it saves
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     targets = [f"results/finetune/{model}/seed0/{target}/metrics.json" for model, (target, *_) in MODELS.items()]
     targets += ["results/few_shot/tissue-few.vectors.ridge/metrics.json", "results/adapt/a-to-b.csv"]

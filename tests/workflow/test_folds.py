@@ -10,7 +10,7 @@ import yaml
 
 from graft.ensembles.methods import greedy
 from running import graft
-from tiny_data import UNTRAINED, encoded, pixels
+from tiny_data import TORCH, UNTRAINED, encoded, pixels
 
 ENTRY = {"dataset": "cells", "backbone": "tiny", "method": ["linear", "full"], "folds": 2, "epochs": 1}
 CONFIG = {
@@ -25,6 +25,7 @@ CONFIG = {
     "backbones": {"tiny": UNTRAINED},
     "finetune": {"cells": ENTRY},
     "ensemble": {"both": {"models": ["cells.tiny.linear", "cells.tiny.full"], "method": "greedy"}},
+    "device": TORCH,
 }
 BOTH = "results/ensemble/both.ensemble.greedy/seed0"
 FULL = "results/finetune/cells.tiny.full/seed0"

@@ -9,7 +9,7 @@ import yaml
 from sklearn.metrics import average_precision_score
 
 from running import graft
-from tiny_data import UNTRAINED, encoded, pixels
+from tiny_data import TORCH, UNTRAINED, encoded, pixels
 
 LINEAR, TRAINED, STUDENT = "e.tiny.linear", "e.tiny.lp_ft", "small.smaller.kd"
 LABELS = ["crack", "poly"]
@@ -34,6 +34,8 @@ CONFIG = {
     },
     "distill": {"small": {"teacher": TRAINED, "backbone": "smaller", "epochs": 1}},
     "predict": {"new": {"model": TRAINED, "data": "incoming"}},
+    "device": TORCH,
+    "controls": ["majority"],
 }
 
 

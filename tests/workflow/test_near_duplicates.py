@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from graft.evaluation.near_pairs import copies_in
 from running import graft
-from tiny_data import UNTRAINED, encoded, pixels
+from tiny_data import TORCH, UNTRAINED, encoded, pixels
 
 COPIES, PALE = 12, 6
 CONFIG = {
@@ -18,6 +18,7 @@ CONFIG = {
     "backbones": {"tiny": UNTRAINED},
     "finetune": {"e": {"dataset": "cells", "backbone": "tiny"}},
     "controls": [],
+    "device": TORCH,
 }
 
 
@@ -42,7 +43,7 @@ def lab(tmp_path_factory):
 def run(folder, **more):
     entry = {**CONFIG["datasets"]["cells"], **more}
     (folder / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "datasets": {"cells": entry}}))
-    return graft(folder, folder / "config.yaml")
+    return graft(folder, folder / "config.yaml", "results/summary.csv", "results/data/cells/groups.csv")
 
 
 def crossing(folder):

@@ -10,7 +10,7 @@ import yaml
 from sklearn.metrics import cohen_kappa_score
 
 from running import graft
-from tiny_data import UNTRAINED, encoded, pixels
+from tiny_data import TORCH, UNTRAINED, encoded, pixels
 
 GRADES = ["0", "0.5", "1"]
 LINEAR, TRAINED, STUDENT = "e.tiny.linear", "e.tiny.lp_ft", "small.smaller.kd"
@@ -32,6 +32,8 @@ CONFIG = {
     "distill": {"small": {"teacher": TRAINED, "backbone": "smaller", "epochs": 1}},
     "few_shot": {"few": {"dataset": "cells", "backbone": "tiny", "ways": 3, "shots": [1], "queries": 2, "episodes": 5}},
     "predict": {"new": {"model": TRAINED, "data": "incoming"}},
+    "device": TORCH,
+    "controls": ["majority"],
 }
 
 
@@ -84,6 +86,8 @@ def test_the_model_that_is_taken_is_compared_by_kappa_and_every_page_is_there(re
         "confusion.svg",
         "per_class.svg",
         "reliability.svg",
+        "roc.svg",
+        "risk_coverage.svg",
         "mistakes.html",
     }
     assert "quadratic kappa" in (results / "index.html").read_text()

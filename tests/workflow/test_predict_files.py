@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from running import ROOT, bytes_of, graft
-from tiny_data import UNTRAINED, encoded, image_folder, pixels
+from tiny_data import TORCH, UNTRAINED, encoded, image_folder, pixels
 
 MODEL = "cells.tiny.linear"
 LAB = f"""
@@ -45,6 +45,7 @@ CONFIG = {
         "plate1": {"model": MODEL, "data": "incoming/plate1"},
         "plate2": {"model": MODEL, "data": "made/plate2"},
     },
+    "device": TORCH,
 }
 TABLES = ["results/predict/plate1.csv", "results/predict/plate2.csv", "tables/plate1.parquet"]
 

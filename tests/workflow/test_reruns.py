@@ -14,7 +14,7 @@ from PIL import Image
 
 from graft.common import plugins
 from running import ROOT, graft
-from tiny_data import UNTRAINED
+from tiny_data import TORCH, UNTRAINED
 
 RUNS = ("solar.tiny.linear", "solar.tiny.lp_ft")
 TARGETS = [f"results/finetune/{run}/seed0/label/metrics.json" for run in RUNS]
@@ -52,6 +52,7 @@ CONFIG = {
     },
     "ensemble": {"both": {"models": list(RUNS)}},
     "few_shot": {"few": {"dataset": "cells", "backbone": "tiny", "shots": [1], "queries": 2, "ways": 2, "episodes": 5}},
+    "device": TORCH,
 }
 TAUGHT = "results/distill/student.smaller.kd/seed0"
 ENSEMBLE = "results/ensemble/both.ensemble.mean/seed0/label/metrics.json"

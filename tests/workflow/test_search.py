@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from graft.targets.predictions import KEPT_ASIDE
 from running import ROOT, graft
-from tiny_data import UNTRAINED
+from tiny_data import TORCH, UNTRAINED
 
 MODEL = "results/finetune/find.best.search/seed0"
 TARGETS = (f"{MODEL}/label/metrics.json", "results/search/find/trials.csv")
@@ -25,6 +25,7 @@ CONFIG = {
     },
     "backbones": {"tiny": UNTRAINED, "smaller": {**UNTRAINED, "input_size": 24}},
     "finetune": {"find": {"dataset": "cells", "search": SEARCH, "epochs": 2, "batch_size": 8}},
+    "device": TORCH,
 }
 
 

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from running import graft
-from tiny_data import UNTRAINED, encoded, pixels
+from tiny_data import TORCH, UNTRAINED, encoded, pixels
 
 OLD = "results/finetune/both.tiny.linear/seed0/metrics.json"  # where versions before this layout had it
 BOTH, LEAN = "both.tiny.linear", "lean.tiny.lp_ft"
@@ -34,6 +34,8 @@ CONFIG = {
     },
     "distill": {"small": {"teacher": LEAN, "backbone": "smaller", "target": "kind", "epochs": 1}},
     "predict": {"plate9": {"model": LEAN, "data": "incoming"}},
+    "device": TORCH,
+    "controls": ["majority"],
 }
 
 
@@ -87,7 +89,9 @@ def test_each_target_has_a_table_metrics_and_figures_in_its_folder(results, mode
         assert len(table_of(results, model, target)) == 60  # what has no label is predicted, too
     drawn = {str(path.relative_to(results / f"figures/finetune/{model}/seed0")) for path in
              (results / f"figures/finetune/{model}/seed0").rglob("*.*")}  # fmt: skip
-    classes = {f"kind/{name}.svg" for name in ("confusion", "per_class", "reliability", "groups")}
+    classes = {
+        f"kind/{name}.svg" for name in ("confusion", "per_class", "reliability", "groups", "roc", "risk_coverage")
+    }
     values = {"size/regression.svg", "size/groups.svg", "size/errors.html"}
     assert drawn == {"learning_curves.svg", "kind/mistakes.html"} | classes | values
 
