@@ -93,6 +93,13 @@ def test_a_greedy_ensemble_is_no_worse_than_a_member_on_train_rows_that_none_has
     assert losses[0] <= min(losses[1:]) + 1e-12
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_rows_that_weigh_the_members_calibrate_no_sets(results, target):
+    splits = tables(results, target)[0]["split"].value_counts()
+    rows = [json.loads((results / run / target / "conformal.json").read_text())["rows"] for run in (ENSEMBLE, GREEDY)]
+    assert rows == [splits["train"] + splits["validation"], splits["validation"]]
+
+
 def loss(table, target):
     """The mean log loss of a table's rows; of numbers the mean squared error."""
     if target == "size":

@@ -1,5 +1,6 @@
 """New data as part of a workflow: named in the config, made by a lab's own rule, or taken by a rule of the lab's own."""
 
+import json
 import shutil
 
 import numpy as np
@@ -77,7 +78,9 @@ def run(folder, *targets):
 def test_the_rule_and_the_labs_own_rule_give_the_same_table(first):
     tables = [pd.read_csv(first / TABLES[0]), pd.read_parquet(first / TABLES[2])]
     assert tables[0]["sample_id"].tolist() == ["0.png", "1.png", "2.png", "3.png", "deeper/broken.png"]
-    kept = [table.drop(columns=["label", "unusual", "problem"]) for table in tables]
+    sets = [table["set_90"].dropna() for table in tables]
+    assert sets[0].map(json.loads).tolist() == sets[1].map(list).tolist() and len(sets[0]) in (0, 4)
+    kept = [table.drop(columns=["label", "unusual", "problem", "set_90"]) for table in tables]
     pd.testing.assert_frame_equal(*kept, check_dtype=False)
     assert tables[1]["distance"].notna().sum() == 4  # what is beside the model was found
 
@@ -149,4 +152,4 @@ def test_an_ensemble_predicts_the_mean_of_its_members_and_takes_no_file_that_one
     assert both["model"].unique().tolist() == ["both.ensemble.mean"]
     assert np.allclose(both["distance"][good], linear["distance"][good])
     assert len(done.jobs["predict_files"]) == 3 and len(done.jobs["ensemble"]) == 1
-    assert "combine" not in done.jobs  # new data need no prediction of the data set's own rows
+    assert len(done.jobs["combine"]) == 1  # what calibrates the sets of new data is the data set's own rows
