@@ -24,7 +24,10 @@ from environments import (
 from running import ROOT
 from tiny_data import small_lab
 
-NEVER_ASKED_FOR = {"tune", "measure_speed", "measure_lengths", "predict_files", "zero_shot", "show_pool"}
+NEVER_ASKED_FOR = {
+    *("tune", "measure_speed", "measure_lengths", "predict_files", "zero_shot", "show_pool"),
+    *("compare_groups", "plan_search", "try_settings", "choose_settings"),
+}
 
 
 @pytest.fixture(scope="module")

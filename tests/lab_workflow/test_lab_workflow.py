@@ -118,9 +118,14 @@ def test_the_ensemble_learns_from_every_train_row_and_each_is_out_of_fold(first)
     table = predictions(first.folder)
     train = table[table["split"] == "train"]
     assert set(train["fold"]) == {0, 1, 2}
-    # `linear` is refitted on train and validation rows: its validation rows come from a head of the train rows, -2.
-    expected = np.where((table["split"] == "validation") & table["model"].eq(LINEAR), -2, -1)
-    assert (table["fold"] == expected)[table["split"] != "train"].all()
+    # `linear` is refitted on train and validation rows: its validation rows come from a head of the train rows, -2. Of the
+    # trained network half of them calibrate sets, -3.
+    validation, linear = table["split"] == "validation", table["model"].eq(LINEAR)
+    assert (table.loc[validation & linear, "fold"] == -2).all() and (
+        table.loc[table["split"] == "test", "fold"] == -1
+    ).all()
+    assert set(table.loc[validation & ~linear, "fold"]) == {-1, -3}
+    assert table.loc[validation & ~linear].groupby("sample_id")["fold"].nunique().eq(1).all()
     assert train.groupby("sample_id")["fold"].nunique().eq(1).all()  # the same parts for every model
     found = json.loads((first.folder / "analysis/ensemble/metrics.json").read_text())
     assert found["train_rows"] == train["sample_id"].nunique() == 300

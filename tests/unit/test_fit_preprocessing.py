@@ -108,5 +108,5 @@ def test_a_renamed_wavelength_is_another_data_set_for_all_that_comes_below(tmp_p
     frame.rename(columns=renamed).to_csv(tmp_path / "t.csv", index=False)
     second = prepare("grain", ENTRY, tmp_path)
     before, after = digests_of(first), digests_of(second)
-    assert all(before[name] != after[name] for name in before)
+    assert all(before[name] != after[name] for name in before if name != "subgroups")  # these are about rows alone
     assert list(first.frame["content_sha256"]) == list(second.frame["content_sha256"])

@@ -64,7 +64,8 @@ def test_a_hidden_label_changes_what_metrics_depend_on_and_nothing_that_trains(t
     second = of(tmp_path / "second", frame, 0.5, stratify=False)
     assert set(first.hidden["sample_id"]) == set(second.hidden["sample_id"])
     changed = {name: digest != digests_of(second)[name] for name, digest in digests_of(first).items()}
-    assert changed == {"labelled": True, "training": False, "contents": False, "pool": False, "unlabelled": False}
+    kept = dict.fromkeys(("training", "contents", "pool", "unlabelled", "subgroups"), False)
+    assert changed == {"labelled": True, **kept}
 
 
 def test_a_share_that_hides_a_class_is_refused(tmp_path):

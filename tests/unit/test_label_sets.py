@@ -208,6 +208,6 @@ def test_arrays_hold_several_labels(tmp_path, form):
     np.savez(tmp_path / "d.npz", X=np.zeros((12, 4)), **held)
     target = {"column": "y", "classes": ["a", "b"]} if form == "matrix" else {"columns": ["a", "b"]}
     entry = {"columns": {}, "targets": {"x": {"kind": "multilabel", **target}}, "table": None, "modality": None}
-    frame = arrays.list_samples({**entry, "keep": {}}, tmp_path).frame
+    frame = arrays.list_samples({**entry, "keep": {}, "subgroups": []}, tmp_path).frame
     columns, _, _ = read_targets(frame, entry["targets"], MISSING)
     np.testing.assert_array_equal(answers(columns["x"], ["a", "b"]), has)
