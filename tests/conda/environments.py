@@ -74,7 +74,8 @@ def made(folder, checkout):
     """The environments that conda made: dict, name of the env file -> folder."""
     kept = (folder / ".snakemake/conda").glob("*.yaml")
     found = {path.read_text().strip(): path.with_suffix("") for path in kept}
-    return {path.stem: found[path.read_text().strip()] for path in (checkout / "envs").glob("*.yaml")}
+    asked = {path.stem: path.read_text().strip() for path in (checkout / "envs").glob("*.yaml")}
+    return {name: found[text] for name, text in asked.items() if text in found}
 
 
 def installed(environment):
