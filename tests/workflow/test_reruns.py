@@ -127,7 +127,7 @@ def test_a_pool_is_ordered_and_shown_and_new_labels_of_it_train_again_while_test
     assert set(rerun(lab, "label").jobs) == {"show_pool"}
     page = (lab / "results/label/numbers/label.html").read_text()
     order = pd.read_csv(lab / "results/handoff/numbers/label/to_label.csv")
-    assert order["rank"].tolist() == list(range(1, len(order) + 1)) and (order["strategy"] == "mix").all()
+    assert order["rank"].tolist() == list(range(1, len(order) + 1)) and (order["strategy"] == "typical").all()
     assert all(f'"id": "{one}"' in page for one in order["sample_id"])
     before = pd.read_parquet(lab / "results/data/numbers/samples.parquet").set_index("sample_id")["split"]
     assert set(order["sample_id"]) == set(before.index[before == "pool"])
@@ -330,7 +330,7 @@ USERS = [  # a plug-in, the jobs of `first` that use it, and which of them are l
     ("ranking", "knn", RANKED, ()),
     ("control", "texture", {"Fitting the controls of cells, label"}, ()),
     ("control", "forest", {"Fitting the controls of numbers, label"}, ()),
-    ("strategy", "mix", {"Ordering the pool of numbers, label"}, ()),
+    ("strategy", "typical", {"Ordering the pool of numbers, label"}, ()),
     ("kind", "classification", STUDENT | TAUGHT_BY_ENSEMBLE, ("--allowed-rules", "distill")),
     ("kind", "classification", PREDICTING, ("--allowed-rules", "predict")),
     ("class_score", "lac", CONTROLS | PREDICTING, ()),
