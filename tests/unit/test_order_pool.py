@@ -67,7 +67,7 @@ def test_with_equal_weights_the_mix_is_the_core_set_of_scikit_activeml():
     seen, before = pool_of(drawn(60), known=drawn(5, seed=1)).look(np.arange(60))
     labels = np.r_[np.full(60, np.nan), np.zeros(5)]
     expected = CoreSet(random_state=0).query(np.concatenate([seen, before]), labels, batch_size=12)
-    places, _ = mix.farthest(np.ones(60), seen, before, 12)
+    places = mix.farthest(np.ones(60), seen, before, 12)
     assert places.tolist() == expected.tolist()
 
 
@@ -82,7 +82,14 @@ def test_density_is_the_mean_cosine_to_the_neighbours():
 
 def test_among_rows_that_are_as_unsure_the_mix_begins_where_many_are_alike():
     rows = np.concatenate([np.eye(8)[0] + 0.2 * drawn(40), np.eye(8)[1:6] * 3]).astype(np.float32)
-    assert order("mix", pool_of(rows, np.ones(45)), 1)[0][0] < 40
+    assert mix.unsure_and_apart(pool_of(rows, np.ones(45)), 1)[0] < 40
+
+
+def test_the_mix_takes_typical_and_unsure_rows_in_turn():
+    pool = pool_of(drawn(60))
+    found, unsure, typical = order("mix", pool, 12)[0], mix.unsure_and_apart(pool, 12), order("typical", pool, 12)[0]
+    assert found[:2].tolist() == [typical[0], unsure[0]]
+    assert set(typical[:6]) | set(unsure[:5]) <= set(found)
 
 
 def test_typical_rows_are_those_of_scikit_activeml_with_the_papers_clusters():
@@ -116,10 +123,10 @@ def test_near_copies_are_not_asked_about_one_after_the_other_by_the_mix():
         assert sum(place < 30 for place in order(name, pool_of(rows, unsure), 10)[0]) <= 2, name
 
 
-def test_rows_beside_a_label_come_last_in_the_mix():
+def test_rows_beside_a_label_come_last_by_distance():
     rows = drawn(40)
-    places, _ = order("mix", pool_of(rows, np.ones(40), rows[:20] * 1.001), 20)
-    assert set(places) == set(range(20, 40))
+    found = mix.unsure_and_apart(pool_of(rows, np.ones(40), rows[:20] * 1.001), 20)
+    assert set(found) == set(range(20, 40))
 
 
 @pytest.mark.parametrize("name", plugins.names("strategy"))
@@ -137,7 +144,7 @@ def test_a_large_pool_is_looked_at_in_part():
 
     pool = Pool(np.random.default_rng(0).random(100_000), read)
     before = time.process_time()
-    places, _ = order("mix", pool, 50)
+    places = mix.unsure_and_apart(pool, 50)
     assert asked == [MOST] and pool.unsure[places].min() > 0.7 and time.process_time() - before < 20
 
 

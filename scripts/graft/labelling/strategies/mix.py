@@ -1,23 +1,30 @@
-"""Rows of which the model is unsure, that many others are like, and that are far from what has a label or a better place."""
+"""In turn a row of `typical`, and one of which the model is unsure, that many others are like, and that is far from those before."""
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from graft.labelling.pool import MOST
+from graft.labelling.strategies import typical
 
 NEIGHBOURS = 20
 
 
 def order(pool, count):
-    """The score is the product of three: how unsure the model is, how like a row its neighbours are (information density, Settles and
-    Craven 2008, eq. 13), and how far it is from the nearest row that has a label or a better place. So near copies come last.
+    """Both say rows in their own order, and a row that one has named is passed over by the other. The score is how unsure the model is."""
+    both = zip(typical.order(pool, count)[0], unsure_and_apart(pool, count), strict=True)
+    places = np.array(list(dict.fromkeys(place for pair in both for place in pair))[:count])
+    return places, pool.unsure[places]
+
+
+def unsure_and_apart(pool, count):
+    """Rows of the largest product of three: how unsure the model is, how like a row its neighbours are (information density, Settles
+    and Craven 2008, eq. 13), and how far it is from the nearest row that has a label or a better place. So near copies come last.
 
     In a large pool it looks at the MOST rows of which the model is least sure.
     """
     candidates = np.argsort(-pool.unsure, kind="stable")[:MOST]
     rows, known = pool.look(candidates)
-    places, scores = farthest(pool.unsure[candidates] * density(rows), rows, known, min(count, len(rows)))
-    return candidates[places], scores
+    return candidates[farthest(pool.unsure[candidates] * density(rows), rows, known, min(count, len(rows)))]
 
 
 def density(rows):
@@ -32,21 +39,15 @@ def density(rows):
 def farthest(weights, rows, known, count):
     """`count` places, one after the other: the largest product of weight and distance to what is known or was taken before.
 
-    With equal weights it is the greedy k-center of Sener and Savarese (2018, alg. 1).
-
-    Returns
-    -------
-    int array and float array of these products, shape (count,)
+    With equal weights it is the greedy k-center of Sener and Savarese (2018, alg. 1). Int array, shape (count,).
     """
-    apart, places, scores = distances(rows, known), [], []
+    apart, places = distances(rows, known), []
     for _ in range(count):
         score = weights * apart
         score[places] = -1
-        place = int(score.argmax())
-        places.append(place)
-        scores.append(score[place])
-        apart = np.minimum(apart, np.linalg.norm(rows - rows[place], axis=1))
-    return np.array(places), np.array(scores)
+        places.append(int(score.argmax()))
+        apart = np.minimum(apart, np.linalg.norm(rows - rows[places[-1]], axis=1))
+    return np.array(places, int)
 
 
 def distances(rows, known):
