@@ -113,6 +113,13 @@ def test_every_row_has_one_place_the_same_again_whatever_the_size(name, count, k
     assert np.array_equal(order(name, pool, count)[0], places)
 
 
+@pytest.mark.parametrize("name", plugins.names("strategy"))
+def test_as_many_rows_are_named_as_were_asked_for(name):
+    for count in (1, 40, 300):
+        places, scores = order(name, pool_of(drawn(400), known=drawn(30, seed=1)), count)
+        assert len(set(places)) == len(places) == len(scores) == count
+
+
 def test_near_copies_are_not_asked_about_one_after_the_other_by_the_mix():
     """30 copies of a row of which the model is least sure, and 30 other rows."""
     rows = drawn(60)

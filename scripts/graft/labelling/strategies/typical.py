@@ -46,7 +46,7 @@ def chosen(rows, covered, count):
     labels = np.r_[np.full(len(rows) + 1, np.nan), np.zeros(len(covered))]
     strategy = TypiClust(random_state=0, cluster_algo=MiniBatchKMeans, cluster_algo_dict={"n_init": 1})
     points = np.concatenate([rows, far, covered])
-    count = min(count + 1, len(points) - len(covered))
-    found, scores = strategy.query(points, labels, batch_size=count, return_utilities=True)
-    of_cluster = np.isneginf(scores).any(axis=1) & (found != len(rows))
-    return found[of_cluster], scores[np.arange(count), found][of_cluster]
+    asked = min(count + 1, len(points) - len(covered))
+    found, scores = strategy.query(points, labels, batch_size=asked, return_utilities=True)
+    of_cluster = np.flatnonzero(np.isneginf(scores).any(axis=1) & (found != len(rows)))[:count]
+    return found[of_cluster], scores[of_cluster, found[of_cluster]]
