@@ -531,6 +531,9 @@ def summary_inputs(wildcards):
         "lengths": [path for dataset in datasets for path in lengths_of(dataset)],
         "near": [f"<results>/data/{dataset}/near_duplicates.csv" for dataset in datasets],
         "sets": [f"{folder}/conformal.json" for folder in folders],
+        "without": [
+            f"<results>/compare/{dataset}/{target}.near_duplicates.csv" for dataset, target in learned_targets()
+        ],
         "files": files_of_decisions(),
     }
 

@@ -18,7 +18,7 @@ from graft.evaluation.caveats import (
     worse_on_test,
     worse_than_before,
 )
-from graft.evaluation.choosing import Candidate, choose, gaps, mean_of
+from graft.evaluation.choosing import Candidate, choose, gaps
 from graft.evaluation.near_pairs import copies_in
 from graft.evaluation.summary_rows import SPLITS, flatten
 from graft.evaluation.tables import ADAPTED, CONTROL
@@ -61,6 +61,7 @@ def main(
     adapted=(),
     controls=(),
     near=(),
+    without=(),
     files=(),
     maps=(),
 ):
@@ -94,6 +95,8 @@ def main(
         The table of the controls of each data set and target; their predictions are beside it.
     near : list of path
         The near copies of each data set.
+    without : list of path
+        What compare_models wrote of the metrics without them, of each data set and target.
     files : list of path
         What else the page shows of a target, of the kinds of decision.targets.FILES.
     maps : list of (data set, backbone)
@@ -126,7 +129,7 @@ def main(
     }
     doubts = [(", ".join(adapted_key(one)), said) for one in adapted for said in doubts_of_adapted(one)]
     doubts += [*doubts_of_models(choices, trained), *doubts_of_controls(against, choices)]
-    doubts += doubts_of_copies(near, choices, trained, manifests)
+    doubts += doubts_of_copies(near, without, choices, manifests)
     doubts += doubts_of_data(nearness, lengths, splits)
     benchmarks = Path(words).parent
     facts = last_words.results(table, choices, counts, doubts, benchmarks, runs, quick)
@@ -339,23 +342,19 @@ def doubts_of_controls(against, choices):
             yield f"{dataset}, {target}, {choices[dataset, target]['model']}", said
 
 
-def doubts_of_copies(near, choices, trained, manifests):
+def doubts_of_copies(near, without, choices, manifests):
     """(what, sentence) of data sets of which many test rows are nearly the same as a train row, with the taken models' metrics."""
+    judged = {(Path(path).parent.name, Path(path).name.split(".")[0]): path for path in without}
     for path in map(Path, near):
         dataset = path.parent.name
         frame = manifests[dataset].frame
         copied = copies_in(pd.read_csv(path, dtype=str), "test", "train")
         measured = {}
-        for (data, target), choice in choices.items() if len(copied) else ():
-            seeds = [one for one in trained if one["content"]["name"] == choice["model"]]
-            if data == dataset and seeds and target in seeds[0]["predictions"] and choice["metric"]:
-                classes = seeds[0]["content"]["targets"][target].get("classes")
-                paths = [one["predictions"][target] for one in seeds]
-                rows = read_candidate(choice["model"], paths, classes, "test").tables
-                measured[target, choice["metric"]] = [
-                    mean_of(choice["metric"], part, classes)
-                    for part in (rows, [one[~one["sample_id"].isin(copied)] for one in rows])
-                ]
+        for (data, target), table in judged.items() if len(copied) else ():
+            if data == dataset:
+                rows = pd.read_csv(table)
+                rows = rows[(rows["split"] == "test") & (rows["model"] == choices[data, target]["model"])]
+                measured |= {(target, row.metric): (row.value, row.value_without) for row in rows.itertuples()}
         rows, modality = int((frame["split"] == "test").sum()), manifests[dataset].card["modality"]
         if said := copied_from_train(len(copied), rows, measured, path.parent, modality):
             yield dataset, said
@@ -438,6 +437,7 @@ if "snakemake" in globals():
             zero_shot=list(snakemake.input.get("zero_shot", [])),
             adapted=list(snakemake.input.get("adapted", [])),
             near=list(snakemake.input.get("near", [])),
+            without=list(snakemake.input.get("without", [])),
             files=list(snakemake.input.get("files", [])),
             maps=snakemake.params.maps,
             controls=[Path(path) for path in snakemake.input.get("controls", [])],
