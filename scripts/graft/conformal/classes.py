@@ -3,9 +3,10 @@
 import numpy as np
 
 from graft.common import plugins
-from graft.conformal.lists import named, object_array
+from graft.conformal.lists import named
 from graft.conformal.thresholds import of_each, threshold, too_few
 from graft.data.splitting.halves import FEW_CLASSES
+from graft.targets.lists import object_array
 
 SCORE = "sets"  # the key of the config that names the score
 COLUMNS = ("set",)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from graft.conformal.lists import named, object_array
+from graft.conformal.lists import named
 from graft.conformal.thresholds import threshold, too_few
 from graft.evaluation.multilabel_metrics import answers_of
+from graft.targets.lists import object_array
 
 SCORE = None  # there is one: the lowest probability among the labels that a sample has
 COLUMNS = ("set",)

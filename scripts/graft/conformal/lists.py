@@ -1,13 +1,8 @@
-"""Columns of lists."""
+"""Sets as lists of names."""
 
 import numpy as np
 
-
-def object_array(values):
-    """An object array of values that may be lists, which numpy would take for rows."""
-    found = np.empty(len(values), dtype=object)
-    found[:] = values
-    return found
+from graft.targets.lists import object_array
 
 
 def named(inside, likeliest, classes):

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from graft.conformal import classes, labels, numbers
-from graft.conformal.lists import object_array
-from graft.evaluation.intervals import positive, proportion, units_of
+from graft.evaluation.intervals import positive_mean, proportion, units_of
 from graft.heads.probe import VALIDATION
+from graft.targets.lists import object_array
 from graft.targets.predictions import KEPT_ASIDE
 
 FORMS = {"classification": classes, "ordinal": classes, "multilabel": labels, "regression": numbers}
@@ -116,12 +116,6 @@ def judge_sets(table, facts, fitted, units):
             if form is classes:
                 by_class.setdefault(split, {})[name] = of_each_class(part["label"], held, sizes, facts["classes"])
     return metrics, by_class
-
-
-def positive_mean(values, units):
-    """The mean of numbers above 0 with its interval."""
-    value = float(values.mean())
-    return positive(value, values - value, units)
 
 
 def of_each_class(values, held, sizes, names):

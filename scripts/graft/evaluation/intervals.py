@@ -146,6 +146,12 @@ def positive(value, influence, units):
     return {"value": float(value), "low": float(value * np.exp(-half)), "high": float(value * np.exp(half))}
 
 
+def positive_mean(values, units):
+    """Mean of values that are not negative, with its interval."""
+    value = float(values.mean())
+    return positive(value, values - value, units)
+
+
 def half_width(influence, units):
     """Half the 95 % interval of a mean of influence values; None if there is one unit."""
     each = sums(influence, units)

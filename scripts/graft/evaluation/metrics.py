@@ -8,7 +8,16 @@ import numpy as np
 
 from graft.evaluation.calibration_error import class_wise_error, top_label_error
 from graft.evaluation.curves import areas
-from graft.evaluation.intervals import UNDEFINED, mean_interval, part_of, positive, proportion, units_of, wilson
+from graft.evaluation.intervals import (
+    UNDEFINED,
+    mean_interval,
+    part_of,
+    positive,
+    positive_mean,
+    proportion,
+    units_of,
+    wilson,
+)
 from graft.evaluation.over_classes import areas_under_curves, recall_and_f1
 
 __all__ = [
@@ -125,9 +134,13 @@ def regression_metrics(values, predicted, groups=None):
     if not np.isfinite(predicted).all():
         raise ValueError("predictions are not finite")
     squares, spread = (predicted - values) ** 2, (values - values.mean()) ** 2
-    square = _mean(squares, units)
+    square = positive_mean(squares, units)
     root = {end: None if one is None else float(np.sqrt(one)) for end, one in square.items()}
-    return {"r2": _r2(squares, spread, values, units), "rmse": root, "mae": _mean(np.abs(predicted - values), units)}
+    return {
+        "r2": _r2(squares, spread, values, units),
+        "rmse": root,
+        "mae": positive_mean(np.abs(predicted - values), units),
+    }
 
 
 def choose_threshold(labels, scores):
@@ -213,12 +226,6 @@ def auroc(labels, probabilities):
     return (None, None) if area is None else (area.value, area.influence)
 
 
-def _mean(values, units):
-    """Mean of values that are not negative, with its interval."""
-    value = float(values.mean())
-    return positive(value, values - value, units)
-
-
 def _losses(labels, probabilities, right, accuracy, units):
     """Log loss and Brier score with their intervals.
 
@@ -230,7 +237,7 @@ def _losses(labels, probabilities, right, accuracy, units):
     scale = 2 if width == 2 else 1
     picked = probabilities[np.arange(rows), labels]
     brier = (np.einsum("ij,ij->i", probabilities, probabilities) - 2 * picked + 1) / scale
-    found = {"log_loss": _mean(-clipped_log(picked), units), "brier": _mean(brier, units)}
+    found = {"log_loss": positive_mean(-clipped_log(picked), units), "brier": positive_mean(brier, units)}
     if width > 1 and right.any() and found["log_loss"]["high"] is not None:
         second, first = np.partition(probabilities[right], -2, axis=1)[:, -2:].T
         unseen = (accuracy["value"] - accuracy["low"]) / (1 + (~right).sum()) ** 2

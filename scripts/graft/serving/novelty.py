@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from graft.common.errors import UserError
+from graft.conformal.thresholds import threshold
 from graft.store.feature_files import read_features
 
 NEIGHBOUR = 10  # k; fewer where there are fewer than 200 training samples
@@ -85,8 +86,8 @@ def limit_of(distances, share=UNUSUAL):
     The conformal quantile (Vovk et al. 2005; Angelopoulos and Bates 2023, eq. 2): the ceil((n + 1) (1 - share))-th smallest of
     n distances; infinite if there are fewer than that.
     """
-    place = math.ceil((len(distances) + 1) * (1 - share) - 1e-9)
-    return float(np.sort(distances)[place - 1]) if place <= len(distances) else math.inf
+    found = threshold(distances, 1 - share)
+    return math.inf if found is None else found
 
 
 def training_embeddings(samples, features, targets, width):

@@ -6,6 +6,7 @@ from scipy.special import logit
 from graft.evaluation.multilabel_metrics import answers_of, average_precision, multilabel_metrics
 from graft.heads.binary_probe import solve_questions as solve
 from graft.targets.classes import loss_of_evidence
+from graft.targets.lists import object_array
 from graft.targets.questions import chance_loss, chances_of, fit_temperatures, losses, mean_loss
 
 __all__ = ["chance_loss", "loss_of_evidence", "losses", "solve"]
@@ -95,8 +96,8 @@ def columns(logits, answers, facts):
     clipped = np.clip(chances, 1e-300, 1.0)
     entropies = -(chances * np.log(clipped) + (1 - chances) * np.log(np.clip(1 - chances, 1e-300, 1.0)))
     return {
-        "label": _lists(labels),
-        "predicted": _lists([names[row].tolist() for row in called]),
+        "label": object_array(labels),
+        "predicted": object_array([names[row].tolist() for row in called]),
         "confidence": np.nan,
         "entropy": entropies.sum(1),
         "margin": np.nan,
@@ -109,12 +110,6 @@ def columns(logits, answers, facts):
             if np.isnan(answers[known(answers), i]).any()
         },
     }
-
-
-def _lists(values):
-    found = np.empty(len(values), dtype=object)
-    found[:] = values
-    return found
 
 
 def metrics(parts, facts):
