@@ -8,6 +8,7 @@ import pandas as pd
 from graft.evaluation.metrics import headline
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
 from graft.report.costs import duration
+from graft.report.job_costs import measured
 
 RANKED_BY = (
     "quadratic_kappa",
@@ -157,17 +158,14 @@ def _worth(rows):
 def _cost(benchmarks, runs):
     """Seconds and memory of the jobs of all trained models; other runs in the same folder do not count."""
     names = {name for run in runs for names in run["jobs"].values() for name in names}
-    seconds, memory = [], [0.0]
-    for name in sorted(names):
-        try:
-            row = pd.read_csv(Path(benchmarks, f"{name}.tsv"), sep="\t").iloc[-1]
-        except (pd.errors.EmptyDataError, IndexError, OSError):
-            continue
-        seconds.append(float(row["s"]))
-        memory.append(pd.to_numeric(pd.Series([row["max_rss"]]), errors="coerce").fillna(0).iloc[0])
+    found = pd.DataFrame([measured(Path(benchmarks, f"{name}.tsv")) for name in sorted(names)], dtype=float)
+    seconds, memory = (
+        found.get("seconds", pd.Series(dtype=float)).dropna(),
+        found.get("max_rss_mb", pd.Series(dtype=float)),
+    )
     return (
-        f"{len(runs)} trained {'model' if len(runs) == 1 else 'models'} took {duration(sum(seconds))} of work in {len(seconds)} jobs, "
-        f"{max(memory) / 1000:.1f} GB of memory at most"
+        f"{len(runs)} trained {'model' if len(runs) == 1 else 'models'} took {duration(seconds.sum())} of work in {len(seconds)} jobs, "
+        f"{max(0.0, memory.fillna(0.0).max()) / 1000:.1f} GB of memory at most"
     )
 
 

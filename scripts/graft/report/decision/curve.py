@@ -3,6 +3,7 @@
 import math
 
 from graft.evaluation.tables import METRIC_NAMES
+from graft.report.decision.ticks import round_values
 
 WIDTH, HEIGHT = 360, 210
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 8, 36  # margins
@@ -21,7 +22,7 @@ def curve_svg(curve):
     ]
     parts.append(_line("median", [(x(math.log(row.labels)), y(row.median)) for row in medians.itertuples()]))
     parts += [_tick_below(x(math.log(count)), count) for count in _counts(min(sizes), max(sizes))]
-    parts += [_tick_left(y(value), value) for value in _values(min(values), max(values))]
+    parts += [_tick_left(y(value), value) for value in round_values(min(values), max(values))]
     words = f"{METRIC_NAMES[curve.metric]} of {curve.model} against the number of labels"
     named = f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 4}">labels (train)</text>'
     return f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}">{"".join(parts)}{named}</svg>'
@@ -67,11 +68,3 @@ def _counts(low, high):
     """Round numbers of labels, at most six."""
     found = [part * 10**power for power in range(8) for part in (1, 2, 5) if low <= part * 10**power <= high]
     return found if len(found) <= 6 else [one for one in found if str(one)[0] == "1"]
-
-
-def _values(low, high):
-    """Three to six round values."""
-    span = high - low or 1.0
-    step = 10 ** math.floor(math.log10(span))
-    step = next(step / part for part in (1, 2, 5, 10) if span / (step / part) >= 3)
-    return [round(number * step, 10) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]

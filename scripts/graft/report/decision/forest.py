@@ -8,6 +8,7 @@ import math
 import pandas as pd
 
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
+from graft.report.decision.ticks import round_values
 from graft.report.job_costs import seconds_of
 from graft.report.last_words import RANKED_BY
 
@@ -38,7 +39,7 @@ def forest(rows, costs):
     low, high = _ends(models)
     for one in models:
         one |= {key: _place(one[f"{key}_value"], low, high) for key in ("place", "low", "high")}
-    ticks = [(_place(value, low, high), f"{value:g}") for value in _ticks(low, high)]
+    ticks = [(_place(value, low, high), f"{value:g}") for value in round_values(low, high)]
     return {"metric": METRIC_NAMES[metric], "ticks": ticks, "rows": models[:MOST], "left_out": len(models[MOST:])}
 
 
@@ -66,13 +67,6 @@ def _ends(models):
     low, high = min(one["low_value"] for one in models), max(one["high_value"] for one in models)
     margin = 0.04 * (high - low or 1.0)
     return low - margin, high + margin
-
-
-def _ticks(low, high):
-    """Three to six round numbers."""
-    step = 10 ** math.floor(math.log10(high - low))
-    step = next(step / part for part in (1, 2, 5, 10) if (high - low) / (step / part) >= 3)
-    return [round(number * step, 10) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _place(value, low, high):
