@@ -1,13 +1,11 @@
 """Judge every model and control of a target on each group of the rows, and on each value of the columns that the config names."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv
 from graft.data.samples import read_manifest
-from graft.evaluation.candidates import compared_by, controls_in, read_candidate
+from graft.evaluation.candidates import by_model, compared_by, controls_in, read_candidate
 from graft.evaluation.tables import CONTROL
 from graft.targets.by_group import COLUMNS, ERRORS, judge_groups
 
@@ -60,14 +58,10 @@ def columns_of(manifest):
 
 if "snakemake" in globals():
     with job(snakemake.log[0], snakemake.threads):
-        paths = {}
-        for path in snakemake.input.predictions:
-            run = Path(path).parents
-            paths.setdefault((run[3].name, run[2].name), []).append(path)
         main(
             samples=snakemake.input.samples,
             target=snakemake.wildcards.target,
-            predictions=paths,
+            predictions=by_model(snakemake.input.predictions),
             metrics=snakemake.input.metrics[0],
             controls=next(iter(snakemake.input.get("controls", [])), None),
             output=snakemake.output.groups,

@@ -1,13 +1,11 @@
 """Compare every pair of models and controls of a target, on validation and on test rows; and each without near copies of train rows."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv
 from graft.data.samples import read_manifest
-from graft.evaluation.candidates import compared_by, controls_in, read_candidate
+from graft.evaluation.candidates import by_model, compared_by, controls_in, read_candidate
 from graft.evaluation.choosing import mean_of
 from graft.evaluation.near_pairs import copies_in
 from graft.evaluation.pairs import COLUMNS, compare_pairs
@@ -66,13 +64,10 @@ def rounded(table):
 
 if "snakemake" in globals():
     with job(snakemake.log[0], snakemake.threads):
-        paths = {}
-        for path in snakemake.input.predictions:
-            paths.setdefault(Path(path).parents[2].name, []).append(path)
         main(
             samples=snakemake.input.samples,
             target=snakemake.wildcards.target,
-            predictions=paths,
+            predictions={model: paths for (_, model), paths in by_model(snakemake.input.predictions).items()},
             metrics=snakemake.input.metrics[0],
             controls=next(iter(snakemake.input.get("controls", [])), None),
             near=snakemake.input.near,

@@ -1,7 +1,6 @@
 """Put the rows of a data set's pool in the order in which their labels would teach most."""
 
 import logging
-from pathlib import Path
 
 import pandas as pd
 
@@ -9,6 +8,7 @@ from graft.common import plugins
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv
 from graft.data.samples import read_manifest
+from graft.evaluation.candidates import by_model
 from graft.labelling.asked import askable, best_models, pool_tables
 from graft.labelling.pool import Pool, evenly, unsure_of
 from graft.store.feature_files import features_of
@@ -54,13 +54,10 @@ def main(samples, target, predictions, metrics, features, strategy, rows, output
 
 if "snakemake" in globals():
     with job(snakemake.log[0], snakemake.threads):
-        paths = {}
-        for path in snakemake.input.predictions:
-            paths.setdefault(Path(path).parents[2].name, []).append(path)
         main(
             samples=snakemake.input.samples,
             target=snakemake.wildcards.target,
-            predictions=paths,
+            predictions={model: paths for (_, model), paths in by_model(snakemake.input.predictions).items()},
             metrics=snakemake.input.metrics[0],
             features=list(snakemake.input.features),
             strategy=snakemake.params.strategy,

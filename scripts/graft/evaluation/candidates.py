@@ -1,6 +1,7 @@
 """From prediction tables to the candidates that choosing and comparing take: one per model, with all its seeds."""
 
 from collections import Counter
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
@@ -21,6 +22,15 @@ def read_candidate(name, paths, classes, split="validation", parameters=0, froze
     parameters, frozen : as in Candidate
     """
     return Candidate(name, [rows_of(_read(path, classes), classes, split) for path in paths], parameters, frozen)
+
+
+def by_model(paths):
+    """Prediction tables by what made them: dict, (stage, model) -> list of path, one per seed."""
+    found = {}
+    for path in map(Path, paths):
+        run = path.parents
+        found.setdefault((run[3].name, run[2].name), []).append(path)
+    return found
 
 
 def controls_in(table, classes, split="validation"):
