@@ -35,8 +35,9 @@ rule predict_files:
     """Predict new data without labels, and say which are unlike the training data.
 
     A lab's own rule takes other data, or a model that another run trained: `use rule predict_files from graft as
-    predict_plate with:` input `data` and `model` (an ft_model.pt in its results folder; `samples`, `features` and
-    `backbone` are looked for beside it), output `table` (.csv or .parquet), log and benchmark. The tables of further targets
+    predict_plate with:` input `data` and `model` (an ft_model.pt in its results folder; `samples`, `features`,
+    `backbone` and `sets`, the conformal.json of each target, are looked for beside it: name those that the same run writes,
+    else the rule may start before them), output `table` (.csv or .parquet), log and benchmark. The tables of further targets
     are beside it, with the target's name.
     """
     input:

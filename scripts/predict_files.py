@@ -152,6 +152,8 @@ def summary(tables, content, paths, novelty):
             like = "farther from the training data than 99 % of the held-out samples"
             said = f"{int(table['unusual'].sum()):,} ({like}: distance over {novelty.limit:.3g})"
         yield f"  unusual: {said}"
+    if without := [target for target in tables if target not in content["conformal"]]:
+        yield f"  no prediction sets of {', '.join(without)}: conformal.json is not beside the model"
     if len(bad):
         lines = [f"{name}: {why}" for name, why in zip(bad["sample_id"], bad["problem"], strict=True)]
         yield f"  not predicted: {len(bad):,}; their rows are empty, the column `problem` says why{listed(lines)}"

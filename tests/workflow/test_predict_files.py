@@ -25,6 +25,7 @@ use rule predict_files from graft as graft_predict_new with:
     input:
         data="incoming/{{dataset}}",
         model="results/finetune/{MODEL}/seed0/ft_model.pt",
+        sets="results/finetune/{MODEL}/seed0/label/conformal.json",
     output:
         table="tables/{{dataset}}.parquet",
     log:
@@ -83,6 +84,17 @@ def test_the_rule_and_the_labs_own_rule_give_the_same_table(first):
     kept = [table.drop(columns=["label", "unusual", "problem", "set_90"]) for table in tables]
     pd.testing.assert_frame_equal(*kept, check_dtype=False)
     assert tables[1]["distance"].notna().sum() == 4  # what is beside the model was found
+
+
+def test_without_the_conformal_json_the_log_says_why_there_are_no_sets(lab):
+    sets = f"results/finetune/{MODEL}/seed0/label/conformal.json"
+    (lab / "Snakefile").write_text(LAB.replace(f'        sets="{sets}",\n', ""))
+    (lab / sets).unlink()
+    (lab / TABLES[2]).unlink()
+    run(lab, TABLES[2])
+    assert "set_90" not in pd.read_parquet(lab / TABLES[2])
+    said = "no prediction sets of label: conformal.json is not beside the model"
+    assert said in (lab / "tables/plate1.log").read_text()
 
 
 @pytest.mark.parametrize("wildcard", ["plate", "dataset", "backbone"])
