@@ -31,6 +31,7 @@ from graft.common.outputs import read_json
 from graft.config.plan import (
     BEST,
     UNTRAINED,
+    WITHIN,
     backbones_tried,
     is_frozen,
     method_kind,
@@ -447,6 +448,12 @@ def kind_of(dataset, target):
 def has_groups(dataset):
     """Whether a data set's samples belong to at least two groups."""
     return card_of(dataset).get("groups", 0) > 1
+
+
+def subgroups_of_sets(dataset):
+    """The column of subgroups of a data set within which sets hold, as a list; none, where they hold within none."""
+    within = config["conformal"]["within"]
+    return [within] if within not in WITHIN and within in PLAN.datasets[dataset]["subgroups"] else []
 
 
 def one_of(names):

@@ -232,6 +232,11 @@ def comparison_inputs(wildcards):
     }
 
 
+def what_sets_hold_within(dataset):
+    """The digest of a data set's subgroups, where sets hold within one of them."""
+    return {"subgroups": f"<results>/data/{dataset}/subgroups.digest"} if subgroups_of_sets(dataset) else {}
+
+
 @below_prepare_data
 def prediction_inputs(wildcards):
     """A trained model, the embeddings of every part by its backbone, and what its folds' models say of the train rows."""
@@ -243,6 +248,7 @@ def prediction_inputs(wildcards):
         "features": [f"{folder}/{part}.parquet" for part in parts_of(dataset)],
         "hidden": ancient(f"<results>/data/{dataset}/hidden.parquet"),
         "held_out": [f"{run}/fold{fold}/held_out.parquet" for fold in folds_of(wildcards.model)],
+        **what_sets_hold_within(dataset),
     }
 
 
@@ -273,6 +279,7 @@ def combination_inputs(wildcards):
         "model": f"{run_folder(wildcards.model, wildcards.seed)}/ft_model.pt",
         "predictions": [f"{run_folder(*run)}/{wildcards.target}/predictions.parquet" for run in runs],
         "hidden": ancient(f"<results>/data/{dataset_of(wildcards)}/hidden.parquet"),
+        **what_sets_hold_within(dataset_of(wildcards)),
     }
 
 
@@ -370,6 +377,7 @@ def controls_inputs(wildcards):
     return {
         **with_contents(wildcards),
         "untrained": [f"<results>/features/{wildcards.dataset}/{twin}/labelled.parquet" for twin in twins],
+        **what_sets_hold_within(wildcards.dataset),
     }
 
 

@@ -349,7 +349,10 @@ def model_settings(wildcards):
 
 
 def conformal_settings(wildcards):
-    return config["conformal"]
+    """`conformal` of the config; where its `within` names a column of subgroups, a data set without that has `auto`."""
+    named = subgroups_of_sets(dataset_of(wildcards))
+    within = config["conformal"]["within"] if named or config["conformal"]["within"] in WITHIN else "auto"
+    return {**config["conformal"], "within": within}
 
 
 @functools.cache

@@ -1,12 +1,14 @@
 """Judge every model and control of a target on each group of the rows, and on each value of the columns that the config names."""
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from graft.common.job import job
 from graft.common.outputs import read_json, write_csv
+from graft.conformal.by_group import set_columns, with_coverage
 from graft.data.samples import read_manifest
 from graft.evaluation.candidates import by_model, compared_by, controls_in, read_candidate
-from graft.evaluation.tables import CONTROL
+from graft.evaluation.tables import CONTROL, read_predictions
 from graft.targets.by_group import COLUMNS, ERRORS, judge_groups
 
 SPLITS = ("validation", "test")
@@ -28,6 +30,7 @@ def main(samples, target, predictions, metrics, controls, output):
     facts, judged, columns = manifest.targets[target], read_json(metrics), columns_of(manifest)
     classes = facts.get("classes")
     others = pd.read_parquet(controls) if controls else None
+    sets = sets_of(predictions, others, facts)
     parts = []
     for split in SPLITS:
         candidates = [
@@ -37,13 +40,27 @@ def main(samples, target, predictions, metrics, controls, output):
         candidates += [(CONTROL, one) for one in (controls_in(others, classes, split) if others is not None else [])]
         for stage, one in candidates:
             found = judge_groups(one, facts, columns, manifest.units, ERRORS if classes is None else names)
+            if split == "test":
+                found = with_coverage(found, sets[one.name], facts, columns, manifest.units)
             parts.append(found.assign(model=one.name, stage=stage, split=split))
     table = pd.concat([one for one in parts if len(one)] or parts[:1], ignore_index=True)
-    numbers = ["value", "low", "high"]
+    measured = [name for name in table if name not in ("model", "stage", "split", *COLUMNS)]
+    numbers = ["value", "low", "high", *measured]
     table[numbers] = (
         table[numbers].astype(float).map(lambda value: float(f"{value:.6g}"))
     )  # the last digits depend on the threads
-    write_csv(output, table[["model", "stage", "split", *COLUMNS]])
+    write_csv(output, table[["model", "stage", "split", *COLUMNS, *measured]])
+
+
+def sets_of(predictions, controls, facts):
+    """dict, model or control -> list of DataFrame, one per seed: the labels and sets of its prediction tables."""
+    label = "value" if facts["kind"] == "regression" else "label"
+
+    def read(path):
+        return read_predictions(path, ["sample_id", "split", label, *set_columns(pq.read_schema(path).names)])[0]
+
+    found = {name: [read(path) for path in paths] for (_, name), paths in predictions.items()}
+    return found | ({name: [table] for name, table in controls.groupby("model")} if controls is not None else {})
 
 
 def columns_of(manifest):

@@ -154,10 +154,25 @@ def summary(tables, content, paths, novelty):
         yield f"  unusual: {said}"
     if without := [target for target in tables if target not in content["conformal"]]:
         yield f"  no prediction sets of {', '.join(without)}: conformal.json is not beside the model"
+    for target, within, count in without_sets(tables, content["conformal"]):
+        why = f"their table has no column '{within}', or a value in it that has too few calibrating rows"
+        yield f"  no prediction sets of {target} for {count:,} samples: sets hold within '{within}', and {why}"
     if len(bad):
         lines = [f"{name}: {why}" for name, why in zip(bad["sample_id"], bad["problem"], strict=True)]
         yield f"  not predicted: {len(bad):,}; their rows are empty, the column `problem` says why{listed(lines)}"
     yield f"  {time.monotonic() - STARTED:.1f} s"
+
+
+def without_sets(tables, known):
+    """(target, column, how many samples) of the targets whose sets hold within a column of subgroups, where samples lack one."""
+    from graft.conformal.sets import subgroups_of
+
+    for target, fitted in known.items():
+        table = tables[target]
+        sets = [name for name in table if name.startswith(("set_", "low_"))]
+        lacking = table["problem"].isna() & table[sets].isna().any(axis=1)
+        for within in subgroups_of({target: fitted}) if lacking.any() else ():
+            yield target, within, int(lacking.sum())
 
 
 def arguments():

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, roc_auc_score, root_mean_squared_error
 
 import compare_groups as script
@@ -183,6 +184,33 @@ def lab(tmp_path):
     write_parquet(tmp_path / "m.parquet", table, {"target": "label", "classes": '["a", "b"]'})
     write_parquet(tmp_path / "controls.parquet", table.assign(model="forest"))
     return tmp_path
+
+
+def test_on_test_rows_the_file_says_how_often_sets_hold_the_truth_in_each_group(lab):
+    rows = pd.read_parquet(lab / "m.parquet")
+    draw = np.random.default_rng(5)
+    sets = [["a", "b"] if draw.random() < 0.3 else [one] for one in rows["predicted"]]
+    sets[1] = None  # a row that has no set counts in no coverage
+    with_sets = rows.assign(set_90=pd.Series(sets, dtype=object))
+    write_parquet(lab / "m.parquet", with_sets, {"target": "label", "classes": '["a", "b"]'})
+    write_parquet(lab / "controls.parquet", with_sets.assign(model="forest"))
+    runs = {("finetune", "solar.net.linear"): [lab / "m.parquet"]}
+    script.main(lab / "samples.parquet", "label", runs, lab / "metrics.json", lab / "controls.parquet", lab / "out.csv")
+    found = pd.read_csv(lab / "out.csv")
+    assert found.columns[-4:].tolist() == ["coverage_90", "coverage_90_low", "coverage_90_high", "set_size_90"]
+    test = with_sets[(with_sets["split"] == "test") & with_sets["set_90"].notna()].assign(site=column(THREE).to_numpy()[3::2])
+    test["held"] = [label in one for label, one in zip(test["label"], test["set_90"], strict=True)]
+    for name in ("solar.net.linear", "forest"):
+        own = found[(found["model"] == name) & (found["split"] == "test") & (found["column"] == "site")]
+        for site, part in test.groupby("site"):
+            row_of = own[(own["role"] == "group") & (own["group"] == site)].iloc[0]
+            low, high = binomtest(int(part["held"].sum()), len(part)).proportion_ci(method="wilson")
+            assert row_of["coverage_90"] == pytest.approx(part["held"].mean(), rel=1e-5)
+            assert row_of[["coverage_90_low", "coverage_90_high"]].tolist() == pytest.approx([low, high], abs=0.01)
+            assert row_of["set_size_90"] == pytest.approx(part["set_90"].map(len).mean(), rel=1e-5)
+        assert own.loc[own["role"] == "all", "coverage_90"].iloc[0] == pytest.approx(test["held"].mean(), rel=1e-5)
+        assert own.loc[own["role"].isin(["worst", "gap"]), "coverage_90"].isna().all()
+    assert found.loc[found["split"] == "validation", "coverage_90"].isna().all()  # these rows have calibrated
 
 
 def test_the_file_has_models_and_controls_splits_and_columns_and_missing_is_a_group(lab):

@@ -267,3 +267,89 @@ def test_half_of_validation_is_kept_aside_where_it_is_enough():
     more = pd.concat([rows, rows_of("validation", ["a"] * 200, "one group")], ignore_index=True)
     assert (kept_aside(more, facts)[:200] == aside).all()  # a row stays in its half
     assert len(set(second_half(more)[200:])) == 1  # a group is in one half
+
+
+SITES = np.repeat(["near", "far", "few"], [150, 140, 11])
+
+
+def at_sites(table, sites):
+    return table.assign(**{"subgroup:site": np.resize(sites, len(table))})
+
+
+def test_sets_within_a_column_equal_those_of_mapie_on_the_rows_of_each_value():
+    calibrating, others = at_sites(classified(301, 0), SITES), at_sites(classified(200, 1), ["near", "far"])
+    calibrating.loc[SITES == "far", "label"] = classified(140, 7, skill=0.2)["label"].to_numpy()  # a site that is harder
+    asked = {**ASKED, "within": "site"}
+    found = with_sets(others, FACTS, fit_sets(calibrating, FACTS, asked, np.ones(301, bool), calibrating), others)
+    sizes = {}
+    for site in ("near", "far"):
+        own, new = (table[table["subgroup:site"] == site] for table in (calibrating, others))
+        peer = SplitConformalClassifier(Known(), confidence_level=0.9, conformity_score="lac", prefit=True)
+        inputs = [table[[f"prob_{name}" for name in CLASSES]].to_numpy() for table in (own, new)]
+        peer.conformalize(inputs[0], own["label"].map(CLASSES.index).to_numpy())
+        expected = peer.predict_set(inputs[1])[1][:, :, 0]
+        expected[np.arange(len(new)), inputs[1].argmax(1)] |= ~expected.any(1)  # graft's sets are never empty
+        ours = np.array([[name in one for name in CLASSES] for one in found.loc[new.index, "set_90"]])
+        assert (ours == expected).all()
+        sizes[site] = ours.sum(1).mean()
+    assert sizes["far"] > sizes["near"] + 0.3
+
+
+def test_intervals_within_a_column_equal_those_of_mapie_on_the_rows_of_each_value():
+    calibrating, others = at_sites(measured(301, 0), SITES), at_sites(measured(80, 1), ["near", "far"])
+    calibrating.loc[SITES == "far", "value"] += 5
+    asked, facts = {**ASKED, "within": "site"}, {"kind": "regression"}
+    found = with_sets(others, facts, fit_sets(calibrating, facts, asked, np.ones(301, bool), calibrating), others)
+    for site in ("near", "far"):
+        own, new = (table[table["subgroup:site"] == site] for table in (calibrating, others))
+        peer = SplitConformalRegressor(Same(), confidence_level=0.9, conformity_score="absolute", prefit=True)
+        peer.conformalize(own[["predicted"]].to_numpy(), own["value"].to_numpy())
+        expected = peer.predict_interval(new[["predicted"]].to_numpy())[1][:, :, 0]
+        assert np.allclose(found.loc[new.index, ["low_90", "high_90"]].to_numpy(), expected)
+
+
+def labelled(rows, seed):
+    random, names = np.random.default_rng(seed), ["x", "y"]
+    chances = random.random((rows, 2))
+    has = chances > random.random((rows, 2))
+    table = pd.DataFrame(chances, columns=["prob_x", "prob_y"]).assign(split="test", fold=-1)
+    return table.assign(label=pd.Series([np.array(names)[row].tolist() for row in has], dtype=object))
+
+
+@pytest.mark.parametrize(
+    ("facts", "table"),
+    [
+        (FACTS, classified),
+        ({"kind": "regression"}, measured),
+        ({"kind": "multilabel", "classes": ["x", "y"]}, labelled),
+    ],
+)
+def test_a_value_of_a_column_with_too_few_rows_or_none_has_no_sets_and_a_note(facts, table):
+    rows = at_sites(table(301, 0), SITES)
+    extra = at_sites(table(4, 3), ["near", "few", "unseen", "far"]).assign(label=None, value=np.nan)  # a pool
+    rows = pd.concat([rows, extra], ignore_index=True)
+    asked = {**ASKED, "within": "site", "levels": [0.9, 0.95]}
+    fitted = json.loads(json.dumps(fit_sets(rows, facts, asked, np.arange(305) < 301, rows)))
+    column = "low" if facts["kind"] == "regression" else "set"
+    found = with_sets(rows, facts, fitted, rows)
+    assert found[f"{column}_90"].tail(4).notna().tolist() == [True, True, False, True]
+    assert found[f"{column}_95"].tail(4).notna().tolist() == [True, False, False, True]
+    assert fitted["levels"]["90"]["note"] == "site 'unseen' has 0 calibrating rows, and 90 % needs 9"
+    assert fitted["levels"]["95"]["note"] == "site 'unseen' and 1 more has 0 calibrating rows, and 95 % needs 19"
+    unknown = with_sets(rows, facts, fitted)  # new data that do not say their site
+    assert unknown[[f"{column}_90", f"{column}_95"]].isna().all(axis=None)
+
+
+def test_multilabel_sets_hold_all_labels_as_often_within_each_value():
+    facts, asked = {"kind": "multilabel", "classes": ["x", "y"]}, {**ASKED, "within": "site"}
+
+    def table(rows, seed):  # at one site, unlikely labels are there more often
+        found = at_sites(labelled(rows, seed), ["near", "far"])
+        worse = (found["subgroup:site"] == "far") & (np.random.default_rng(seed).random(rows) < 0.3)
+        return found.assign(label=[["x", "y"] if one else label for one, label in zip(worse, found["label"], strict=True)])
+
+    calibrating, others = table(4000, 0), table(4000, 1)
+    found = with_sets(others, facts, fit_sets(calibrating, facts, asked, np.ones(4000, bool), calibrating), others)
+    held = pd.Series([set(a) <= set(b) for a, b in zip(found["label"], found["set_90"], strict=True)])
+    by_site = held.groupby(found["subgroup:site"]).mean()
+    assert by_site.between(0.88, 0.93).all()

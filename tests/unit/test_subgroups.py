@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bad_config import only
+from bad_config import only, problems
 from graft.common.errors import UserError
 from graft.data.prepare import digests_of
 from graft.data.samples import read_manifest, write_manifest
@@ -75,3 +75,21 @@ def test_the_groups_are_no_subgroups():
     columns = {"text": "text", "group": "patient"}
     change = {"datasets/news/columns": columns, "datasets/news/subgroups": ["sex", "patient"]}
     assert "'patient' means the groups" in only(change, "datasets.news.subgroups[1]").what
+
+
+def test_a_row_of_the_pool_that_moves_to_another_subgroup_is_seen_where_there_are_subgroups(tmp_path):
+    def digests(site, **more):
+        write_lines(tmp_path, "id,x1,x2,label,site", *(f"s{i:02},{i},1,{'ab'[i % 2]},A" for i in range(40)), f"p,1,2,,{site}")
+        return digests_of(prepared(tmp_path, **TABLE, **more))
+
+    before, after = (digests(site, subgroups=["site"]) for site in "AB")
+    assert {key for key in before if before[key] != after[key]} == {"subgroups"}
+    assert digests("A") == digests("B")
+
+
+def test_sets_hold_within_a_column_only_if_some_data_set_has_it():
+    assert problems({"datasets/news/subgroups": ["site"], "conformal": {"within": "site"}}) == {}
+    error = only({"datasets/news/subgroups": ["site"], "conformal": {"within": "sitte"}}, "conformal.within")
+    assert "no data set names a column 'sitte' under `subgroups`" in error.what and "'site'" in error.hint
+    assert error.allowed == "auto, all, class, group, site"
+    assert "`subgroups: [scanner]`" in only({"conformal": {"within": "scanner"}}, "conformal.within").hint

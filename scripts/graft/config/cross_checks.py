@@ -8,6 +8,7 @@ from graft.config.adapt_checks import check_adapt
 from graft.config.ensemble_checks import check_ensembles
 from graft.config.entry_checks import (
     check_backbones,
+    check_conformal,
     check_datasets,
     check_store,
     unknown,
@@ -53,6 +54,7 @@ def check(config):
         check_predict(config, by_name),
         check_hand_off(config, by_name),
         check_adapt(config, trained),
+        check_conformal(config),
         check_store(config),
     )
     return list(dict.fromkeys(problem for problems in found for problem in problems))

@@ -1,4 +1,4 @@
-"""What is wrong within one entry of `datasets`, `backbones` or `store`. Every check yields Problems, as in cross_checks.py."""
+"""What is wrong within one entry of `datasets` or `backbones`, within `conformal` or `store`. Every check yields Problems, as in cross_checks.py."""
 
 import codecs
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from graft.common import plugins
 from graft.common.errors import did_you_mean
 from graft.config.errors import Problem, show
-from graft.config.plan import VECTORS, as_list, entries, known_backbones, lookup
+from graft.config.plan import VECTORS, WITHIN, as_list, entries, known_backbones, lookup
 from graft.config.schema import read_schema
 
 IMAGE_KEYS = ("input_size", "mean", "std", "interpolation", "fit", "crop")
@@ -177,6 +177,17 @@ def unknown_seed(path, seed, name, model):
     seeds = model.get("seeds")
     if seeds and seed is not None and seed not in seeds:
         yield Problem(path, f"'{name}' is not trained with seed {seed}", ", ".join(map(str, seeds)))
+
+
+def check_conformal(config):
+    """Sets that are to hold within a column of subgroups which no data set has."""
+    named = [one for _, entry in entries(config, "datasets") for one in entry.get("subgroups") or ()]
+    known = dict.fromkeys([*WITHIN, *named])
+    within = lookup(config, "conformal", "within")
+    if within is not None and within not in known:
+        what = f"no data set names a column '{within}' under `subgroups`"
+        hint = did_you_mean(within, known) or f"name it there: `subgroups: [{within}]`"
+        yield Problem(("conformal", "within"), what, ", ".join(known), hint)
 
 
 def check_store(config):

@@ -15,6 +15,7 @@ BEST = "best.search"  # of the model that a search finds, after its entry
 CHOSEN = "best-of-"  # before that entry: the backbone which the search chooses
 UNTRAINED = "-untrained"  # after a backbone's name: its twin with random weights, which shows what pretraining is worth
 # Keys of an entry that may be lists or depend on other entries: each model and task has its own value.
+WITHIN = ("auto", "all", "class", "group")  # what conformal.within may be beside a column of subgroups
 NAMING = ("dataset", "target", "targets", "alone", "backbone", "method", "model", "model_seed")
 SECTIONS = ("finetune", "adapt", "few_shot", "zero_shot", "distill")  # those whose entries name backbones
 BACKBONES = ("backbone", "text_backbone")  # keys of an entry that name one

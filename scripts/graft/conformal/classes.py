@@ -4,7 +4,7 @@ import numpy as np
 
 from graft.common import plugins
 from graft.conformal.lists import named
-from graft.conformal.thresholds import of_each, threshold, too_few
+from graft.conformal.thresholds import limits_of, of_each, of_strata, threshold, too_few
 from graft.data.splitting.halves import FEW_CLASSES
 from graft.targets.lists import object_array
 
@@ -19,7 +19,7 @@ def fit(table, facts, settings, level, strata):
     Parameters
     ----------
     table : DataFrame, calibrating rows with a label
-    strata : array of str, shape (n,), the group of each row; None: sets hold over all groups together
+    strata : Categorical, shape (n,), the group or subgroup of each row; None: sets hold over all rows together, or in each class
 
     Returns
     -------
@@ -29,10 +29,8 @@ def fit(table, facts, settings, level, strata):
     classes, within = facts["classes"], settings["within"]
     own = _scores(settings["sets"], table, classes)[np.arange(len(table)), _codes(table["label"], classes)]
     if strata is not None:
-        names = sorted(set(strata))
-        groups = of_each(own, strata, names, level)
-        note = too_few(groups, {name: int((strata == name).sum()) for name in names}, level, "group")
-        return {"thresholds": [threshold(own, level)] * len(classes), "groups": groups}, note
+        others, groups, note = of_strata(own, strata, level, within)
+        return {"thresholds": [others] * len(classes), "groups": groups}, note
     if within == "all" or (within == "auto" and len(classes) > FEW_CLASSES):
         limit = threshold(own, level)
         note = too_few({"any": limit}, {"any": len(table)}, level, "class")
@@ -48,10 +46,7 @@ def columns(table, facts, score, fitted, strata=None):
     classes = facts["classes"]
     chances = _chances(table, classes)
     known = np.isfinite(chances).all(1)
-    limits = np.array([[np.nan if one is None else one for one in fitted["thresholds"]]] * len(table), np.float64)
-    limits = limits.reshape(len(table), len(classes))
-    for name, limit in fitted.get("groups", {}).items() if strata is not None else ():
-        limits[strata == name] = np.nan if limit is None else limit
+    limits = limits_of(fitted, len(table), strata)
     known &= np.isfinite(limits).all(1)
     found = object_array([None] * len(table))
     if known.any():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from graft.conformal.lists import named
-from graft.conformal.thresholds import threshold, too_few
+from graft.conformal.thresholds import limits_of, of_strata, threshold, too_few
 from graft.evaluation.multilabel_metrics import answers_of
 from graft.targets.lists import object_array
 
@@ -21,17 +21,21 @@ def fit(table, facts, settings, level, strata):
     answers = answers_of(table, facts["classes"])
     rows = np.isfinite(answers).all(1)
     chances = table[[f"prob_{name}" for name in facts["classes"]]].to_numpy(np.float64)[rows]
-    limit = threshold(np.where(answers[rows] == 1, 1 - chances, 0.0).max(1), level)
+    own = np.where(answers[rows] == 1, 1 - chances, 0.0).max(1)
+    if strata is not None:
+        others, groups, note = of_strata(own, strata[rows], level, settings["within"])
+        return {"thresholds": [others], "groups": groups}, note
+    limit = threshold(own, level)
     return {"thresholds": [limit]}, too_few({"any": limit}, {"any": int(rows.sum())}, level, "label")
 
 
 def columns(table, facts, score, fitted, strata=None):
     """The set of each row, in the order of the labels: object array of lists; None where there is none."""
     chances = table[[f"prob_{name}" for name in facts["classes"]]].to_numpy(np.float64)
-    (limit,), known = fitted["thresholds"], np.isfinite(chances).all(1)
-    found = object_array([None] * len(table))
-    if limit is not None and known.any():
-        inside = 1 - chances[known] <= limit + 1e-12
+    limits = limits_of(fitted, len(table), strata)[:, 0]
+    known, found = np.isfinite(chances).all(1) & np.isfinite(limits), object_array([None] * len(table))
+    if known.any():
+        inside = 1 - chances[known] <= limits[known, None] + 1e-12
         found[known] = named(inside, chances[known].argmax(1), facts["classes"])
     return (found,)
 

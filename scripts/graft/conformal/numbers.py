@@ -3,7 +3,7 @@
 import numpy as np
 
 from graft.common import plugins
-from graft.conformal.thresholds import of_each, threshold, too_few
+from graft.conformal.thresholds import limits_of, of_strata, threshold, too_few
 
 SCORE = "intervals"  # the key of the config that names the score
 COLUMNS = ("low", "high")
@@ -22,22 +22,17 @@ def fit(table, facts, settings, level, strata):
         calibrates[np.random.default_rng(0).permutation(len(table))[: len(table) // 2]] = False
         learned = score.fit(predicted[~calibrates], values[~calibrates], level)
     own = score.score(values[calibrates], predicted[calibrates], learned) if calibrates.any() else np.empty(0)
+    if strata is not None:
+        others, groups, note = of_strata(own, strata[calibrates], level, settings["within"])
+        return {"thresholds": [others], "groups": groups, "learned": learned}, note
     limit = threshold(own, level)
-    found = {"thresholds": [limit], "learned": learned}
-    if strata is None:
-        return found, too_few({"any": limit}, {"any": len(own)}, level, "value")
-    strata = strata[calibrates]
-    groups = of_each(own, strata, sorted(set(strata)), level)
-    counts = {name: int((strata == name).sum()) for name in groups}
-    return {**found, "groups": groups}, too_few(groups, counts, level, "group")
+    return {"thresholds": [limit], "learned": learned}, too_few({"any": limit}, {"any": len(own)}, level, "value")
 
 
 def columns(table, facts, score, fitted, strata=None):
     """The lower and the upper end of each row's interval: float arrays; NaN where there is none."""
     predicted = table["predicted"].to_numpy(np.float64)
-    limits = np.full(len(table), np.nan if fitted["thresholds"][0] is None else fitted["thresholds"][0])
-    for name, limit in fitted.get("groups", {}).items() if strata is not None else ():
-        limits[strata == name] = np.nan if limit is None else limit
+    limits = limits_of(fitted, len(table), strata)[:, 0]
     if np.isnan(limits).all():
         return limits, limits
     return plugins.load("number_score", score).interval(predicted, limits, fitted["learned"])

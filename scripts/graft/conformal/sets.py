@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 
 from graft.conformal import classes, labels, numbers
+from graft.data.listing.rows import SUBGROUP
 from graft.evaluation.intervals import positive_mean, proportion, units_of
 from graft.heads.probe import VALIDATION
 from graft.targets.lists import object_array
 from graft.targets.predictions import KEPT_ASIDE
 
 FORMS = {"classification": classes, "ordinal": classes, "multilabel": labels, "regression": numbers}
+NO_COLUMN = ("auto", "all", "class")  # what `within` of the config may be beside "group" and a column of subgroups
 SHOWN = ("test", "pool")  # splits whose coverage is told: other rows have calibrated
 
 
@@ -37,11 +39,15 @@ def fit_sets(table, facts, settings, calibrates, rows):
     Returns
     -------
     dict for JSON: score, within, rows (how many calibrate), and levels, name -> {level, thresholds, .., note}; the note says why there
-    are no sets, "" where there are
+    are no sets, or none of some groups; "" where all have sets
     """
     form = FORMS[facts["kind"]]
     calibrates = calibrates & table[_label(facts)].notna().to_numpy()
-    used, strata, levels = table[calibrates], strata_of(rows[calibrates], settings["within"]), {}
+    used, strata, levels = table[calibrates], strata_of(rows, settings["within"]), {}
+    if strata is not None:
+        strata = strata[calibrates]
+        # Most groups, such as patients, are in one split: nobody misses their thresholds. Every value of a column is looked for.
+        strata = strata.remove_unused_categories() if settings["within"] == "group" else strata
     for level in settings["levels"]:
         found, note = form.fit(used, facts, settings, level, strata)
         levels[name_of(level)] = {"level": level, **found, "note": note}
@@ -54,10 +60,17 @@ def fit_sets(table, facts, settings, calibrates, rows):
 
 
 def strata_of(rows, within):
-    """The group of each row as an array of str, where sets are to hold within groups; else None."""
-    if within != "group" or rows is None or "group" not in rows:
+    """The group or subgroup of each row as a Categorical, where sets are to hold within these, and the rows have them; else None."""
+    column = "group" if within == "group" else f"{SUBGROUP}{within}"
+    if within in NO_COLUMN or rows is None or column not in rows:
         return None
-    return rows["group"].fillna("").astype(str).to_numpy(object)
+    return pd.Categorical(rows[column].fillna("").astype(str))
+
+
+def subgroups_of(known):
+    """The columns of subgroups within which sets hold: list of str; `known` is dict, target -> what `fit_sets` gave."""
+    words = (*NO_COLUMN, "group")
+    return list(dict.fromkeys(one["within"] for one in known.values() if one["within"] not in words))
 
 
 def without_sets(settings, why):
@@ -74,7 +87,8 @@ def name_of(level):
 def with_sets(table, facts, fitted, rows=None):
     """The table with the columns set_90, or low_90 and high_90, of each level; null where there are none.
 
-    `rows` (DataFrame) says the groups of the rows. Where they are not known, a row's set is that of all groups together.
+    `rows` (DataFrame) says the groups of the rows. Where a group is not known, a row's set is that of all groups together; where a
+    subgroup is not known, there is none.
     """
     form, strata, found = FORMS[facts["kind"]], strata_of(rows, fitted["within"]), {}
     for name, one in fitted["levels"].items():

@@ -35,6 +35,38 @@ def of_each(scores, strata, names, level):
     return {name: threshold(scores[strata == name], level) for name in names}
 
 
+def of_strata(scores, strata, level, within):
+    """The thresholds of strata, and that of rows which are of none of them.
+
+    Parameters
+    ----------
+    scores : float array, shape (n,); strata : Categorical, shape (n,), whose categories are to have a threshold
+    within : str, `within` of the config; rows of an unknown group have the threshold of all rows, but of an unknown value of a column
+        that the config names nothing is promised
+
+    Returns
+    -------
+    float or None; dict, name -> float or None; and the note of `too_few`
+    """
+    groups = of_each(scores, strata, strata.categories, level)
+    note = too_few(groups, strata.value_counts().to_dict(), level, within)
+    return threshold(scores, level) if within == "group" else None, groups, note
+
+
+def limits_of(fitted, rows, strata):
+    """The thresholds of each row: float array, shape (rows, thresholds); NaN where there is none.
+
+    Parameters
+    ----------
+    fitted : dict with "thresholds", and where strata have their own "groups", name -> threshold
+    rows : int; strata : Categorical, shape (rows,); None: they are not known
+    """
+    limits = np.tile(np.array(fitted["thresholds"], np.float64), (rows, 1))  # None becomes NaN
+    for name, limit in fitted.get("groups", {}).items() if strata is not None else ():
+        limits[strata == name] = np.nan if limit is None else limit
+    return limits
+
+
 def too_few(thresholds, counts, level, what):
     """A sentence about the strata that have too few rows; "" where all have enough.
 

@@ -143,7 +143,7 @@ def digests_of(prepared):
         contents : which samples are labelled, all that an embedding depends on
         pool : which samples are not, and which of them are copies of those that are
         unlabelled : all samples but those of test, with their domains: what a model is adapted to
-        subgroups : the subgroups of the labelled samples
+        subgroups : the subgroups of all samples, also of the pool, whose sets may depend on them
     """
     frame, targets = prepared.frame, prepared.targets
     # What the numbers of a picture mean belongs to every part: another range is another embedding.
@@ -157,6 +157,7 @@ def digests_of(prepared):
     labelled, pool = frame[frame["split"] != "pool"], frame[frame["split"] == "pool"]
     training, shown = labelled[labelled["split"] != "test"], frame[frame["split"] != "test"]
     weight = ["weight"] if training["weight"].notna().any() else []
+    subgroups = [name for name in frame if name.startswith(SUBGROUP)]
     copied = pool.loc[pool["labelled_copy"], "sample_id"].tolist()
     return {
         "labelled": digest_of_rows(
@@ -165,9 +166,7 @@ def digests_of(prepared):
         "training": digest_of_rows(training[names + labels + weight], {"targets": targets, **meaning}),
         "contents": digest_of_rows(labelled[names], meaning),
         "unlabelled": digest_of_rows(shown[[*names, *prepared.domains]], {"targets": targets, **meaning}),
-        "subgroups": digest_of_rows(
-            labelled[["sample_id", *(name for name in frame if name.startswith(SUBGROUP))]], {}
-        ),
+        "subgroups": digest_of_rows((frame if subgroups else labelled)[["sample_id", *subgroups]], {}),
         "pool": digest_of_rows(pool[names], meaning | ({"copies": copied} if copied else {})),
     }
 

@@ -1,6 +1,6 @@
 """New samples for a trained model of any kind: by its own network, or by those of an ensemble's members."""
 
-from graft.conformal.sets import with_sets
+from graft.conformal.sets import subgroups_of, with_sets
 from graft.data.samples import Manifest
 from graft.ensembles.combining import combined_table
 from graft.ensembles.members import embeds
@@ -24,24 +24,25 @@ def predict_by_members(content, members, data, column=None, precision="auto", de
     tables : dict, target -> DataFrame, see new_predictions.table_of
     novelty : Novelty of the first member, which the distances of all samples are by; or a str, why there are no distances
     """
-    embedded, each, novelty = {}, [], None
+    embedded, each, novelty, subgroups = {}, [], None, subgroups_of(content.get("conformal", {}))
     for one, around in members:
         if (same := embeds(one)) not in embedded:
-            embedded[same] = embed_for(one, around, data, column, precision, device, threads)
+            embedded[same] = embed_for(one, around, data, column, precision, device, threads, subgroups)
         if novelty is None:
             novelty = novelty_of(one, around)
         each.append(tables_of(one, *embedded[same], "" if each else novelty))
     found = each[0]
     if "members" in content:
         found = {target: joined(content, target, [tables[target] for tables in each]) for target in content["targets"]}
-    return with_all_sets(content, found), novelty
+    rows, _ = next(iter(embedded.values()))  # of every member the same ones
+    return with_all_sets(content, found, rows), novelty
 
 
-def with_all_sets(content, tables):
-    """The tables of all targets with the sets that `content` has been given the thresholds of."""
+def with_all_sets(content, tables, rows=None):
+    """The tables of all targets with the sets that `content` has been given the thresholds of; `rows` may say their subgroups."""
     known = content.get("conformal", {})
     return {
-        target: with_sets(table, content["targets"][target], known[target]) if target in known else table
+        target: with_sets(table, content["targets"][target], known[target], rows) if target in known else table
         for target, table in tables.items()
     }
 

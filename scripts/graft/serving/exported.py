@@ -66,7 +66,8 @@ def predict(network, samples):
     -------
     dict of str to DataFrame
         Per target, one row per sample: predicted, confidence, prob_<class> and set_90, or predicted, std, low_90 and high_90; and
-        problem: null, or why a sample has no answer (the other columns are then empty).
+        problem: null, or why a sample has no answer (the other columns are then empty). There are no sets if they hold within a
+        column of subgroups: samples in memory do not say theirs.
 
     Raises
     ------

@@ -23,7 +23,8 @@ from graft.common.spelling import nfc
 from graft.data import images
 from graft.data.images import SUFFIXES as IMAGES
 from graft.data.listing.files import SUFFIXES_OF, find_files
-from graft.data.readers import arrays, complete, table
+from graft.data.listing.rows import SUBGROUP
+from graft.data.readers import arrays, complete, spelled_subgroups, table
 from graft.data.tables import cells, columns, kinds
 
 logger = logging.getLogger("graft")
@@ -36,7 +37,7 @@ NAME_IT = {
 }
 
 
-def list_new(data, card, column=None):
+def list_new(data, card, column=None, subgroups=()):
     """The samples of `data`.
 
     Parameters
@@ -44,12 +45,14 @@ def list_new(data, card, column=None):
     data : path of a folder (with all its sub-folders), of one sample, of a table or of an array file
     card : dict, what trained_model.card_of says of the data that the model learned from
     column : str, optional, the column (or array) of the samples; for vectors also a pattern, or several with commas
+    subgroups : list of str, columns of a table that are read, too, if they are there
 
     Returns
     -------
     SimpleNamespace
         rows : DataFrame with sample_id (the path relative to `data`, or the row's id), path and row as in a manifest,
-        and reason, null except for samples that cannot even be looked at; entry and root, for the readers
+        and reason, null except for samples that cannot even be looked at; SUBGROUP with a name per column of `subgroups` that is
+        there; entry and root, for the readers
 
     Raises
     ------
@@ -65,7 +68,7 @@ def list_new(data, card, column=None):
     if path.is_dir():
         return files_as_samples(_files_below(path, modality), entry, path)
     if _is_table(path, modality):
-        return _rows_of_table(path, entry, known, column)
+        return _rows_of_table(path, entry, known, column, subgroups)
     if modality != "text" and path.name.endswith(ARRAYS) and not _is_one_sample(path, card):
         return _rows_of_arrays(path, entry, card, column)
     if path.suffix.lower() not in SUFFIXES_OF[modality]:
@@ -118,7 +121,7 @@ def _kinds(modality):
     return f"{' '.join(sorted(SUFFIXES_OF[modality]))}; or a table ({table.NAMED}){also}"
 
 
-def _rows_of_table(path, entry, known, column):
+def _rows_of_table(path, entry, known, column, subgroups):
     root, name, modality = path.parent, path.name, entry["modality"]
     # Names that may be there help to see what separates the columns: a single column of texts is full of blanks.
     likely = {"path": known.get("path"), "text": known.get("text", "text"), "id": known.get("id")}
@@ -128,6 +131,7 @@ def _rows_of_table(path, entry, known, column):
     schema, read = _opened(entry, root, name, known)
     entry["columns"] = _content_columns(schema, read, modality, known, column, path)
     entry["columns"] |= _id_column(schema, read, known.get("id"), name)
+    entry["subgroups"] = [one for one in subgroups if one in schema.names]
     content = columns.content_of(schema, entry, name)
     rows, _ = read(table.listed_columns(schema, entry, content) or schema.names[:1])
     if not rows.num_rows:
@@ -139,7 +143,9 @@ def _rows_of_table(path, entry, known, column):
     if modality == "text" and content[1] == "path":  # as text, a picture would be read as nonsense
         pictures = frame["path"].map(lambda file: isinstance(file, str) and _suffix(file) in IMAGES)
         frame.loc[pictures, "reason"] = "an image file, and the model takes texts"
-    return SimpleNamespace(rows=frame[["sample_id", "path", "row", "reason"]], entry=entry, root=root)
+    frame = frame.assign(**spelled_subgroups(frame, entry))
+    kept = ["sample_id", "path", "row", "reason", *(SUBGROUP + one for one in entry["subgroups"])]
+    return SimpleNamespace(rows=frame[kept], entry=entry, root=root)
 
 
 def _is_table(path, modality):

@@ -25,14 +25,14 @@ from graft.targets.predictions import predict
 BLOCK = 256  # samples whose decoded images are on the disk at once
 
 
-def embed_for(content, around, data, column=None, precision="auto", device=None, threads=1):
+def embed_for(content, around, data, column=None, precision="auto", device=None, threads=1, subgroups=()):
     """The embeddings of new samples by a trained network.
 
     Parameters
     ----------
     content : dict of ft_model.pt
     around : trained_model.Beside, what is beside the model
-    data, column : see new_data.list_new
+    data, column, subgroups : see new_data.list_new
     precision : 'auto', 'fp32' or 'bf16'
     device : torch.device, optional
 
@@ -47,7 +47,7 @@ def embed_for(content, around, data, column=None, precision="auto", device=None,
     """
     known = card_beside(around.samples) if around.samples else {}
     card = card_of(content, known)
-    new = list_new(data, card, column)
+    new = list_new(data, card, column, subgroups)
 
     def backbone():
         return features.trained(content, tokenizer_folder(content, around.backbone))

@@ -113,7 +113,7 @@ def list_samples(entry, root):
     given = getattr(reader, "NAMES_ARE_GIVEN", False)
     frame = listing.frame if given else _without_missing(listing.frame, entry["missing"], notes)
     frame = with_groups(frame, entry["groups"], notes, entry["subgroups"])
-    frame = frame.assign(**{SUBGROUP + one: _subgroups(frame[SUBGROUP + one], entry) for one in entry["subgroups"]})
+    frame = frame.assign(**spelled_subgroups(frame, entry))
     return Listing(frame, {"reader": name, **listing.facts, "notes": notes, "named": named})
 
 
@@ -134,9 +134,11 @@ def _without_missing(frame, missing, notes):
     return frame.assign(group=one_spelling(frame["group"]))
 
 
-def _subgroups(text, entry):
-    """The values of a column of `subgroups`: rows that have none are a subgroup, too, called "missing"."""
-    return one_spelling(text.mask(is_missing(text, entry["missing"]))).fillna("missing")
+def spelled_subgroups(frame, entry):
+    """The columns of `subgroups` with one spelling; rows without a value are a subgroup, too, called "missing"."""
+    columns = {name: frame[name] for name in (SUBGROUP + one for one in entry["subgroups"])}
+    missing = {name: is_missing(text, entry["missing"]) for name, text in columns.items()}
+    return {name: one_spelling(text.mask(missing[name])).fillna("missing") for name, text in columns.items()}
 
 
 def raw_opener(entry, root):

@@ -133,8 +133,10 @@ def coverage(one):
         if about(one, what) and ("nearer to the train rows" in said or "unlike validation" in said)
     ]
     for name, level in one.sets.get("levels", {}).items():
+        some = any(one is not None for one in level.get("groups", {}).values())
         if level["note"]:
-            yield f"There are no {name} % sets: {level['note']}."
+            yield f"{'Some rows have' if some else 'There are'} no {name} % sets: {level['note']}."
+        if level["note"] and not some:
             continue
         held, low, high = (
             one.taken.get(f"test_coverage_{name}{end}", pd.Series(dtype=float)).mean() for end in ("", "_low", "_high")
