@@ -198,7 +198,9 @@ def test_on_test_rows_the_file_says_how_often_sets_hold_the_truth_in_each_group(
     script.main(lab / "samples.parquet", "label", runs, lab / "metrics.json", lab / "controls.parquet", lab / "out.csv")
     found = pd.read_csv(lab / "out.csv")
     assert found.columns[-4:].tolist() == ["coverage_90", "coverage_90_low", "coverage_90_high", "set_size_90"]
-    test = with_sets[(with_sets["split"] == "test") & with_sets["set_90"].notna()].assign(site=column(THREE).to_numpy()[3::2])
+    test = with_sets[(with_sets["split"] == "test") & with_sets["set_90"].notna()].assign(
+        site=column(THREE).to_numpy()[3::2]
+    )
     test["held"] = [label in one for label, one in zip(test["label"], test["set_90"], strict=True)]
     for name in ("solar.net.linear", "forest"):
         own = found[(found["model"] == name) & (found["split"] == "test") & (found["column"] == "site")]

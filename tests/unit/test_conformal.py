@@ -269,7 +269,7 @@ def test_half_of_validation_is_kept_aside_where_it_is_enough():
     assert len(set(second_half(more)[200:])) == 1  # a group is in one half
 
 
-SITES = np.repeat(["near", "far", "few"], [150, 140, 11])
+SITES = np.repeat(["near", "far", "few"], [150, 140, 11])  # far is harder to tell
 
 
 def at_sites(table, sites):
@@ -278,7 +278,7 @@ def at_sites(table, sites):
 
 def test_sets_within_a_column_equal_those_of_mapie_on_the_rows_of_each_value():
     calibrating, others = at_sites(classified(301, 0), SITES), at_sites(classified(200, 1), ["near", "far"])
-    calibrating.loc[SITES == "far", "label"] = classified(140, 7, skill=0.2)["label"].to_numpy()  # a site that is harder
+    calibrating.loc[SITES == "far", "label"] = classified(140, 7, skill=0.2)["label"].to_numpy()
     asked = {**ASKED, "within": "site"}
     found = with_sets(others, FACTS, fit_sets(calibrating, FACTS, asked, np.ones(301, bool), calibrating), others)
     sizes = {}
@@ -346,7 +346,9 @@ def test_multilabel_sets_hold_all_labels_as_often_within_each_value():
     def table(rows, seed):  # at one site, unlikely labels are there more often
         found = at_sites(labelled(rows, seed), ["near", "far"])
         worse = (found["subgroup:site"] == "far") & (np.random.default_rng(seed).random(rows) < 0.3)
-        return found.assign(label=[["x", "y"] if one else label for one, label in zip(worse, found["label"], strict=True)])
+        return found.assign(
+            label=[["x", "y"] if one else label for one, label in zip(worse, found["label"], strict=True)]
+        )
 
     calibrating, others = table(4000, 0), table(4000, 1)
     found = with_sets(others, facts, fit_sets(calibrating, facts, asked, np.ones(4000, bool), calibrating), others)

@@ -79,7 +79,9 @@ def test_the_groups_are_no_subgroups():
 
 def test_a_row_of_the_pool_that_moves_to_another_subgroup_is_seen_where_there_are_subgroups(tmp_path):
     def digests(site, **more):
-        write_lines(tmp_path, "id,x1,x2,label,site", *(f"s{i:02},{i},1,{'ab'[i % 2]},A" for i in range(40)), f"p,1,2,,{site}")
+        write_lines(
+            tmp_path, "id,x1,x2,label,site", *(f"s{i:02},{i},1,{'ab'[i % 2]},A" for i in range(40)), f"p,1,2,,{site}"
+        )
         return digests_of(prepared(tmp_path, **TABLE, **more))
 
     before, after = (digests(site, subgroups=["site"]) for site in "AB")

@@ -42,7 +42,9 @@ def _means(tables, facts, groups, name, units):
     each = [_measured(table, facts, groups, name, units) for table in tables]
     if not all(each):
         return {}
-    return {key: None if any(one[key] is None for one in each) else np.mean([one[key] for one in each]) for key in each[0]}
+    return {
+        key: None if any(one[key] is None for one in each) else np.mean([one[key] for one in each]) for key in each[0]
+    }
 
 
 def _measured(table, facts, groups, name, units):
