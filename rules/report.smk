@@ -62,7 +62,12 @@ rule summarize:
             category="Summary",
             labels={"result": "all results"},
         ),
-        index="<results>/index.html",
+        index=report(
+            "<results>/index.html",  # the report's first page, which captions/workflow.rst finds by its label
+            caption="captions/index.rst",
+            category="Summary",
+            labels={"result": "which model, and why"},
+        ),
     log:
         "<logs>/summarize.log",
         words="<benchmarks>/last_words.txt",  # as the run ends on the terminal, with what it cost

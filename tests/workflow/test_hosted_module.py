@@ -12,6 +12,7 @@ import pytest
 
 import bare
 import hosting
+from first_page import decision_pages, without_links
 from running import ROOT, graft
 
 
@@ -66,10 +67,12 @@ def test_a_second_run_has_nothing_to_do(lab, hosted):
     assert again.jobs == {} and "Nothing to be done" in again.output
 
 
-def test_the_report_finds_the_captions(lab, hosted):
+def test_the_report_finds_the_captions_and_begins_with_the_page_to_decide_by(lab, hosted):
     start(lab, hosted, "--report", "report.html")
     page = (lab / "report.html").read_text()
     assert "costs.svg" in page and "learning_curves.svg" in page
+    (first,) = decision_pages(lab / "report.html")
+    assert first.split() == without_links(lab / "lab/models/index.html").split()
     caption = (ROOT / "rules/captions/costs.rst").read_text().split("\n")[0]
     assert re.sub(r"\W+", " ", caption)[:30] in re.sub(r"\W+", " ", page)
 

@@ -16,6 +16,8 @@ import yaml
 from sklearn.metrics import roc_auc_score
 
 import warm_jobs
+from browser import opened
+from first_page import decision_pages, without_links
 from graft.common.outputs import sha256_of_file
 from graft.curves.table import read_curves
 from graft.data.readers import opener, root_of
@@ -313,3 +315,14 @@ def test_a_second_run_has_nothing_to_do_and_the_report_is_one_file(results):
     models = ("learning_curves.svg", "confusion.svg", "per_class.svg", "reliability.svg", "mistakes.html")
     for figure in (*models, "distillation.svg", "few_shot", "costs.svg"):
         assert figure in page
+    (first,) = decision_pages(results.parent / "report.html")
+    assert first.split() == without_links(results / "index.html").split() and "The recommended model" in first
+
+
+def test_in_a_browser_the_report_begins_with_the_page_to_decide_by(results, tmp_path):
+    if not (results.parent / "report.html").exists():
+        graft(results.parent, CONFIG, "--report", "report.html")
+    with opened(results.parent / "report.html", tmp_path) as browser:
+        browser.wait_for("document.querySelector('iframe.decision')?.getBoundingClientRect().width > 900")
+        place = browser.ask("document.querySelector('iframe.decision').getBoundingClientRect().toJSON()")
+        assert 0 <= place["top"] < 60 and place["height"] > 700  # below nothing, and most of the window

@@ -29,7 +29,7 @@ SHOWN = (
 BODY = pages.environment().from_string("""
 <h1>Results</h1>
 {% if quick %}<p>A quick look at few samples: it shows that everything works together; the numbers mean nothing.</p>{% endif %}
-<nav>{% for one in sections %}<a href="#{{ one.anchor }}">{{ one.name | printable }}</a> {% endfor %}<a href="#all">all models</a></nav>
+<nav class="files">{% for one in sections %}<a href="#{{ one.anchor }}">{{ one.name | printable }}</a> {% endfor %}<a href="#all">all models</a></nav>
 {% for one in sections %}
 <section id="{{ one.anchor }}">
 <h2>{{ one.name | printable }}</h2>
@@ -58,7 +58,7 @@ pretrained network. At the right what all jobs of the model took.</figcaption>
 {% if one.ties %}<p>On validation rows these are not surely worse (difference to the best, with its 95 % interval):</p>
 <ul>{% for said in one.ties %}<li>{{ said | printable }}</li>
 {% endfor %}</ul>{% else %}<p>None: no other model and no control is as good on validation rows.</p>{% endif %}
-{% if one.pairs %}<p class="soft"><a href="{{ one.pairs }}">Every pair of models, with Holm's correction</a></p>{% endif %}
+{% if one.pairs %}<p class="soft files"><a href="{{ one.pairs }}">Every pair of models, with Holm's correction</a></p>{% endif %}
 <h3>How many more labels?</h3>
 {% for said in one.labels %}<p>{{ said | printable }}</p>
 {% endfor %}
@@ -70,8 +70,8 @@ band. <a href="{{ one.curves }}">All numbers</a></figcaption></figure>{% endif %
 <h3>What to do next</h3>
 <ul>{% for command, what in one.next %}<li>{% if "/" in command and " " not in command %}<a href="{{ command }}">{{ command }}</a>{% else %}<code>{{ command }}</code>{% endif %}: {{ what }}</li>
 {% endfor %}</ul>
-{% if one.figures %}<p class="links">Figures of the model: {% for name, path in one.figures %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</p>{% endif %}
-{% if one.maps %}<p class="links">Maps of the samples: {% for name, path in one.maps %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</p>{% endif %}
+{% if one.figures %}<p class="links files">Figures of the model: {% for name, path in one.figures %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</p>{% endif %}
+{% if one.maps %}<p class="links files">Maps of the samples: {% for name, path in one.maps %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</p>{% endif %}
 </section>
 {% endfor %}
 {% if others %}<h2>Tasks and adapted models</h2>
@@ -83,12 +83,12 @@ band. <a href="{{ one.curves }}">All numbers</a></figcaption></figure>{% endif %
 {% if doubts %}<h2>Worth knowing</h2>
 <ul>{% for what, said in doubts %}<li>{{ what | printable }}: {{ said | printable }}</li>{% endfor %}</ul>{% endif %}
 <p>{{ facts.cost }}.</p>
-<h2>Data and figures</h2>
+<div class="files"><h2>Data and figures</h2>
 <ul>{% for name in datasets %}
 <li>{{ name }}: <a href="figures/data/{{ name }}.html">samples, splits, trouble</a>,
 <a href="figures/data/{{ name }}.svg">labels per split</a>{% if name in few_shot %},
 <a href="figures/few_shot/{{ name }}.svg">accuracy from few or no examples</a>{% endif %}</li>
-{% endfor %}<li><a href="figures/costs.svg">what each model cost, and how good it is</a></li></ul>
+{% endfor %}<li><a href="figures/costs.svg">what each model cost, and how good it is</a></li></ul></div>
 <ul>{% for command, what in facts.next %}<li><code>{{ command }}</code>: {{ what }}</li>{% endfor %}</ul>
 <h2 id="all">The models and tasks of this run's config</h2>
 <p class="soft">Metrics on the test split, with 95 % intervals for other samples (for other groups, where the data name groups;
@@ -103,15 +103,17 @@ listed here; it stays in the folders beside this page.</p>
 {% for metric in table.metrics %}<th class="number">{{ names[metric] }}</th>{% endfor %}{% if table.worth %}<th>worth shots</th>{% endif %}{% if table.chosen %}<th>{{ table.chosen }}</th>{% endif %}
 </tr>
 {% for row in table.rows %}<tr><td><a href="{{ row.folder }}">{{ row.model }}</a>{% if row.figures %}<br>
-<span class="links">{% for name, path in row.figures %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</span>{% endif %}</td>
+<span class="links files">{% for name, path in row.figures %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</span>{% endif %}</td>
 {% if table.seeds %}<td class="number">{{ row.seed }}</td>{% endif %}{% if table.shots %}<td class="number">{{ row.shots }}</td>{% endif %}
 {% for value, interval in row.cells %}<td class="number">{{ value }}<br><span class="soft">{{ interval }}</span></td>{% endfor %}
 {% if table.worth %}<td>{{ row.worth }}</td>{% endif %}{% if table.chosen %}<td>{{ row.choice }}</td>{% endif %}</tr>
 {% endfor %}</table></div>
-{% if table.pairs %}<p class="soft">Which of them differ: <a href="{{ table.pairs }}">every pair</a>.</p>{% endif %}
+{% if table.pairs %}<p class="soft files">Which of them differ: <a href="{{ table.pairs }}">every pair</a>.</p>{% endif %}
 {% endfor %}
 """)
+# What is nothing but links (`files`) is not shown where there are none: in Snakemake's report, see rules/captions/workflow.rst.
 CSS = """
+.files:not(:has(a[href])) { display: none; }
 h3 { font-size: 0.95rem; margin: 1.2rem 0 0.3rem; overflow-wrap: anywhere; }
 nav a { margin-right: 0.8rem; } section { border-top: 3px solid var(--line); margin-top: 1.5rem; }
 .best dt { font-weight: 600; margin-top: 0.6rem; overflow-wrap: anywhere; } .best dd { margin: 0; max-width: 60rem; }

@@ -31,7 +31,7 @@ body { margin: 0 auto; max-width: 76rem; padding: 1rem; background: var(--page);
 h1 { font-size: 1.3rem; line-height: 1.25; margin: 0 0 0.3rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.05rem; margin: 1.6rem 0 0.5rem; overflow-wrap: anywhere; }
 p { margin: 0.3rem 0 0.8rem; max-width: 46rem; }
-a { color: var(--blue); overflow-wrap: anywhere; }
+a { overflow-wrap: anywhere; } a:any-link { color: var(--blue); }
 img, svg { max-width: 100%; height: auto; }
 code { font: 0.86em/1.4 ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 .soft { color: var(--soft); }
