@@ -12,7 +12,7 @@ from graft.common.job import job
 from graft.common.outputs import read_json, write_csv
 from graft.evaluation.metrics import UNDEFINED
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS, compared_among
-from graft.report.job_costs import measured
+from graft.report.job_costs import energy_of, measured, watt_hours
 from graft.report.last_words import RANKED_BY
 from graft.report.plots import PALETTE, beside, draw, head, say_empty, shorten, thin
 
@@ -26,7 +26,7 @@ ROUND_TIMES = (1, 2, 5, 10, 20, 30, *(60 * m for m in (1, 2, 5, 10, 20, 30)), *(
 MOST = 40  # models of one data set and target; of more, the best on validation are drawn
 
 
-def main(summary, runs, benchmarks, counts, figure, table):
+def main(summary, runs, benchmarks, logs, figure, table):
     """Draw every trained model of a run.
 
     Parameters
@@ -34,10 +34,10 @@ def main(summary, runs, benchmarks, counts, figure, table):
     summary : path of summary.csv
     runs : list of dict with model, seed and jobs: step -> names of its jobs, as their benchmark files are called
     benchmarks : folder of the benchmark files; a job without one counts as not measured
-    counts : folder of what embedding jobs counted
+    logs : folder of the jobs' logs, and of what embedding jobs counted
     figure, table : paths; the table holds what was found, one row per job
     """
-    found = pd.DataFrame([row for run in runs for row in rows_of(run, Path(benchmarks), Path(counts))], columns=COLUMNS)
+    found = pd.DataFrame([row for run in runs for row in rows_of(run, Path(benchmarks), Path(logs))], columns=COLUMNS)
     write_csv(table, found)
     panels = panels_of(pd.read_csv(summary), found)
     heights = [1.0 + 0.5 * max(4, len(panel["models"])) for panel in panels]
@@ -47,15 +47,16 @@ def main(summary, runs, benchmarks, counts, figure, table):
     draw(figure, size, title, words, lambda one: paint(one, panels, heights, title))
 
 
-COLUMNS = ["model", "seed", "step", "job", "seconds", "max_rss_mb", "forwards"]
+COLUMNS = ["model", "seed", "step", "job", "seconds", "max_rss_mb", "forwards", "processor_j", "gpu_j"]
 
 
-def rows_of(run, benchmarks, counts):
+def rows_of(run, benchmarks, logs):
     """One row per job of a trained model; what was not measured is NaN."""
     for step, jobs in run["jobs"].items():
         for name in jobs:
             row = {"model": run["model"], "seed": run["seed"], "step": step, "job": name}
-            yield row | measured(benchmarks / f"{name}.tsv") | {"forwards": forwards_of(counts / f"{name}.json")}
+            row |= measured(benchmarks / f"{name}.tsv") | energy_of(logs / f"{name}.log")
+            yield row | {"forwards": forwards_of(logs / f"{name}.json")}
 
 
 def forwards_of(path):
@@ -94,6 +95,7 @@ def model_of(name, rows, found, metric):
         "total": jobs["seconds"].sum() / len(rows) if len(jobs) else None,
         "memory": jobs["max_rss_mb"].max() if jobs["max_rss_mb"].notna().any() else None,
         "forwards": jobs["forwards"].sum() / len(rows) if jobs["forwards"].notna().any() else None,
+        "energy": watt_hours((jobs[["processor_j", "gpu_j"]].astype(float) / len(rows)).to_dict("records")),
     }
 
 
@@ -109,11 +111,12 @@ def quality_of(panel, model):
 
 
 def cost_of(model):
-    """Time, memory and forwards in words."""
+    """Time, memory, energy and forwards in words."""
     if model["total"] is None:
         return "not measured"
     words = [duration(model["total"])]
     words += [] if model["memory"] is None else [f"{model['memory'] / 1000:.1f} GB"]
+    words += [model["energy"]] if model["energy"] else []
     words += [] if model["forwards"] is None else [f"{model['forwards']:,.0f} samples embedded"]
     return ", ".join(words)
 
@@ -190,7 +193,7 @@ if "snakemake" in globals():
             summary=snakemake.input.summary,
             runs=snakemake.params.runs,
             benchmarks=Path(snakemake.log.costs).parent,
-            counts=Path(snakemake.log[0]).parent,
+            logs=Path(snakemake.log[0]).parent,
             figure=snakemake.output.figure,
             table=snakemake.log.costs,
         )

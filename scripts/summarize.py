@@ -56,6 +56,7 @@ def main(
     output,
     index,
     words,
+    logs,
     quick=False,
     zero_shot=(),
     adapted=(),
@@ -85,7 +86,8 @@ def main(
         The jobs of each trained model; see last_words.results.
     figures : dict, (model, seed) -> names of its figures' files
     output, index : paths of the table and of the page
-    words : path of the run's last words; the folder of the jobs' benchmark files
+    words : path of the run's last words, in the folder of the jobs' benchmark files
+    logs : folder of the jobs' logs
     quick : bool, whether this is a quick look
     zero_shot : list of path
         metrics.json of each task; zero_shot_predictions.csv is beside it.
@@ -133,7 +135,7 @@ def main(
     doubts += doubts_of_data(nearness, lengths, splits)
     benchmarks = Path(words).parent
     facts = last_words.results(table, choices, counts, doubts, benchmarks, runs, quick)
-    shared = {"doubts": doubts, "costs": costs_of_models(runs, benchmarks), "folder": Path(output).parent}
+    shared = {"doubts": doubts, "costs": costs_of_models(runs, benchmarks, logs), "folder": Path(output).parent}
     made = {str(Path(path).relative_to(shared["folder"])) for path in files}
     decisions = [
         decision_of(dataset, target, choice, facts, table, trained, manifests[dataset], shared, made, maps)
@@ -451,5 +453,6 @@ if "snakemake" in globals():
             output=snakemake.output.table,
             index=snakemake.output.index,
             words=snakemake.log.words,
+            logs=Path(snakemake.log[0]).parent,
             quick=snakemake.params.quick,
         )

@@ -35,7 +35,7 @@ def decision(rows, tied=(), folder=None, **more):
     compared = pd.DataFrame({"value": 0.9, "gap": -0.01, "gap_low": -0.02, "gap_high": 0.01}, index=names)
     compared["tied"] = [name == names[0] or name in tied for name in names]
     choice = {"model": names[0], "metric": "auroc", "by": "lead", "table": compared}
-    facts = {"choice": choice, "rows": table, "sets": {}, "counts": {}, "doubts": [], "costs": {"a": 100.0}} | more
+    facts = {"choice": choice, "rows": table, "sets": {}, "counts": {}, "doubts": [], "costs": {"a": "2 min"}} | more
     said = {"figures": "AUROC 0.900 on test", "chosen": "the best on validation: ..", "what": "cells, label"}
     return Decision("cells", "label", said=said, folder=folder, **facts)
 
@@ -76,13 +76,20 @@ def test_one_model_alone_has_no_ties_and_no_comparison():
 
 def test_the_forest_is_to_scale_and_the_recommended_model_is_first():
     rows = [row("b", 0.95, choice="tie"), row("a", 0.6, choice="best"), row("c", 0.5, "control", "control", -0.4)]
-    found = forest(pd.DataFrame(rows), {"a": 100.0})
+    found = forest(pd.DataFrame(rows), {"a": "2 min"})
     assert [one["model"] for one in found["rows"]] == ["a", "b", "c"]
     a, b, c = (one["place"] for one in found["rows"])
     assert (b - a) / (a - c) == pytest.approx(3.5, rel=0.01)
     assert [one["cost"] for one in found["rows"]] == ["2 min", "", ""]
     assert all(0 <= one["low"] <= one["place"] <= one["high"] <= 100 for one in found["rows"])
     assert 3 <= len(found["ticks"]) <= 11
+
+
+def test_the_page_says_what_the_energy_is_where_it_is_known():
+    rows = [row("a", 0.9, choice="best")]
+    for cost, known in (("2 min, up to 0.4 Wh", True), ("2 min", False)):
+        page = page_of(decision(rows, costs={"a": cost}), rows)
+        assert cost in page and ("other jobs beside them included" in page) == known
 
 
 def test_models_without_a_test_metric_have_no_forest():

@@ -11,6 +11,7 @@ import pytest
 import plot as draw_figures
 import plot_costs
 import report_tables
+from graft.common.energy import SAID
 from graft.common.outputs import write_csv, write_json, write_parquet
 from graft.evaluation import metrics
 from graft.evaluation.tables import printable
@@ -564,3 +565,18 @@ def test_a_figure_of_falling_wavenumbers_has_them_on_its_axis_and_says_how_many_
     assert said["4000"] < said["3200"]  # from the left, in the order of the columns
     drawn = data_figures.profiles(random.normal(size=(40, 5)), labels[:40], classes[:3])
     assert "classes" not in drawn
+
+
+def test_the_energy_of_jobs_is_in_the_table_of_costs_and_in_the_figure(tmp_path):
+    costs(tmp_path)
+    plain = (tmp_path / "figure.svg").read_text()
+    assert "Wh" not in plain and pd.read_csv(tmp_path / "costs.csv")[["processor_j", "gpu_j"]].isna().all(axis=None)
+    for model, joules in (("solar.b0.linear", 3600.0), ("solar.b0.lp_ft", 360_000.0)):
+        path = tmp_path / f"logs/finetune/{model}.seed0.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f'12:00:00 {SAID} {{"processor": {joules}}}\n')
+    costs(tmp_path)
+    drawn = (tmp_path / "figure.svg").read_text()
+    assert "up to 1 Wh" in drawn and "up to 100 Wh" in drawn
+    table = pd.read_csv(tmp_path / "costs.csv").dropna(subset="processor_j").set_index("model")
+    assert table.loc["solar.b0.lp_ft", "processor_j"] == 360_000.0 and table["gpu_j"].isna().all()

@@ -152,7 +152,7 @@ def summarize(folder, homes, tasks=(), lengths=(), zero_shot=(), controls=(), **
     samples, nearness = ([home / file for home in data] for file in ("samples.parquet", "nearness.json"))
     figures = {(one["model"], one["seed"]): one["figures"] for one in RUNS}
     index, words = output.with_name("index.html"), output.with_name("words.txt")
-    paths = (output, index, words)
+    paths = (output, index, words, folder / "logs")
     main(
         models,
         metrics,

@@ -10,7 +10,7 @@ import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
-from graft.common import ranks
+from graft.common import energy, ranks
 from graft.common.errors import REASON, UserError
 
 logger = logging.getLogger("graft")
@@ -51,7 +51,7 @@ def job(log, threads=1, gpus=0):
     pin_threads(threads // ranks.count())
     keep_freed_memory()
     try:
-        with ranks.connected(gpus):
+        with ranks.connected(gpus), energy.measured():
             yield
     except UserError as error:
         logger.error("%s%s\nThe whole log: %s", REASON, error, path)

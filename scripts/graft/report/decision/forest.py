@@ -9,10 +9,10 @@ import pandas as pd
 
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
 from graft.report.decision.ticks import round_values
-from graft.report.job_costs import seconds_of
 from graft.report.last_words import RANKED_BY
 
 MARKS = {"best": "taken", "tie": "tie", "behind": "behind", CONTROL: "control"}
+ENERGY = "Wh"  # its unit, in words about costs
 MOST = 30  # models; of more, the best on validation
 
 
@@ -22,11 +22,11 @@ def forest(rows, costs):
     Parameters
     ----------
     rows : DataFrame, their rows of summary.csv
-    costs : dict, model -> seconds of all its jobs, averaged over its seeds
+    costs : dict, model -> what all its jobs took, in words
 
     Returns
     -------
-    dict with metric (words), ticks, list of (place, words), and rows, list of dict with model, mark, value, place, low, high, interval,
+    dict with metric (words), energy (whether a cost names it), ticks, list of (place, words), and rows, list of dict with model, mark, value, place, low, high, interval,
     cost; None where no model has a test metric
     """
     rows = rows[~rows["stage"].isin(TASKS)]
@@ -40,7 +40,8 @@ def forest(rows, costs):
     for one in models:
         one |= {key: _place(one[f"{key}_value"], low, high) for key in ("place", "low", "high")}
     ticks = [(_place(value, low, high), f"{value:g}") for value in round_values(low, high)]
-    return {"metric": METRIC_NAMES[metric], "ticks": ticks, "rows": models[:MOST], "left_out": len(models[MOST:])}
+    facts = {"metric": METRIC_NAMES[metric], "energy": any(ENERGY in one["cost"] for one in models), "ticks": ticks}
+    return {**facts, "rows": models[:MOST], "left_out": len(models[MOST:])}
 
 
 def _model(name, rows, metric, costs):
@@ -59,7 +60,7 @@ def _model(name, rows, metric, costs):
         "low_value": value if math.isnan(low) else low,
         "high_value": value if math.isnan(high) else high,
         "validation": -math.inf if math.isnan(validation) else validation,
-        "cost": seconds_of(costs.get(name)),
+        "cost": costs.get(name, ""),
     }
 
 

@@ -26,7 +26,7 @@ class Decision:
     sets : dict, conformal.json of the taken model; {} where it has none
     counts : dict, class -> split -> labelled rows; {} for numbers
     doubts : list of (what, sentence) of the run
-    costs : dict, model -> seconds
+    costs : dict, model -> what all its jobs took, in words
     folder : Path, the results folder
     files : dict, kind (pairs, curves, groups, issues, to_label) -> path in the results folder, of the files that this run makes
     maps : list of (backbone, path), maps of the samples
