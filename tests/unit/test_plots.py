@@ -577,6 +577,6 @@ def test_the_energy_of_jobs_is_in_the_table_of_costs_and_in_the_figure(tmp_path)
         path.write_text(f'12:00:00 {SAID} {{"processor": {joules}}}\n')
     costs(tmp_path)
     drawn = (tmp_path / "figure.svg").read_text()
-    assert "up to 1 Wh" in drawn and "up to 100 Wh" in drawn
+    assert "1 Wh" in drawn and "100 Wh" in drawn
     table = pd.read_csv(tmp_path / "costs.csv").dropna(subset="processor_j").set_index("model")
     assert table.loc["solar.b0.lp_ft", "processor_j"] == 360_000.0 and table["gpu_j"].isna().all()

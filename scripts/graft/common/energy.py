@@ -1,7 +1,7 @@
 """What electricity a job took, where the machine counts it: the whole processors' by RAPL, the whole GPUs' by NVML.
 
-Such a counter does not know whose work it was: what runs beside a job on the same processor or GPU is in the job's number, too. Where
-nothing is counted, or only root may read it, nothing is said.
+Such a counter does not know whose work it was: what runs beside a job on the same processor or GPU is in the job's number, too. The
+seconds before, in which a script loads its libraries, are not. Where nothing is counted, or only root may read it, nothing is said.
 """
 
 import json

@@ -41,7 +41,7 @@ BODY = pages.environment().from_string("""
 <figcaption>{{ one.forest.metric }} on test rows with 95 % intervals, the recommended model first, then by validation.
 <b class="taken">●</b> recommended, <b class="tie">○</b> a tie, <b class="behind">●</b> behind, <b class="control">◆</b> a control without a
 pretrained network. At the right what all jobs of the model took{% if one.forest.energy %}, with the energy of
-the whole processor and GPU, other jobs beside them included{% endif %}.</figcaption>
+the whole processor and GPU while they computed, other jobs beside them included{% endif %}.</figcaption>
 <div class="forest">{% for row in one.forest.rows %}
 <span class="name">{{ row.model | printable }}</span>
 <svg class="{{ row.mark }}" width="100%" height="20" role="img" aria-label="{{ row.value }} ({{ row.interval }}), {{ row.mark }}">

@@ -36,7 +36,7 @@ def watt_hours(each):
         return ""
     hours = sum(map(sum, counted)) / 3600
     number, unit = (hours / 1000, "kWh") if hours >= 1000 else (hours, "Wh")
-    return f"up to {float(f'{number:.2g}'):,g} {unit}"  # with what else ran there
+    return f"{float(f'{number:.2g}'):,g} {unit}"
 
 
 def costs_of_models(runs, benchmarks, logs):
