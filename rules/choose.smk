@@ -57,7 +57,7 @@ rule fit_controls:
 
 
 rule fit_curves:
-    """Measure how the best backbone's linear head improves with more labels, and extrapolate."""
+    """Measure how the best backbone's linear head, and networks that ask for it, improve with more labels; and extrapolate."""
     input:
         unpack(curves_inputs),
     output:

@@ -93,6 +93,8 @@ wildcard_constraints:
     task=rf"{NAME}\.{NAME}\.{NAME}",
     seed=r"\d+",
     fold=r"\d+",
+    percent=r"\d+",
+    draw=r"\d+",
     stage="finetune|adapt|distill|ensemble",
     entry=NAME,
     search=NAME,
@@ -238,11 +240,12 @@ def tables_of_label_issues():
 
 
 def tables_of_curves(dataset=None):
-    """The learning curves of each target that is learned from pretrained embeddings; of one data set, if it is given."""
+    """The learning curves of each target that is learned from pretrained embeddings, or by a network whose entry asks for its curve;
+    of one data set, if it is given."""
     return [
         f"<results>/curves/{name}/{target}.csv"
         for name, target in learned_targets()
-        if dataset in (None, name) and backbones_ranked(name)
+        if dataset in (None, name) and (backbones_ranked(name) or networks_with_curves(name, target))
     ]
 
 
@@ -493,6 +496,25 @@ def folds_of(model):
         return []
     found = sorted({fold % count for fold in card_of(settings["dataset"]).get("folds", [])})
     return found if len(found) > 1 else []  # one fold alone leaves nothing to train on
+
+
+def networks_with_curves(dataset, target):
+    """(model, seed) of the networks that learn a target and whose entries ask for their learning curves: the first seed."""
+    return [
+        (name, model["seeds"][0])
+        for name, model in PLAN.models.items()
+        if model.get("curve") and not is_frozen(model) and model["dataset"] == dataset and target in model["targets"]
+    ]
+
+
+def subsets_of(model, seed):
+    """What the trainings of a network on subsets of its train rows write."""
+    settings, folder = PLAN.models[model], run_folder(model, seed)
+    return [
+        f"{folder}/subset{round(100 * fraction)}.draw{draw}/subset.json"
+        for fraction in sorted(settings["curve"])
+        for draw in range(settings["curve_draws"])
+    ]
 
 
 def embeddings_to_look_at(dataset):

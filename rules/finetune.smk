@@ -1,5 +1,5 @@
 # Needs: labelled rows and a backbone. Makes: one trained model per model and seed; and, for networks with `folds`, what a
-# model that did not see them says of the train rows.
+# model that did not see them says of the train rows, and with `curve`, what models of fewer train rows say of the others.
 
 
 rule finetune:
@@ -72,3 +72,32 @@ rule finetune_fold:
         "Training {wildcards.model}, seed {wildcards.seed}, without fold {wildcards.fold}"
     script:
         "../scripts/finetune_fold.py"
+
+
+rule finetune_subset:
+    """Train a network again on a subset of its train rows, for its learning curve."""
+    input:
+        unpack(subset_inputs),
+    output:
+        subset="<results>/finetune/{model}/seed{seed}/subset{percent}.draw{draw}/subset.json",
+        judged="<results>/finetune/{model}/seed{seed}/subset{percent}.draw{draw}/judged.parquet",
+    log:
+        "<logs>/finetune_subset/{model}.seed{seed}.subset{percent}.draw{draw}.log",
+    benchmark:
+        "<benchmarks>/finetune_subset/{model}.seed{seed}.subset{percent}.draw{draw}.tsv"
+    params:
+        settings=model_settings,
+        mode=training_mode,
+        code=code_digest("finetune_subset"),
+    threads: half_of_the_cores
+    priority: 10
+    resources:
+        gpu=gpus_per_job,
+        mem_mb=scale(12000),
+        runtime=scale(240),
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Learning from {wildcards.percent} % with {wildcards.model}, seed {wildcards.seed}, draw {wildcards.draw}"
+    script:
+        "../scripts/finetune_subset.py"

@@ -109,6 +109,12 @@ def training_inputs(wildcards):
 
 
 @below_prepare_data
+def subset_inputs(wildcards):
+    """What a training reads, and which validation and test rows there are, whose labels it does not read."""
+    return {**training_inputs(wildcards), "judged": prepared(wildcards, "contents")["digest"]}
+
+
+@below_prepare_data
 def plan_inputs(wildcards):
     """The data set that a search is planned for: how many rows it has is asked for with the plan."""
     return {"card": ancient(f"<results>/data/{dataset_of(wildcards)}/data_card.json")}
@@ -356,11 +362,16 @@ def ranking_of_backbones_inputs(wildcards):
 
 @below_prepare_data
 def curves_inputs(wildcards):
-    """`ranking_of_backbones_inputs` with the test rows, which are shown, and the ranking itself."""
+    """`ranking_of_backbones_inputs` with the test rows, which are shown, and the ranking itself, if there are embeddings; and of each
+    network whose entry asks for its curve its predictions and its trainings on subsets."""
+    dataset, target = wildcards.dataset, wildcards.target
+    curved = networks_with_curves(dataset, target)
     return {
         **ranking_of_backbones_inputs(wildcards),
         **prepared(wildcards),
-        "ranking": f"<results>/rank/{wildcards.dataset}/transferability.csv",
+        "ranking": [f"<results>/rank/{dataset}/transferability.csv"] if backbones_ranked(dataset) else [],
+        "predictions": [f"{run_folder(*run)}/{target}/predictions.parquet" for run in curved],
+        "subsets": [path for run in curved for path in subsets_of(*run)],
     }
 
 

@@ -339,11 +339,13 @@ def task_settings(wildcards):
 
 
 def model_settings(wildcards):
-    """A model's settings, without its seeds and folds: adding one must not retrain the others. Of a network that is trained on
+    """A model's settings, without its seeds, folds and curve: adding one must not retrain the others. Of a network that is trained on
     labels, half of the validation rows calibrate sets, where sets are asked for. More minutes for a search do not change its trials.
     """
     model = model_of(wildcards)
-    found = {key: value for key, value in model.items() if key not in ("seeds", "folds", "search")}
+    found = {
+        key: value for key, value in model.items() if key not in ("seeds", "folds", "curve", "curve_draws", "search")
+    }
     trained = model["stage"] in ("finetune", "distill") and not is_frozen(model)
     return found | ({"keep_aside": True} if trained and config["conformal"]["levels"] else {})
 

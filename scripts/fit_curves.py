@@ -1,6 +1,7 @@
-"""Measure how the best backbone's linear head improves with the number of labels, and extrapolate."""
+"""Measure how the best backbone's linear head, and models that ask for it, improve with the number of labels; and extrapolate."""
 
 import logging
+from dataclasses import replace
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from graft.config.plan import UNTRAINED, VECTORS
 from graft.curves.forecast import forecast, nothing
 from graft.curves.measuring import JUDGED, Rows, leading, measurements
 from graft.curves.table import ERRORS, forecast_rows, measured_row, none_row, table_of
+from graft.curves.trained import measurements_of, read_asked
 from graft.data.samples import read_manifest
 from graft.heads.principal_axes import DEAD
 from graft.store.feature_files import features_of
@@ -19,29 +21,39 @@ logger = logging.getLogger("graft")
 MOST = 10_000  # rows of a split
 
 
-def main(samples, ranking, features, backbones, target, output):
-    """Write the measured curve and what it foretells, for validation and test rows.
+def main(samples, rankings, features, backbones, predictions, subsets, target, output):
+    """Write the measured curves and what they foretell, for validation and test rows.
 
     Parameters
     ----------
     samples : path of the manifest
-    ranking : path of transferability.csv
+    rankings : list of path of transferability.csv, one or none
     features, backbones : list of path, embeddings of the labelled rows and backbone.json of each backbone, in the same order
+    predictions, subsets : list of path, of the models whose entries ask for a curve, see trained.read_asked
     target : str
     output : path of the table
     """
-    known = {one["name"]: (one, path) for one, path in zip(map(read_json, backbones), features, strict=True)}
-    best = best_backbone(pd.read_csv(ranking), target, known)
-    if best is None:
-        found = [none_row("", split, "", "no backbone could be ranked") for split in JUDGED]
-    else:
-        manifest, (backbone, path) = read_manifest(samples), known[best]
-        frame, count = labelled(manifest, target)
-        kind = plugins.load("kind", manifest.targets[target]["kind"])
-        codes, dead = manifest.codes(target, frame), 0.0 if backbone["library"] == VECTORS else DEAD
-        rows = Rows(frame, frame[target], features_of(frame, path), codes, manifest.targets[target], kind, dead)
-        found = curve_of(rows, f"linear on {best}", count)
+    manifest = read_manifest(samples)
+    frame, count = labelled(manifest, target)
+    facts = manifest.targets[target]
+    kind = plugins.load("kind", facts["kind"])
+    rows = Rows(frame, frame[target], None, manifest.codes(target, frame), facts, kind)
+    found = curve_of_heads(rows, rankings, features, backbones, count)
+    for asked in read_asked(predictions, subsets):
+        found += curve_of(rows, asked.model, measurements_of(asked, rows, count), count, 1.0, asked.too_few)
     write_csv(output, table_of(found))
+
+
+def curve_of_heads(rows, rankings, features, backbones, count):
+    """The rows of the table of the linear head on the best backbone."""
+    known = {one["name"]: (one, path) for one, path in zip(map(read_json, backbones), features, strict=True)}
+    best = next((best_backbone(pd.read_csv(path), rows.values.name, known) for path in rankings), None)
+    if best is None:
+        return [none_row("", split, "", "no backbone could be ranked") for split in JUDGED]
+    backbone, path = known[best]
+    dead = 0.0 if backbone["library"] == VECTORS else DEAD
+    rows = replace(rows, features=features_of(rows.frame, path), dead=dead)
+    return curve_of(rows, f"linear on {best}", measurements(rows), count, len(rows.train) / count if count else 1.0)
 
 
 def best_backbone(ranking, target, known):
@@ -59,19 +71,25 @@ def labelled(manifest, target):
     return some.sort_index().reset_index(drop=True), int((rows["split"] == "train").sum())
 
 
-def curve_of(rows, model, count):
-    """The rows of the table; `count` is how many labelled train rows there are, of which `rows` may have some alone."""
-    found = measurements(rows)
+def curve_of(rows, model, found, count, share, too_few=""):
+    """The rows of the table of one curve.
+
+    Parameters
+    ----------
+    found : what measuring.measurements gives
+    count : int, the labelled train rows that there are
+    share : float, the share of them that fraction 1 of `found` is
+    too_few : str, why no forecast was asked for; "" if one was
+    """
     if not found or found[-1][0] < 1:
         why = rows.unfit("validation") or "the labels of the train rows are too few, or all the same"
         return [none_row(model, split, "", why) for split in JUDGED]
-    metric, share = leading(rows, found[-1][3]), len(rows.train) / count
-    table = []
+    metric, table = leading(rows, found[-1][3]), []
     for split in JUDGED:
         why = rows.unfit(split)
         if not why and any(metrics[split][metric]["value"] is None for *_, metrics in found):
             why = f"the metric is not defined on all {split} rows"
-        foretold = nothing(why)
+        foretold = nothing(why or too_few)
         if not why:
             measured = [(*numbers, metrics[split][metric]) for *numbers, metrics in found]
             table += [
@@ -79,8 +97,8 @@ def curve_of(rows, model, count):
                 for part, labels, draw, value in measured
             ]
             numbers = zip(*((part, labels, value["value"]) for part, labels, _, value in measured), strict=True)
-            foretold = forecast(*numbers, best=float(metric not in ERRORS))
-        logger.info("%s: %s", split, f"no forecast: {foretold.why}" if foretold.why else "extrapolated")
+            foretold = foretold if too_few else forecast(*numbers, best=float(metric not in ERRORS))
+        logger.info("%s, %s: %s", model, split, f"no forecast: {foretold.why}" if foretold.why else "extrapolated")
         table += forecast_rows(model, split, metric, foretold, count)
         table += [none_row(model, split, metric, foretold.why)] if foretold.why else []
     return table
@@ -90,9 +108,11 @@ if "snakemake" in globals():
     with job(snakemake.log[0], snakemake.threads):
         main(
             samples=snakemake.input.samples,
-            ranking=snakemake.input.ranking,
+            rankings=list(snakemake.input.ranking),
             features=list(snakemake.input.features),
             backbones=list(snakemake.input.backbones),
+            predictions=list(snakemake.input.predictions),
+            subsets=list(snakemake.input.subsets),
             target=snakemake.wildcards.target,
             output=snakemake.output.table,
         )

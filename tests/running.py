@@ -22,6 +22,7 @@ MESSAGES = {
     "embed": "Embedding",
     "finetune": "Fine-tuning",
     "finetune_fold": "Training",
+    "finetune_subset": "Learning from",
     "plan_search": "Planning the search",
     "try_settings": "Trying settings",
     "choose_settings": "Choosing the settings",

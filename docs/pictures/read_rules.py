@@ -45,6 +45,7 @@ CONFIG = {
     "backbones": {"small": {"like": "minilm"}, "pca": {"library": "vectors", "preprocess": ["pca"]}},
     "finetune": {
         "kind": {"dataset": "notes", "target": "kind", "backbone": "minilm", "method": ["linear", "full"], "folds": 2},
+        "more": {"dataset": "notes", "target": "kind", "backbone": "minilm", "method": "full", "curve": [0.5]},
         "find": {"dataset": "notes", "target": "kind", "backbone": "minilm", "search": {"minutes": 60}},
         "size": {"dataset": "notes", "target": "size", "backbone": "minilm", "method": "linear"},
         "tags": {"dataset": "notes", "target": "tags", "backbone": "minilm", "method": "linear"},

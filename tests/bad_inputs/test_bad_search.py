@@ -46,6 +46,7 @@ def test_a_quick_look_searches_nothing(good):
         ({"backbone": "nett"}, "backbone", "there is no backbone 'nett'"),
         ({"targets": ["mark", "topic"], "dataset": "news", "backbone": "words"}, "targets", "one target"),
         ({"folds": 2}, "folds", "may end with linear"),
+        ({"curve": [0.5]}, "curve", "may end with linear"),
         ({"dataset": "news", "backbone": "words", "augment": "flip"}, "search.augment", "changes images"),
         ({"search": {"minutes": 0}}, "search.minutes", "the number 0"),
         ({"search": {}}, "search", "'minutes' is missing"),

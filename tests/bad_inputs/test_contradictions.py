@@ -92,6 +92,19 @@ def test_folds_are_for_networks_that_are_trained_and_no_more_than_the_data_set_h
     assert problems({"finetune/solar/folds": 6, "datasets/cells/columns": {"fold": "part"}}) == {}  # not known yet
 
 
+def test_curves_are_of_networks_that_are_trained_on_enough_rows_at_fractions_that_heads_are_measured_at():
+    assert problems({"finetune/solar/curve": [0.25, 0.5]}) == {}  # linear is beside full, and has its own curve
+    assert "is measured anyway" in only({"finetune/topics/curve": [0.5]}, "finetune.topics.curve").what
+    assert only({"finetune/solar/curve": [0.3]}, "finetune.solar.curve[0]").allowed == "0.05, 0.1, 0.25, 0.5, 0.75"
+    assert only({"finetune/solar/curve": [0]}, "finetune.solar.curve[0]")
+    assert only({"finetune/solar/curve": 0.5}, "finetune.solar.curve")
+    assert only({"finetune/solar/curve_draws": 9}, "finetune.solar.curve_draws")
+    assert only({"distill/tiny/curve": [0.5]}, "distill.tiny.curve")
+    found = only({"finetune/solar/curve": [0.05, 0.5], "datasets/cells/limit": 100}, "finetune.solar.curve")
+    assert found.what == "0.05 of the 100 rows of `limit` are fewer than 8 labels"
+    assert found.allowed == "0.1, 0.25, 0.5, 0.75" and "'cells'" in found.hint
+
+
 def test_teachers_must_be_trained_models_other_than_the_student():
     assert "no trained model" in only({"distill/tiny/teacher": "moon.net.full"}, "distill.tiny.teacher").what
     assert "own teacher" in only({"distill/tiny/teacher": "tiny.small.kd"}, "distill.tiny.teacher").what

@@ -101,6 +101,9 @@ def test_a_frozen_network_costs_the_forwards_that_the_store_lacks_and_a_trained_
     folds = estimate(MODEL | {"folds": 3}, counts, MEASURED, trains=True)
     assert folds["trained"] == 3 * 5 * 60  # all rows, and three times two thirds of them
     assert folds["forwards"] == 10 + 200 + 4 * 5 * 20 + 60
+    curve = estimate(MODEL | {"curve": [0.25, 0.5], "curve_draws": 2, "seeds": [0, 1]}, counts, MEASURED, trains=True)
+    assert curve["trained"] == trained["trained"] + 2 * 5 * 45  # a quarter and a half of the rows, of one seed
+    assert curve["forwards"] == trained["forwards"] + 4 * (5 * 20 + 40)
     assert trained["memory_bytes"] > 32 * 10**6 and trained["disk_bytes"] > 2 * 4 * 10**6
 
 

@@ -1,12 +1,14 @@
 """The page that tells which model to take: what it says follows from the tables, and it says so where there is nothing to say."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from graft.curves.table import Curve
+from graft.common.outputs import write_csv
+from graft.curves.table import Curve, forecast_rows, measured_row, none_row, table_of
 from graft.report import index_page
 from graft.report.decision.curve import curve_svg
 from graft.report.decision.forest import forest
@@ -135,6 +137,31 @@ def test_the_curve_shows_every_draw_and_the_band():
     assert svg.count('class="draw"') == 3 and svg.count('class="band"') == 1
     assert len(re.findall(r"[\d.]+,[\d.]+", re.search('class="band" points="([^"]*)"', svg)[1])) == 6
     assert 'class="band"' not in curve_svg(Curve("linear on x", "auroc", measured, ahead.head(0), "flat"))
+
+
+def test_the_curve_of_the_recommended_network_is_shown_and_heads_say_what_is_not_foretold_of_it(tmp_path):
+    rows = []
+    for model, value in (("linear on x", 0.7), ("m", 0.8)):
+        for split in ("validation", "test"):
+            for labels in (50, 100):
+                found = {"value": value + labels / 1000, "low": None, "high": None}
+                rows.append(measured_row(model, split, labels / 100, labels, 0, "auroc", found))
+            ahead = np.array([100, 1000])
+            foretold = SimpleNamespace(labels=ahead, value=[0.8, 0.9], low=[0.8, 0.86], high=[0.8, 0.93])
+            heads = forecast_rows(model, split, "auroc", foretold, 100)
+            rows += [none_row(model, split, "auroc", "few points")] if model == "m" else heads
+    write_csv(tmp_path / "label.csv", table_of(rows))
+    shown = {"folder": tmp_path, "files": {"curves": "label.csv"}}
+    found = section(decision([row("m", 0.9, choice="best")], **shown))
+    assert 'aria-label="AUROC of m against' in found["curve"] and 'class="band"' not in found["curve"]
+    assert found["labels"][:3] == [
+        "AUROC of m is 0.900 on validation rows with 100 labels.",
+        "No forecast: few points.",
+        "AUROC of linear on x is 0.800 on validation rows with 100 labels.",
+    ]
+    assert found["labels"][3].startswith("To reach AUROC 0.85 about 900 more labels")
+    other = section(decision([row("other", 0.9, choice="best")], **shown))
+    assert "AUROC of linear on x against" in other["curve"] and other["labels"] == found["labels"][2:]
 
 
 def test_names_are_escaped():

@@ -88,7 +88,9 @@ def made(tmp_path, monkeypatch):
             tmp_path / "rank.csv", pd.DataFrame(ranking, columns=["target", "backbone", "method", "score", "rank"])
         )
         files = [[tmp_path / f"{name}{end}" for name in names] for end in (".parquet", ".json")]
-        script.main(tmp_path / "samples.parquet", tmp_path / "rank.csv", *files, "label", tmp_path / "label.csv")
+        script.main(
+            tmp_path / "samples.parquet", [tmp_path / "rank.csv"], *files, [], [], "label", tmp_path / "label.csv"
+        )
         return pd.read_csv(tmp_path / "label.csv"), features, frame
 
     return make

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from sklearn.metrics import average_precision_score
 
+from graft.curves.table import read_curves
 from running import graft
 from tiny_data import TORCH, UNTRAINED, encoded, pixels
 
@@ -29,7 +30,14 @@ CONFIG = {
     },
     "backbones": {"tiny": UNTRAINED, "smaller": {**UNTRAINED, "input_size": 24}},
     "finetune": {
-        "e": {"dataset": "cells", "target": "found", "backbone": "tiny", "method": ["linear", "lp_ft"], "epochs": 1},
+        "e": {
+            "dataset": "cells",
+            "target": "found",
+            "backbone": "tiny",
+            "method": ["linear", "lp_ft"],
+            "epochs": 1,
+            "curve": [0.5],
+        },
         "w": {"dataset": "cells", "target": "words", "backbone": "tiny", "method": "linear"},
     },
     "distill": {"small": {"teacher": TRAINED, "backbone": "smaller", "epochs": 1}},
@@ -94,3 +102,19 @@ def test_new_data_have_their_labels_as_json_and_the_answers_of_the_data_set(resu
     known = pd.read_parquet(results / f"finetune/{TRAINED}/seed0/found/predictions.parquet").set_index("sample_id")
     for name in LABELS:
         np.testing.assert_allclose(new[f"prob_{name}"], known.loc[new.index, f"prob_{name}"], atol=2e-3)
+
+
+def test_a_point_of_the_networks_curve_is_the_mean_average_precision_of_scikit_learn(results):
+    home = results / f"finetune/{TRAINED}/seed0/subset50.draw0"
+    assert json.loads((home / "subset.json").read_text())["left_out"] == ""
+    judged = pd.read_parquet(home / "judged.parquet").set_index("sample_id")
+    table = pd.read_parquet(results / f"finetune/{TRAINED}/seed0/found/predictions.parquet").set_index("sample_id")
+    test = table[table["split"] == "test"]
+    parts = []
+    for place, name in enumerate(LABELS):
+        rows = test[~test[f"unknown_{name}"]] if f"unknown_{name}" in test else test
+        truth = [name in one for one in rows["label"]]
+        parts.append(average_precision_score(truth, judged.loc[rows.index, f"found.{place}"]))
+    curve = read_curves(results / "curves/cells/found.csv")[TRAINED, "test"]
+    assert curve.metric == "map" and curve.measured["fraction"].tolist() == [0.5, 1.0]
+    assert curve.measured["value"].iloc[0] == pytest.approx(np.mean(parts), rel=1e-5)

@@ -9,6 +9,7 @@ import torch
 import yaml
 from sklearn.metrics import cohen_kappa_score
 
+from graft.curves.table import read_curves
 from running import graft
 from tiny_data import TORCH, UNTRAINED, encoded, pixels
 
@@ -27,7 +28,7 @@ CONFIG = {
     },
     "backbones": {"tiny": UNTRAINED, "smaller": {**UNTRAINED, "input_size": 24}},
     "finetune": {
-        "e": {"dataset": "cells", "backbone": "tiny", "method": ["linear", "lp_ft"], "epochs": 1},
+        "e": {"dataset": "cells", "backbone": "tiny", "method": ["linear", "lp_ft"], "epochs": 1, "curve": [0.5]},
     },
     "distill": {"small": {"teacher": TRAINED, "backbone": "smaller", "epochs": 1}},
     "few_shot": {"few": {"dataset": "cells", "backbone": "tiny", "ways": 3, "shots": [1], "queries": 2, "episodes": 5}},
@@ -99,3 +100,20 @@ def test_new_data_get_the_same_answers_as_the_rows_of_the_data_set(results):
     known = pd.read_parquet(results / f"finetune/{TRAINED}/seed0/grade/predictions.parquet").set_index("sample_id")
     for name in GRADES:
         np.testing.assert_allclose(new[f"prob_{name}"], known.loc[new.index, f"prob_{name}"], atol=2e-3)
+
+
+def test_a_point_of_the_networks_curve_is_the_kappa_of_scikit_learn(results):
+    home = results / f"finetune/{TRAINED}/seed0/subset50.draw0"
+    facts = json.loads((home / "subset.json").read_text())
+    assert facts["left_out"] == "" and facts["targets"]["grade"]["classes"] == GRADES
+    judged = pd.read_parquet(home / "judged.parquet").set_index("sample_id")
+    table = pd.read_parquet(results / f"finetune/{TRAINED}/seed0/grade/predictions.parquet").set_index("sample_id")
+    test = table[table["split"] == "test"]
+    steps = judged.loc[test.index, ["grade.0", "grade.1"]].to_numpy() / facts["targets"]["grade"]["temperature"]
+    first, second = (1 / (1 + np.exp(-steps))).T  # above the first class; and, of these, above the second
+    said = np.where(first < 0.5, 0, np.where(first * second < 0.5, 1, 2))  # the median
+    truth = test["label"].map(GRADES.index)
+    curve = read_curves(results / "curves/cells/grade.csv")[TRAINED, "test"]
+    assert curve.metric == "quadratic_kappa" and curve.measured["fraction"].tolist() == [0.5, 1.0]
+    wanted = cohen_kappa_score(truth, said, weights="quadratic")
+    assert curve.measured["value"].iloc[0] == pytest.approx(wanted, rel=1e-5)

@@ -151,7 +151,7 @@ def shrink(config):
     for entry in config["datasets"].values():
         entry["limit"] = min(entry["limit"] or QUICK_ROWS, QUICK_ROWS)
     for entry in config["finetune"].values():
-        entry |= {"method": "linear", "seeds": entry["seeds"][:1], "folds": None, "search": None}
+        entry |= {"method": "linear", "seeds": entry["seeds"][:1], "folds": None, "curve": None, "search": None}
     return config | {
         **dict.fromkeys(("adapt", "few_shot", "zero_shot", "distill", "ensemble", "predict"), {}),
         "hand_off": {**config["hand_off"], "models": "all"},

@@ -18,6 +18,7 @@ from graft.config.entry_checks import (
 from graft.config.errors import Problem
 from graft.config.plan import (
     BACKBONES,
+    LEAST_LABELS,
     SECTIONS,
     VECTORS,
     ancestors,
@@ -29,6 +30,7 @@ from graft.config.plan import (
     models,
     tasks,
 )
+from graft.config.schema import read_schema
 from graft.config.search_checks import check_searches
 from graft.config.zero_shot_checks import check_zero_shot
 
@@ -44,6 +46,7 @@ def check(config):
         check_references(config),
         check_models(config, [one for one in trained if one[1]["stage"] != "ensemble"]),
         check_folds(config),
+        check_curves(config),
         check_searches(config, trained),
         check_distill(config, trained, by_name),
         check_ensembles(config, trained, by_name),
@@ -165,6 +168,30 @@ def check_folds(config):
             if not own and known is not None and count > known:
                 what = f"{count} folds, but data set '{dataset}' has {known}"
                 yield Problem(path, what, f"2 to {known}" if known > 2 else "2", "or raise the data set's `folds`")
+
+
+def check_curves(config):
+    """`curve` of an entry is for a network that is trained, and of no fewer rows than something can be learned from."""
+    for name, entry in entries(config, "finetune"):
+        path, methods = ("finetune", name, "curve"), as_list(entry.get("method"))
+        fractions = [fraction for fraction in as_list(entry.get("curve")) if fraction is not None]
+        if not fractions or entry.get("search"):
+            continue
+        if methods and all(plugins.constant("method", method, "FROZEN") for method in methods):
+            what = f"{' and '.join(methods)} keeps the network frozen, and the curve of such heads is measured anyway"
+            yield Problem(path, what, "the curve of a method that trains the network", "delete the line")
+        for dataset in as_list(entry.get("dataset")):
+            limit = lookup(config, "datasets", dataset, "limit")
+            if limit is not None and min(fractions) * limit < LEAST_LABELS:
+                what = f"{min(fractions):g} of the {limit} rows of `limit` are fewer than {LEAST_LABELS} labels"
+                enough = [f"{one:g}" for one in _fractions() if one * limit >= LEAST_LABELS]
+                yield Problem(path, what, ", ".join(enough) or None, f"or raise the `limit` of '{dataset}'")
+
+
+def _fractions():
+    """What `curve` may list."""
+    keys = read_schema()["properties"]["finetune"]["additionalProperties"]["properties"]
+    return keys["curve"]["items"]["enum"]
 
 
 def _clash(path, config, dataset, backbone):

@@ -13,6 +13,7 @@ from graft.config.schema import read_schema, schema_path
 VECTORS = "vectors"
 BEST = "best.search"  # of the model that a search finds, after its entry
 CHOSEN = "best-of-"  # before that entry: the backbone which the search chooses
+LEAST_LABELS = 8  # of a point of a learning curve: what learned from fewer says nothing
 UNTRAINED = "-untrained"  # after a backbone's name: its twin with random weights, which shows what pretraining is worth
 # Keys of an entry that may be lists or depend on other entries: each model and task has its own value.
 WITHIN = ("auto", "all", "class", "group")  # what conformal.within may be beside a column of subgroups

@@ -67,12 +67,11 @@ def check_searches(config, trained):
             yield Problem((*path, "search", "method"), what, allowed, "or leave `search` out: heads take seconds")
         if entry.get("targets"):
             yield Problem((*path, "targets"), "a search compares models of one target", "target: NAME")
-        if entry.get("folds") and frozen:
-            what = (
-                f"`folds` trains a network again, and the search may end with {' or '.join(frozen)}, which trains none"
-            )
-            rest = ", ".join(name for name in methods if name not in frozen)
-            yield Problem((*path, "folds"), what, f"search: {{method: [{rest}]}}", "or delete the line")
+        for key in ("folds", "curve") if frozen else ():
+            if entry.get(key):
+                what = f"`{key}` trains a network again, and the search may end with {' or '.join(frozen)}, which trains none"
+                rest = ", ".join(name for name in methods if name not in frozen)
+                yield Problem((*path, key), what, f"search: {{method: [{rest}]}}", "or delete the line")
         for name in backbones:
             if name == VECTORS or lookup(config, "backbones", name, "library") == "vectors":
                 what = f"a search trains networks, and '{name}' has none"

@@ -8,18 +8,14 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from graft.curves.subsets import nested
-from graft.data.splitting.splits import strata
+from graft.curves.subsets import FRACTIONS, LEFT_OUT, drawn, unlearnable
 from graft.evaluation.metrics import headline
 from graft.heads import principal_axes, solvers
 from graft.targets.predictions import metrics_of
 
 logger = logging.getLogger("graft")
-FRACTIONS = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)  # of the train rows
 DRAWS = 5  # of each fraction but the last
-LEAST_LABELS = 8  # a head that learned from fewer says nothing
 JUDGED = ("validation", "test")
-LEFT_OUT = "left out"  # the split of train rows that a head does not learn from
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class Rows:
 
     frame : DataFrame, rows of the manifest
     values : Series, their labels in it
-    features : float32 array, shape (n, width)
+    features : float32 array, shape (n, width); None where networks alone are judged
     codes : what samples.Manifest.codes gives of them
     target : dict of labels.json
     kind : module of targets/kinds
@@ -37,7 +33,7 @@ class Rows:
 
     frame: pd.DataFrame
     values: pd.Series
-    features: np.ndarray
+    features: np.ndarray | None
     codes: np.ndarray
     target: dict
     kind: ModuleType
@@ -59,13 +55,18 @@ class Rows:
         return "" if len(np.unique(own, axis=0)) > 1 else f"all {split} rows have the same label"
 
     def are_learnable(self, learned):
-        """Whether a head can learn from these rows: there are two labels at least, and an answer to each question of several."""
-        if len(learned) < LEAST_LABELS or len(np.unique(self.codes[learned], axis=0)) < 2:
-            return False
-        marked = np.zeros(len(self.codes), bool)
-        marked[learned] = True
-        answers = self.kind.encode(self.codes, marked, self.target)[0][learned]
-        return answers.ndim == 1 or bool(np.isfinite(answers).any(0).all())
+        """Whether a head can learn from these rows."""
+        return not unlearnable(self.codes, learned, self.kind, self.target)
+
+    def judged(self, outputs, facts):
+        """Metrics by split of what a head or network says of the validation and test rows, in their order.
+
+        `facts` are the target's in ft_model.pt: they say how outputs are read.
+        """
+        places = np.flatnonzero(np.isin(self.splits, JUDGED))
+        columns = self.kind.columns(outputs, self.codes[places], facts)
+        table = pd.DataFrame({"split": self.splits[places], **columns})
+        return metrics_of(table, facts, self.frame["sampling_unit"].iloc[places].to_numpy(object), JUDGED)
 
 
 def measurements(rows):
@@ -79,11 +80,10 @@ def measurements(rows):
     train, found = rows.train, []
     if not (rows.splits == "validation").any():
         return found  # nothing says which penalty and which temperature to take
-    units = pd.factorize(rows.frame["sampling_unit"].fillna(rows.frame["sample_id"]))[0][train]
-    own = strata(rows.values.iloc[train], rows.target["kind"])
-    drawn = [nested(own, units, FRACTIONS, draw) for draw in range(DRAWS)]
+    own, name = rows.frame.iloc[train], rows.values.name
+    draws = [drawn(own, name, rows.target["kind"], draw) for draw in range(DRAWS)]
     for number, fraction in enumerate(FRACTIONS):
-        subsets = [train[first <= number] for first in drawn[: 1 if fraction == 1 else DRAWS]]
+        subsets = [train[first <= number] for first in draws[: 1 if fraction == 1 else DRAWS]]
         if not all(map(rows.are_learnable, subsets)):
             continue
         l2 = None  # the first draw tries all penalties, the others those that it took: they hardly depend on the draw
@@ -122,9 +122,7 @@ def measure(rows, learned, l2=None):
     own = splits[judged] == "validation"
     facts = {**rows.target, **reading}
     facts |= rows.kind.calibrate(outputs[own], codes[judged][own], facts, None)
-    table = pd.DataFrame({"split": splits[judged], **rows.kind.columns(outputs, rows.codes[judged], facts)})
-    groups = rows.frame["sampling_unit"].iloc[judged].to_numpy(object)
-    return metrics_of(table, facts, groups, JUDGED), sorted(set(np.atleast_1d(solved["l2"]).tolist()))
+    return rows.judged(outputs, facts), sorted(set(np.atleast_1d(solved["l2"]).tolist()))
 
 
 def leading(rows, metrics):

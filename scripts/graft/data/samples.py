@@ -22,6 +22,7 @@ __all__ = [
     "digest_of_rows",
     "natural_sort",
     "of_domain",
+    "read_judged",
     "read_manifest",
     "read_unlabelled",
     "some_of",
@@ -131,6 +132,11 @@ def read_unlabelled(path, domain=None):
     columns = [*COLUMNS, *([domain[0]] if domain else [])]
     frame = pq.read_table(path, columns=columns, filters=[("split", "!=", "test")]).to_pandas()
     return of_domain(frame, domain)[list(COLUMNS)]
+
+
+def read_judged(path):
+    """The validation and test rows of a samples.parquet, without any label."""
+    return pq.read_table(path, columns=[*COLUMNS], filters=[("split", "in", ["validation", "test"])]).to_pandas()
 
 
 def of_domain(rows, domain):

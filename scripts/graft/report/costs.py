@@ -78,6 +78,10 @@ def estimate(model, counts, measured, trains, teacher=None, kept=True):
     forwards = measured["forwards"] + seeds * seen if trains else measured["forwards"]
     taught = counts["train"] + (counts.get("pool", 0) if model.get("pool", False) is not False else 0)
     trained = seeds * max(1, folds) * model["epochs"] * taught if trains else 0
+    if trains and (curve := model.get("curve")):  # of the first seed; each network also answers for the judged rows
+        draws, judged = model["curve_draws"], validation + counts.get("test", 0)
+        forwards += draws * len(curve) * (model["epochs"] * validation + judged)
+        trained += round(draws * sum(curve) * model["epochs"] * counts["train"])
     answers = taught * views_of(model)
     decoded = measured["forwards"] if kept else forwards + trained
     seconds = (answers / teacher["embedded_per_s"] if answers else 0) + (

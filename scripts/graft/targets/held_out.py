@@ -17,7 +17,15 @@ def write_held_out(path, sample_ids, outputs, fold):
     outputs : dict, target -> float array, shape (n, outputs): logits, or values in the target's own unit
     fold : int
     """
-    columns = {"sample_id": pa.array(sample_ids, pa.string()), "fold": pa.array([fold] * len(sample_ids), pa.int16())}
+    write_outputs(path, sample_ids, outputs, fold=pa.array([fold] * len(sample_ids), pa.int16()))
+
+
+def write_outputs(path, sample_ids, outputs, **more):
+    """Write a network's outputs (dict, target -> float array, shape (n, outputs)) in columns TARGET.0, TARGET.1 and so on.
+
+    `more` are further columns, name -> Array.
+    """
+    columns = {"sample_id": pa.array(sample_ids, pa.string()), **more}
     for target, found in outputs.items():
         columns |= {f"{target}.{place}": pa.array(column, pa.float64()) for place, column in enumerate(found.T)}
     write_parquet(path, pa.table(columns))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from graft.common import plugins, ranks
 from graft.common.errors import UserError
+from graft.curves.subsets import FRACTIONS, LEFT_OUT, drawn
 from graft.data.samples import of_domain, read_manifest, read_unlabelled
 from graft.data.splitting.halves import kept_aside
 from graft.embedding.input_batches import open_inputs
@@ -55,7 +56,8 @@ class TrainingData:
 
     `settings` are the model's settings from the config, `features` the path of the stored embeddings or None,
     `domain` is the column and the values of the rows that are taken, None for all. With `fold`, train rows of that fold are
-    held out; the manifest's folds are joined to as many as `folds` says (see splitting/splits).
+    held out; the manifest's folds are joined to as many as `folds` says (see splitting/splits). With `subset`, a fraction and
+    a draw (see curves.subsets), the other train rows are left out.
     """
 
     settings: dict
@@ -68,6 +70,7 @@ class TrainingData:
     domain: tuple | None = None
     fold: int | None = None
     folds: int | None = None
+    subset: tuple | None = None
 
     @cached_property
     def manifest(self):
@@ -101,8 +104,8 @@ class TrainingData:
 
     @cached_property
     def splits(self):
-        """The split of each row; HELD_OUT where a fold's model is to predict a train row that it has not seen, KEPT_ASIDE of
-        validation rows that are to choose nothing."""
+        """The split of each row; HELD_OUT where a fold's model is to predict a train row that it has not seen, LEFT_OUT of train
+        rows that are not in the subset, KEPT_ASIDE of validation rows that are to choose nothing."""
         splits = self.rows["split"].to_numpy(dtype=object, copy=True)
         if self.settings.get("keep_aside"):
             splits[kept_aside(self.rows, {name: self.manifest.targets[name] for name in self.settings["targets"]})] = (
@@ -110,7 +113,15 @@ class TrainingData:
             )
         if self.fold is not None:
             splits[(splits == "train") & (self.rows["fold"].to_numpy() % self.folds == self.fold)] = HELD_OUT
+        if self.subset is not None:
+            splits[self._outside(np.flatnonzero(splits == "train"))] = LEFT_OUT
         return splits
+
+    def _outside(self, train):
+        """The places of train rows that are not in the subset. Of several targets, it has the shares of the first one's classes."""
+        (fraction, draw), first = self.subset, self.settings["targets"][0]
+        places = drawn(self.rows.iloc[train], first, self.manifest.targets[first]["kind"], draw)
+        return train[places > FRACTIONS.index(fraction)]
 
     def places(self, split):
         """The places of a split's rows among `rows`, array of int."""

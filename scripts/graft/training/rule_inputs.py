@@ -32,7 +32,7 @@ COLUMNS = (
 )
 
 
-def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, fold=None):
+def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, fold=None, subset=None):
     """The trainer that a rule describes; its state belongs to exactly these inputs.
 
     Parameters
@@ -46,6 +46,7 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
     entry : dict, the data set's entry of the config
     store : dict, the config's
     fold : int, the fold of the train rows that is held out; None: none
+    subset : (fraction, draw), the train rows that are taken (see curves.subsets); None: all
     """
     settings, mode, folds = params["settings"], params["mode"], params.get("folds")
     if "chosen" in inputs:
@@ -65,6 +66,7 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
             "settings": settings,
             "seed": seed,
             "fold": [fold, folds],
+            "subset": subset,
             "mode": {**mode, "precision": precision},
             "code": params["code"],
             "versions": [version(package) for package in ("torch", "torchvision", "timm", "transformers")],
@@ -81,6 +83,7 @@ def open_trainer(inputs, params, states, seed, entry, store, gpus=0, threads=1, 
         domain=rows_of(settings, "source"),
         fold=fold,
         folds=folds,
+        subset=subset,
     )
     states = StateFiles(states, fingerprint)
     return Trainer(

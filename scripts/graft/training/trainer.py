@@ -178,16 +178,17 @@ class Trainer:
         found = loop.fit(problem, self.settings, self.seed, self.states, mode)
         return Trained(problem.network, [*history, *found])
 
-    def outputs(self, network, places, exact=False):
+    def outputs(self, network, places, exact=False, inputs=None):
         """The network's outputs for the rows at some places, in eval mode and without augmentation.
 
-        `exact` asks for float32, which what is kept deserves; which epoch is the best may be judged as it is trained.
+        `exact` asks for float32, which what is kept deserves; which epoch is the best may be judged as it is trained. `inputs`
+        are those of other rows, in place of the ones of `data`.
 
         Returns
         -------
         dict, target -> float64 array, shape (n, outputs)
         """
-        own = Chosen(self.data.inputs, places[ranks.share(len(places))])
+        own = Chosen(inputs or self.data.inputs, places[ranks.share(len(places))])
         numbers = ("fp32",) if exact else (self.precision, self.running)
         outputs, _ = forward(Torch(lambda: _AllHeads(network), self.device, *numbers), own)
         every = ranks.gather(torch.from_numpy(outputs).to(self.device), len(places)).cpu().numpy().astype(np.float64)

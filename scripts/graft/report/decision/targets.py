@@ -200,18 +200,26 @@ def curves_of(one):
     if not one.path("curves"):
         return {"says": ["No learning curve was measured: the data set has no embeddings by a pretrained backbone."]}
     found = read_curves(one.folder / one.path("curves"))
-    curve = next((one for (model, split), one in found.items() if split == "validation"), None)
+    curves = {model: curve for (model, split), curve in found.items() if split == "validation"}
+    heads = next(iter(curves.values()), None)  # they are first in the table
+    curve = curves.get(one.choice["model"], heads)
     if curve is None or not len(curve.measured):
         return {"says": [f"No forecast: {curve.why}." if curve else "No forecast."]}
+    # A network's curve has few points. Where nothing is foretold of it, the heads say what more labels may be worth.
+    says = said_of(curve) + (said_of(heads) if curve.why and not heads.why else [])
+    return {"svg": curve_svg(curve), "says": says}
+
+
+def said_of(curve):
+    """What a curve says of now and of more labels, in sentences."""
     now = curve.medians["median"].iloc[-1]
     goals = [] if curve.why else [goal for goal in GOALS if goal > now][:2] if now < 1 and now > 0 else []
     says = [
         f"{METRIC_NAMES[curve.metric]} of {curve.model} is {now:.3f} on validation rows with {curve.labels:,} labels."
     ]
-    says += [sentence(curve.says(goal)) for goal in goals] or (
-        [sentence(f"no forecast: {curve.why}")] if curve.why else []
+    return says + (
+        [sentence(curve.says(goal)) for goal in goals] or ([sentence(f"no forecast: {curve.why}")] if curve.why else [])
     )
-    return {"svg": curve_svg(curve), "says": says}
 
 
 def sentence(words):

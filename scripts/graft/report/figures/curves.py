@@ -43,7 +43,8 @@ def paint(figure, panels, title):
             say_empty(axes, next(iter(curves.values())).why)
             continue
         for (model, split), curve in drawn.items():
-            paint_curve(axes, curve, split, COLOURS[split], MARKERS[list(models).index(model) % len(MARKERS)])
+            name = f"{model}, {split}" if len(models) > 1 else split
+            paint_curve(axes, curve, name, COLOURS[split], MARKERS[list(models).index(model) % len(MARKERS)])
         metric = next(iter(drawn.values())).metric
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, position: f"{value:,.0f}")
@@ -52,17 +53,17 @@ def paint(figure, panels, title):
         legend_beside(axes, fontsize=8)
 
 
-def paint_curve(axes, curve, split, colour, marker):
+def paint_curve(axes, curve, name, colour, marker):
     """Single measurements as small points, their median as a line with the range of the draws; ahead a dashed line and its band."""
     axes.plot(
         curve.measured["labels"], curve.measured["value"], marker, color=colour, alpha=0.35, markersize=3, linewidth=0
     )
     medians = curve.medians
-    axes.plot(medians["labels"], medians["median"], color=colour, marker=marker, label=f"{split}, measured")
+    axes.plot(medians["labels"], medians["median"], color=colour, marker=marker, label=f"{name}, measured")
     axes.fill_between(medians["labels"], medians["least"], medians["most"], color=colour, alpha=0.12, linewidth=0)
     if curve.why:
-        axes.plot([], [], " ", label=f"{split}: no forecast")
+        axes.plot([], [], " ", label=f"{name}: no forecast")
         return
     ahead = curve.forecast
-    axes.plot(ahead["labels"], ahead["value"], color=colour, linestyle="--", label=f"{split}, forecast")
+    axes.plot(ahead["labels"], ahead["value"], color=colour, linestyle="--", label=f"{name}, forecast")
     axes.fill_between(ahead["labels"], ahead["low"], ahead["high"], color=colour, alpha=0.2, linewidth=0)
