@@ -193,7 +193,6 @@ def all_results(wildcards):
         *metrics_of_tasks("few_shot"),
         *metrics_of_tasks("zero_shot"),
         *(f"<results>/adapt/{entry}.csv" for entry in config["adapt"]),
-        *rankings(),
         *tables_of_controls(),
         *files_of_decisions(),
         "<results>/handoff/index.json",
@@ -253,6 +252,7 @@ def files_of_decisions():
     """What else the page of all results shows of each target."""
     return [
         *(f"<results>/compare/{dataset}/{target}.csv" for dataset, target in learned_targets()),
+        *rankings(),
         *tables_of_curves(),
         *tables_of_groups(),
         *tables_of_label_issues(),

@@ -1,6 +1,7 @@
 """The page that tells which model to take: what it says follows from the tables, and it says so where there is nothing to say."""
 
 import re
+from itertools import combinations, permutations
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from graft.common.outputs import write_csv
 from graft.curves.table import Curve, forecast_rows, measured_row, none_row, table_of
 from graft.report import index_page
 from graft.report.decision.curve import curve_svg
+from graft.report.decision.foretold import foretold
 from graft.report.decision.forest import forest
 from graft.report.decision.targets import Decision, files_of, section
 
@@ -43,7 +45,7 @@ def decision(rows, tied=(), folder=None, **more):
 
 
 def page_of(one, rows):
-    table = pd.DataFrame(rows).assign(backbone="b", method="m")
+    table = pd.DataFrame([{"backbone": "b", "method": "m"} | one for one in rows])
     facts = {"best": [one.said | {"model": one.choice["model"]}], "doubts": one.doubts, "cost": "cheap", "next": []}
     return index_page.page(table, facts, {}, False, [one])
 
@@ -176,3 +178,50 @@ def test_names_are_escaped():
 def test_what_is_said_of_probabilities_follows_from_the_calibration_error_and_its_interval(error, high, said):
     (found,) = section(decision([row("a", 0.9, choice="best", test_ece=error, test_ece_high=high)]))["sure"]
     assert said in found
+
+
+def ranking_of(scores, method="logme", target="label"):
+    table = pd.DataFrame({"backbone": list(scores), "score": list(scores.values())})
+    return table.assign(target=target, method=method, rank=table["score"].rank(ascending=False).astype(int))
+
+
+def trained_on(values, method="linear"):
+    return [row(f"{name}.{method}", value, backbone=name, method=method) for name, value in values.items()]
+
+
+def test_what_the_ranking_foretold_is_kendalls_tau_and_how_often_chance_does_as_well():
+    values = {"a": 0.9, "b": 0.8, "c": 0.7, "d": 0.6, "e": 0.5}
+    scores = {"a": 5, "c": 4, "b": 3, "d": 2, "e": 1, "never trained": 9}
+    (found,) = foretold(ranking_of(scores), pd.DataFrame(trained_on(values)))
+    assert found["backbones"] == [
+        (name, f"{values[name]:.3f}", i + 1, [[1, 3, 2, 4, 5][i]]) for i, name in enumerate("abcde")
+    ]
+    pairs = list(combinations(range(5), 2))
+    agree = [sum(np.sign(order[j] - order[i]) for i, j in pairs) for order in permutations(range(5))]
+    tau, chance = (len(pairs) - 2) / len(pairs), np.mean([one >= len(pairs) - 2 for one in agree])
+    assert f"LogME {tau:+.2f} (p = {chance:.2g})" in found["says"]
+
+
+def test_of_few_backbones_the_places_are_shown_and_nothing_is_claimed():
+    rows = (
+        trained_on({"a": 0.9, "b": 0.8}) + trained_on({"b": 0.95, "a": 0.9}, "full") + trained_on({"a": 0.7}, "l2_sp")
+    )
+    found = foretold(ranking_of({"a": 1, "b": 2}), pd.DataFrame(rows))
+    assert [one["method"] for one in found] == ["full", "linear"]
+    assert [one["backbones"] for one in found] == [
+        [("b", "0.950", 1, [1]), ("a", "0.900", 2, [2])],
+        [("a", "0.900", 1, [2]), ("b", "0.800", 2, [1])],
+    ]
+    assert all("nothing is claimed" in one["says"] and "tau" not in one["says"] for one in found)
+
+
+def test_the_page_shows_the_ranking_beside_the_truth_of_its_own_target(tmp_path):
+    (tmp_path / "rank/cells").mkdir(parents=True)
+    both = [ranking_of({"a": 1, "b": 2}), ranking_of({"a": 2, "b": 1}, target="other")]
+    pd.concat(both).to_csv(tmp_path / "rank/cells/transferability.csv", index=False)
+    rows = trained_on({"a": 0.9, "b": 0.8})
+    files = files_of("cells", "label", {"rank/cells/transferability.csv"})
+    (found,) = section(decision(rows, folder=tmp_path, files=files))["foretold"]
+    assert [places for *_, places in found["backbones"]] == [[2], [1]]
+    assert "Did the ranking" in page_of(decision(rows, folder=tmp_path, files=files), rows)
+    assert "Did the ranking" not in page_of(decision(rows), rows)

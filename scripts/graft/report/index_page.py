@@ -60,6 +60,15 @@ the whole processor and GPU while they computed, other jobs beside them included
 <ul>{% for said in one.ties %}<li>{{ said | printable }}</li>
 {% endfor %}</ul>{% else %}<p>None: no other model and no control is as good on validation rows.</p>{% endif %}
 {% if one.pairs %}<p class="soft files"><a href="{{ one.pairs }}">Every pair of models, with Holm's correction</a></p>{% endif %}
+{% if one.foretold %}<h3>Did the ranking of backbones foretell it?</h3>
+<p class="soft">Places of the trained models on test rows, and places that each score gave their backbones before the training.
+<a href="{{ one.ranking }}">All scores</a></p>
+{% for trained in one.foretold %}<div class="wide"><table class="all">
+<tr><th>backbone, {{ trained.method }}</th><th class="number">{{ trained.metric }}</th><th class="number">place</th>{% for name in trained.scores %}<th class="number">{{ name }}</th>{% endfor %}</tr>
+{% for name, value, place, places in trained.backbones %}<tr><td>{{ name | printable }}</td><td class="number">{{ value }}</td><td class="number">{{ place }}</td>{% for one in places %}<td class="number">{{ one }}</td>{% endfor %}</tr>
+{% endfor %}</table></div>
+<p>{{ trained.says }}</p>
+{% endfor %}{% endif %}
 <h3>How many more labels?</h3>
 {% for said in one.labels %}<p>{{ said | printable }}</p>
 {% endfor %}

@@ -7,6 +7,7 @@ import pandas as pd
 from graft.curves.table import read_curves
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
 from graft.report.decision.curve import curve_svg
+from graft.report.decision.foretold import foretold
 from graft.report.decision.forest import forest
 from graft.targets.by_group import worst_in_words
 
@@ -28,7 +29,7 @@ class Decision:
     doubts : list of (what, sentence) of the run
     costs : dict, model -> what all its jobs took, in words
     folder : Path, the results folder
-    files : dict, kind (pairs, curves, groups, issues, to_label) -> path in the results folder, of the files that this run makes
+    files : dict, kind (pairs, curves, ranking, groups, issues, to_label) -> path in the results folder, of the files that this run makes
     maps : list of (backbone, path), maps of the samples
     """
 
@@ -83,6 +84,8 @@ def section(one):
         "forest": forest(one.rows, one.costs),
         "ties": ties(one),
         "pairs": one.path("pairs"),
+        "foretold": rankings(one),
+        "ranking": one.path("ranking"),
         "curve": curves.get("svg", ""),
         "labels": curves["says"],
         "curves": one.path("curves"),
@@ -183,6 +186,7 @@ def ties(one):
 FILES = {  # kind -> where the file of a target is in the results folder
     "pairs": "compare/{dataset}/{target}.csv",
     "curves": "curves/{dataset}/{target}.csv",
+    "ranking": "rank/{dataset}/transferability.csv",
     "groups": "groups/{dataset}/{target}.csv",
     "issues": "handoff/{dataset}/{target}/label_issues.csv",
     "to_label": "handoff/{dataset}/{target}/to_label.csv",
@@ -220,6 +224,12 @@ def said_of(curve):
     return says + (
         [sentence(curve.says(goal)) for goal in goals] or ([sentence(f"no forecast: {curve.why}")] if curve.why else [])
     )
+
+
+def rankings(one):
+    """How well the ranking of the backbones foretold the order of the trained models."""
+    ranking = one.read("ranking")
+    return [] if ranking is None else foretold(ranking[ranking["target"] == one.target], one.rows)
 
 
 def sentence(words):
