@@ -7,8 +7,10 @@ tables into docs/results.md. It can be stopped and goes on where it was.
 import json
 
 import pandas as pd
+import torch
 import yaml
 from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModel
 
 import assets
 from benchmarks.write_results import HERE, PAGE, machine, put_between
@@ -32,19 +34,19 @@ LITE1 = {
     "input_size": 240,
 }
 CUTS = {"minilm-3": 3, "minilm-1": 1, "minilm-tokens": 0}  # layers that are left; of 0 the embeddings of the tokens
-CELLS = ["effnet-lite0", "effnet-lite1", "effnet-lite2", "effnet-lite0-160", "effnet-lite0-untrained"]
-TEXTS = ["minilm", *CUTS, "minilm-untrained"]
+CELLS = ["effnet-lite0", "effnet-lite1", "effnet-lite2", "effnet-lite0-160", "effnet-lite0-random"]
+TEXTS = ["minilm", *CUTS, "minilm-random"]
 NAMED = {
     "effnet-lite0": "EfficientNet-Lite0, 224 px",
     "effnet-lite1": "EfficientNet-Lite1, 240 px",
     "effnet-lite2": "EfficientNet-Lite2, 260 px",
     "effnet-lite0-160": "EfficientNet-Lite0, 160 px",
-    "effnet-lite0-untrained": "EfficientNet-Lite0, 224 px, random weights",
+    "effnet-lite0-random": "EfficientNet-Lite0, 224 px, random weights",
     "minilm": "MiniLM, 6 layers",
     "minilm-3": "cut after 3 layers",
     "minilm-1": "cut after 1 layer",
     "minilm-tokens": "token embeddings alone",
-    "minilm-untrained": "MiniLM, 6 layers, random weights",
+    "minilm-random": "MiniLM, 6 layers, random weights",
 }
 
 
@@ -64,16 +66,24 @@ def cut(folder, layers):
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def random(folder):
+    """MiniLM with random weights, as a folder of transformers."""
+    cut(folder, 6)
+    torch.manual_seed(0)
+    AutoModel.from_config(AutoConfig.from_pretrained(folder)).save_pretrained(folder)
+
+
 def config_of(folder):
     """The workflow's config: the data sets of the default run, each with its backbones and two ways of training."""
     default = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]
     fetched = {"elpv": "elpv", "news": "newsgroups"}
     local = {name: {"path": str(root_of(assets.dataset(one) / "dataset.json"))} for name, one in fetched.items()}
-    cuts = {name: {"like": "minilm", "source": {"path": str(folder / name)}} for name in CUTS}
+    cuts = {name: {"like": "minilm", "source": {"path": str(folder / name)}} for name in (*CUTS, "minilm-random")}
     return {
         "datasets": {name: default[name] | {"source": source} for name, source in local.items()},
         "backbones": {
             "effnet-lite1": {"like": "effnet-lite0", **LITE1},
+            "effnet-lite0-random": {"like": "effnet-lite0", "match": "name", "source": {"random": True}},
             "effnet-lite0-160": {"like": "effnet-lite0", "input_size": 160},
             **cuts,
         },
@@ -108,6 +118,7 @@ if __name__ == "__main__":
     folder = HERE / "build/rankings"
     for name, layers in CUTS.items():
         cut(folder / name, layers)
+    random(folder / "minilm-random")
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(config_of(folder), sort_keys=False))
     done = graft(folder, config, "--keep-going", "results/summary.csv", timeout=8 * 3600, warm=False)
