@@ -114,10 +114,12 @@ $(PEERS_READY): | $(READY)
 		-r tests/benchmarks/requirements-older.txt
 	touch $@
 
-# The tables of config/README.md, from the schema and the plug-ins; the picture of the rules, from the rules.
+# The tables of config/README.md, from the schema and the plug-ins; the picture of the rules, from the rules; the site of the
+# documentation in build/site, of which a warning or a broken link is an error.
 docs: $(READY)
 	PYTHONPATH=scripts $(BIN)/python -m graft.config.docs
 	$(BIN)/python docs/pictures/draw_rules.py
+	$(BIN)/sphinx-build -q --fail-on-warning --keep-going --nitpicky docs build/site
 
 # Deletes from the store what the config no longer names: make clear-store [CONFIG="a.yaml b.yaml" DAYS=7]. In a store that
 # others may write to, what was used in the last 30 (or DAYS) days stays.

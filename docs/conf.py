@@ -1,0 +1,63 @@
+"""The site of the documentation: `make docs` builds it in build/site. A mistake or a broken link on a page stops the build.
+
+A page may link to any file of the repository, as it is read on a code host. In the site, the pages of ELSEWHERE are pages of their own, other
+files can be downloaded, and of a folder only the words of the link are left.
+"""
+
+import posixpath
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+from graft import __version__  # noqa: E402
+
+project = "graft"
+release = __version__
+copyright = "the graft authors"  # noqa: A001
+extensions = ["myst_parser"]
+exclude_patterns = ["pictures"]
+html_theme = "furo"
+html_title = f"graft {release}"
+html_show_sphinx = False
+html_copy_source = False
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4  # so that links such as page.md#a-heading are checked, too
+suppress_warnings = ["misc.highlighting_failure"]
+
+ELSEWHERE = {"config/README.md": "reference/config.md", "profiles/README.md": "reference/profiles.md"}
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
+
+
+def setup(app):
+    app.connect("builder-inited", copy_pages)
+    app.connect("source-read", link_within)
+
+
+def copy_pages(app):
+    """Pages that are kept elsewhere in the repository; written where they changed, so that a second build does little."""
+    for source, page in ELSEWHERE.items():
+        text, place = (ROOT / source).read_text(encoding="utf-8"), Path(app.srcdir) / page
+        if not place.exists() or place.read_text(encoding="utf-8") != text:
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+
+
+def link_within(app, name, content):
+    """The links of a page, as they are in the site."""
+    page = f"{name}.md"
+    source = next((path for path, copy in ELSEWHERE.items() if copy == page), f"docs/{page}")
+
+    def in_site(link):
+        mark, words, target, anchor = link.groups()
+        if not target or ":" in target:
+            return link[0]
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
+        if (ROOT / path).is_dir():
+            return words
+        place = f"docs/{ELSEWHERE[path]}" if path in ELSEWHERE else path
+        found = posixpath.relpath(place, posixpath.dirname(f"docs/{page}"))
+        return f"{mark}[{words}]({found}{(anchor or '') if path.endswith('.md') else ''})"
+
+    content[0] = LINK.sub(in_site, content[0])
