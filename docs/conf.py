@@ -26,7 +26,12 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4  # so that links such as page.md#a-heading are checked, too
 suppress_warnings = ["misc.highlighting_failure"]
 
-ELSEWHERE = {"config/README.md": "reference/config.md", "profiles/README.md": "reference/profiles.md"}
+ELSEWHERE = {
+    "config/README.md": "copied/config.md",
+    "profiles/README.md": "copied/profiles.md",
+    "CHANGELOG.md": "copied/changelog.md",
+    "CONTRIBUTING.md": "copied/contributing.md",
+}
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 
 
