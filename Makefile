@@ -119,6 +119,7 @@ $(PEERS_READY): | $(READY)
 docs: $(READY)
 	PYTHONPATH=scripts $(BIN)/python -m graft.config.docs
 	$(BIN)/python docs/pictures/draw_rules.py
+	$(BIN)/python docs/pictures/draw_whole.py
 	$(BIN)/sphinx-build -q --fail-on-warning --keep-going --nitpicky docs build/site
 
 # Deletes from the store what the config no longer names: make clear-store [CONFIG="a.yaml b.yaml" DAYS=7]. In a store that
