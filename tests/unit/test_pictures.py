@@ -16,9 +16,11 @@ TEXT = "\n".join(path.read_text() for path in [ROOT / "Snakefile", *sorted((ROOT
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_the_picture_of_the_rules_is_what_the_script_draws_today(tmp_path):
-    subprocess.run([sys.executable, PICTURES / "draw_rules.py", tmp_path / "rules.svg"], check=True, cwd=tmp_path)
-    assert (tmp_path / "rules.svg").read_text() == RULES.read_text(), "make docs draws it"
+@pytest.mark.parametrize("name", ["rules", "whole"])
+def test_a_drawn_picture_is_what_the_script_draws_today(name, tmp_path):
+    drawn = tmp_path / f"{name}.svg"
+    subprocess.run([sys.executable, PICTURES / f"draw_{name}.py", drawn], check=True, cwd=tmp_path)
+    assert drawn.read_text() == (PICTURES / f"{name}.svg").read_text(), "make docs draws it"
 
 
 def test_every_rule_is_in_the_picture_of_the_rules():
@@ -40,7 +42,14 @@ def test_no_box_of_the_picture_of_the_rules_covers_another():
         assert x + width <= x2 or x2 + width2 <= x or y + height <= y2 or y2 + height2 <= y
 
 
-@pytest.mark.parametrize("name, limit", [("rules.svg", 60_000), ("report.png", 100_000)])
-def test_readme_shows_a_picture_that_loads_fast(name, limit):
-    assert re.search(rf"!\[[^]]{{20,}}\]\(docs/pictures/{name}\)", (ROOT / "README.md").read_text())
-    assert (PICTURES / name).stat().st_size < limit
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [("README.md", "whole.svg"), ("README.md", "report.png"), ("docs/reference/architecture.md", "rules.svg")],
+)
+def test_a_page_shows_its_picture_and_says_in_words_what_is_on_it(page, name):
+    assert re.search(rf"!\[[^]]{{20,}}\]\([./a-z]*pictures/{name}\)", (ROOT / page).read_text())
+
+
+def test_the_pictures_load_fast():
+    sizes = [path.stat().st_size for path in PICTURES.rglob("*") if path.suffix in {".svg", ".png"}]
+    assert max(sizes) < 100_000 and sum(sizes) < 1_500_000
