@@ -15,7 +15,7 @@ from graft import __version__  # noqa: E402
 
 project = "graft"
 release = __version__
-copyright = "the graft authors"  # noqa: A001
+copyright = "the graft authors"
 extensions = ["myst_parser"]
 exclude_patterns = ["pictures"]
 html_theme = "furo"

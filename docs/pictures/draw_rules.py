@@ -1,12 +1,14 @@
 """Draw docs/pictures/rules.svg from the rules of the workflow: `make docs`, or python docs/pictures/draw_rules.py [FILE]."""
 
+import re
 import sys
 from html import escape
 from pathlib import Path
 
-from lay_out import DOWN, GAP, LINE, MARGIN, PAD, RAIL, SPINE, WIDTH, arrows, boxes, ports, rails
+from lay_out import DOWN, GAP, LINE, MARGIN, PAD, RAIL, SPINE, WIDTH, arrows, boxes, ports, rails, short
 from read_rules import read_rooms
 
+NEAR = 60  # names whose places differ by less are above each other
 OUT = Path(__file__).with_name("rules.svg")
 STYLE = """
 text { font: 12px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #475569; }
@@ -37,9 +39,24 @@ def draw():
     parts = list(draw_rails(drawn_rails, found, spine, heights))
     for (a, b), files in forward.items():
         parts += draw_arrow(a, b, files, found, spine, beside)
+    names = [part for part in parts if 'class="file' in part]
+    parts = [part for part in parts if part not in names]
     parts += [line for box in found.values() for line in draw_box(box, box.room.name in spine)]
     last = found[spine[-1]]
-    return page(header(goal, found[spine[0]]) + parts, last.bottom + MARGIN)
+    return page(header(goal, found[spine[0]]) + parts + apart(names), last.bottom + MARGIN)
+
+
+def apart(names):
+    """The names of files, each moved down until it covers no other one."""
+    found, taken = [], []
+    for name in names:
+        x, y = map(int, re.search(r'x="(\d+)" y="(\d+)"', name).groups())
+        low = y
+        while any(abs(x - x2) < NEAR and abs(low - y2) < LINE for x2, y2 in taken):
+            low += LINE
+        taken.append((x, low))
+        found.append(name.replace(f'y="{y}"', f'y="{low}"'))
+    return found
 
 
 def page(parts, height):
@@ -83,7 +100,7 @@ def draw_box(box, on_spine):
 def draw_arrow(a, b, files, found, spine, beside):
     """An arrow down to the next box, or to or from a box beside the spine."""
     source, target = found[a], found[b]
-    names = [file.split("/")[-1] for file in files]
+    names = short(files)
     if a in spine and b in spine:
         if spine.index(b) == spine.index(a) + 1:
             x = SPINE[0] + DOWN

@@ -19,7 +19,15 @@ BOXES = {
     "decide": (812, 136, 150, "decide", ["which model, why,", "how sure, what next"], ["index.html"]),
     "label": (812, 248, 150, "label", ["what teaches most"], ["to_label.csv"]),
 }
-ARROWS = ["data-prepare", "weights-store", "prepare-store", "prepare-train", "store-train", "store-tasks", "train-predict"]
+ARROWS = [
+    "data-prepare",
+    "weights-store",
+    "prepare-store",
+    "prepare-train",
+    "store-train",
+    "store-tasks",
+    "train-predict",
+]
 ARROWS += ["predict-hand", "predict-compare", "tasks-compare", "compare-decide", "compare-label"]
 LINE, TITLE = 16, 26
 STYLE = """

@@ -180,7 +180,7 @@ def rails(spine, edges, crossed):
     for (a, b), files in edges.items():
         if a in spine and b in spine and spine.index(b) != spine.index(a) + 1:
             source, target = spine.index(a), spine.index(b)
-            names = tuple(file.split("/")[-1] for file in files)
+            names = short(files)
             key = (target, names, source > target)
             found.setdefault(key, Rail([], target, names)).sources.append(source)
     found = list(found.values())
@@ -191,6 +191,12 @@ def rails(spine, edges, crossed):
         inner = [r.track for r in found if r is not rail and r.side == rail.side and r.track and overlap(r, rail)]
         rail.track = max(inner, default=0) + 1
     return found
+
+
+def short(files):
+    """The names of files without their folders; or the first folder, where all names in it are wildcards."""
+    parts = (file.split("/") for file in files)
+    return tuple(dict.fromkeys(f"{one[0]}/" if one[-1].startswith("{target}") else one[-1] for one in parts))
 
 
 def overlap(one, other):
