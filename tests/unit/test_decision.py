@@ -44,10 +44,10 @@ def decision(rows, tied=(), folder=None, **more):
     return Decision("cells", "label", said=said, folder=folder, **facts)
 
 
-def page_of(one, rows):
+def page_of(one, rows, figures=()):
     table = pd.DataFrame([{"backbone": "b", "method": "m"} | one for one in rows])
     facts = {"best": [one.said | {"model": one.choice["model"]}], "doubts": one.doubts, "cost": "cheap", "next": []}
-    return index_page.page(table, facts, {}, False, [one])
+    return index_page.page(table, facts, dict(figures), False, [one])
 
 
 def test_the_page_has_every_heading_once_per_target_and_names_the_model_first():
@@ -58,11 +58,36 @@ def test_the_page_has_every_heading_once_per_target_and_names_the_model_first():
     assert "b: AUROC -0.010 [-0.020, +0.010]" in text and "forest: a control" not in text
 
 
-def test_a_control_that_is_surely_better_is_recommended():
-    rows = [row("a", 0.8, choice="best"), row("forest", 0.9, "control", "control", 0.1)]
-    found = section(decision(rows))
-    assert found["model"] == "forest" and "better than the best trained model, a" in found["why"][0]
+def test_a_control_that_is_surely_better_is_recommended_and_all_that_is_said_is_said_of_it(tmp_path):
+    rows = [row("a", 0.8, choice="best"), row("b", 0.79, choice="tie")]
+    rows += [row("forest", 0.9, "control", "control", 0.1), row("boosting", 0.89, "control", "control", 0.09)]
+    for one, off in zip(rows, (0.2, 0.2, 0.01, 0.2), strict=True):
+        one |= {"test_ece": off, "test_ece_high": off, "test_coverage_90": 0.9 + off / 10, "test_set_size_90": 1 + off}
+    pairs = [
+        ("forest", "boosting", 0.01, -0.01, 0.03),
+        ("forest", "a", 0.1, 0.09, 0.11),
+        ("boosting", "a", 0.09, 0.0, 0.2),
+    ]
+    pairs += [("c", "forest", 0.0, -0.02, 0.03)]  # as good: either may be first
+    pairs = pd.DataFrame(pairs, columns=["model", "other", "difference", "low", "high"])
+    pd.concat([pairs.assign(split="validation"), pairs.assign(split="test", low=-1.0)]).to_csv(tmp_path / "pairs.csv")
+    told = {"levels": {"90": {"note": "class 'x' has 2 calibrating rows"}}}
+    one = decision(rows, tied=["b"], folder=tmp_path, files={"pairs": "pairs.csv"}, sets=told)
+    found = section(one)
+    assert found["model"] == "forest" and found["link"] == "controls/cells/label.csv"
+    assert found["why"][0] == "AUROC 0.900 [0.880, 0.930] on test."
+    assert "better than the best trained model, a: AUROC +0.100 [+0.090, +0.110] on validation" in found["why"][1]
     assert not any("make predict" in command for command, _ in found["next"])
+    assert "0.010 (at most" in found["sure"][0] and "in 90.1% of test rows, with 1.01 classes" in found["sure"][1]
+    assert found["ties"] == ["c: AUROC +0.000 [-0.020, +0.030]", "boosting: a control, AUROC -0.010 [-0.030, +0.010]"]
+    marks = [(each["model"], each["mark"], each["control"]) for each in found["forest"]["rows"]]
+    assert marks == [
+        ("forest", "taken", True),
+        ("boosting", "control", True),
+        ("a", "behind", False),
+        ("b", "behind", False),
+    ]
+    assert "Figures of the best trained model, a" in page_of(one, rows, {("a", 0): ["confusion.svg"]})
 
 
 def test_a_control_that_may_be_as_good_is_a_tie_and_the_model_stays():
@@ -80,7 +105,7 @@ def test_one_model_alone_has_no_ties_and_no_comparison():
 
 def test_the_forest_is_to_scale_and_the_recommended_model_is_first():
     rows = [row("b", 0.95, choice="tie"), row("a", 0.6, choice="best"), row("c", 0.5, "control", "control", -0.4)]
-    found = forest(pd.DataFrame(rows), {"a": "2 min"})
+    found = forest(pd.DataFrame(rows), {"a": "2 min"}, "a")
     assert [one["model"] for one in found["rows"]] == ["a", "b", "c"]
     a, b, c = (one["place"] for one in found["rows"])
     assert (b - a) / (a - c) == pytest.approx(3.5, rel=0.01)
@@ -97,7 +122,7 @@ def test_the_page_says_what_the_energy_is_where_it_is_known():
 
 
 def test_models_without_a_test_metric_have_no_forest():
-    assert forest(pd.DataFrame([row("a", 0.9)]).drop(columns="test_auroc").assign(test_auroc=np.nan), {}) is None
+    assert forest(pd.DataFrame([row("a", 0.9)]).drop(columns="test_auroc").assign(test_auroc=np.nan), {}, "a") is None
 
 
 def test_coverage_is_said_or_why_there_are_no_sets():

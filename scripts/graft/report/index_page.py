@@ -47,7 +47,7 @@ the whole processor and GPU while they computed, other jobs beside them included
 <svg class="{{ row.mark }}" width="100%" height="20" role="img" aria-label="{{ row.value }} ({{ row.interval }}), {{ row.mark }}">
 {% for place, _ in one.forest.ticks %}<line class="grid" x1="{{ place }}%" x2="{{ place }}%" y1="0" y2="20"/>{% endfor %}
 <line class="whisker" x1="{{ row.low }}%" x2="{{ row.high }}%" y1="10" y2="10"/>
-{% if row.mark == "control" %}<text class="mark" x="{{ row.place }}%" y="15">◆</text>{% else %}<circle cx="{{ row.place }}%" cy="10" r="4.5"/>{% endif %}</svg>
+{% if row.control %}<text class="mark" x="{{ row.place }}%" y="15">◆</text>{% else %}<circle cx="{{ row.place }}%" cy="10" r="4.5"/>{% endif %}</svg>
 <span class="number">{{ row.value }}{% if row.interval %} <span class="soft">[{{ row.interval }}]</span>{% endif %}</span><span class="number soft">{{ row.cost }}</span>
 {% endfor %}<span class="name"></span>
 <svg width="100%" height="18" aria-hidden="true">{% for place, words in one.forest.ticks %}<text class="axis" x="{{ place }}%" y="13">{{ words }}</text>{% endfor %}</svg>
@@ -80,7 +80,7 @@ band. <a href="{{ one.curves }}">All numbers</a></figcaption></figure>{% endif %
 <h3>What to do next</h3>
 <ul>{% for command, what in one.next %}<li>{% if "/" in command and " " not in command %}<a href="{{ command }}">{{ command }}</a>{% else %}<code>{{ command }}</code>{% endif %}: {{ what }}</li>
 {% endfor %}</ul>
-{% if one.figures %}<p class="links files">Figures of the model: {% for name, path in one.figures %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</p>{% endif %}
+{% if one.figures %}<p class="links files">Figures of {{ one.whose | printable }}: {% for name, path in one.figures %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</p>{% endif %}
 {% if one.maps %}<p class="links files">Maps of the samples: {% for name, path in one.maps %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</p>{% endif %}
 </section>
 {% endfor %}
@@ -182,9 +182,10 @@ def shown_beside(one, figures):
     """Links to the figures of a Decision's model, for its first seed."""
     rows = one.taken
     if rows.empty:
-        return {"dataset": one.dataset, "figures": [], "maps": []}
+        return {"dataset": one.dataset, "whose": "", "figures": [], "maps": []}
     first = rows.astype(object).to_dict("records")[0]
-    return {"dataset": one.dataset, "figures": _row(first, [], figures)["figures"], "maps": one.maps}
+    whose = f"the best trained model, {first['model']}" if one.better_control else "the model"
+    return {"dataset": one.dataset, "whose": whose, "figures": _row(first, [], figures)["figures"], "maps": one.maps}
 
 
 def _table(name, rows, figures):

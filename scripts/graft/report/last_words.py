@@ -45,11 +45,11 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
         of_target = rows["target"] == target
         rows = rows[of_target] if of_target.any() else rows  # the name of a task, or of an entry of adapt, is no target
         is_task = len(rows) > 0 and (rows["stage"] == "few_shot").all()
-        figures = _few_shot(rows) if is_task else _figures(rows, counts.get((dataset, target))) + _worth(rows)
+        said = _few_shot(rows) if is_task else figures(rows, counts.get((dataset, target))) + _worth(rows)
         one = {
             "what": f"{dataset}, {target}",
             "model": choice["model"],
-            "figures": figures,
+            "figures": said,
             "chosen": how_chosen(choice),
         }
         best.append(one)
@@ -127,7 +127,7 @@ def _named(names, most=3):
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _figures(rows, counts):
+def figures(rows, counts):
     """A model's test metrics in words, averaged over its seeds, and what they do not show (metrics.headline)."""
     known = {name: rows.get(f"test_{name}", pd.Series(dtype=float)).mean() for name in METRIC_NAMES}
     shown = {name: {"value": None if math.isnan(value) else value} for name, value in known.items()}

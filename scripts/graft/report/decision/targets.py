@@ -9,8 +9,10 @@ from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
 from graft.report.decision.curve import curve_svg
 from graft.report.decision.foretold import foretold
 from graft.report.decision.forest import forest
+from graft.report.last_words import figures
 from graft.targets.by_group import worst_in_words
 
+GAP = ("validation_gap", "validation_gap_low", "validation_gap_high")
 GOALS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 0.995)  # of metrics whose best is 1
 CALIBRATED, UNKNOWN = 0.05, 0.15  # calibration errors: small enough; an upper end from which nothing is known
 FEW_TRAIN, FEW_TEST = 20, 10  # rows of a class, below which it is called tiny
@@ -63,6 +65,16 @@ class Decision:
         better = self.controls[self.controls["validation_gap_low"] > 0]
         return None if better.empty else better.loc[better["validation_gap"].idxmax(), "model"]
 
+    @property
+    def recommended(self):
+        """The rows of what the page recommends: of that control, or of the taken model."""
+        return self.controls[self.controls["model"] == self.better_control] if self.better_control else self.taken
+
+    @property
+    def name(self):
+        """What the page recommends."""
+        return self.better_control or self.choice["model"]
+
     def path(self, kind):
         """Where a file is, if the run makes it."""
         return self.files.get(kind)
@@ -77,11 +89,11 @@ def section(one):
     return {
         "name": f"{one.dataset}, {one.target}",
         "anchor": f"{one.dataset}-{one.target}",
-        "model": one.better_control or one.choice["model"],
+        "model": one.name,
         "link": f"controls/{one.dataset}/{one.target}.csv" if one.better_control else model_folder(one.taken),
         "why": why(one),
         "sure": [*calibration(one), *coverage(one), *worst_groups(one)],
-        "forest": forest(one.rows, one.costs),
+        "forest": forest(one.rows, one.costs, one.name, {name for name, *_ in tied(one)}),
         "ties": ties(one),
         "pairs": one.path("pairs"),
         "foretold": rankings(one),
@@ -101,12 +113,12 @@ def model_folder(rows):
 def why(one):
     """The sentences that say why the model is recommended."""
     if one.better_control:
-        row = one.controls.set_index("model").loc[one.better_control]
-        gap = f"{row['validation_gap']:+.3f} [{row['validation_gap_low']:+.3f}, {row['validation_gap_high']:+.3f}]"
-        metric = METRIC_NAMES.get(one.choice["metric"], "")
+        row, metric = one.recommended.iloc[0], METRIC_NAMES[one.choice["metric"]]
         return [
+            sentence(figures(one.recommended, {name: own.get("test", 0) for name, own in one.counts.items()} or None)),
             f"This control needs no pretrained network and is better than the best trained model, {one.choice['model']}: {metric} "
-            f"{gap} on validation rows. Fit it with scikit-learn; graft keeps no file of it.",
+            f"{in_words(*row[list(GAP)])} on validation rows. "
+            "Fit it with scikit-learn; graft keeps no file of it.",
             f"The best trained model: {one.said['figures']}.",
         ]
     chosen = one.said["chosen"] or "It is the only model"
@@ -115,7 +127,7 @@ def why(one):
 
 def calibration(one):
     """How far its probabilities are off."""
-    value, high = (one.taken.get(f"test_ece{end}", pd.Series(dtype=float)).mean() for end in ("", "_high"))
+    value, high = (one.recommended.get(f"test_ece{end}", pd.Series(dtype=float)).mean() for end in ("", "_high"))
     if pd.isna(value):
         return []
     if value > CALIBRATED:
@@ -137,17 +149,16 @@ def coverage(one):
     ]
     for name, level in one.sets.get("levels", {}).items():
         some = any(one is not None for one in level.get("groups", {}).values())
-        if level["note"]:
+        if level["note"] and not one.better_control:  # of a control no note is kept
             yield f"{'Some rows have' if some else 'There are'} no {name} % sets: {level['note']}."
-        if level["note"] and not some:
-            continue
         held, low, high = (
-            one.taken.get(f"test_coverage_{name}{end}", pd.Series(dtype=float)).mean() for end in ("", "_low", "_high")
+            one.recommended.get(f"test_coverage_{name}{end}", pd.Series(dtype=float)).mean()
+            for end in ("", "_low", "_high")
         )
         if pd.isna(held):
             continue
         size, width = (
-            one.taken.get(f"test_{key}_{name}", pd.Series(dtype=float)).mean() for key in ("set_size", "width")
+            one.recommended.get(f"test_{key}_{name}", pd.Series(dtype=float)).mean() for key in ("set_size", "width")
         )
         how = f"{size:.2f} classes on average" if pd.isna(width) else f"a width of {width:.3g}"
         between = "" if pd.isna(low) else f" [{low:.1%}, {high:.1%}]"
@@ -159,28 +170,46 @@ def worst_groups(one):
     groups = one.read("groups", dtype={"group": str}, keep_default_na=True)
     if groups is None:
         return []
-    own = groups[(groups["model"] == one.choice["model"]) & (groups["split"] == "test")]
+    own = groups[(groups["model"] == one.name) & (groups["split"] == "test")]
     return worst_in_words(own)
 
 
 def ties(one):
-    """What cannot be told from the taken model on validation rows."""
-    table = one.choice.get("table")
-    if table is None or one.choice["metric"] is None:
+    """What cannot be told on validation rows from what is recommended, in words."""
+    if one.choice["metric"] is None:
         return []
-    metric = METRIC_NAMES[one.choice["metric"]]
-    tied = table[table["tied"] & (table.index != one.choice["model"])]
-    found = [(name, metric, row["gap"], row["gap_low"], row["gap_high"], "") for name, row in tied.iterrows()]
+    metric, controls = METRIC_NAMES[one.choice["metric"]], set(one.controls["model"])
+    return [f"{name}: {'a control, ' if name in controls else ''}{metric} {in_words(*gap)}" for name, *gap in tied(one)]
+
+
+def tied(one):
+    """(name, gap, its lower and its upper end) of each model and control that is not surely worse than what is recommended."""
+    if one.better_control:
+        return tied_with_control(one)
+    table = one.choice.get("table")
+    if table is None:
+        return []
+    found = table[table["tied"] & (table.index != one.choice["model"])]
+    found = list(found[["gap", "gap_low", "gap_high"]].itertuples(name=None))
     if "validation_gap_high" in one.controls:
         near = one.controls[one.controls["validation_gap_high"] >= 0]
-        found += [
-            (row.model, metric, row.validation_gap, row.validation_gap_low, row.validation_gap_high, "a control, ")
-            for row in near.itertuples()
-            if row.model != one.better_control
-        ]
-    return [
-        f"{name}: {kind}{metric} {gap:+.3f} [{low:+.3f}, {high:+.3f}]" for name, metric, gap, low, high, kind in found
-    ]
+        found += near[["model", *GAP]].itertuples(index=False, name=None)
+    return found
+
+
+def tied_with_control(one):
+    """The same where a control is recommended: its pairs say it, since the gaps of other controls are to the taken model."""
+    pairs = one.read("pairs", dtype={"model": str, "other": str})
+    if pairs is None:
+        return []
+    ends = pairs[(pairs["split"] == "validation") & ~(pairs["low"] > 0)]
+    ahead, behind = ends[ends["other"] == one.name], ends[ends["model"] == one.name]
+    found = list(ahead[["model", "difference", "low", "high"]].itertuples(index=False, name=None))
+    return found + [(row.other, -row.difference, -row.high, -row.low) for row in behind.itertuples()]
+
+
+def in_words(gap, low, high):
+    return f"{gap + 0.0:+.3f} [{low + 0.0:+.3f}, {high + 0.0:+.3f}]"
 
 
 FILES = {  # kind -> where the file of a target is in the results folder
