@@ -90,10 +90,13 @@ def test_a_control_that_is_surely_better_is_recommended_and_all_that_is_said_is_
     assert "Figures of the best trained model, a" in page_of(one, rows, {("a", 0): ["confusion.svg"]})
 
 
-def test_a_control_that_may_be_as_good_is_a_tie_and_the_model_stays():
+def test_a_control_that_may_be_as_good_is_a_tie_and_the_page_says_why_the_model_stays():
     rows = [row("a", 0.9, choice="best"), row("forest", 0.9, "control", "control", 0.0)]
-    found = section(decision(rows))
+    near = "not surely better than the control forest, which needs no pretrained network (AUROC +0.000 [-0.010, +0.010] on validation)"
+    found = section(decision(rows, doubts=[("cells, label, a", near), ("cells, label, a", "another")]))
     assert found["model"] == "a" and found["ties"] == ["forest: a control, AUROC +0.000 [-0.010, +0.010]"]
+    assert found["why"][-1] == f"N{near[1:]}; as the difference may be none, the page stays with the model."
+    assert [said for said, *_ in found["doubts"]] == ["Another."]
 
 
 def test_one_model_alone_has_no_ties_and_no_comparison():

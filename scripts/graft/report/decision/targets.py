@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from graft.curves.table import read_curves
+from graft.evaluation.caveats import not_beaten
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
 from graft.report.decision.curve import curve_svg
 from graft.report.decision.foretold import foretold
@@ -121,8 +122,10 @@ def why(one):
             "Fit it with scikit-learn; graft keeps no file of it.",
             f"The best trained model: {one.said['figures']}.",
         ]
-    chosen = one.said["chosen"] or "It is the only model"
-    return [f"{one.said['figures'][:1].upper()}{one.said['figures'][1:]}.", f"{chosen[:1].upper()}{chosen[1:]}."]
+    said = [one.said["figures"], one.said["chosen"] or "It is the only model"]
+    if near := not_beaten(one.choice, one.controls.to_dict("records")):
+        said.append(f"{near}; as the difference may be none, the page stays with the model")
+    return [sentence(words) for words in said]
 
 
 def calibration(one):
@@ -209,7 +212,7 @@ def tied_with_control(one):
 
 
 def in_words(gap, low, high):
-    return f"{gap + 0.0:+.3f} [{low + 0.0:+.3f}, {high + 0.0:+.3f}]"
+    return "{:+.3f} [{:+.3f}, {:+.3f}]".format(*(round(one, 3) + 0.0 for one in (gap, low, high)))
 
 
 FILES = {  # kind -> where the file of a target is in the results folder
@@ -268,7 +271,8 @@ def sentence(words):
 def doubts(one):
     """(sentence, link, words of the link) of everything that may be wrong with the data."""
     card = f"figures/data/{one.dataset}.html"
-    found = [(sentence(said), card, "data card") for what, said in one.doubts if about(one, what)]
+    shown = not_beaten(one.choice, one.controls.to_dict("records"))  # above: it is not about the data
+    found = [(sentence(said), card, "data card") for what, said in one.doubts if about(one, what) and said != shown]
     issues = one.read("issues")
     if issues is not None and len(issues):
         rows = sum(sum(own.values()) for own in one.counts.values())
