@@ -27,8 +27,8 @@ def forest(rows, costs, taken, tied=()):
 
     Returns
     -------
-    dict with metric (words), energy (whether a cost names it), ticks, list of (place, words), and rows, list of dict with model, control (bool), mark (taken, control, tie
-    or behind), value, place, low, high, interval, cost; None where no model has a test metric
+    dict with metric (words), energy (whether a cost names it), ticks, list of (place, words), and rows, list of dict with model, control
+    (bool), mark (taken, control, tie or behind), value, place, low, high, interval, cost; None where no model has a test metric
     """
     rows = rows[~rows["stage"].isin(TASKS)]
     metric = next((one for one in RANKED_BY if rows.get(f"test_{one}", pd.Series()).notna().any()), None)
