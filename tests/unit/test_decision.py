@@ -12,8 +12,8 @@ from graft.common.outputs import write_csv
 from graft.curves.table import Curve, forecast_rows, measured_row, none_row, table_of
 from graft.report import index_page
 from graft.report.decision.curve import curve_svg
-from graft.report.decision.foretold import foretold
 from graft.report.decision.forest import forest
+from graft.report.decision.foretold import foretold
 from graft.report.decision.targets import Decision, files_of, section
 
 HEADINGS = (

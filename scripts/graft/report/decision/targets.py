@@ -8,8 +8,8 @@ from graft.curves.table import read_curves
 from graft.evaluation.caveats import not_beaten
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
 from graft.report.decision.curve import curve_svg
-from graft.report.decision.foretold import foretold
 from graft.report.decision.forest import forest
+from graft.report.decision.foretold import foretold
 from graft.report.last_words import figures
 from graft.targets.by_group import worst_in_words
 
