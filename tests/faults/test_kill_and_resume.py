@@ -23,6 +23,7 @@ FILES = ("ft_model.pt", "ft_history.csv")
 FOLD = f"{MODEL}/fold1"
 READY = ("results/data/cells/samples.parquet", "resources/backbones/tiny/backbone.json")
 TRIAL = "results/search/found/rung1/1"
+SUBSET = f"{MODEL}/subset50.draw0"
 CONFIG = trainings("cells", method="gated", epochs=3, augment="standard", folds=2)
 SEARCH = {"minutes": 30, "method": ["gated"], "lr": [1e-4], "augment": ["standard"]}  # one trial
 CONFIG["finetune"]["found"] = {"dataset": "cells", "backbone": "tiny", "search": SEARCH, "batch_size": 4, "epochs": 3}
@@ -94,7 +95,7 @@ def undisturbed(tmp_path_factory, lab, again):
 def training_job(controller):
     """The process that trains: the child whose command is a Snakemake script."""
     for child in psutil.Process(controller.pid).children(recursive=True):
-        if any(re.search(r"\.(finetune(_fold)?|try_settings)\.py", part) for part in child.cmdline()):
+        if any(re.search(r"\.(finetune(_fold|_subset)?|try_settings)\.py", part) for part in child.cmdline()):
             return child
     raise AssertionError("no training job runs")
 
@@ -150,20 +151,27 @@ def test_the_training_of_a_fold_that_is_killed_and_run_again_ends_with_the_same_
     assert not (folder / FOLD / ".state").exists()
 
 
-def test_a_trial_of_a_search_that_is_killed_and_run_again_ends_with_the_same_bytes(tmp_path, lab, start, again):
-    files = ("trial.json", "validation.parquet")
+@pytest.mark.parametrize(
+    ("home", "files", "log"),
+    [
+        (TRIAL, ("trial.json", "validation.parquet"), "try_settings/found.rung1.1"),
+        (SUBSET, ("subset.json", "judged.parquet"), "finetune_subset/cells.tiny.gated.seed0.subset50.draw0"),
+    ],
+    ids=["search", "curve"],
+)
+def test_a_trial_that_is_killed_and_run_again_ends_with_the_same_bytes(tmp_path, lab, start, again, home, files, log):
     (whole := tmp_path / "whole").mkdir(), (killed := tmp_path / "killed").mkdir()
-    again(lab(whole), f"{TRIAL}/trial.json")
-    controller = start(lab(killed), f"{TRIAL}/trial.json")
-    wait_for_gate(killed, controller, TRIAL)
+    again(lab(whole), f"{home}/{files[0]}")
+    controller = start(lab(killed), f"{home}/{files[0]}")
+    wait_for_gate(killed, controller, home)
     training_job(controller).kill()
     assert controller.wait(LONG) != 0
-    again(killed, f"{TRIAL}/trial.json")
-    assert re.search(r"continuing at epoch \d+, step \d+", log_of(killed, "try_settings/found.rung1.1"))
-    assert [(killed / TRIAL / name).read_bytes() for name in files] == [
-        (whole / TRIAL / name).read_bytes() for name in files
+    again(killed, f"{home}/{files[0]}")
+    assert re.search(r"continuing at epoch \d+, step \d+", log_of(killed, log))
+    assert [(killed / home / name).read_bytes() for name in files] == [
+        (whole / home / name).read_bytes() for name in files
     ]
-    assert not (killed / TRIAL / ".state").exists()
+    assert not (killed / home / ".state").exists()
 
 
 def test_snakemake_killed_with_its_jobs_and_run_again_ends_with_the_same_bytes(
