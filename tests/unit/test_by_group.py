@@ -107,7 +107,10 @@ def test_of_regression_the_worst_group_has_the_largest_error():
         root_mean_squared_error(own["value"], own["predicted"])
     )
     assert gap["value"] == pytest.approx(worst["value"] - row(found, "all")["value"]) and gap["low"] > 0
-    assert "3.0" in worst_in_words(found)[0] and "above all (3 groups compared)" in worst_in_words(found)[0]
+    assert (
+        "3.0" in worst_in_words(found)[0]
+        and "above that of all rows (3 groups were compared)." in worst_in_words(found)[0]
+    )
 
 
 def test_of_many_groups_that_are_equal_the_worst_is_not_said_to_be_worse():
@@ -165,10 +168,15 @@ def test_units_are_drawn_together_within_a_group_unless_they_are_the_group():
 
 def test_the_sentence_says_what_is_not_sure():
     sure = worst_in_words(judged(THREE, said(THREE, RIGHT)))
-    assert len(sure) == 1 and sure[0].startswith("Worst group: site y, AUROC 0.") and "of 120 rows; 0." in sure[0]
-    assert "chance" not in sure[0] and sure[0].endswith("below all (3 groups compared).")
+    assert (
+        len(sure) == 1 and sure[0].startswith("Worst group: site y, AUROC 0.") and "of 120 rows, which is 0." in sure[0]
+    )
+    assert "chance" not in sure[0] and sure[0].endswith("below that of all rows (3 groups were compared).")
     unsure = worst_in_words(judged(THREE, said(THREE, dict.fromkeys(THREE, 0.8))))
-    assert "below all, which may be chance (3 groups compared)." in unsure[0]
+    assert "below that of all rows. This may be chance (3 groups were compared)." in unsure[0]
+    table = judged(THREE, said(THREE, RIGHT))
+    table.loc[table["role"] == "gap", "value"] = -0.0001
+    assert worst_in_words(table)[0].endswith("rows: no worse than all rows together (3 groups were compared).")
 
 
 @pytest.fixture

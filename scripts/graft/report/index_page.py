@@ -137,7 +137,7 @@ figure { margin: 0.6rem 0; } figcaption { color: var(--soft); font-size: 0.85rem
 .whisker { stroke: currentColor; stroke-width: 2; } svg circle { fill: currentColor; stroke: currentColor; stroke-width: 1.5; }
 .taken { color: var(--orange); } p.taken { color: inherit; } .tie { color: var(--blue); } .behind { color: var(--soft); } .control { color: var(--green); }
 svg.tie circle { fill: var(--page); } text.mark { fill: currentColor; text-anchor: middle; font-size: 15px; }
-text.axis { fill: var(--soft); font-size: 11px; text-anchor: middle; } text.left { fill: var(--soft); font-size: 11px; text-anchor: end; }
+text.axis { fill: var(--soft); font-size: 11px; text-anchor: middle; } text.axis.name { text-anchor: start; } text.left { fill: var(--soft); font-size: 11px; text-anchor: end; }
 .curve { max-width: 34rem; width: 100%; } .curve .draw { fill: var(--soft); stroke: none; } .curve polyline { fill: none; stroke: var(--blue); stroke-width: 2; }
 .curve .foretold { stroke: var(--orange); stroke-dasharray: 4 3; } .curve .band { fill: var(--orange); opacity: 0.22; }
 @media (max-width: 44rem) { .forest { grid-template-columns: minmax(0, 1fr) auto auto; }

@@ -13,6 +13,7 @@ from graft.evaluation.tables import METRIC_NAMES
 
 COLUMNS = ["column", "role", "group", "rows", "metric", "value", "low", "high", "compared"]
 LEAST = 20  # rows of a group that is judged: of fewer, every metric is mostly luck
+SEEN = 0.0005  # a gap that is not 0.000 when it is shown
 MOST = 100  # groups of a column that are listed: those with the most rows
 ERRORS = ("rmse",)  # metrics of which less is better
 
@@ -172,11 +173,14 @@ def worst_in_words(table):
 def _sentence(column, worst, gap):
     side = "above" if worst["metric"] in ERRORS else "below"
     metric = METRIC_NAMES.get(worst["metric"], worst["metric"])
-    of = f"Worst group: {column} {worst['group']}, {metric} {_in_brackets(worst)} of {worst['rows']} rows"
-    sure = "" if gap["low"] > 0 else ", which may be chance"
-    return f"{of}; {_in_brackets(gap)} {side} all{sure} ({worst['compared']} groups compared)."
+    of = f"Worst group: {column} {worst['group']}, {metric} {_in_brackets(worst)} of {worst['rows']:,} rows"
+    compared = f"{worst['compared']} groups were compared"
+    if gap["value"] < SEEN:
+        return f"{of}: no worse than all rows together ({compared})."
+    sure = "" if gap["low"] > 0 else ". This may be chance"
+    return f"{of}, which is {_in_brackets(gap)} {side} that of all rows{sure} ({compared})."
 
 
 def _in_brackets(row):
-    ends = "" if pd.isna(row["low"]) else f" [{row['low'] + 0.0:.2f}, {row['high'] + 0.0:.2f}]"
-    return f"{row['value'] + 0.0:.2f}{ends}"
+    ends = "" if pd.isna(row["low"]) else f" [{row['low'] + 0.0:.3f}, {row['high'] + 0.0:.3f}]"
+    return f"{row['value'] + 0.0:.3f}{ends}"

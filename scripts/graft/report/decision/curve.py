@@ -6,7 +6,7 @@ from graft.evaluation.tables import METRIC_NAMES
 from graft.report.decision.ticks import round_values
 
 WIDTH, HEIGHT = 360, 210
-LEFT, RIGHT, TOP, BOTTOM = 44, 10, 8, 36  # margins
+LEFT, RIGHT, TOP, BOTTOM = 44, 10, 20, 36  # margins
 
 
 def curve_svg(curve):
@@ -24,7 +24,8 @@ def curve_svg(curve):
     parts += [_tick_below(x(math.log(count)), count) for count in _counts(min(sizes), max(sizes))]
     parts += [_tick_left(y(value), value) for value in round_values(min(values), max(values))]
     words = f"{METRIC_NAMES[curve.metric]} of {curve.model} against the number of labels"
-    named = f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 4}">labels (train)</text>'
+    named = f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 4}">labelled train samples</text>'
+    named += f'<text class="axis name" x="4" y="10">{METRIC_NAMES[curve.metric]} on validation rows</text>'
     return f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}">{"".join(parts)}{named}</svg>'
 
 
