@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 from graft import __version__  # noqa: E402
+from graft.common import plugins  # noqa: E402
 
 project = "graft"
 release = __version__
@@ -32,6 +33,27 @@ ELSEWHERE = {
     "CHANGELOG.md": "copied/changelog.md",
     "CONTRIBUTING.md": "copied/contributing.md",
 }
+METHODS = "copied/methods.md"
+KINDS = {  # kind of plug-in -> heading of the page of methods, in the order of a run
+    "reader": "Readers of data sets",
+    "library": "Libraries of networks",
+    "preprocessing": "Preprocessing of vectors",
+    "kind": "Kinds of targets",
+    "method": "Ways to fine-tune",
+    "task_weights": "Weights of several targets",
+    "classifier": "Few-shot classifiers",
+    "zero_shot": "Zero-shot methods",
+    "objective": "Objectives of distillation",
+    "adaptation": "Adaptation on embeddings",
+    "adaptation_objective": "Adaptation in the training",
+    "validator": "Validators of adaptation",
+    "ensemble": "Ensembles",
+    "class_score": "Prediction sets of classes",
+    "number_score": "Prediction intervals of numbers",
+    "ranking": "Scores of backbones",
+    "control": "Controls",
+    "strategy": "What to label next",
+}
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 
 
@@ -42,11 +64,23 @@ def setup(app):
 
 def copy_pages(app):
     """Pages that are kept elsewhere in the repository; written where they changed, so that a second build does little."""
-    for source, page in ELSEWHERE.items():
-        text, place = (ROOT / source).read_text(encoding="utf-8"), Path(app.srcdir) / page
+    texts = {page: (ROOT / source).read_text(encoding="utf-8") for source, page in ELSEWHERE.items()}
+    for page, text in (texts | {METHODS: methods()}).items():
+        place = Path(app.srcdir) / page
         if not place.exists() or place.read_text(encoding="utf-8") != text:
             place.parent.mkdir(exist_ok=True)
             place.write_text(text, encoding="utf-8")
+
+
+def methods():
+    """The page of all methods, as their files describe them."""
+    head = "# Methods\n\nEach method is one file behind a small interface. A file of your own in the same folder is a new method."
+    parts = []
+    for kind, heading in KINDS.items():
+        rows = "".join(f"| `{name}` | {said} |\n" for name, said in plugins.names(kind).items())
+        folder = f"scripts/graft/{plugins.FOLDERS[kind]}"
+        parts.append(f"## {heading}\n\nFiles in `{folder}`.\n\n| name | what it does |\n|---|---|\n{rows}")
+    return "\n\n".join([head, *parts])
 
 
 def link_within(app, name, content):
