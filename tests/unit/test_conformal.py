@@ -199,14 +199,16 @@ def test_a_class_with_too_few_rows_leaves_no_sets_and_a_note():
     rare = calibrating.index[calibrating["label"] == "c"][8:]
     found, fitted = sets_by(calibrating.drop(rare), classified(10, 1), FACTS, ASKED)
     assert found["set_90"].isna().all()
-    assert fitted["levels"]["90"]["note"] == "class 'c' has 8 calibrating rows, and 90 % needs 9"
+    assert (
+        fitted["levels"]["90"]["note"] == "class 'c': 8 labelled rows are left to calibrate with, and 90 % sets need 9"
+    )
 
 
 def test_one_class_among_the_calibrating_rows_leaves_no_sets_and_a_note():
     calibrating = classified(300, 0)
     found, fitted = sets_by(calibrating[calibrating["label"] == "a"], classified(10, 1), FACTS, ASKED)
     assert found["set_90"].isna().all()
-    assert "has 0 calibrating rows" in fitted["levels"]["90"]["note"]
+    assert ": 0 labelled rows are left" in fitted["levels"]["90"]["note"]
 
 
 def test_of_many_classes_one_threshold_is_for_all():
@@ -226,7 +228,10 @@ def test_groups_have_thresholds_of_their_own_and_unknown_ones_that_of_all():
     near, far, new = (found["high_90"] - found["predicted"]).tolist()
     assert near < new <= far and far > 5
     assert fitted["levels"]["95"]["groups"]["few"] is None
-    assert fitted["levels"]["95"]["note"] == "group 'few' has 9 calibrating rows, and 95 % needs 19"
+    assert (
+        fitted["levels"]["95"]["note"]
+        == "group 'few': 9 labelled rows are left to calibrate with, and 95 % sets need 19"
+    )
 
 
 def test_what_calibrates_is_unseen():
@@ -334,8 +339,14 @@ def test_a_value_of_a_column_with_too_few_rows_or_none_has_no_sets_and_a_note(fa
     found = with_sets(rows, facts, fitted, rows)
     assert found[f"{column}_90"].tail(4).notna().tolist() == [True, True, False, True]
     assert found[f"{column}_95"].tail(4).notna().tolist() == [True, False, False, True]
-    assert fitted["levels"]["90"]["note"] == "site 'unseen' has 0 calibrating rows, and 90 % needs 9"
-    assert fitted["levels"]["95"]["note"] == "site 'unseen' and 1 more has 0 calibrating rows, and 95 % needs 19"
+    assert (
+        fitted["levels"]["90"]["note"]
+        == "site 'unseen': 0 labelled rows are left to calibrate with, and 90 % sets need 9"
+    )
+    assert (
+        fitted["levels"]["95"]["note"]
+        == "site 'unseen' and 1 more: 0 labelled rows are left to calibrate with, and 95 % sets need 19"
+    )
     unknown = with_sets(rows, facts, fitted)  # new data that do not say their site
     assert unknown[[f"{column}_90", f"{column}_95"]].isna().all(axis=None)
 

@@ -129,9 +129,9 @@ def test_models_without_a_test_metric_have_no_forest():
 
 
 def test_coverage_is_said_or_why_there_are_no_sets():
-    said = {"levels": {"90": {"note": "class 'x' has 2 calibrating rows, and 90 % needs 9"}}}
+    said = {"levels": {"90": {"note": "class 'x': 2 labelled rows are left to calibrate with, and 90 % sets need 9"}}}
     assert section(decision([row("a", 0.9, choice="best")], sets=said))["sure"] == [
-        "There are no 90 % sets: class 'x' has 2 calibrating rows, and 90 % needs 9."
+        "There are no 90 % sets: class 'x': 2 labelled rows are left to calibrate with, and 90 % sets need 9."
     ]
     rows = [row("a", 0.9, choice="best", test_coverage_90=0.91, test_coverage_90_low=0.88, test_coverage_90_high=0.94)]
     rows[0]["test_set_size_90"] = 1.2
@@ -191,7 +191,8 @@ def test_the_curve_of_the_recommended_network_is_shown_and_heads_say_what_is_not
     ]
     assert found["labels"][3].startswith("To reach AUROC 0.85 about 900 more labels")
     other = section(decision([row("other", 0.9, choice="best")], **shown))
-    assert "AUROC of linear on x against" in other["curve"] and other["labels"] == found["labels"][2:]
+    assert "AUROC of linear on x against" in other["curve"] and other["labels"][:-1] == found["labels"][2:]
+    assert other["labels"][-1].startswith("The curve is of another model than the recommended one.")
 
 
 def test_names_are_escaped():
@@ -200,12 +201,54 @@ def test_names_are_escaped():
 
 
 @pytest.mark.parametrize(
-    ("error", "high", "said"),
-    [(0.02, 0.04, "can be used"), (0.02, 0.3, "too few to say"), (0.09, 0.3, "Do not take its probabilities")],
+    ("error", "low", "high", "rows", "said"),
+    [
+        (0.02, 0.01, 0.04, 500, "can be used"),
+        (0.02, 0.0, 0.3, 500, "too few to say"),
+        (0.09, 0.02, 0.12, 500, "Do not take its probabilities"),
+        (0.3, 0.2, 0.4, 500, "Do not take its probabilities"),
+        (0.146, 0.0, 0.75, 500, "too few to say"),
+        (0.0, 0.0, 0.0, 10, "too few to say"),  # ten right answers of probability 1
+        (0.0, None, None, 500, "too few to say"),
+    ],
 )
-def test_what_is_said_of_probabilities_follows_from_the_calibration_error_and_its_interval(error, high, said):
-    (found,) = section(decision([row("a", 0.9, choice="best", test_ece=error, test_ece_high=high)]))["sure"]
+def test_what_is_said_of_probabilities_follows_from_the_calibration_error_and_its_interval(
+    error, low, high, rows, said
+):
+    ends = {"test_ece": error, "test_ece_low": low, "test_ece_high": high}
+    counts = {"x": {"train": 900, "validation": 90, "test": rows}}
+    (found,) = section(decision([row("a", 0.9, choice="best", **ends)], counts=counts))["sure"]
     assert said in found
+
+
+def test_a_control_is_a_tie_where_the_rows_are_too_few_for_an_interval():
+    rows = [row("a", 0.9, choice="best"), row("texture", 0.9, "control", "control", 0.0)]
+    rows[1] |= {"validation_gap_low": None, "validation_gap_high": None}
+    found = section(decision(rows))
+    assert found["ties"] == ["texture: a control, AUROC +0.000, without an interval: the rows are too few"]
+    assert any("not surely better than the control texture" in said for said in found["why"])
+
+
+def test_every_control_that_may_be_as_good_is_named():
+    rows = [row("a", 0.9, choice="best"), row("texture", 0.9, "control", "control", 0.001)]
+    rows += [row("majority", 0.9, "control", "control", -0.005), row("untrained", 0.5, "control", "control", -0.4)]
+    assert any("control texture" in said and "; nor than majority;" in said for said in section(decision(rows))["why"])
+
+
+@pytest.mark.parametrize(
+    ("validation", "said"),
+    [((40, 0), "No validation row is of class 'b'"), ((3, 2), "Only 5 validation rows have chosen it"), ((40, 40), "")],
+)
+def test_the_page_says_where_validation_rows_can_hardly_choose(validation, said):
+    counts = {name: {"train": 99, "validation": n, "test": 99} for name, n in zip("ab", validation, strict=True)}
+    why = " ".join(section(decision([row("a", 0.9, choice="best")], counts=counts))["why"])
+    assert said in why if said else "alidation row" not in why
+
+
+def test_what_is_code_in_a_sentence_is_shown_as_code_and_nothing_else_is_taken_as_html():
+    rows = [row("a", 0.9, choice="best")]
+    doubts = [("cells", "name it as `groups` <b>")]
+    assert "as <code>groups</code> &lt;b&gt;" in page_of(decision(rows, doubts=doubts), rows)
 
 
 def ranking_of(scores, method="logme", target="label"):
@@ -253,3 +296,12 @@ def test_the_page_shows_the_ranking_beside_the_truth_of_its_own_target(tmp_path)
     assert [places for *_, places in found["backbones"]] == [[2], [1]]
     assert "Did the ranking" in page_of(decision(rows, folder=tmp_path, files=files), rows)
     assert "Did the ranking" not in page_of(decision(rows), rows)
+
+
+@pytest.mark.parametrize(
+    ("method", "backbone", "said"), [("linear", "net", True), ("full", "net", False), ("linear", "vectors", False)]
+)
+def test_where_a_control_beats_a_frozen_network_the_page_says_to_train_it(method, backbone, said):
+    rows = [row("a", 0.8, choice="best", method=method, backbone=backbone)]
+    rows += [row("forest", 0.9, "control", "control", 0.1, method="forest", backbone=None)]
+    assert any("method:" in command for command, _ in section(decision(rows))["next"]) == said

@@ -243,7 +243,10 @@ def curve(low, high, metric="auroc", now=0.9):
         (0.95, "to reach AUROC 0.95 about 2,000 to 7,000 more labels"),
         (0.9526, "to reach AUROC 0.9526 about 2,200 to 7,300 more labels"),  # 2,260 to 7,260: the two digits hold them
         (0.925, "to reach AUROC 0.925 at most about 4,500 more labels"),
-        (0.975, "to reach AUROC 0.975 at least about 4,500 more labels, perhaps more than 9,000"),
+        (
+            0.975,
+            "to reach AUROC 0.975 at least about 4,500 more labels, perhaps more than 9,000; the middle of the forecast does not reach it",
+        ),
         (0.999, "AUROC 0.999 is not to be expected with up to 9,000 more labels"),
     ],
 )

@@ -105,7 +105,7 @@ def test_what_cannot_be_compared_is_said_and_one_model_needs_no_words():
     one_group = choice(
         "x", "loss", x=(0.8, 0.2, 0, math.nan, math.nan, True), y=(0.7, 0.3, -0.1, math.nan, math.nan, True)
     )
-    assert "one group alone has no interval" in how_chosen(one_group)
+    assert "too few for an interval" in how_chosen(one_group)
 
 
 def test_a_headline_that_hides_a_hole_names_it():

@@ -79,6 +79,4 @@ def too_few(thresholds, counts, level, what):
     if not lacking:
         return ""
     least, more = min(lacking, key=counts.get), f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-    return (
-        f"{what} '{least}'{more} has {counts[least]} calibrating rows, and {100 * level:g} % needs {least_rows(level)}"
-    )
+    return f"{what} '{least}'{more}: {counts[least]} labelled rows are left to calibrate with, and {100 * level:g} % sets need {least_rows(level)}"

@@ -70,12 +70,20 @@ class Curve:
         low = _about(fewest, floor)
         if most is None:
             least = f"at least about {low}" if fewest else "perhaps few"
-            return f"to reach {goal} {least} more labels, perhaps more than {_about(self.furthest, floor)}"
+            return f"to reach {goal} {least} more labels, perhaps more than {_about(self.furthest, floor)}{self._likely(wanted)}"
         high = _about(most, ceil)
         between = (
             f"at most about {high}" if not fewest else f"about {high}" if low == high else f"about {low} to {high}"
         )
         return f"to reach {goal} {between} more labels"
+
+    def _likely(self, wanted):
+        """Where the middle of the forecast reaches a value, in words."""
+        sign = -1 if self.metric in ERRORS else 1
+        there = self.forecast.loc[sign * self.forecast["value"] >= sign * wanted, "labels"]
+        if there.empty:
+            return "; the middle of the forecast does not reach it"
+        return f"; by the middle of the forecast about {_about(max(0, int(there.iloc[0]) - self.labels), ceil)}"
 
     @property
     def furthest(self):

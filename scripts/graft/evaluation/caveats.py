@@ -2,6 +2,8 @@
 
 import math
 
+import pandas as pd
+
 from graft.evaluation.tables import METRIC_NAMES
 
 SURE = 0.02  # a metric that is surely better on validation than on test by so much is pointed out
@@ -177,19 +179,24 @@ def not_beaten(choice, controls):
     choice : what choosing.choose gave of the models
     controls : list of dict, rows of summary.csv: model, validation_gap, validation_gap_low and validation_gap_high to the taken model
     """
-    near = [row for row in controls if row.get("validation_gap_high", -1) >= 0]
+    known = [row for row in controls if not pd.isna(row.get("validation_gap"))]
+    near = [row for row in known if pd.isna(high := row["validation_gap_high"]) or high >= 0]  # few rows have no ends
     if not near:
         return ""
-    best = max(near, key=lambda row: row["validation_gap"])
-    gap = f"{METRIC_NAMES[choice['metric']]} {best['validation_gap']:+.3f}"
-    gap += f" [{best['validation_gap_low']:+.3f}, {best['validation_gap_high']:+.3f}]"
-    if best["validation_gap_low"] > 0:
+    best, *others = sorted(near, key=lambda row: -row["validation_gap"])
+    gap = f"{METRIC_NAMES[choice['metric']]} {gap_in_words(*(best[f'validation_gap{end}'] for end in ('', '_low', '_high')))}"
+    if not pd.isna(best["validation_gap_low"]) and best["validation_gap_low"] > 0:
         return (
             f"the control {best['model']}, which needs no pretrained network, is better on validation ({gap}); take it"
         )
-    return (
-        f"not surely better than the control {best['model']}, which needs no pretrained network ({gap} on validation)"
-    )
+    more = f"; nor than {', '.join(row['model'] for row in others)}" if others else ""
+    return f"not surely better than the control {best['model']}, which needs no pretrained network ({gap} on validation){more}"
+
+
+def gap_in_words(gap, low, high):
+    """A difference with its interval, or that there is none."""
+    shown = [f"{round(one, 3) + 0.0:+.3f}" for one in (gap, low, high)]
+    return f"{shown[0]}, without an interval: the rows are too few" if pd.isna(low) else "{} [{}, {}]".format(*shown)
 
 
 def worse_than_before(model, gain):

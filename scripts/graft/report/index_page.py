@@ -59,7 +59,7 @@ the whole processor and GPU while they computed, other jobs beside them included
 {% if one.ties %}<p>On validation rows these are not surely worse (difference to the best, with its 95 % interval):</p>
 <ul>{% for said in one.ties %}<li>{{ said | printable }}</li>
 {% endfor %}</ul>{% else %}<p>None: no other model and no control is as good on validation rows.</p>{% endif %}
-{% if one.pairs %}<p class="soft files"><a href="{{ one.pairs }}">Every pair of models, with Holm's correction</a></p>{% endif %}
+{% if one.pairs %}<p class="soft files"><a href="{{ one.pairs }}">Every pair of models</a>, also on test rows. Where many pairs are compared, some differ by chance: p_holm is corrected for it</p>{% endif %}
 {% if one.foretold %}<h3>Did the ranking of backbones foretell it?</h3>
 <p class="soft">Places of the trained models on test rows, and places that each score gave their backbones before the training.
 <a href="{{ one.ranking }}">All scores</a></p>
@@ -72,13 +72,13 @@ the whole processor and GPU while they computed, other jobs beside them included
 <h3>How many more labels?</h3>
 {% for said in one.labels %}<p>{{ said | printable }}</p>
 {% endfor %}
-{% if one.curve %}<figure>{{ one.curve | safe }}<figcaption>Points: draws of the train rows. Line: their median. Band: the forecast with its 95 %
-band. <a href="{{ one.curves }}">All numbers</a></figcaption></figure>{% endif %}
+{% if one.curve %}<figure>{{ one.curve | safe }}<figcaption>Points: draws of the train rows. Line: their median.{% if 'class="band"' in one.curve %} Dashed: the forecast,
+with its 95 % band.{% endif %} <a href="{{ one.curves }}">All numbers</a></figcaption></figure>{% endif %}
 <h3>What is doubtful about the data</h3>
-{% if one.doubts %}<ul>{% for said, link, words in one.doubts %}<li>{{ said | printable }} <a href="{{ link }}">{{ words }}</a></li>
+{% if one.doubts %}<ul>{% for said, link, words in one.doubts %}<li>{{ said | printable | coded }} <a href="{{ link }}">{{ words }}</a></li>
 {% endfor %}</ul>{% else %}<p>Nothing was found. <a href="figures/data/{{ one.dataset }}.html">The data card</a> shows samples and splits.</p>{% endif %}
 <h3>What to do next</h3>
-<ul>{% for command, what in one.next %}<li>{% if "/" in command and " " not in command %}<a href="{{ command }}">{{ command }}</a>{% else %}<code>{{ command }}</code>{% endif %}: {{ what }}</li>
+<ul>{% for command, what in one.next %}<li>{% if "/" in command and " " not in command %}<a href="{{ command }}">{{ command }}</a>{% else %}<code>{{ command }}</code>{% endif %}: {{ what | coded }}</li>
 {% endfor %}</ul>
 {% if one.figures %}<p class="links files">Figures of {{ one.whose | printable }}: {% for name, path in one.figures %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</p>{% endif %}
 {% if one.maps %}<p class="links files">Maps of the samples: {% for name, path in one.maps %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</p>{% endif %}

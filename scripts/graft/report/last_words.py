@@ -117,7 +117,7 @@ def _against(choice, own, other):
     sign, behind = (-1, other) if own["gap"] >= other["gap"] else (1, own)
     said = f"{METRIC_NAMES[choice['metric']]} {own['value']:.3f} against {other['value']:.3f} of {other.name}"
     if math.isnan(behind["gap_low"]):
-        return f"{said} (one group alone has no interval)"
+        return f"{said} (the rows or groups are too few for an interval)"
     low, high = sorted((sign * behind["gap_low"], sign * behind["gap_high"]))
     return f"{said} (difference {sign * behind['gap'] + 0.0:+.3f} [{low + 0.0:+.3f}, {high + 0.0:+.3f}])"
 

@@ -10,10 +10,12 @@ A page is a jinja2 template, a text in the module that uses it: the code digests
 import base64
 import hashlib
 import io
+import re
 from functools import cache
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
 from PIL import Image
 
 from graft.evaluation.tables import printable
@@ -70,10 +72,11 @@ PAGE = """<!doctype html>
 def environment():
     """A jinja2 environment that escapes every value and refuses names that a template misspells.
 
-    The filter `printable` puts a text on one line, without what XML cannot hold.
+    The filter `printable` puts a text on one line, without what XML cannot hold; `coded` shows what is between backticks as code.
     """
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters["printable"] = printable
+    made.filters["coded"] = lambda text: Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
     return made
 
 

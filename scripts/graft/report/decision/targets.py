@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from graft.curves.table import read_curves
-from graft.evaluation.caveats import not_beaten
+from graft.evaluation.caveats import gap_in_words, not_beaten
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
 from graft.report.decision.curve import curve_svg
 from graft.report.decision.forest import forest
@@ -17,6 +17,7 @@ GAP = ("validation_gap", "validation_gap_low", "validation_gap_high")
 GOALS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 0.995)  # of metrics whose best is 1
 CALIBRATED, UNKNOWN = 0.05, 0.15  # calibration errors: small enough; an upper end from which nothing is known
 FEW_TRAIN, FEW_TEST = 20, 10  # rows of a class, below which it is called tiny
+FEW_JUDGED = 50  # rows of a split, below which it says little of any model
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Decision:
         """The control that is surely better on validation than the taken model; None if there is none."""
         if "validation_gap_low" not in self.controls:
             return None
-        better = self.controls[self.controls["validation_gap_low"] > 0]
+        better = self.controls[pd.to_numeric(self.controls["validation_gap_low"]) > 0]
         return None if better.empty else better.loc[better["validation_gap"].idxmax(), "model"]
 
     @property
@@ -118,24 +119,42 @@ def why(one):
         return [
             sentence(figures(one.recommended, {name: own.get("test", 0) for name, own in one.counts.items()} or None)),
             f"This control needs no pretrained network and is better than the best trained model, {one.choice['model']}: {metric} "
-            f"{in_words(*row[list(GAP)])} on validation rows. "
+            f"{gap_in_words(*row[list(GAP)])} on validation rows. "
             "Fit it with scikit-learn; graft keeps no file of it.",
             f"The best trained model: {one.said['figures']}.",
         ]
     said = [one.said["figures"], one.said["chosen"] or "It is the only model"]
     if near := not_beaten(one.choice, one.controls.to_dict("records")):
         said.append(f"{near}; as the difference may be none, the page stays with the model")
-    return [sentence(words) for words in said]
+    return [sentence(words) for words in (*said, *choice_is_weak(one))]
+
+
+def rows_in(one, split):
+    """How many labelled rows of classes a split has; 0 for numbers."""
+    return sum(own.get(split, 0) for own in one.counts.values())
+
+
+def choice_is_weak(one):
+    """Sentences that say why validation rows can hardly choose."""
+    missing = [name for name, own in one.counts.items() if not own.get("validation")]
+    if missing:
+        named = ", ".join(f"'{name}'" for name in missing[:5])
+        yield f"no validation row is of class {named}, so that the choice between the models says little"
+    elif 0 < rows_in(one, "validation") < FEW_JUDGED:
+        yield f"only {rows_in(one, 'validation')} validation rows have chosen it: another model may be better"
 
 
 def calibration(one):
     """How far its probabilities are off."""
-    value, high = (one.recommended.get(f"test_ece{end}", pd.Series(dtype=float)).mean() for end in ("", "_high"))
+    value, low, high = (
+        one.recommended.get(f"test_ece{end}", pd.Series(dtype=float)).mean() for end in ("", "_low", "_high")
+    )
     if pd.isna(value):
         return []
-    if value > CALIBRATED:
+    few = 0 < rows_in(one, "test") < FEW_JUDGED  # their errors can all be 0 by luck, which no interval shows
+    if (value > CALIBRATED and not few and high <= UNKNOWN) or low > CALIBRATED:
         verdict = "Do not take its probabilities at their word"
-    elif high > UNKNOWN:
+    elif few or not high <= UNKNOWN:
         verdict = "The test rows are too few to say how good its probabilities are"
     else:
         verdict = "Its probabilities can be used as they are"
@@ -182,7 +201,9 @@ def ties(one):
     if one.choice["metric"] is None:
         return []
     metric, controls = METRIC_NAMES[one.choice["metric"]], set(one.controls["model"])
-    return [f"{name}: {'a control, ' if name in controls else ''}{metric} {in_words(*gap)}" for name, *gap in tied(one)]
+    return [
+        f"{name}: {'a control, ' if name in controls else ''}{metric} {gap_in_words(*gap)}" for name, *gap in tied(one)
+    ]
 
 
 def tied(one):
@@ -195,7 +216,9 @@ def tied(one):
     found = table[table["tied"] & (table.index != one.choice["model"])]
     found = list(found[["gap", "gap_low", "gap_high"]].itertuples(name=None))
     if "validation_gap_high" in one.controls:
-        near = one.controls[one.controls["validation_gap_high"] >= 0]
+        near = one.controls[
+            one.controls["validation_gap"].notna() & ~(pd.to_numeric(one.controls["validation_gap_high"]) < 0)
+        ]
         found += near[["model", *GAP]].itertuples(index=False, name=None)
     return found
 
@@ -209,10 +232,6 @@ def tied_with_control(one):
     ahead, behind = ends[ends["other"] == one.name], ends[ends["model"] == one.name]
     found = list(ahead[["model", "difference", "low", "high"]].itertuples(index=False, name=None))
     return found + [(row.other, -row.difference, -row.high, -row.low) for row in behind.itertuples()]
-
-
-def in_words(gap, low, high):
-    return "{:+.3f} [{:+.3f}, {:+.3f}]".format(*(round(one, 3) + 0.0 for one in (gap, low, high)))
 
 
 FILES = {  # kind -> where the file of a target is in the results folder
@@ -243,6 +262,8 @@ def curves_of(one):
         return {"says": [f"No forecast: {curve.why}." if curve else "No forecast."]}
     # A network's curve has few points. Where nothing is foretold of it, the heads say what more labels may be worth.
     says = said_of(curve) + (said_of(heads) if curve.why and not heads.why else [])
+    if curve.model != one.name:
+        says.append("The curve is of another model than the recommended one. It shows how fast labels help.")
     return {"svg": curve_svg(curve), "says": says}
 
 
@@ -253,6 +274,8 @@ def said_of(curve):
     says = [
         f"{METRIC_NAMES[curve.metric]} of {curve.model} is {now:.3f} on validation rows with {curve.labels:,} labels."
     ]
+    if not goals and not curve.why:
+        return [*says, "More labels would hardly help."]
     return says + (
         [sentence(curve.says(goal)) for goal in goals] or ([sentence(f"no forecast: {curve.why}")] if curve.why else [])
     )
@@ -272,7 +295,9 @@ def doubts(one):
     """(sentence, link, words of the link) of everything that may be wrong with the data."""
     card = f"figures/data/{one.dataset}.html"
     shown = not_beaten(one.choice, one.controls.to_dict("records"))  # above: it is not about the data
-    found = [(sentence(said), card, "data card") for what, said in one.doubts if about(one, what) and said != shown]
+    found = [
+        (sentence(said), *where(one, said, card)) for what, said in one.doubts if about(one, what) and said != shown
+    ]
     issues = one.read("issues")
     if issues is not None and len(issues):
         rows = sum(sum(own.values()) for own in one.counts.values())
@@ -296,10 +321,23 @@ def doubts(one):
     return found
 
 
+def where(one, said, card):
+    """(link, words of the link) to what a doubt is about."""
+    if "nearly the same as a train row" in said:
+        return f"data/{one.dataset}/near_duplicates.csv", "near_duplicates.csv"
+    return card, "data card"
+
+
 def about(one, what):
     """Whether a doubt is about this target, or about its data set as a whole."""
     dataset, *rest = what.split(", ")
     return dataset == one.dataset and (not rest or rest[0] == one.target)
+
+
+def only_frozen(one):
+    """Whether networks were tried that could be trained, and none was."""
+    models = one.rows[~one.rows["stage"].isin((CONTROL, *TASKS))]
+    return "method" in models and set(models["method"]) == {"linear"} and set(models["backbone"]) != {"vectors"}
 
 
 def next_steps(one):
@@ -307,6 +345,11 @@ def next_steps(one):
     found = []
     if not one.better_control and len(one.taken):
         found.append((f"make predict MODEL={one.choice['model']} DATA=...", "predict new files"))
+    if one.better_control and only_frozen(one):
+        found.append(("method: [linear, lp_ft]", "in the config: train the network, too. Only frozen ones were tried"))
+    if one.better_control:
+        recipe = f"see scripts/graft/controls/methods/{one.better_control}.py"
+        found.append((recipe, "how the control is fitted, in a few lines of scikit-learn, for your own script"))
     if one.path("issues") and len(one.read("issues")):
         found.append(
             (one.path("issues"), "look at these labels, correct them, and run again: only what changed is trained")
