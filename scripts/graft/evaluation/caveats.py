@@ -195,8 +195,9 @@ def not_beaten(choice, controls):
 
 def gap_in_words(gap, low, high):
     """A difference with its interval, or that there is none."""
-    shown = [f"{round(one, 3) + 0.0:+.3f}" for one in (gap, low, high)]
-    return f"{shown[0]}, without an interval: the rows are too few" if pd.isna(low) else "{} [{}, {}]".format(*shown)
+    if pd.isna(low):
+        return f"{round(gap, 3) + 0.0:+.3f}, without an interval: the rows are too few"
+    return "{:+.3f} [{:+.3f}, {:+.3f}]".format(*(round(one, 3) + 0.0 for one in (gap, low, high)))
 
 
 def worse_than_before(model, gain):
