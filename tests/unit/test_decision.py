@@ -226,7 +226,7 @@ def test_a_control_is_a_tie_where_the_rows_are_too_few_for_an_interval():
     rows[1] |= {"validation_gap_low": None, "validation_gap_high": None}
     found = section(decision(rows))
     assert found["ties"] == ["texture: a control, AUROC +0.000, without an interval: the rows are too few"]
-    assert any("not surely better than the control texture" in said for said in found["why"])
+    assert any("Not surely better than the control texture" in said for said in found["why"])
 
 
 def test_every_control_that_may_be_as_good_is_named():
