@@ -26,7 +26,7 @@ from tiny_data import small_lab
 
 NEVER_ASKED_FOR = {
     *("tune", "measure_speed", "measure_lengths", "predict_files", "zero_shot", "show_pool"),
-    *("compare_groups", "plan_search", "try_settings", "choose_settings"),
+    *("plan_search", "try_settings", "choose_settings"),
 }
 
 
@@ -47,15 +47,16 @@ def lab(conda, hosted, tmp_path_factory):
     (folder / "Snakefile").write_text(hosting.MODULE)
     path = small_lab(folder)
     config = yaml.safe_load(path.read_text())
-    config["finetune"]["cells"] |= {"method": ["linear", "full"], "folds": 2, "epochs": 1}
-    rows = [f"{'ab'[i % 2]},{'xy'[i // 20]},{i},{i % 7},{i % 3 + i % 2}" for i in range(40)]
-    (folder / "numbers.csv").write_text("\n".join(["label,site,n1,n2,n3", *rows, ""]))
+    config["finetune"]["cells"] |= {"method": ["linear", "full"], "folds": 2, "epochs": 1, "curve": [0.75]}
+    rows = [f"{'ab'[i % 2]},{'xy'[i // 20]},{'pq'[i % 3 % 2]},{i},{i % 7},{i % 3 + i % 2}" for i in range(40)]
+    (folder / "numbers.csv").write_text("\n".join(["label,site,bench,n1,n2,n3", *rows, ""]))
     entry = {
         "source": {"path": "."},
         "table": "numbers.csv",
         "columns": {"features": "n*"},
         "folds": 2,
         "split": {"pool": 0.3},
+        "subgroups": ["bench"],
     }
     config["datasets"]["numbers"] = {**entry, "targets": {"label": {}, "site": {}}}
     sites = {"dataset": "numbers", "domain": {"column": "site", "source": "x", "target": "y"}}
