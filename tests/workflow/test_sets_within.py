@@ -55,7 +55,7 @@ def test_the_column_calibrates_where_it_is_and_other_data_sets_have_auto(lab):
     assert within["within"] == "site" and auto["within"] == "auto" and "groups" not in auto["levels"]["90"]
     limits = within["levels"]["90"]["groups"]
     assert limits["few"] is None and limits["near"] < limits["far"]
-    assert within["levels"]["90"]["note"].startswith("site 'few' has ")
+    assert within["levels"]["90"]["note"].startswith("site 'few': ")
     table = pd.read_parquet((lab / TABLES[0]).with_name("predictions.parquet"))
     frame = pd.read_parquet(lab / "results/data/cells/samples.parquet").set_index("sample_id")
     site = frame.loc[table["sample_id"], "subgroup:site"].to_numpy()

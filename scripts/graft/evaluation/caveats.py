@@ -180,12 +180,14 @@ def not_beaten(choice, controls):
     controls : list of dict, rows of summary.csv: model, validation_gap, validation_gap_low and validation_gap_high to the taken model
     """
     known = [row for row in controls if not pd.isna(row.get("validation_gap"))]
-    near = [row for row in known if pd.isna(high := row["validation_gap_high"]) or high >= 0]  # few rows have no ends
+    near = [
+        row for row in known if pd.isna(high := row.get("validation_gap_high")) or high >= 0
+    ]  # few rows have no ends
     if not near:
         return ""
     best, *others = sorted(near, key=lambda row: -row["validation_gap"])
-    gap = f"{METRIC_NAMES[choice['metric']]} {gap_in_words(*(best[f'validation_gap{end}'] for end in ('', '_low', '_high')))}"
-    if not pd.isna(best["validation_gap_low"]) and best["validation_gap_low"] > 0:
+    gap = f"{METRIC_NAMES[choice['metric']]} {gap_in_words(*(best.get(f'validation_gap{end}') for end in ('', '_low', '_high')))}"
+    if (best.get("validation_gap_low") or -1) > 0:
         return (
             f"the control {best['model']}, which needs no pretrained network, is better on validation ({gap}); take it"
         )

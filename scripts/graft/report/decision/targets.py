@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from graft.curves.table import read_curves
@@ -57,14 +58,14 @@ class Decision:
 
     @property
     def controls(self):
-        return self.rows[self.rows["stage"] == CONTROL]
+        """The rows of the controls, with GAP to the taken model: NaN where it is not known, or the rows are too few for its ends."""
+        found = self.rows[self.rows["stage"] == CONTROL]
+        return found.assign(**{name: pd.to_numeric(found[name]) if name in found else np.nan for name in GAP})
 
     @property
     def better_control(self):
         """The control that is surely better on validation than the taken model; None if there is none."""
-        if "validation_gap_low" not in self.controls:
-            return None
-        better = self.controls[pd.to_numeric(self.controls["validation_gap_low"]) > 0]
+        better = self.controls[self.controls["validation_gap_low"] > 0]
         return None if better.empty else better.loc[better["validation_gap"].idxmax(), "model"]
 
     @property
@@ -215,11 +216,9 @@ def tied(one):
         return []
     found = table[table["tied"] & (table.index != one.choice["model"])]
     found = list(found[["gap", "gap_low", "gap_high"]].itertuples(name=None))
-    if "validation_gap_high" in one.controls:
-        near = one.controls[
-            one.controls["validation_gap"].notna() & ~(pd.to_numeric(one.controls["validation_gap_high"]) < 0)
-        ]
-        found += near[["model", *GAP]].itertuples(index=False, name=None)
+    controls = one.controls
+    near = controls[controls["validation_gap"].notna() & ~(controls["validation_gap_high"] < 0)]
+    found += near[["model", *GAP]].itertuples(index=False, name=None)
     return found
 
 
