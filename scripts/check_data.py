@@ -48,7 +48,7 @@ def main(samples, dataset, entry, models, speed, output, lengths=(), nearness=No
     notes = [*too_large(card, speed, trained, store), *troubles(frame, manifest.targets, card), *card["notes"]]
     notes = [
         *filter(None, [*map(cut, lengths), *map(unknown, lengths)]),
-        *(nearer(nearness, entry.get("split", {})) if nearness else ()),
+        *(said for _, said in (nearer(nearness, entry.get("split", {})) if nearness else ())),
         *notes,
     ]
     body = BODY.render(

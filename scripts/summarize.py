@@ -10,6 +10,9 @@ from graft.common.outputs import read_json, write_csv, write_text
 from graft.data.samples import read_manifest
 from graft.evaluation.candidates import compared_by, controls_in, read_candidate
 from graft.evaluation.caveats import (
+    COPIES,
+    UNLIKE,
+    Doubt,
     copied_from_train,
     cut,
     nearer,
@@ -129,7 +132,7 @@ def main(
         for dataset, what in choices
         if dataset in manifests
     }
-    doubts = [(", ".join(adapted_key(one)), said) for one in adapted for said in doubts_of_adapted(one)]
+    doubts = [Doubt(", ".join(adapted_key(one)), said) for one in adapted for said in doubts_of_adapted(one)]
     doubts += [*doubts_of_models(choices, trained), *doubts_of_controls(against, choices)]
     doubts += doubts_of_copies(near, without, choices, manifests)
     doubts += doubts_of_data(nearness, lengths, splits)
@@ -329,23 +332,23 @@ def doubts_of_adapted(one):
 
 
 def doubts_of_models(choices, trained):
-    """(what, sentence) of every taken model that is surely worse on test than on validation."""
+    """A Doubt of every taken model that is surely worse on test than on validation."""
     for (dataset, target), choice in choices.items():
         one = next((one for one in trained if one["content"]["name"] == choice["model"]), None)
         said = worse_on_test(one["metrics"][target]) if one and target in one["metrics"] else ""
         if said:
-            yield f"{dataset}, {target}, {choice['model']}", said
+            yield Doubt(f"{dataset}, {target}, {choice['model']}", said, UNLIKE)
 
 
 def doubts_of_controls(against, choices):
-    """(what, sentence) of every taken model that a control without a pretrained network is not surely behind."""
+    """A Doubt of every taken model that a control without a pretrained network is not surely behind."""
     for (dataset, target), rows in against.items():
         if said := not_beaten(choices[dataset, target], rows):
-            yield f"{dataset}, {target}, {choices[dataset, target]['model']}", said
+            yield Doubt(f"{dataset}, {target}, {choices[dataset, target]['model']}", said, CONTROL)
 
 
 def doubts_of_copies(near, without, choices, manifests):
-    """(what, sentence) of data sets of which many test rows are nearly the same as a train row, with the taken models' metrics."""
+    """A Doubt of each data set of which many test rows are nearly the same as a train row, with the taken models' metrics."""
     judged = {(Path(path).parent.name, Path(path).name.split(".")[0]): path for path in without}
     for path in map(Path, near):
         dataset = path.parent.name
@@ -359,16 +362,17 @@ def doubts_of_copies(near, without, choices, manifests):
                 measured |= {(target, row.metric): (row.value, row.value_without) for row in rows.itertuples()}
         rows, modality = int((frame["split"] == "test").sum()), manifests[dataset].card["modality"]
         if said := copied_from_train(len(copied), rows, measured, path.parent, modality):
-            yield dataset, said
+            yield Doubt(dataset, said, COPIES)
 
 
 def doubts_of_data(nearness, lengths, splits):
-    """(what, sentence) of data sets whose validation rows are unlike the rest, and whose texts are cut or unknown."""
+    """A Doubt of each data set whose validation rows are unlike the rest, and whose texts are cut or unknown."""
     for one in map(read_json, nearness):
-        yield from ((one["dataset"], said) for said in nearer(one, splits[one["dataset"]]))
+        for split, said in nearer(one, splits[one["dataset"]]):
+            yield Doubt(one["dataset"], said, UNLIKE if split == "test" else "")
     for path in lengths:
         for said in filter(None, (one(read_json(path), brief=True) for one in (cut, unknown))):
-            yield Path(path).parent.name, said
+            yield Doubt(Path(path).parent.name, said)
 
 
 def rows_of_model(one):

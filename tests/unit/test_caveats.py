@@ -60,21 +60,21 @@ def nearness(measure="cosine", **farther):
 
 
 def test_validation_near_to_train_is_said_with_the_medians_and_what_to_do():
-    (said,) = nearer(nearness(test=NEAR), {})
+    ((_, said),) = nearer(nearness(test=NEAR), {})
     assert "median cosine to the nearest train row: validation 0.825, test 0.580" in said
     assert "near_duplicates: together" in said and "group" in said
-    said = list(nearer(nearness(test=NEAR, pool=NEAR), {}))
-    assert len(said) == 2 and "label some pool rows" in said[1]
+    said = dict(nearer(nearness(test=NEAR, pool=NEAR), {}))
+    assert len(said) == 2 and "label some pool rows" in said["pool"] and "label some" not in said["test"]
 
 
 def test_what_is_said_to_do_is_not_what_is_done_already_nor_what_vectors_cannot():
-    (said,) = nearer(nearness(test=NEAR), {"near_duplicates": "together"})
+    ((_, said),) = nearer(nearness(test=NEAR), {"near_duplicates": "together"})
     assert "near_duplicates" not in said and "group" in said
-    (said,) = nearer(nearness(test=NEAR), {"near_duplicates": "allow", "growth_stable": True})
+    ((_, said),) = nearer(nearness(test=NEAR), {"near_duplicates": "allow", "growth_stable": True})
     assert "near_duplicates" not in said
-    (said,) = nearer(nearness(test=NEAR), {"near_duplicates": "allow", "growth_stable": False})
+    ((_, said),) = nearer(nearness(test=NEAR), {"near_duplicates": "allow", "growth_stable": False})
     assert "near_duplicates: together" in said
-    (said,) = nearer(nearness("distance", test=NEAR), {})
+    ((_, said),) = nearer(nearness("distance", test=NEAR), {})
     assert "near_duplicates" not in said and "median distance" in said
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from graft.common.outputs import write_csv
 from graft.curves.table import Curve, forecast_rows, measured_row, none_row, table_of
+from graft.evaluation.caveats import UNLIKE, Doubt, not_beaten
+from graft.evaluation.tables import CONTROL
 from graft.report import index_page
 from graft.report.decision.curve import curve_svg
 from graft.report.decision.forest import forest
@@ -40,6 +42,10 @@ def decision(rows, tied=(), folder=None, **more):
     compared["tied"] = [name == names[0] or name in tied for name in names]
     choice = {"model": names[0], "metric": "auroc", "by": "lead", "table": compared}
     facts = {"choice": choice, "rows": table, "sets": {}, "counts": {}, "doubts": [], "costs": {"a": "2 min"}} | more
+    near = not_beaten(choice, table[table["stage"] == CONTROL].to_dict("records"))
+    facts["doubts"] = more.get(
+        "doubts", [Doubt(f"cells, label, {names[0]}", near, CONTROL)] if near else []
+    )  # as summarize does
     said = {"figures": "AUROC 0.900 on test", "chosen": "the best on validation: ..", "what": "cells, label"}
     return Decision("cells", "label", said=said, folder=folder, **facts)
 
@@ -93,7 +99,9 @@ def test_a_control_that_is_surely_better_is_recommended_and_all_that_is_said_is_
 def test_a_control_that_may_be_as_good_is_a_tie_and_the_page_says_why_the_model_stays():
     rows = [row("a", 0.9, choice="best"), row("forest", 0.9, "control", "control", 0.0)]
     near = "not surely better than the control forest, which needs no pretrained network (AUROC +0.000 [-0.010, +0.010] on validation)"
-    found = section(decision(rows, doubts=[("cells, label, a", near), ("cells, label, a", "another")]))
+    found = section(
+        decision(rows, doubts=[Doubt("cells, label, a", near, CONTROL), Doubt("cells, label, a", "another")])
+    )
     assert found["model"] == "a" and found["ties"] == ["forest: a control, AUROC +0.000 [-0.010, +0.010]"]
     assert found["why"][-1] == f"N{near[1:]}; as the difference may be none, the page stays with the model."
     assert [said for said, *_ in found["doubts"]] == ["Another."]
@@ -138,13 +146,21 @@ def test_coverage_is_said_or_why_there_are_no_sets():
     kept = {"sets": {"levels": {"90": {"note": ""}}}}
     (found,) = section(decision(rows, **kept))["sure"]
     assert found == "The 90 % sets hold the truth in 91.0% [88.0%, 94.0%] of test rows, with 1.20 classes on average."
-    doubts = [("cells", "validation rows are much nearer to the train rows than test rows are")]
+    doubts = [Doubt("cells", "validation rows are much nearer to the train rows than test rows are", UNLIKE)]
     (found,) = section(decision(rows, doubts=doubts, **kept))["sure"]
     assert "nothing is promised" in found
+    of_pool = [Doubt("cells", "validation rows are much nearer to the train rows than pool rows are")]
+    (found,) = section(decision(rows, doubts=of_pool, **kept))["sure"]
+    assert "nothing is promised" not in found  # of test rows nothing is said
 
 
 def test_doubts_of_other_targets_are_not_shown_and_tiny_classes_are():
-    doubts = [("cells, other, m", "no"), ("cells, label, a", "yes"), ("cells", "of all"), ("more", "no")]
+    doubts = [
+        Doubt("cells, other, m", "no"),
+        Doubt("cells, label, a", "yes"),
+        Doubt("cells", "of all"),
+        Doubt("more", "no"),
+    ]
     counts = {"rare": {"train": 5, "test": 1}, "common": {"train": 500, "test": 100}}
     found = section(decision([row("a", 0.9, choice="best")], doubts=doubts, counts=counts))["doubts"]
     assert [said for said, *_ in found] == [
@@ -253,7 +269,7 @@ def test_the_page_says_where_validation_rows_can_hardly_choose(validation, said)
 
 def test_what_is_code_in_a_sentence_is_shown_as_code_and_nothing_else_is_taken_as_html():
     rows = [row("a", 0.9, choice="best")]
-    doubts = [("cells", "name it as `groups` <b>")]
+    doubts = [Doubt("cells", "name it as `groups` <b>")]
     assert "as <code>groups</code> &lt;b&gt;" in page_of(decision(rows, doubts=doubts), rows)
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from graft.common.failed_jobs import reasons
+from graft.evaluation.caveats import Doubt
 from graft.report.last_words import block, how_chosen, results
 
 SNAKEMAKE = """
@@ -136,7 +137,7 @@ def test_of_several_targets_each_has_its_own_figures_and_no_more_seeds_than_ther
 def test_the_last_words_hold_doubts_and_few_shot_figures(tmp_path):
     table = pd.concat([summary("few_shot", few={"test_accuracy": 0.5 + n / 10}).assign(shots=n) for n in (1, 2)])
     choices = {("elpv", "few-shot, 5 ways"): choice("few", "alone", few=(0.6, 0.1, 0, 0, 0, True))}
-    said = block(results(table, choices, {}, [("elpv", "texts are cut")], tmp_path, []), "results")
+    said = block(results(table, choices, {}, [Doubt("elpv", "texts are cut")], tmp_path, []), "results")
     assert "elpv, few-shot, 5 ways  few: accuracy 0.600 / 0.700 on test at 1 / 2 shots" in said
     assert "Worth knowing:\n  elpv: texts are cut\n" in said
 

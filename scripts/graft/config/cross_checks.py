@@ -159,7 +159,7 @@ def check_folds(config):
         path, count, methods = ("finetune", name, "folds"), entry.get("folds"), as_list(entry.get("method"))
         if count is None or entry.get("search"):
             continue
-        if methods and all(plugins.constant("method", method, "FROZEN") for method in methods):
+        if _all_frozen(methods):
             what = f"{' and '.join(methods)} keeps the network frozen, and such heads have out-of-fold probabilities anyway"
             yield Problem(path, what, "folds of a method that trains the network", "delete the line")
         for dataset in as_list(entry.get("dataset")):
@@ -177,7 +177,7 @@ def check_curves(config):
         fractions = [fraction for fraction in as_list(entry.get("curve")) if fraction is not None]
         if not fractions or entry.get("search"):
             continue
-        if methods and all(plugins.constant("method", method, "FROZEN") for method in methods):
+        if _all_frozen(methods):
             what = f"{' and '.join(methods)} keeps the network frozen, and the curve of such heads is measured anyway"
             yield Problem(path, what, "the curve of a method that trains the network", "delete the line")
         for dataset in as_list(entry.get("dataset")):
@@ -186,6 +186,11 @@ def check_curves(config):
                 what = f"{min(fractions):g} of the {limit} rows of `limit` are fewer than {LEAST_LABELS} labels"
                 enough = [f"{one:g}" for one in _fractions() if one * limit >= LEAST_LABELS]
                 yield Problem(path, what, ", ".join(enough) or None, f"or raise the `limit` of '{dataset}'")
+
+
+def _all_frozen(methods):
+    """Whether some methods are named, and none of them trains the network."""
+    return bool(methods) and all(plugins.constant("method", method, "FROZEN") for method in methods)
 
 
 def _fractions():

@@ -1,6 +1,7 @@
 """What makes the metrics of a run doubtful, in sentences: for the last words, the index, the data page and the model card."""
 
 import math
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -11,6 +12,21 @@ RATIO = 1.1  # the same for the error of a regression, as a ratio
 FARTHER, SURELY = 0.65, 0.55  # probability that a row is farther from train than a validation row; its lower end
 WORTH_A_WORD = 0.01  # if at least this share of the texts is cut, or has unknown tokens, the end of a run says so
 SCORES = ("balanced_accuracy", "accuracy", "auroc", "average_precision", "map")
+
+UNLIKE, COPIES = "unlike", "copies"  # kinds of doubts; CONTROL is another one
+
+
+class Doubt(NamedTuple):
+    """What makes metrics doubtful.
+
+    what : str, the data set, or data set, target and model with commas between them
+    said : str, the sentence
+    kind : UNLIKE, test rows are not like validation rows; COPIES, of train rows; CONTROL, may be as good; "" for others
+    """
+
+    what: str
+    said: str
+    kind: str = ""
 
 
 def gap(first, second):
@@ -79,7 +95,7 @@ def _ratio(validation, test):
 
 
 def nearer(nearness, split):
-    """Sentences about splits that differ from validation rows, since these are much nearer to the train rows.
+    """(split, sentence) of each split that differs from validation rows, since these are much nearer to the train rows.
 
     Parameters
     ----------
@@ -101,7 +117,7 @@ def nearer(nearness, split):
         said = f"validation rows are much nearer to the train rows than {name} rows are ({numbers}), so validation metrics are too good"
         more = f", and say little of the pool: label some pool rows and put them in test; or {copies}{together}"
         given = "; if test rows come from elsewhere (another instrument, site or time), their metric is the one that counts there"
-        yield said + (more if name == "pool" else f": {copies}{together}{given}")
+        yield name, said + (more if name == "pool" else f": {copies}{together}{given}")
 
 
 def cut(lengths, brief=False):
@@ -211,5 +227,5 @@ def worse_than_before(model, gain):
     """
     if gain["high"] is None or gain["high"] >= 0:
         return ""
-    lost = f"{METRIC_NAMES[gain['metric']]} {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+    lost = f"{METRIC_NAMES[gain['metric']]} {gap_in_words(gain['value'], gain['low'], gain['high'])}"
     return f"on the target's labelled test rows {model} is worse than without adapting ({lost}); take {gain['over']}"

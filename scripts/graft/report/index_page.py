@@ -91,7 +91,7 @@ with its 95 % band.{% endif %} <a href="{{ one.curves }}">All numbers</a></figca
 <span class="soft">{{ one.chosen | printable }}</span>{% endif %}</dd>
 {% endfor %}</dl>{% endif %}
 {% if doubts %}<h2>Worth knowing</h2>
-<ul>{% for what, said in doubts %}<li>{{ what | printable }}: {{ said | printable }}</li>{% endfor %}</ul>{% endif %}
+<ul>{% for one in doubts %}<li>{{ one.what | printable }}: {{ one.said | printable | coded }}</li>{% endfor %}</ul>{% endif %}
 <p>{{ facts.cost }}.</p>
 <div class="files"><h2>Data and figures</h2>
 <ul>{% for name in datasets %}
@@ -167,7 +167,7 @@ def page(table, facts, figures, quick, decisions=()):
         facts=facts,
         sections=targets,
         others=[one for one in facts["best"] if one["what"] not in named],
-        doubts=[(what, said) for what, said in facts["doubts"] if not any(about(one, what) for one in decisions)],
+        doubts=[doubt for doubt in facts["doubts"] if not any(about(one, doubt) for one in decisions)],
         links=links,
         names=METRIC_NAMES,
         tables=tables,

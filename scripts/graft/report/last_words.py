@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from graft.evaluation.caveats import gap_in_words
 from graft.evaluation.metrics import headline
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
 from graft.report.costs import duration
@@ -29,7 +30,7 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
     choices : dict, (dataset, target) -> what choosing.choose gave; and (dataset, "few-shot, N ways") and (dataset,
         "zero-shot, TARGET") for tasks, (dataset, "adapted, ENTRY") for what a validator, "by", chose
     counts : dict, (dataset, target) -> class -> labelled test rows, or None for a value
-    doubts : list of (what, sentence), see graft.evaluation.caveats
+    doubts : list of caveats.Doubt
     benchmarks : folder of the jobs' benchmark files
     runs : list of dict with "jobs": step -> benchmark files of one trained model, without their ending, and "library", that of its
         backbone
@@ -67,7 +68,7 @@ def block(facts, folder, quick=False):
         lines.append(f"  {one['what']:<{width}}  {one['model']}: {one['figures']}")
         lines += [f"  {'':<{width}}  {one['chosen']}"] if one["chosen"] else []
     lines += ["Worth knowing:"] if facts["doubts"] else []
-    lines += [f"  {what}: {said}" for what, said in facts["doubts"]]
+    lines += [f"  {one.what}: {one.said}" for one in facts["doubts"]]
     lines += [f"Cost: {facts['cost']}"]
     if quick:
         lines.append("A quick look at few samples: it shows that everything works together; the numbers mean nothing.")
@@ -106,8 +107,9 @@ def _gained(gain):
     """What adapting has gained where the target's test rows have labels; "" elsewhere."""
     if gain is None:
         return ""
-    interval = "" if gain["low"] is None else f" [{gain['low']:+.3f}, {gain['high']:+.3f}]"
-    return f"; {METRIC_NAMES[gain['metric']]} {gain['value']:+.3f}{interval} over {gain['over']}"
+    return (
+        f"; {METRIC_NAMES[gain['metric']]} {gap_in_words(gain['value'], gain['low'], gain['high'])} over {gain['over']}"
+    )
 
 
 def _against(choice, own, other):
@@ -119,7 +121,7 @@ def _against(choice, own, other):
     if math.isnan(behind["gap_low"]):
         return f"{said} (the rows or groups are too few for an interval)"
     low, high = sorted((sign * behind["gap_low"], sign * behind["gap_high"]))
-    return f"{said} (difference {sign * behind['gap'] + 0.0:+.3f} [{low + 0.0:+.3f}, {high + 0.0:+.3f}])"
+    return f"{said} (difference {gap_in_words(sign * behind['gap'], low, high)})"
 
 
 def _named(names, most=3):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from graft.curves.table import read_curves
-from graft.evaluation.caveats import gap_in_words, not_beaten
+from graft.evaluation.caveats import COPIES, UNLIKE, gap_in_words
 from graft.evaluation.tables import CONTROL, METRIC_NAMES, TASKS
 from graft.report.decision.curve import curve_svg
 from graft.report.decision.forest import forest
@@ -31,7 +31,7 @@ class Decision:
     rows : DataFrame, the target's rows of summary.csv
     sets : dict, conformal.json of the taken model; {} where it has none
     counts : dict, class -> split -> labelled rows; {} for numbers
-    doubts : list of (what, sentence) of the run
+    doubts : list of caveats.Doubt, of the run
     costs : dict, model -> what all its jobs took, in words
     folder : Path, the results folder
     files : dict, kind (pairs, curves, ranking, groups, issues, to_label) -> path in the results folder, of the files that this run makes
@@ -88,7 +88,7 @@ class Decision:
 
 def section(one):
     """Facts that the page shows of a Decision: dict of str, lists of str, and lists of (sentence, link, words of the link)."""
-    curves = curves_of(one)
+    curves, equal = curves_of(one), tied(one)
     return {
         "name": f"{one.dataset}, {one.target}",
         "anchor": f"{one.dataset}-{one.target}",
@@ -96,8 +96,8 @@ def section(one):
         "link": f"controls/{one.dataset}/{one.target}.csv" if one.better_control else model_folder(one.taken),
         "why": why(one),
         "sure": [*calibration(one), *coverage(one), *worst_groups(one)],
-        "forest": forest(one.rows, one.costs, one.name, {name for name, *_ in tied(one)}),
-        "ties": ties(one),
+        "forest": forest(one.rows, one.costs, one.name, {name for name, *_ in equal}),
+        "ties": ties(one, equal),
         "pairs": one.path("pairs"),
         "foretold": rankings(one),
         "ranking": one.path("ranking"),
@@ -125,8 +125,11 @@ def why(one):
             f"The best trained model: {one.said['figures']}.",
         ]
     said = [one.said["figures"], one.said["chosen"] or "It is the only model"]
-    if near := not_beaten(one.choice, one.controls.to_dict("records")):
-        said.append(f"{near}; as the difference may be none, the page stays with the model")
+    said += [
+        f"{near.said}; as the difference may be none, the page stays with the model"
+        for near in own_doubts(one)
+        if near.kind == CONTROL
+    ]
     return [sentence(words) for words in (*said, *choice_is_weak(one))]
 
 
@@ -165,11 +168,7 @@ def calibration(one):
 
 def coverage(one):
     """How often its sets hold the truth, and what takes the promise away."""
-    unlike = [
-        said
-        for what, said in one.doubts
-        if about(one, what) and ("nearer to the train rows" in said or "unlike validation" in said)
-    ]
+    unlike = any(doubt.kind == UNLIKE for doubt in own_doubts(one))
     for name, level in one.sets.get("levels", {}).items():
         some = any(one is not None for one in level.get("groups", {}).values())
         if level["note"] and not one.better_control:  # of a control no note is kept
@@ -197,14 +196,12 @@ def worst_groups(one):
     return worst_in_words(own)
 
 
-def ties(one):
-    """What cannot be told on validation rows from what is recommended, in words."""
+def ties(one, equal):
+    """What cannot be told on validation rows from what is recommended, in words; `equal` is what `tied` gave."""
     if one.choice["metric"] is None:
         return []
     metric, controls = METRIC_NAMES[one.choice["metric"]], set(one.controls["model"])
-    return [
-        f"{name}: {'a control, ' if name in controls else ''}{metric} {gap_in_words(*gap)}" for name, *gap in tied(one)
-    ]
+    return [f"{name}: {'a control, ' if name in controls else ''}{metric} {gap_in_words(*gap)}" for name, *gap in equal]
 
 
 def tied(one):
@@ -293,9 +290,11 @@ def sentence(words):
 def doubts(one):
     """(sentence, link, words of the link) of everything that may be wrong with the data."""
     card = f"figures/data/{one.dataset}.html"
-    shown = not_beaten(one.choice, one.controls.to_dict("records"))  # above: it is not about the data
+    pairs = (f"data/{one.dataset}/near_duplicates.csv", "near_duplicates.csv")
     found = [
-        (sentence(said), *where(one, said, card)) for what, said in one.doubts if about(one, what) and said != shown
+        (sentence(doubt.said), *(pairs if doubt.kind == COPIES else (card, "data card")))
+        for doubt in own_doubts(one)
+        if doubt.kind != CONTROL  # it is said above: it is not about the data
     ]
     issues = one.read("issues")
     if issues is not None and len(issues):
@@ -320,16 +319,14 @@ def doubts(one):
     return found
 
 
-def where(one, said, card):
-    """(link, words of the link) to what a doubt is about."""
-    if "nearly the same as a train row" in said:
-        return f"data/{one.dataset}/near_duplicates.csv", "near_duplicates.csv"
-    return card, "data card"
+def own_doubts(one):
+    """The doubts about this target."""
+    return [doubt for doubt in one.doubts if about(one, doubt)]
 
 
-def about(one, what):
+def about(one, doubt):
     """Whether a doubt is about this target, or about its data set as a whole."""
-    dataset, *rest = what.split(", ")
+    dataset, *rest = doubt.what.split(", ")
     return dataset == one.dataset and (not rest or rest[0] == one.target)
 
 
