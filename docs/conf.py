@@ -12,7 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 from graft import __version__  # noqa: E402
-from graft.common import plugins  # noqa: E402
+from graft.common.plugins import FOLDERS  # noqa: E402
+from graft.config.docs import plugin_table  # noqa: E402
 
 project = "graft"
 release = __version__
@@ -77,9 +78,8 @@ def methods():
     head = "# Methods\n\nEach method is one file behind a small interface. A file of your own in the same folder is a new method."
     parts = []
     for kind, heading in KINDS.items():
-        rows = "".join(f"| `{name}` | {said} |\n" for name, said in plugins.names(kind).items())
-        folder = f"scripts/graft/{plugins.FOLDERS[kind]}"
-        parts.append(f"## {heading}\n\nFiles in `{folder}`.\n\n| name | what it does |\n|---|---|\n{rows}")
+        folder = f"scripts/graft/{FOLDERS[kind]}"
+        parts.append(f"## {heading}\n\nFiles in `{folder}`.\n\n{plugin_table(kind)}")
     return "\n\n".join([head, *parts])
 
 

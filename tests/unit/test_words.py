@@ -14,7 +14,10 @@ EASY = 70  # 60 is plain English; hyphens miss some syllables, which a dictionar
 
 
 def reading_ease(words_of_page):
-    """Flesch's reading ease of a page in Markdown: of its sentences, without code, tables, headings and addresses."""
+    """Flesch's reading ease of a page in Markdown: of its sentences, without code, tables, headings and addresses.
+
+    Not by textstat, which downloads a dictionary when it is first used.
+    """
     text = re.sub(r"```.*?```|<!--.*?-->", "", words_of_page, flags=re.S)
     text = re.sub(r"^(\||#).*$", "", text, flags=re.M)
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
