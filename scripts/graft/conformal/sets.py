@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from graft.config.plan import WITHIN
 from graft.conformal import classes, labels, numbers
 from graft.data.listing.rows import SUBGROUP
 from graft.evaluation.intervals import positive_mean, proportion, units_of
@@ -11,7 +12,6 @@ from graft.targets.lists import object_array
 from graft.targets.predictions import KEPT_ASIDE
 
 FORMS = {"classification": classes, "ordinal": classes, "multilabel": labels, "regression": numbers}
-NO_COLUMN = ("auto", "all", "class")  # what `within` of the config may be beside "group" and a column of subgroups
 SHOWN = ("test", "pool")  # splits whose coverage is told: other rows have calibrated
 
 
@@ -61,16 +61,15 @@ def fit_sets(table, facts, settings, calibrates, rows):
 
 def strata_of(rows, within):
     """The group or subgroup of each row as a Categorical, where sets are to hold within these, and the rows have them; else None."""
-    column = "group" if within == "group" else f"{SUBGROUP}{within}"
-    if within in NO_COLUMN or rows is None or column not in rows:
+    column = within if within in WITHIN else f"{SUBGROUP}{within}"  # of the words, group alone is a column
+    if within in WITHIN and within != "group" or rows is None or column not in rows:
         return None
     return pd.Categorical(rows[column].fillna("").astype(str))
 
 
 def subgroups_of(known):
     """The columns of subgroups within which sets hold: list of str; `known` is dict, target -> what `fit_sets` gave."""
-    words = (*NO_COLUMN, "group")
-    return list(dict.fromkeys(one["within"] for one in known.values() if one["within"] not in words))
+    return list(dict.fromkeys(one["within"] for one in known.values() if one["within"] not in WITHIN))
 
 
 def without_sets(settings, why):
