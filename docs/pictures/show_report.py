@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageChops, ImageOps
 
 OUT = Path(__file__).with_name("report.png")
-WIDTH, HEIGHT, SCALE, MARGIN = 860, 1700, 1.4, 24  # higher than the part: what is empty below is cut off
+WIDTH, HEIGHT, SCALE, MARGIN = 860, 1900, 1.3, 24  # higher than the part: what is empty below is cut off
 FIRST = re.compile(r"(<section.*?)<h3>What is doubtful.*(?=</body>)", re.DOTALL)
 
 
