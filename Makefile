@@ -114,10 +114,11 @@ $(PEERS_READY): | $(READY)
 		-r tests/benchmarks/requirements-older.txt
 	touch $@
 
-# The tables of config/README.md, from the schema and the plug-ins; the picture of the rules, from the rules; the site of the
-# documentation in build/site, of which a warning or a broken link is an error.
+# The tables of config/README.md, from the schema and the plug-ins, and of docs/reference; the picture of the rules, from the rules;
+# the site of the documentation in build/site, of which a warning or a broken link is an error.
 docs: $(READY)
 	PYTHONPATH=scripts $(BIN)/python -m graft.config.docs
+	$(BIN)/python docs/write_reference.py
 	$(BIN)/python docs/pictures/draw_rules.py
 	$(BIN)/python docs/pictures/draw_whole.py
 	$(BIN)/sphinx-build -q --fail-on-warning --keep-going --nitpicky docs build/site

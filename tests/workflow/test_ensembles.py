@@ -9,6 +9,7 @@ import pytest
 import yaml
 from sklearn.metrics import log_loss, mean_squared_error
 
+from described import faults
 from graft.serving.exported import load_exported, predict
 from running import graft
 
@@ -148,3 +149,7 @@ def test_the_card_of_an_exported_ensemble_names_its_members(results):
     assert "[two.rows.linear, seed 0](../../two.rows.linear/seed0)\n" in card
     weighed = (results / "handoff/models/both.ensemble.greedy/seed0/README.md").read_text()
     assert re.search(r"\(../../two.rows.linear/seed0\): kind \d+%, size \d+%, grade \d+%, tags \d+%\n", weighed)
+
+
+def test_the_page_of_files_describes_every_file_and_column(results):
+    assert faults(results) == []

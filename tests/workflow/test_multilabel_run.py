@@ -8,6 +8,7 @@ import pytest
 import yaml
 from sklearn.metrics import average_precision_score
 
+from described import faults
 from graft.curves.table import read_curves
 from running import graft
 from tiny_data import TORCH, UNTRAINED, encoded, pixels
@@ -118,3 +119,7 @@ def test_a_point_of_the_networks_curve_is_the_mean_average_precision_of_scikit_l
     curve = read_curves(results / "curves/cells/found.csv")[TRAINED, "test"]
     assert curve.metric == "map" and curve.measured["fraction"].tolist() == [0.5, 1.0]
     assert curve.measured["value"].iloc[0] == pytest.approx(np.mean(parts), rel=1e-5)
+
+
+def test_the_page_of_files_describes_every_file_and_column(results):
+    assert faults(results) == []

@@ -9,6 +9,7 @@ import torch
 import yaml
 from sklearn.metrics import cohen_kappa_score
 
+from described import faults, seen
 from graft.curves.table import read_curves
 from running import graft
 from tiny_data import TORCH, UNTRAINED, encoded, pixels
@@ -117,3 +118,7 @@ def test_a_point_of_the_networks_curve_is_the_kappa_of_scikit_learn(results):
     assert curve.metric == "quadratic_kappa" and curve.measured["fraction"].tolist() == [0.5, 1.0]
     wanted = cohen_kappa_score(truth, said, weights="quadratic")
     assert curve.measured["value"].iloc[0] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_page_of_files_describes_every_file_and_column(results):
+    assert faults(results) == [] and seen(results) >= {"Predictions of new files", "What to label next"}

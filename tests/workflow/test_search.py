@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from described import faults, seen
 from graft.targets.predictions import KEPT_ASIDE
 from running import ROOT, graft
 from tiny_data import TORCH, UNTRAINED
@@ -112,3 +113,7 @@ def test_an_edited_method_reruns_the_trials_that_may_use_it(lab, tmp_path):
     first, then = (f"Trying settings for find, rung {where}" for where in (f"1, place {place}", "2, place 1"))
     assert found == [first]  # the others run since what this makes would be new
     assert set(done.jobs["try_settings"]) == {first, then} and "finetune" in done.jobs
+
+
+def test_the_page_of_files_describes_every_file_and_column(lab):
+    assert faults(lab / "results") == [] and "What a search has tried" in seen(lab / "results")

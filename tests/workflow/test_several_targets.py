@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+from described import faults
 from running import graft
 from tiny_data import TORCH, UNTRAINED, encoded, pixels
 
@@ -157,3 +158,7 @@ def test_files_of_an_earlier_version_are_told_and_not_handed_over(results):
 
 def test_a_second_run_has_nothing_to_do(results):
     assert "Nothing to be done" in graft(results.parent, results.parent / "config.yaml").output
+
+
+def test_the_page_of_files_describes_every_file_and_column_but_not_those_of_earlier_versions(results):
+    assert faults(results) == [f"{OLD.removeprefix('results/')}: no such file is described"]

@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 import warm_jobs
 from browser import opened
+from described import content, faults, seen
 from first_page import decision_pages, without_links
 from graft.common.outputs import sha256_of_file
 from graft.curves.table import read_curves
@@ -326,3 +327,13 @@ def test_in_a_browser_the_report_begins_with_the_page_to_decide_by(results, tmp_
         browser.wait_for("document.querySelector('iframe.decision')?.getBoundingClientRect().width > 900")
         place = browser.ask("document.querySelector('iframe.decision').getBoundingClientRect().toJSON()")
         assert 0 <= place["top"] < 60 and place["height"] > 700  # below nothing, and most of the window
+
+
+def test_the_page_of_files_describes_every_file_and_column(results):
+    assert faults(results) == []
+    elsewhere = {
+        "Predictions of new files",
+        "What to label next",
+        "What a search has tried",
+    }  # in the tests of other runs
+    assert seen(results) == {one["title"] for one in content()["tables"]} - elsewhere
