@@ -53,13 +53,13 @@ def check(data, domain):
     unseen = unseen_classes(data)
     if unseen:
         logger.warning(
-            "no train row of the source has class %s: the model can never answer it", ", ".join(map(repr, unseen))
+            "no train row of the source has class %s: the model can never predict it", ", ".join(map(repr, unseen))
         )
     if len(domain.rows) < 2:
         where = f"with the value {_listed(what['target'])} in '{what['column']}' " if what else ""
         raise UserError(
-            f"data set '{settings['dataset']}' has {len(domain.rows)} rows {where}outside its test split, and the model is to be "
-            "adapted to them",
+            f"data set '{settings['dataset']}' has {len(domain.rows)} rows {where}outside its test split, and "
+            "the model adapts to these",
             where=f"adapt.{settings['entry']}",
             allowed="at least 2 rows; they need no label",
         )

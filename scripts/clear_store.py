@@ -98,7 +98,7 @@ if __name__ == "__main__":
     parser.add_argument("configs", nargs="*", type=Path, default=[DEFAULT])
     parser.add_argument("--results", default="results")
     parser.add_argument("--resources", default="resources")
-    parser.add_argument("--days", type=float, help="spare what was used in the last DAYS days (default: 0, shared: 30)")
+    parser.add_argument("--days", type=float, help="keep what was used in the last DAYS days (default: 0, shared: 30)")
     arguments = parser.parse_args()
     loaded = [graft_config.load(yaml.safe_load(path.read_text()), [path]) for path in arguments.configs]
     freed, spared = main(loaded, arguments.results, arguments.resources, unused_days=arguments.days)

@@ -17,7 +17,7 @@ from graft.store.feature_files import features_of
 
 logger = logging.getLogger("graft")
 SEEN = (
-    "the network of {model} was trained on all train rows of these classes; this does not say how well new classes are "
+    "the network of {model} was trained on all train rows of these classes. This does not say how well new classes are "
     "learned from few examples. For that, train on another target or data set, or take a pretrained `backbone`"
 )
 PREDICTIONS = ["task", "ways", "shots", "episode", "sample_id", "label", "predicted", "confidence"]
@@ -181,7 +181,9 @@ def calibrate(data, shots, settings):
         logger.info("calibration: with %d shots instead", counts["train"] - 1)
         temperature, table = _calibrated(data, "train", counts["train"] - 1, 1, settings)
         return temperature, table.iloc[:0]
-    logger.info("calibration: a class has one train row, the logits are only scaled to the spread of the support's own")
+    logger.info(
+        "calibration: a class has one train row, so the logits are only scaled to the spread of those of the support"
+    )
     codes = data["codes"][data["rows"]["train"]]
     seed = _other(settings)
     classes, support, _ = sample_episodes(codes, codes, settings["ways"], 1, 1, CALIBRATION_EPISODES, seed)

@@ -137,7 +137,7 @@ def compared(table, classes, few_shot):
         episodes, name = read_few_shot(path), Path(path).parent.name
         ways = int(episodes["ways"].iloc[0])
         if ways != classes:
-            notes.append(f"{name} tells {ways} of the {classes} classes apart, so it cannot be compared with zero-shot")
+            notes.append(f"{name} classifies {ways} of the {classes} classes, so it cannot be compared with zero-shot")
             continue
         found.append({"task": name, "ways": ways, **shots_worth(episodes, right)})
         notes.append(f"as good as {found[-1]['words']} labelled examples per class in {name}")

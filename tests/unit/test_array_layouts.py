@@ -56,7 +56,7 @@ def test_many_bands_are_named_by_their_number_and_taken_wherever_they_stand():
 @pytest.mark.parametrize("shape", NEITHER)
 def test_arrays_that_may_be_both_are_refused_and_the_hint_works(shape, tmp_path):
     for bands in (None, [1, 2, 3]):
-        with pytest.raises(UserError, match="first or last axis may be that of the channels") as error:
+        with pytest.raises(UserError, match="the first or the last axis may be the channels") as error:
             decode(npy(array(shape)), bands=bands)
     (call,) = re.findall(r"tifffile\.imwrite\(.*?\)", error.value.hint)
     for planar, axis in (("contig", 2), ("separate", 0)):

@@ -103,7 +103,7 @@ def test_a_control_that_may_be_as_good_is_a_tie_and_the_page_says_why_the_model_
         decision(rows, doubts=[Doubt("cells, label, a", near, CONTROL), Doubt("cells, label, a", "another")])
     )
     assert found["model"] == "a" and found["ties"] == ["forest: a control, AUROC +0.000 [-0.010, +0.010]"]
-    assert found["why"][-1] == f"N{near[1:]}; as the difference may be none, the page stays with the model."
+    assert found["why"][-1] == f"N{near[1:]}. The difference may be 0, so the page recommends the model."
     assert [said for said, *_ in found["doubts"]] == ["Another."]
 
 
@@ -221,8 +221,8 @@ def test_names_are_escaped():
     [
         (0.02, 0.01, 0.04, 500, "can be used"),
         (0.02, 0.0, 0.3, 500, "too few to say"),
-        (0.09, 0.02, 0.12, 500, "Do not take its probabilities"),
-        (0.3, 0.2, 0.4, 500, "Do not take its probabilities"),
+        (0.09, 0.02, 0.12, 500, "Do not trust its probabilities"),
+        (0.3, 0.2, 0.4, 500, "Do not trust its probabilities"),
         (0.146, 0.0, 0.75, 500, "too few to say"),
         (0.0, 0.0, 0.0, 10, "too few to say"),  # ten right answers of probability 1
         (0.0, None, None, 500, "too few to say"),

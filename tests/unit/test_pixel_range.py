@@ -275,13 +275,13 @@ def test_numbers_apart_from_wide_values_are_noted_and_the_hint_leaves_them_out(t
         for place, value in enumerate(far):
             image[:, 5 * place : 5 * place + 5] = value
     card = card_of(tmp_path, [tiff(image) for image in images])
-    (note,) = [note for note in card["notes"] if "apart from all other values" in note]
+    (note,) = [note for note in card["notes"] if "but in the range" in note]
     assert all(f"{value:g}" in note for value in far)
     low, high = (float(end) for end in note.split("`range: [")[1].split("]")[0].split(", "))
     assert 0 - 1500 < low < 1500 < high < 7000
     card = card_of(tmp_path, [tiff(image) for image in images], range=[low, high])
     assert card["image"]["range"] == [low, high]
-    assert not [note for note in card["notes"] if "apart from all other values" in note]
+    assert not [note for note in card["notes"] if "but in the range" in note]
 
 
 def test_images_of_several_depths_are_named_by_their_files_own_types_and_the_hint_works(tmp_path):
@@ -313,6 +313,6 @@ def test_images_of_two_scales_are_noted_and_the_hint_works(tmp_path, most, said)
     arrays = [pixels(i, channels=1, dtype=np.float32) for i in range(12)]
     mixed = [array * (most if i % 4 < 2 else 1) for i, array in enumerate(arrays)]
     notes = card_of(tmp_path / "mixed", [tiff(array) for array in mixed])["notes"]
-    assert ("save all on one" in "".join(notes)) == said
+    assert ("save all images on one scale" in "".join(notes)) == said
     notes = card_of(tmp_path / "one", [tiff(array * most) for array in arrays])["notes"]
-    assert "save all on one" not in "".join(notes)
+    assert "save all images on one scale" not in "".join(notes)

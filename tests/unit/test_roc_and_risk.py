@@ -84,7 +84,7 @@ def test_of_one_class_alone_the_figure_says_that_there_is_nothing_to_tell_apart(
     frame = report_tables.predictions(tmp_path / "p.parquet", ["a", "b"])
     frame = frame.assign(label=frame["label"].where(frame["label"].isna(), "a"))
     report_tables.write_parquet(tmp_path / "p.parquet", frame, {"target": "kind", "classes": '["a", "b"]'})
-    assert any("nothing to tell apart" in text for text in drawn("roc", tmp_path, frame))
+    assert any("this figure needs two classes" in text for text in drawn("roc", tmp_path, frame))
 
 
 def test_the_band_holds_the_rate_of_other_samples_about_as_often_as_it_says():

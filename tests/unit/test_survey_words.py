@@ -118,4 +118,4 @@ def test_what_one_text_has_several_of_is_a_condition_and_no_target(tmp_path, mon
     rows = [["CC(=O)N" + "C" * (i // 3), f"{i / 7:.2f}", f"assay {i % 3}"] for i in range(90)]
     entry, seen, said, _ = new(table(tmp_path / "d.csv", ["smiles", "value", "assay"], rows), monkeypatch, tmp_path)
     assert list(entry["targets"]) == ["value"] and "duplicates" not in entry and len(seen.frame) == 90
-    assert "nothing to learn: column 'assay', of which one text has several values" in said
+    assert "nothing to learn: column 'assay': one text has several values of it" in said

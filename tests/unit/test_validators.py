@@ -175,7 +175,7 @@ def test_source_only_is_never_chosen_but_a_validator_that_prefers_it_warns():
     assert choice.best == 2
     assert (
         choice.warning
-        == "bnm predicts that adapting hurts: without it the score is 0.95, of the best adapted model 0.9 (mmd)"
+        == "bnm predicts that adapting hurts: without it the score is 0.95. The best adapted model has 0.9 (mmd)"
     )
     assert choose(table(source_validation=[-0.1, -0.5, -0.4, -0.7]), "source_validation").warning is None
 

@@ -45,7 +45,7 @@ def choose(table, validator):
     unadapted = scores[alone].max()
     hurts = unadapted > adapted.max() and plugins.constant("validator", validator, "SEES_TARGET", True)
     warning = (
-        f"{validator} predicts that adapting hurts: without it the score is {unadapted:.4g}, of the best adapted model {adapted.max():.4g} "
+        f"{validator} predicts that adapting hurts: without it the score is {unadapted:.4g}. The best adapted model has {adapted.max():.4g} "
         f"({table['method'][adapted.idxmax()]})"
     )
     return Choice(int(adapted.idxmax()), ranks, warning if hurts else None)

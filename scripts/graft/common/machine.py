@@ -17,8 +17,8 @@ def lacks_conda(methods):
     return UserError(
         "the jobs should run in conda environments, and there is no program `conda` here",
         "software-deployment-method (in profiles/slurm/config.yaml, or --sdm)",
-        hint="load conda (often: module load miniforge) or install it; or delete that line of the profile: then all jobs "
-        "run in the environment in which you start snakemake",
+        hint="load conda (often: module load miniforge) or install it; or delete that line of the profile. All jobs then "
+        "run in the environment of your snakemake",
     )
 
 

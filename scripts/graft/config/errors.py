@@ -85,7 +85,7 @@ def _hint(value, schema):
     if isinstance(value, bool) and "string" in wanted:
         return QUOTES
     if isinstance(value, int | float) and "string" in wanted and not isinstance(value, bool):
-        return "put it in quotes, else YAML reads a number (and 1.10 becomes 1.1)"
+        return "put it in quotes, otherwise YAML reads a number (and 1.10 becomes 1.1)"
     if isinstance(value, str) and wanted & {"number", "integer"} and _looks_like_number(value):
         return "write it without quotes"
     if "null" in wanted and str(value).lower() in ("none", "no", "off", "false"):

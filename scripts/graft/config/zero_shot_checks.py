@@ -31,7 +31,7 @@ def class_problems(path, task, classes):
     classes : list of str, all classes of the target
     """
     if len(classes) < 2:
-        yield Problem(path, f"target '{task['target']}' has one class, and there is nothing to tell it from")
+        yield Problem(path, f"target '{task['target']}' has one class, and zero-shot learning needs two or more")
     described = task.get("descriptions")
     for name in described or ():
         if name not in classes:
@@ -45,7 +45,7 @@ def class_problems(path, task, classes):
     if unseen:
         yield from unknown((*path, "unseen"), unseen, classes, "class")
         if set(classes) <= set(unseen):
-            what = "every class is unseen, so that no seen one is there to compare with"
+            what = "every class is unseen, and no seen class is left to compare with"
             yield Problem((*path, "unseen"), what, "some of the classes", "leave `unseen` out")
 
 

@@ -28,7 +28,7 @@ def _span(low, high):
 
 HOW = {
     "given": "given by the data",
-    "growth_stable": "by a hash of the id or group, so that new samples leave the others where they are",
+    "growth_stable": "by a hash of the id or group: new samples do not move the others",
     "grouped": "whole groups at random",
     "stratified": "at random, stratified",
     "random": "at random",
@@ -121,7 +121,7 @@ def _notes_of_vectors(frame):
             rows = frame[end] == value
             notes.append(
                 f"{int(rows.sum())} of {len(frame)} vectors hold {value:g}, such as {frame['sample_id'][rows].iloc[0]}; the "
-                f"{end} number of the others is {low:g} to {high:g}. If it means 'not measured', a head takes it for a "
-                "measurement: leave these samples or columns out, or write the column's median there"
+                f"{end} number of the others is {low:g} to {high:g}. If it means 'not measured', a head reads it as a "
+                "measurement. Leave these samples or columns out, or write the column's median there"
             )
     return notes

@@ -182,8 +182,8 @@ def _apart(frame, dtype):
         shown = ", ".join(f"{value:g}" for value in values)
         verb, means = ("is", "it means") if len(values) == 1 else ("are", "they mean")
         yield (
-            f"{shown} {verb} apart from all other values, yet counted for the range: if {means} 'not measured', "
-            f"`range: [{low:g}, {high:g}]` is that of the others"
+            f"{shown} {verb} far from all other values, but in the range. If {means} 'not measured', "
+            f"`range: [{low:g}, {high:g}]` is the range of the others"
         )
 
 
@@ -198,7 +198,7 @@ def _dark(frame, dtype):
     if dtype != "uint8" and to_one.any() and low >= 0 and train["high"][~to_one].min() > DARK:
         yield (
             f"{int(to_one.sum())} of {len(train)} train images hold values from 0 to 1, such as {train['path'][to_one].min()}, "
-            f"the others up to {high:g}: they are nearly black beside these; if they are on another scale, save all on one"
+            f"the others up to {high:g}: the first are nearly black. If they are on another scale, save all images on one scale"
         )
 
 
@@ -208,7 +208,7 @@ def _missing(frame, low):
         share = rows["missing"].sum() / (frame["height"] * frame["width"] * frame["channels"]).sum()
         yield (
             f"{len(rows)} of {len(frame)} images have pixels that were not measured ({share:.2%} of all pixels are NaN or "
-            f"the number that GDAL's no-data tag names): they become black ({low:g}) and did not count for the range"
+            f"the number that GDAL's no-data tag names). They become black ({low:g}), and do not count for the range"
         )
 
 
@@ -217,7 +217,7 @@ def _of_files(frame, entry):
     paged = frame[frame["page_channels"] > 1]
     if alpha:
         yield (
-            f"{alpha} of {len(frame)} images have an alpha channel, as their files say: it was blended with white. If it "
+            f"{alpha} of {len(frame)} images have an alpha channel, as their files say. It is blended with white. If it "
             "is a band like the others, `bands: [1, 2, 3]` reads the first three without it"
         )
     if len(several):

@@ -124,7 +124,7 @@ def with_new_labels(frame, new, targets, near, way, notes):
     notes.append(f"labels: {len(kept)} rows have a new label, and are train rows")
     if len(bound):
         notes.append(
-            f"labels: {len(bound)} new labels are not learned from, since their samples belong together with some of validation or test"
+            f"labels: {len(bound)} new labels are not used: their samples belong together with validation or test rows"
         )
     changed = frame.assign(**changed)
     if way == "error":

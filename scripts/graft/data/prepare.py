@@ -273,7 +273,9 @@ def _hide(frame, targets, entry, notes):
             rows["alike"].to_numpy(object),
         )
         _refuse_to_hide_all(rows, hidden[train], targets)
-        notes.append(f"split.pool: the labels of {hidden.sum()} of {train.sum()} train rows are hidden, and only judge")
+        notes.append(
+            f"split.pool: the labels of {hidden.sum()} of {train.sum()} train rows are hidden, and used for metrics only"
+        )
     return frame.assign(hidden=hidden, split=frame["split"].mask(hidden, "pool"))
 
 
@@ -322,7 +324,9 @@ def _with_folds(frame, targets, entry, notes):
     elif count < 2:
         folds = -1
         if len(rows):
-            notes.append("the train split is a single group: no fold can be held out, its probabilities are not honest")
+            notes.append(
+                "the train split is a single group: no fold can be held out, so train rows get no out-of-fold probabilities"
+            )
     else:
         strata = _strata(rows, targets)
         folds = splits.make_folds(ids, strata, groups, count, growth_stable, entry["split_seed"], contents)

@@ -74,8 +74,8 @@ def worse_on_test(metrics):
         for split in (validation, test)
     ]
     return (
-        f"{METRIC_NAMES[name]} is {shown[0]} on validation and {shown[1]} on test ({size}): test rows are unlike validation "
-        "rows (another instrument, site or time?); expect the test metric at best for data that are new"
+        f"{METRIC_NAMES[name]} is {shown[0]} on validation and {shown[1]} on test ({size}): test rows differ from validation "
+        "rows (another instrument, site or time?). For new data, expect at most the test metric"
     )
 
 
@@ -114,9 +114,9 @@ def nearer(nearness, split):
         numbers = f"{what}: validation {medians['validation']:.3f}, {name} {medians[name]:.3f}"
         together = "name what belongs together (a patient, a thread, a sample) as the group: `columns: {group: ..}`"
         copies = "`split: {near_duplicates: together}` keeps near copies in one split; or " if by_copies else ""
-        said = f"validation rows are much nearer to the train rows than {name} rows are ({numbers}), so validation metrics are too good"
+        said = f"validation rows are much nearer to the train rows than {name} rows are ({numbers}). So validation metrics are too good"
         more = f", and say little of the pool: label some pool rows and put them in test; or {copies}{together}"
-        given = "; if test rows come from elsewhere (another instrument, site or time), their metric is the one that counts there"
+        given = "; if test rows come from elsewhere (another instrument, site or time), use their metric for such data"
         yield name, said + (more if name == "pool" else f": {copies}{together}{given}")
 
 
@@ -132,7 +132,7 @@ def cut(lengths, brief=False):
     name, proposed = lengths["backbone"], lengths["proposed"]
     said = (
         f"{lengths['cut']:,} of {lengths['texts']:,} texts are longer than the {lengths['max_length']} tokens that {name} is set "
-        f"to read (the longest has {lengths['longest']:,}); it sees {lengths['seen']:.0%} of all tokens: "
+        f"to read (the longest has {lengths['longest']:,}). It sees {lengths['seen']:.0%} of all tokens: "
     )
     if not proposed:
         return said + "it cannot read more; take a backbone that can, or split the texts"
@@ -154,8 +154,8 @@ def unknown(lengths, brief=False):
         return ""
     mostly = f"; {found['mostly']:,} are mostly such tokens" if found["mostly"] else ""
     return (
-        f"{found['texts']:,} of {texts:,} texts have tokens that the vocabulary of {lengths['backbone']} lacks, which it reads as "
-        f"one and the same ({'; '.join(found['examples'])}){mostly}"
+        f"{found['texts']:,} of {texts:,} texts have tokens that the vocabulary of {lengths['backbone']} lacks. It reads all of them "
+        f"as the same ({'; '.join(found['examples'])}){mostly}"
     )
 
 
@@ -182,8 +182,8 @@ def copied_from_train(copied, rows, measured, folder, modality):
     numbers = f" ({'; '.join(with_and_without)})" if with_and_without else ""
     quoting = ", or one quotes the other" if modality == "text" else ""
     return (
-        f"{copied} of {rows} test rows are nearly the same as a train row{quoting}{numbers}; copy {folder}/groups.csv and name it as the data "
-        "set's `groups`, so that near copies stay in one split"
+        f"{copied} of {rows} test rows are nearly the same as a train row{quoting}{numbers}. To keep near copies in one split, copy {folder}/groups.csv "
+        "and name the copy as the data set's `groups`"
     )
 
 

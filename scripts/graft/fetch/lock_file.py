@@ -94,7 +94,7 @@ def _against_config(expected, files, where):
                     f"'{name}' is not the expected file: sha256 {found}",
                     where=where,
                     allowed=f"{wanted}, as source.sha256 says",
-                    hint="if the new file is meant, write its sha256 into the config; else ask where it comes from",
+                    hint="if the new file is meant, write its sha256 into the config; otherwise find out where it comes from",
                 )
             )
     return errors

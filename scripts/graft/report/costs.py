@@ -39,7 +39,7 @@ def too_large(card, speed, trained, store):
             total, rate = sum(card["counts"].values()), measured["decoded_per_s"]
             yield (
                 f"decoded for {name}, the {total:,} images take {decoded_bytes(card, measured) / 1e9:.3g} GB, and store.max_gb is "
-                f"{store['max_gb']:g}: they are decoded each time that they are read, which takes about {duration(total / rate)} "
+                f"{store['max_gb']:g}. They are decoded each time they are read. This takes about {duration(total / rate)} "
                 f"for all of them on {measured['threads']} threads"
             )
 

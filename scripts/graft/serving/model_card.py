@@ -211,14 +211,14 @@ def answers(facts):
     if facts["kind"] == "ordinal":
         how = f"temperatures {', '.join(f'{one:.4g}' for one in facts['temperature'])}"
         return (
-            f"Classes from low to high. Output k is the logit of being above class k, given class k or above (CORN). The class "
-            f"in the middle of the probabilities is predicted; they are calibrated on samples that were held out ({how}).\n\n{names}"
+            f"Classes from low to high. Output k is the logit of being above class k, given class k or above (CORN). The predicted class "
+            f"is in the middle of the probabilities. They are calibrated on samples that were held out ({how}).\n\n{names}"
         )
     if facts["kind"] == "multilabel":
         limits = ", ".join(f"{one:.3g}" for one in facts["thresholds"])
         return (
-            f"Any number of labels. Output k is the logit of label k, each by itself. A label is predicted from its threshold on "
-            f"({limits}: the largest F1 on validation rows); the probabilities are calibrated.\n\n{names}"
+            f"Any number of labels. Output k is the logit of label k, independent of the others. A label is predicted if its "
+            f"probability reaches its threshold ({limits}: the largest F1 on validation rows). The probabilities are calibrated.\n\n{names}"
         )
     how = f"temperature {facts['temperature']:.4g}"
     if facts.get("intercepts"):

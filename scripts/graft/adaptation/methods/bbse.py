@@ -25,7 +25,7 @@ def priors(source, labels, target):
     values = torch.linalg.svdvals(confusion)
     if values[-1] < SINGULAR * values[0]:
         raise UserError(
-            "bbse cannot tell the classes' shares: on the source's validation rows two classes are predicted alike, or a class is "
+            "bbse cannot estimate the shares of the classes: on the source's validation rows two classes get the same predictions, or a class is "
             "never predicted",
             hint="use `method: label_shift_em`, which needs no table of such mistakes",
         )

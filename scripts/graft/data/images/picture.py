@@ -92,7 +92,7 @@ def channels_last(array):
     if first <= FEW_BANDS < last and first < middle:
         return np.moveaxis(array, 0, -1)
     raise UserError(
-        f"an array of shape {array.shape}, whose first or last axis may be that of the channels",
+        f"an array of shape {array.shape}: the first or the last axis may be the channels",
         allowed="(height, width) or (height, width, 1 or 3); channels last or first where the others are longer",
         hint="save each image as a TIFF, which says so: tifffile.imwrite('1.tif', array, photometric='minisblack', "
         "planarconfig='contig') for channels last, 'separate' for channels first",

@@ -36,8 +36,8 @@ def notes_on(paths, labels):
     pattern = _pattern([one for one in paths if one not in pairs], list(pairs))
     out = f"`files: ['{pattern}']` under `source` leaves them out" if pattern else "move them out of the source"
     return [
-        f"{len(pairs)} of {len(paths)} files look like masks or copies of others, such as {path} of {other}: each is a sample "
-        f"of its own, and may be in another split than what it was made of. If they are no samples, {out}"
+        f"{len(pairs)} of {len(paths)} files look like masks or copies of others, such as {path} of {other}. Each is a "
+        f"separate sample, and may be in another split than its original. If they are not samples, {out}"
     ]
 
 

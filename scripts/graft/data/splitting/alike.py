@@ -73,7 +73,7 @@ def similar_contents(rows, entry, root, modality, notes, threads):
 
     if modality not in ("image", "text"):
         raise UserError(
-            f"samples are {modality}s, whose near copies cannot be found",
+            f"samples are {modality}s, and graft cannot find near copies of these",
             "split.near_duplicates",
             "`together` for images and texts",
             "name the column that says which samples belong together: columns.group",
@@ -85,8 +85,8 @@ def similar_contents(rows, entry, root, modality, notes, threads):
         pairs = near_copies.similar_texts(counted(values))
     if short:
         notes.append(
-            f"{short} of {len(rows)} texts have fewer than {near_copies.WORDS} words (sequences have one): near copies of "
-            "them are only found where all words are the same; a column of families or clusters can say the rest: "
+            f"{short} of {len(rows)} texts have fewer than {near_copies.WORDS} words (sequences have one). Near copies of "
+            "them are found only if all words are the same. If there is a column of families or clusters, name it: "
             "columns.group"
         )
     return pairs
@@ -157,8 +157,8 @@ def facts_of(frame, pairs, notes):
     if len(pairs):
         shown = "; ".join(" and ".join(pair["samples"]) for pair in facts["first"][:3])
         notes.append(
-            f"{len(pairs)} pairs of samples are nearly the same, such as {shown}: {facts['groups']} groups of them, the "
-            f"largest of {facts['largest']} rows, stay together where graft draws splits and folds"
+            f"{len(pairs)} pairs of samples are nearly the same, such as {shown}. They form {facts['groups']} groups, the "
+            f"largest of {facts['largest']} rows. If graft draws splits and folds, these groups stay together"
         )
     if any(across):
         notes.append(

@@ -71,7 +71,7 @@ def resolve(frame, targets, way, notes, dropped=None):
         alone = rows.groupby("same_sha256")["alike"].nunique() > 1
         apart = ", except those of groups" if alone.any() else ""
         notes.append(
-            f"{repeated} contents are in {len(rows)} labelled rows: where graft draws splits and folds, the rows of one "
+            f"{repeated} contents are in {len(rows)} labelled rows. If graft draws splits and folds, the rows of one "
             f"content stay together{apart}"
         )
     across = rows.loc[rows["across"], "same_sha256"].nunique()
@@ -162,8 +162,8 @@ def refuse_in_several_folds(rows, folds, way):
             f"{len(lines)} contents are in several folds:{listed(sorted(lines))}",
             "columns.fold",
             "one fold for all rows of a content",
-            "correct the column, or leave `columns.fold` out: graft then keeps them together; `duplicates: allow` keeps "
-            "the folds as they are, with probabilities that have seen the sample",
+            "correct the column, or leave `columns.fold` out: graft then keeps them together. `duplicates: allow` keeps "
+            "the folds, but then the out-of-fold models have seen the sample",
         )
 
 

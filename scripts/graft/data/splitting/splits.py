@@ -266,7 +266,7 @@ def _refuse_joined(ids, groups, alike, count, needed, settings):
         lines.append(f"in {in_groups[content]} groups: {', '.join(own[:4])}{more}")
     near = "; and `split.near_duplicates: ignore`, as near copies join groups, too"
     raise UserError(
-        f"{rows['group'].nunique()} groups count as {count}, too few for {needed} splits, since rows of one content stay "
+        f"{rows['group'].nunique()} groups count as {count}, too few for {needed} splits. Rows of one content stay "
         f"together, and {len(lines)} contents are in several groups:{listed(lines)}",
         "columns.group",
         hint="`duplicates: drop` keeps one row of each content and label; `duplicates: allow` keeps all, in several splits"

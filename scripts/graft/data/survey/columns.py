@@ -214,5 +214,5 @@ def _conditions(left, roles, described):
         del left[name]
     if found:
         shown = "', '".join(found[:5])
-        roles.notes.append(f"nothing to learn: column '{shown}', of which one {roles.content[0]} has several values")
+        roles.notes.append(f"nothing to learn: column '{shown}': one {roles.content[0]} has several values of it")
     return found

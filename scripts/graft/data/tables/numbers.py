@@ -51,7 +51,7 @@ def to_numbers(columns, decimal, where):
             f"'{example}' in column '{name}' may mean a fraction or thousands",
             where,
             means,
-            "else save the table without marks between thousands",
+            "otherwise save the table without marks between thousands",
         )
     for name, (commas, _) in found.items():
         if commas:

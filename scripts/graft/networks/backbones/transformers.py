@@ -192,8 +192,8 @@ def refuse_blind(network):
     hidden = network.network(input_ids=some, attention_mask=torch.ones_like(some)).last_hidden_state
     if torch.allclose(hidden[0, 0], hidden[1, 0], rtol=0, atol=1e-7):
         raise UserError(
-            f"pooling cls takes the first token, and in {network.spec['architecture']} it sees none of the others: all texts "
-            "that begin the same way would be one",
+            f"pooling cls takes the first token, and in {network.spec['architecture']} it sees none of the others. So "
+            "texts with the same first word would be equal",
             where="pooling",
             allowed="lasttoken, mean, weightedmean, max, mean_sqrt_len",
             hint="write `pooling: lasttoken` in the backbone's entry",
@@ -255,7 +255,7 @@ def tokenizer(folder, config=None):
         raise UserError(
             f"holds no tokenizer that transformers can read ({first_line(error)})",
             where=str(folder),
-            hint="tokenizer.json, or vocab.txt and the like, must be beside config.json",
+            hint="tokenizer.json, or files such as vocab.txt, must be beside config.json",
         ) from error
     if words.pad_token is None:
         words.pad_token = words.eos_token

@@ -126,7 +126,7 @@ def why(one):
         ]
     said = [one.said["figures"], one.said["chosen"] or "It is the only model"]
     said += [
-        f"{near.said}; as the difference may be none, the page stays with the model"
+        f"{near.said}. The difference may be 0, so the page recommends the model"
         for near in own_doubts(one)
         if near.kind == CONTROL
     ]
@@ -143,7 +143,7 @@ def choice_is_weak(one):
     missing = [name for name, own in one.counts.items() if not own.get("validation")]
     if missing:
         named = ", ".join(f"'{name}'" for name in missing[:5])
-        yield f"no validation row is of class {named}, so that the choice between the models says little"
+        yield f"no validation row is of class {named}, so the choice between the models says little"
     elif 0 < rows_in(one, "validation") < FEW_JUDGED:
         yield f"only {rows_in(one, 'validation')} validation rows have chosen it: another model may be better"
 
@@ -157,7 +157,7 @@ def calibration(one):
         return []
     few = 0 < rows_in(one, "test") < FEW_JUDGED  # their errors can all be 0 by luck, which no interval shows
     if (value > CALIBRATED and not few and high <= UNKNOWN) or low > CALIBRATED:
-        verdict = "Do not take its probabilities at their word"
+        verdict = "Do not trust its probabilities"
     elif few or not high <= UNKNOWN:
         verdict = "The test rows are too few to say how good its probabilities are"
     else:
@@ -184,7 +184,7 @@ def coverage(one):
         )
         how = f"{size:.2f} classes on average" if pd.isna(width) else f"a width of {width:.3g}"
         between = "" if pd.isna(low) else f" [{low:.1%}, {high:.1%}]"
-        promise = " Test rows are unlike validation rows, so that nothing is promised." if unlike else ""
+        promise = " Test rows differ from validation rows, so nothing is promised." if unlike else ""
         yield f"The {name} % sets hold the truth in {held:.1%}{between} of test rows, with {how}.{promise}"
 
 
@@ -311,7 +311,7 @@ def doubts(one):
         more = f" and {len(tiny) - 5} more" if len(tiny) > 5 else ""
         found.append(
             (
-                sentence(f"classes with few rows, of which the metrics say little: {', '.join(tiny[:5])}{more}"),
+                sentence(f"classes with few rows: the metrics say little of them: {', '.join(tiny[:5])}{more}"),
                 card,
                 "data card",
             )

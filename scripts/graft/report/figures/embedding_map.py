@@ -114,7 +114,7 @@ def describe(shown, count, how, targets):
         else f"{shown:,} of {count:,} samples, small classes and mistakes first"
     )
     near = "what is near each other looks alike to the network"
-    far = "; how far apart groups are says little" if how == "t-SNE" else ""
+    far = "; the distance between groups says little" if how == "t-SNE" else ""
     models = [f"{one['name']}: {one['model']}" for one in targets if one["model"]]
     judged = f" Mistakes are those of the model that is best on validation ({'; '.join(models)})" if models else ""
     values = (

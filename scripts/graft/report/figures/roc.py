@@ -21,7 +21,9 @@ def plot(source, path):
     curves = curves_of(labels, chances, classes, units_of(rows.get("group")))
     title = f"{judged.target}: ROC and precision-recall"
     subtitle = f"{judged.name}, {judged.split} split, {len(rows)} samples"
-    words = f"{subtitle}. " + (" ".join(in_words(one) for one in curves) or "No class can be told from others.")
+    words = f"{subtitle}. " + (
+        " ".join(in_words(one) for one in curves) or "No class can be distinguished from others."
+    )
     draw(path, (9.2, 4.6), title, words, lambda figure: paint(figure, curves, title, subtitle))
 
 
@@ -133,7 +135,7 @@ def said(area):
 def paint(figure, curves, title, subtitle):
     head(figure, title, subtitle)
     if not curves:
-        return say_empty(figure.add_subplot(), "of one class alone there is nothing to tell apart")
+        return say_empty(figure.add_subplot(), "this figure needs two classes")
     left, right = figure.subplots(1, 2)
     names = shorten([one["name"] for one in curves], 22)
     for curve, name, colour in zip(curves, names, PALETTE, strict=False):
