@@ -141,7 +141,7 @@ def test_copies_of_train_rows_in_test_are_told_with_the_metric_without_them():
         "12 of 100 test rows are nearly the same as a train row (kind: AUROC 0.950, 0.900 without them)"
     )
     assert "results/data/d/groups.csv" in said and "size" not in said
-    assert "train row, or one quotes the other;" in copied_from_train(12, 100, {}, "x", "text")
+    assert "train row, or one quotes the other." in copied_from_train(12, 100, {}, "x", "text")
 
 
 @pytest.mark.parametrize(("copied", "rows"), [(0, 100), (1, 50), (9, 1000), (0, 0)])

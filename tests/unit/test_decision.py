@@ -166,7 +166,7 @@ def test_doubts_of_other_targets_are_not_shown_and_tiny_classes_are():
     assert [said for said, *_ in found] == [
         "Yes.",
         "Of all.",
-        "Classes with few rows, of which the metrics say little: rare (5 train, 1 test rows).",
+        "Classes with few rows, so their metrics say little: rare (5 train, 1 test rows).",
     ]
 
 
@@ -254,7 +254,7 @@ def test_a_control_is_a_tie_where_the_rows_are_too_few_for_an_interval(written):
 def test_every_control_that_may_be_as_good_is_named():
     rows = [row("a", 0.9, choice="best"), row("texture", 0.9, "control", "control", 0.001)]
     rows += [row("majority", 0.9, "control", "control", -0.005), row("untrained", 0.5, "control", "control", -0.4)]
-    assert any("control texture" in said and "; nor than majority;" in said for said in section(decision(rows))["why"])
+    assert any("control texture" in said and "; nor than majority." in said for said in section(decision(rows))["why"])
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_bbse_refuses_a_class_that_is_never_predicted():
     rows, labels = gaussians(BEFORE, 300)
     source = chances(rows, BEFORE)
     source[:, 1] = 0
-    with pytest.raises(UserError, match="bbse cannot tell(.|\n)*label_shift_em"):
+    with pytest.raises(UserError, match="bbse cannot estimate(.|\n)*label_shift_em"):
         bbse.priors(source, torch.as_tensor(labels), source)
 
 

@@ -338,7 +338,7 @@ def test_a_few_shot_task_of_all_classes_is_compared_and_another_is_not(texts, tm
     paths = [tmp_path / name / "few_shot_predictions.csv" for name in ("all", "two")]
     _, metrics = run(texts, tmp_path, {**texts.inputs, "few_shot": paths})
     assert [(one["task"], one["words"]) for one in metrics["shots_worth"]] == [("all", "more than 1")]
-    assert "two tells 2 of the 3 classes apart" in metrics["notes"][1]
+    assert "two classifies 2 of the 3 classes" in metrics["notes"][1]
 
 
 @pytest.mark.parametrize("kind", ["regression", "multilabel"])

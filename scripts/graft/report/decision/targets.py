@@ -311,7 +311,7 @@ def doubts(one):
         more = f" and {len(tiny) - 5} more" if len(tiny) > 5 else ""
         found.append(
             (
-                sentence(f"classes with few rows: the metrics say little of them: {', '.join(tiny[:5])}{more}"),
+                sentence(f"classes with few rows, so their metrics say little: {', '.join(tiny[:5])}{more}"),
                 card,
                 "data card",
             )
