@@ -68,7 +68,7 @@ def arrow(one):
 
 def picture():
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
-    yield "<title>graft at a glance: from your data and a pretrained network to the page to decide by</title>"
+    yield "<title>graft at a glance: from your data and a pretrained network to the decision page</title>"
     yield f"<style>{STYLE}</style>"
     yield (
         '<defs><marker id="end" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'

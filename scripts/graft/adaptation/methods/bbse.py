@@ -1,4 +1,4 @@
-"""The target's class shares that explain how often each class is predicted there: BBSE (Lipton, Wang and Smola 2018)."""
+"""Estimates the target's class shares from how often each class is predicted there: BBSE (Lipton, Wang and Smola 2018)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The target's class shares that make its rows most likely, by EM (Saerens, Latinne and Decaestecker 2002)."""
+"""Estimates the target's class shares by maximum likelihood, with EM (Saerens, Latinne and Decaestecker 2002)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The shortest way from the source's mean and covariance to the target's: linear optimal transport (Flamary et al. 2019)."""
+"""Moves the source's mean and covariance to the target's, by linear optimal transport (Flamary et al. 2019)."""
 
 from graft.adaptation.affine import identity
 from graft.adaptation.domains import Maps

@@ -1,4 +1,4 @@
-"""standardise, then a head that is torn between classes on few of the target's rows: MCC (Jin et al. 2020) on stored embeddings."""
+"""`standardise`, then a head with little class confusion on the target's rows: MCC (Jin et al. 2020) on stored embeddings."""
 
 import torch
 import torch.nn.functional as functional

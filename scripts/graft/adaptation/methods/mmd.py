@@ -1,4 +1,4 @@
-"""Components with much variance and little distance between the domains' means: TCA, linear kernel (Pan et al. 2011).
+"""Components with large variance and a small distance between the domains' means: TCA, linear kernel (Pan et al. 2011).
 
 With a linear kernel, the maximum mean discrepancy of two domains is the distance of their means. Only that kernel gives a map
 whose head is linear in the embeddings. It is solved from means and covariances, not from a matrix of all rows by all rows.

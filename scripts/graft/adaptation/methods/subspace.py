@@ -1,4 +1,4 @@
-"""Each domain on its own principal axes, those of the source turned onto the target's (Fernando et al. 2013)."""
+"""Each domain on its own principal axes. Those of the source are aligned with the target's (Fernando et al. 2013)."""
 
 import torch
 

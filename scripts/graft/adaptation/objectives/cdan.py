@@ -1,4 +1,4 @@
-"""As dann, on the product of embedding and probabilities; sure rows weigh more (CDAN+E, Long et al. 2018)."""
+"""Like `dann`, on the product of embedding and probabilities. Sure rows have more weight (CDAN+E, Long et al. 2018)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""A discriminator must not tell the domains from the embeddings (DANN, Ganin et al. 2016)."""
+"""A discriminator must not recognise the domain from the embedding (DANN, Ganin et al. 2016)."""
 
 import torch
 

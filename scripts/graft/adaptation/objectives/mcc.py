@@ -1,4 +1,4 @@
-"""The target's rows are not torn between classes: minimum class confusion (MCC, Jin et al. 2020)."""
+"""Little confusion between classes on the target's rows: minimum class confusion (MCC, Jin et al. 2020)."""
 
 import torch
 

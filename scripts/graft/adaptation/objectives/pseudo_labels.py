@@ -1,4 +1,4 @@
-"""The target's surest rows of each class are trained on with the predicted label (CBST, Zou et al. 2018)."""
+"""Trains on the surest rows of the target in each class, with the predicted label (CBST, Zou et al. 2018)."""
 
 import torch
 import torch.nn.functional as functional

@@ -1,4 +1,4 @@
-"""Second stage without source rows: the head stays, the target's rows become sure and spread over the classes (SHOT, Liang et al. 2020)."""
+"""A second stage without source rows. The head stays. Predictions on the target become sure, over all classes (SHOT, Liang et al. 2020)."""
 
 import torch
 import torch.nn.functional as functional

@@ -1,4 +1,4 @@
-"""Nothing is adapted: the network is trained on the source alone, to compare with."""
+"""No adaptation: the network is trained on the source alone, for comparison."""
 
 CLASSES_ONLY = False
 SOURCE_FREE = False

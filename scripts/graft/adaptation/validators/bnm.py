@@ -1,4 +1,4 @@
-"""Sure and different predictions by one number: the nuclear norm of their matrix (Cui et al. 2020)."""
+"""How sure and how different predictions are: the nuclear norm of their matrix (Cui et al. 2020)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""There and back: does the same method, fitted on the target with its predicted labels, know the source's? (Bruzzone, Marconcini 2010)"""
+"""There and back: the method is fitted on the target with predicted labels, and predicts the source (Bruzzone, Marconcini 2010)."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The loss on source rows, each weighted by how much it looks like one of the target (Sugiyama et al. 2007, You et al. 2019)."""
+"""The loss on source rows. Rows similar to the target have more weight (Sugiyama et al. 2007, You et al. 2019)."""
 
 import numpy as np
 

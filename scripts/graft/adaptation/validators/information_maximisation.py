@@ -1,4 +1,4 @@
-"""Sure of each of the target's rows, and of different classes over all: their mutual information (Musgrave et al. 2022)."""
+"""Sure predictions on each row of the target, and all classes used: the mutual information (Musgrave et al. 2022)."""
 
 from graft.adaptation.validators import mean_entropy
 from graft.heads.calibration import probabilities

@@ -1,4 +1,4 @@
-"""The loss on source rows that the model was not trained on: good where the domains differ little."""
+"""The loss on source rows that the model was not trained on. It is good if the domains differ little."""
 
 from graft.adaptation.validators import source_losses
 

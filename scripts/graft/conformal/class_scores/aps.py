@@ -1,4 +1,4 @@
-"""The summed probability down to the class: sets that grow where the model is unsure (Romano, Sesia and Candès 2020)."""
+"""The summed probability down to the class. If the model is unsure, sets are larger (Romano, Sesia and Candès 2020)."""
 
 import numpy as np
 

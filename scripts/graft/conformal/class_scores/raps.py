@@ -1,4 +1,4 @@
-"""As `aps`, and each class after the first ones costs more: smaller sets where there are many classes (Angelopoulos et al. 2021)."""
+"""Like `aps`, with a penalty for each class after the first ones. With many classes, sets are smaller (Angelopoulos et al. 2021)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The absolute error: intervals that all have the same width (Lei et al. 2018)."""
+"""The absolute error. All intervals have the same width (Lei et al. 2018)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How far a value is outside two quantiles: intervals that need not be around the prediction (Romano, Patterson and Candès 2019).
+"""How far a value is outside two quantiles. The prediction may not be in the middle (Romano, Patterson and Candès 2019).
 
 The quantiles are linear in the prediction, so that any model can have them.
 """

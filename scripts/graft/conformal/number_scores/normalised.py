@@ -1,4 +1,4 @@
-"""The error by the error that is usual for such a prediction: wider intervals where predictions are worse (Lei et al. 2018, sec. 5.2)."""
+"""The error, divided by the usual error of such a prediction. Worse predictions get wider intervals (Lei et al. 2018, sec. 5.2)."""
 
 import numpy as np
 

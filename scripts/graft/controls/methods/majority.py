@@ -1,4 +1,4 @@
-"""No look at a sample: the share of each class or label among the train rows, or the mean of a number."""
+"""Does not look at samples: the share of each class or label among the train rows, or the mean of a number."""
 
 import numpy as np
 

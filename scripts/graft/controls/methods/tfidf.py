@@ -1,4 +1,4 @@
-"""Words and pairs of words (of sequences: one to three letters), weighted by how rare they are (TF-IDF), and a linear model."""
+"""Words and pairs of words (for sequences: one to three letters), weighted by TF-IDF, and a linear model."""
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer

@@ -1,4 +1,4 @@
-"""The linear head on embeddings by a network with random weights: what the architecture alone is worth."""
+"""A linear head on embeddings by the same network with random weights."""
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression, RidgeCV

@@ -1,4 +1,4 @@
-"""Samples as files, one folder per class: cats/1.png, train/cats/1.png, or as `folders` says; loose files are unlabelled."""
+"""Samples as files, one folder per class: cats/1.png, train/cats/1.png, or as `folders` says. Other files have no label."""
 
 import os
 import posixpath

@@ -1,4 +1,4 @@
-"""The mean over members chosen one after the other, each as often as it lowers the loss on rows that none has seen (Caruana et al. 2004)."""
+"""Adds the member that lowers the loss most, again and again, on rows that no member has seen (Caruana et al. 2004)."""
 
 import numpy as np
 

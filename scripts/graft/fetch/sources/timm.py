@@ -1,4 +1,4 @@
-"""Weights that timm names by a tag: from the hub (safetensors), else from the URL that it gives."""
+"""Weights that timm names by a tag: from the hub (safetensors), otherwise from timm's URL."""
 
 from types import SimpleNamespace
 

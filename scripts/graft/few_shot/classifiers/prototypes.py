@@ -1,4 +1,4 @@
-"""Prototypical network: the class whose mean support embedding is nearest (Snell et al. 2017, eq. 1 and 2)."""
+"""Prototypical network: the class with the nearest mean support embedding (Snell et al. 2017, eq. 1 and 2)."""
 
 import torch
 

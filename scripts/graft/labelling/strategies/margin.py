@@ -1,4 +1,4 @@
-"""The rows of which the model is least sure: the smallest margin between the two likeliest classes (Scheffer et al. 2001)."""
+"""The least sure rows: the smallest margin between the two most probable classes (Scheffer et al. 2001)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""In turn a row of `typical`, and one of which the model is unsure, that many others are like, and that is far from those before."""
+"""In turn a row of `typical`, and a row that is unsure, similar to many others, and far from the rows before."""
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors

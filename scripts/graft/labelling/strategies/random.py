@@ -1,4 +1,4 @@
-"""Rows drawn at random: what the other strategies are compared with."""
+"""Random rows, to compare the other strategies with."""
 
 import numpy as np
 

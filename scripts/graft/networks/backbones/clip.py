@@ -1,4 +1,4 @@
-"""Image backbones of CLIP and SigLIP (transformers), with the text tower that puts descriptions beside the images."""
+"""Image backbones of CLIP and SigLIP (transformers). Their text tower embeds descriptions in the same space."""
 
 import torch
 import transformers

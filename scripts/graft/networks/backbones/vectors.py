@@ -1,4 +1,4 @@
-"""Vector data are their own embedding; or what the steps of `preprocess` make of them is."""
+"""Vectors are their own embedding. With `preprocess`, the result of its steps is the embedding."""
 
 import torch
 from torch import nn

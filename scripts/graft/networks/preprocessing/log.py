@@ -1,4 +1,4 @@
-"""The natural logarithm of each number plus `offset`, as from reflectance or transmittance to absorbance."""
+"""The natural logarithm of each number plus `offset`, for example from reflectance or transmittance to absorbance."""
 
 import numpy as np
 

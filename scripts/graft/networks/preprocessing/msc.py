@@ -1,4 +1,4 @@
-"""Multiplicative scatter correction: each spectrum as offset and factor of the train rows' mean one (Geladi et al. 1985).
+"""Multiplicative scatter correction: removes offset and factor, relative to the mean of the train rows (Geladi et al. 1985).
 
 A spectrum x is fitted by least squares as x = a + b m + e with the mean spectrum m, and becomes (x - a) / b. One that is
 constant (b = 0) says nothing, and becomes m.

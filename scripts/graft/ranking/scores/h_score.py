@@ -1,4 +1,4 @@
-"""H-score: how much of the embeddings' spread lies between the classes, with shrunk covariances (Ibrahim et al. 2022)."""
+"""H-score: the share of the embeddings' variance between the classes, with shrunk covariances (Ibrahim et al. 2022)."""
 
 import numpy as np
 from sklearn.covariance import ledoit_wolf

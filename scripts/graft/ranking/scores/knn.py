@@ -1,4 +1,4 @@
-"""k nearest neighbours: how often the rows most alike have the same label, without any fit."""
+"""k nearest neighbours: how often the most similar rows have the same label. Nothing is fitted."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The number of parameters: what a larger network is better for, whatever the data are."""
+"""The number of parameters. It does not look at the data."""
 
 import numpy as np
 

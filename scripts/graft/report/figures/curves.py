@@ -1,4 +1,4 @@
-"""Draw how each target of a data set is learned better with more labels, and what is to be expected of still more."""
+"""Draw the learning curve of each target of a data set, and its forecast."""
 
 from pathlib import Path
 

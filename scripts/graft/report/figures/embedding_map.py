@@ -1,4 +1,4 @@
-"""The page with a map of a data set's embeddings: what a backbone takes for alike is near each other, whatever the labels say."""
+"""The page with a map of a data set's embeddings. Samples that are similar for the backbone are near each other."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Draw how far a model's confidence can be taken at its word, before and after temperature scaling."""
+"""Draw how well a model's confidence agrees with its accuracy, before and after temperature scaling."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Draw how many answers are wrong if a classifier leaves out those that it is least sure of (selective prediction)."""
+"""Draw how many answers are wrong if a classifier leaves out its least sure answers (selective prediction)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""One class out of several that have an order: conditional steps from each class to the next (CORN, Shi et al. 2021)."""
+"""One class out of several with an order: conditional steps from each class to the next (CORN, Shi et al. 2021)."""
 
 import numpy as np
 

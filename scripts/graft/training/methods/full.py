@@ -1,4 +1,4 @@
-"""Everything is trained from the pretrained weights, with a new head (Yosinski et al. 2014)."""
+"""Trains the whole network from the pretrained weights, with a new head (Yosinski et al. 2014)."""
 
 USES_FEATURES = False
 FROZEN = False

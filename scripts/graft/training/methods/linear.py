@@ -1,4 +1,4 @@
-"""A linear head on stored embeddings; the backbone stays frozen and is not run (Kornblith et al. 2019)."""
+"""A linear head on stored embeddings. The backbone is frozen and does not run (Kornblith et al. 2019)."""
 
 USES_FEATURES = True
 FROZEN = True

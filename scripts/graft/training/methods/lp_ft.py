@@ -1,4 +1,4 @@
-"""A linear probe first, then everything: the head does not distort the features at the start (Kumar et al. 2022)."""
+"""A linear probe first, then the whole network. So the head does not distort the features at the start (Kumar et al. 2022)."""
 
 USES_FEATURES = True
 FROZEN = False

@@ -1,4 +1,4 @@
-"""Gradients that point against each other are projected (PCGrad, Yu et al. 2020, algorithm 1)."""
+"""If two gradients conflict, they are projected (PCGrad, Yu et al. 2020, algorithm 1)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Each loss is weighed by how uncertain its target is, which is learned (Kendall et al. 2018)."""
+"""The weight of each loss comes from the uncertainty of its target. It is learned (Kendall et al. 2018)."""
 
 import torch
 

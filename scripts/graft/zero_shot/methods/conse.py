@@ -1,4 +1,4 @@
-"""ImageNet classes that a network sees in an image, and how near their names are to each class (ConSE, Norouzi et al. 2014)."""
+"""The ImageNet classes of an image, and how similar their names are to each class (ConSE, Norouzi et al. 2014)."""
 
 import numpy as np
 from scipy.special import softmax
