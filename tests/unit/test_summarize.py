@@ -302,7 +302,7 @@ def test_of_wordings_the_one_that_is_better_on_validation_is_taken_and_said_with
     words, page = (tmp_path / "words.txt").read_text(), (tmp_path / "index.html").read_text()
     assert "news, zero-shot, group  words.minilm.similarity: accuracy 0.900" in words
     assert "as good as 7.2 labelled examples per class" in words
-    assert "news, group, zero-shot" in page and "<th>worth shots</th>" in page
+    assert "news, group, zero-shot" in page and "<th>shots for the same accuracy</th>" in page
     assert 'href="zero_shot/words.minilm.similarity/"' in page
 
 

@@ -19,7 +19,7 @@ BODY = pages.environment().from_string("""
 <td class="number">{{ row.trained }}</td><td class="number">{{ row.seconds }}</td><td class="number">{{ row.gpu_seconds }}</td>
 <td class="number">{{ row.memory }}</td><td class="number">{{ row.disk }}</td></tr>{% endfor %}
 </table></div>
-{% if measured %}<p class="soft">Based on up to 64 samples that were run here just now, so right within a factor of
+{% if measured %}<p class="soft">Based on up to 64 samples that were run here a moment ago, so right within a factor of
 two. One job with {{ threads }} thread(s) on this machine; several run side by side. The GPU is one of the A100 class at
 a sixth of its peak. Forwards that the store already holds are not counted. Distilled models also need their teacher; what
 it answers of changed images is counted.</p>

@@ -110,7 +110,7 @@ listed here; it stays in the folders beside this page.</p>
 <div class="wide"><table class="all">
 <tr><th>{{ "task" if table.task else "model" }}</th>{% if table.seeds %}<th class="number">seed</th>{% endif %}
 {% if table.shots %}<th class="number">shots</th>{% endif %}
-{% for metric in table.metrics %}<th class="number">{{ names[metric] }}</th>{% endfor %}{% if table.worth %}<th>worth shots</th>{% endif %}{% if table.chosen %}<th>{{ table.chosen }}</th>{% endif %}
+{% for metric in table.metrics %}<th class="number">{{ names[metric] }}</th>{% endfor %}{% if table.worth %}<th>shots for the same accuracy</th>{% endif %}{% if table.chosen %}<th>{{ table.chosen }}</th>{% endif %}
 </tr>
 {% for row in table.rows %}<tr><td><a href="{{ row.folder }}">{{ row.model }}</a>{% if row.figures %}<br>
 <span class="links files">{% for name, path in row.figures %}<a href="{{ path }}">{{ name }}</a> {% endfor %}</span>{% endif %}</td>
