@@ -20,8 +20,8 @@ MAIN = re.compile(r"`linear`$|same, `(lp_ft|full)`$|distilled from|5-shot")
 MISSING = "not measured"
 SPLITS = "elpv-"  # how the data sets begin that are one data set split in several ways
 HOLDS = (
-    "Intervals over splits are corrected for the rows that the splits share (Nadeau and Bengio 2003); those over seeds hold "
-    "for other test rows, too; those of few-shot learning for other train and test rows and other episodes."
+    "Intervals over splits are corrected for the rows that the splits share (Nadeau and Bengio 2003). Intervals over seeds hold "
+    "for other test rows, too. Intervals of few-shot learning hold for other train and test rows and other episodes."
 )
 SOLAR = "ELPV, 2,624 cells, defect; mean of five splits"
 TOPICS = "20 Newsgroups sci.*, official test part; mean of three seeds"

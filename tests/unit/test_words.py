@@ -30,8 +30,8 @@ def plain(page):
 
 
 def sentences(text):
-    """Lists of words. Lines between paragraphs, and colons, end a sentence as a point does."""
-    found = (re.findall(r"[A-Za-z']+", one) for one in re.split(r"[.!?:;]+(?:\s|$)|\n\s*\n", text))
+    """Lists of words. A colon and a paragraph end a sentence, as a full stop does; a semicolon does not."""
+    found = (re.findall(r"[A-Za-z']+", one) for one in re.split(r"[.!?:]+(?:\s|$)|\n\s*\n", text))
     return [words for words in found if words]
 
 
