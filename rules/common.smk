@@ -321,7 +321,7 @@ def settings_of_new(wildcards):
     return config["predict"].get(wildcards.get("new"), {})
 
 
-# Data set -> the path of its card, and all outputs of prepare_data. Snakemake expands these anew for every question.
+# Data set -> the path of its card, and all outputs of prepare_data. Snakemake expands these again for every question.
 PREPARED = {}
 
 

@@ -32,7 +32,7 @@ rule predict:
 
 
 rule predict_files:
-    """Predict new data without labels, and say which are unlike the training data.
+    """Predict new data without labels, and say which differ from the training data.
 
     A lab's own rule takes other data, or a model that another run trained: `use rule predict_files from graft as
     predict_plate with:` input `data` and `model` (an ft_model.pt in its results folder; `samples`, `features`,

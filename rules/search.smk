@@ -64,7 +64,7 @@ rule try_settings:
 
 
 use rule try_settings as probe_backbone with:
-    """Fit a head on embeddings that are there, to see which backbones are worth a training."""
+    """Fit a head on embeddings that are there, to see which backbones to train."""
     wildcard_constraints:
         rung="0",
     threads: 1
