@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "docs")]
+import all_messages  # noqa: E402
+
 from graft import __version__  # noqa: E402
 from graft.common.plugins import FOLDERS  # noqa: E402
 from graft.config.docs import plugin_table  # noqa: E402
@@ -35,6 +37,7 @@ ELSEWHERE = {
     "CONTRIBUTING.md": "copied/contributing.md",
 }
 METHODS = "copied/methods.md"
+MESSAGES = "copied/all_messages.md"
 KINDS = {  # kind of plug-in -> heading of the page of methods, in the order of a run
     "reader": "Readers of data sets",
     "library": "Libraries of networks",
@@ -66,7 +69,7 @@ def setup(app):
 def copy_pages(app):
     """Pages that are kept elsewhere in the repository; written where they changed, so that a second build does little."""
     texts = {page: (ROOT / source).read_text(encoding="utf-8") for source, page in ELSEWHERE.items()}
-    for page, text in (texts | {METHODS: methods()}).items():
+    for page, text in (texts | {METHODS: methods(), MESSAGES: all_messages.page()}).items():
         place = Path(app.srcdir) / page
         if not place.exists() or place.read_text(encoding="utf-8") != text:
             place.parent.mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ In a store that other users may write to, too, what any of them has used in the 
 """
 
 import argparse
+import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 import yaml
 
 from graft import config as graft_config
+from graft.common.errors import REASON, UserError, raise_all
 from graft.common.outputs import read_json
+from graft.config.files import read_strict
 from graft.data.images import DECODER
 from graft.networks import network
 from graft.store import Store
@@ -59,7 +62,8 @@ def main(configs, results, resources, store=None, unused_days=None):
         if kind == "teacher_logits":
             return "engine" in key and [key.get(name) for name in ("model", "augment", "view_seed")] in answers
         if kind == "networks":
-            return key["weights"] in weights and key["openvino"] == openvino
+            # In which numbers torch may run a network does not depend on the version of OpenVINO.
+            return key["weights"] in weights and key.get("openvino", openvino) == openvino
         return "engine" in key and key.get("weights") in weights
 
     store = store or Store.of(configs[0]["store"])
@@ -93,6 +97,14 @@ def _fit(key):
     return [key.get(name) for name in ("size", "fit", "crop", "interpolation")]
 
 
+def read(path):
+    """The config in a YAML file, checked, with every default."""
+    if not path.is_file():
+        raise UserError("there is no such config file", str(path))
+    raise_all(read_strict(path)[0])
+    return graft_config.load(yaml.safe_load(path.read_text(encoding="utf-8-sig")), [path])
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="*", type=Path, default=[DEFAULT])
@@ -100,8 +112,11 @@ if __name__ == "__main__":
     parser.add_argument("--resources", default="resources")
     parser.add_argument("--days", type=float, help="keep what was used in the last DAYS days (default: 0, shared: 30)")
     arguments = parser.parse_args()
-    loaded = [graft_config.load(yaml.safe_load(path.read_text()), [path]) for path in arguments.configs]
-    freed, spared = main(loaded, arguments.results, arguments.resources, unused_days=arguments.days)
+    try:
+        loaded = [read(path) for path in arguments.configs]
+        freed, spared = main(loaded, arguments.results, arguments.resources, unused_days=arguments.days)
+    except UserError as error:
+        sys.exit(f"{REASON}{error}")
     print(f"{freed / 1e9:.3f} GB set free")
     if spared:
         print(

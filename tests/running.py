@@ -102,3 +102,15 @@ def bytes_of(folder):
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def environment_for_make(folder):
+    """Make the new folder an environment as `make` finds it ready, whose programs are those of the tests."""
+    folder.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        (folder / part.name).symlink_to(part)
+    said = subprocess.run(["make", "-pn", "env", f"VENV={folder}"], cwd=ROOT, capture_output=True, text=True)
+    ready = Path(re.search(r"^READY := (.*)$", said.stdout, re.MULTILINE)[1])
+    if not ready.exists():
+        ready.touch()
+    return folder

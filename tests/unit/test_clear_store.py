@@ -58,10 +58,12 @@ def test_tables_of_named_backbones_and_models_stay_and_all_others_go(tmp_path):
         filled(tmp_path / "store", "c", kind="images", decoder=DECODER, **FIT),
         filled(tmp_path / "store", "g", kind="tokens", tokenizer="BertTokenizer 1"),
         filled(tmp_path / "store", "m", kind="networks", weights="named", openvino=version("openvino")),
+        filled(tmp_path / "store", "n", kind="networks", weights="named"),  # what torch may run it in
     ]
     go = [
         filled(tmp_path / "store", "d", weights="gone"),
         filled(tmp_path / "store", "k", weights="named", engine=None),
+        filled(tmp_path / "store", "o", kind="networks", weights="gone"),
         *(filled(tmp_path / "store", "l", kind="networks", weights=one, openvino=two) for one, two in STALE),
         filled(tmp_path / "store", "e", weights="weights of old.tiny.full"),
         filled(tmp_path / "store", "f", kind="images", decoder=DECODER, **FIT | {"size": 64}),

@@ -11,22 +11,14 @@ import pytest
 import yaml
 
 from gated import checkout
-from running import ROOT
+from running import ROOT, environment_for_make
 
 PROGRAMS = Path(sys.executable).parent
 
 
 @pytest.fixture
 def venv(tmp_path):
-    """An environment as `make` finds it ready, whose programs are those of the tests."""
-    (tmp_path / "venv").mkdir()
-    for part in Path(sys.prefix).iterdir():
-        (tmp_path / "venv" / part.name).symlink_to(part)
-    said = subprocess.run(["make", "-pn", "env", f"VENV={tmp_path}/venv"], cwd=ROOT, capture_output=True, text=True)
-    ready = Path(re.search(r"^READY := (.*)$", said.stdout, re.MULTILINE)[1])
-    if not ready.exists():
-        ready.touch()
-    return f"VENV={tmp_path}/venv"
+    return f"VENV={environment_for_make(tmp_path / 'venv')}"
 
 
 def project(folder):
