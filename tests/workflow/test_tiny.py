@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,12 +18,13 @@ from sklearn.metrics import roc_auc_score
 
 import warm_jobs
 from browser import opened
-from described import content, faults, seen
+from described import content, faults, pattern, seen
 from first_page import decision_pages, without_links
+from graft.common.errors import UserError
 from graft.common.outputs import sha256_of_file
 from graft.curves.table import read_curves
 from graft.data.readers import opener, root_of
-from graft.serving.exported import load_exported, predict
+from graft.serving.exported import embed, load_exported, predict
 from running import ROOT, graft
 
 CONFIG = ROOT / "config" / "test" / "tiny.yaml"
@@ -337,3 +339,34 @@ def test_the_page_of_files_describes_every_file_and_column(results):
         "What a search has tried",
     }  # in the tests of other runs
     assert seen(results) == {one["title"] for one in content()["tables"]} - elsewhere
+
+
+def test_the_examples_of_the_python_page_run_and_print_what_it_shows(results, tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8").replace("effnet-lite0", "effnet-lite0-64")
+    (tmp_path / "incoming").mkdir()
+    images = sorted((results.parent / "resources/datasets/elpv/root/images").glob("*.png"))
+    for name, image in zip("ab", images, strict=False):
+        shutil.copy(image, tmp_path / f"incoming/{name}.png")
+    (tmp_path / "results").symlink_to(results)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(code, names)
+        assert capsys.readouterr().out.splitlines() == re.findall(r"^print\(.*  # (.*)$", code, re.MULTILINE)
+    assert len(names["test"]) and 0 <= names["accuracy"] <= 1 and len(names["vectors"]) == 2
+    shown = {part.split("\n")[0]: re.findall(r"^\| (`.*?) \|", part, re.MULTILINE) for part in page.split("\n## ")}
+    shown = {heading: re.findall(r"`([^`]+)`", "".join(cells)) for heading, cells in shown.items()}
+    assert set(shown["ft_model.pt"]) == set(names["content"])
+    assert all(any(pattern(one).fullmatch(name) for one in shown["Predict"]) for name in names["answers"])
+
+
+def test_new_samples_have_the_embeddings_that_the_run_has_stored(results):
+    model = load_exported(results / "handoff/models/solar.effnet-lite0-64.linear/seed0")
+    stored = pd.read_parquet(results / "handoff/elpv/effnet-lite0-64.embeddings.parquet").head(5)
+    images = [results.parent / "resources/datasets/elpv/root" / name for name in stored["sample_id"]]
+    found, wanted = embed(model, [*images, "lost.png"]), np.stack(stored["embedding"])
+    assert np.isnan(found[5]).all()
+    cosine = (found[:5] * wanted).sum(1) / np.linalg.norm(found[:5], axis=1) / np.linalg.norm(wanted, axis=1)
+    assert (cosine > 0.999).all()
+    with pytest.raises(UserError, match="an ensemble has no embeddings"):
+        embed(load_exported(results / "handoff/models/committee.ensemble.mean/seed0"), images)

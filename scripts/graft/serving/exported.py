@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError
@@ -74,9 +75,38 @@ def predict(network, samples):
     UserError
         If no sample can be predicted; with the reasons.
     """
-    if isinstance(samples, str | bytes | Path):
-        raise UserError("one sample that is not in a list", allowed="a list", hint="predict(model, [sample])")
+    _check_list(samples, "predict")
     return {target: _answers(table) for target, table in _tables(network, samples).items()}
+
+
+def embed(network, samples):
+    """Embeddings of new samples by a model's own network, which are read, checked and preprocessed as for `predict`.
+
+    Parameters
+    ----------
+    network, samples : see `predict`; not an ensemble, which has no network
+
+    Returns
+    -------
+    float32 array, shape (samples, width): a row per sample, NaN where it cannot be read
+
+    Raises
+    ------
+    UserError
+        If no sample can be read; with the reasons.
+    """
+    _check_list(samples, "embed")
+    if hasattr(network, "members"):
+        raise UserError("an ensemble has no embeddings of its own", hint="embed(model.members[0], samples)")
+    rows, embeddings = _embedded(network, samples)
+    found = np.full((len(rows), network.backbone.width), np.nan, np.float32)
+    found[rows["reason"].isna().to_numpy()] = embeddings
+    return found
+
+
+def _check_list(samples, function):
+    if isinstance(samples, str | bytes | Path):
+        raise UserError("one sample that is not in a list", allowed="a list", hint=f"{function}(model, [sample])")
 
 
 def _members(folder, config):
@@ -98,17 +128,22 @@ def _tables(network, samples):
         return with_all_sets(
             config, {name: joined(config, name, [tables[name] for tables in each]) for name in config["targets"]}
         )
-    config, card = network.config, card_of(network.config, {})
+    config, (rows, embeddings) = network.config, _embedded(network, samples)
     weights = {name: tensor.cpu() for name, tensor in network.state_dict().items() if name.startswith("heads.")}
     content = {**config, "state_dict": weights, "fold_heads": {}}
-    with tempfile.TemporaryDirectory(prefix="graft-") as folder:
-        give = {"image": given_files, "text": given_texts, "vector": given_vectors}[card["modality"]]
-        new = give(samples, card, folder)
-        rows, embeddings = new.rows, torch.zeros(0, network.backbone.width).numpy()
-        if len(rows):
-            device, threads = next(network.parameters()).device, torch.get_num_threads()
-            rows, embeddings = embed_taken(new, card, lambda: _backbone(network), "samples", "fp32", device, threads)
     return with_all_sets(config, {target: table_of(content, target, rows, embeddings) for target in config["targets"]})
+
+
+def _embedded(network, samples):
+    """The rows of new samples, and the embeddings of those that can be taken: see new_predictions.embed_taken."""
+    card = card_of(network.config, {})
+    give = {"image": given_files, "text": given_texts, "vector": given_vectors}[card["modality"]]
+    with tempfile.TemporaryDirectory(prefix="graft-") as folder:
+        new = give(samples, card, folder)
+        if not len(new.rows):
+            return new.rows, np.zeros((0, network.backbone.width), np.float32)
+        device, threads = next(network.parameters()).device, torch.get_num_threads()
+        return embed_taken(new, card, lambda: _backbone(network), "samples", "fp32", device, threads)
 
 
 def _backbone(network):
