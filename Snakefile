@@ -43,6 +43,7 @@ include: "rules/zero_shot.smk"
 include: "rules/hand_off.smk"
 include: "rules/check.smk"
 include: "rules/report.smk"
+include: "rules/track.smk"
 
 
 report: "rules/captions/workflow.rst"
@@ -50,6 +51,7 @@ report: "rules/captions/workflow.rst"
 
 onstart:
     stop_if(machine.lacks_slurm(workflow.executor_plugin.name))
+    stop_if(lacks_tracker())
     run_lock.note_holder()
 
 

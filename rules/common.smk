@@ -25,6 +25,7 @@ elif not importlib.util.find_spec("graft"):
 
 from graft import config as graft_config
 from graft.common import codedigest, machine, plugins, run_lock
+from graft.common.credentials import without_credentials
 from graft.common.errors import UserError
 from graft.common.fingerprint import fingerprint, fingerprint_of_files
 from graft.common.outputs import read_json
@@ -187,7 +188,13 @@ def below_prepare_data(function):
 
 @below_prepare_data
 def all_results(wildcards):
-    """The inputs of `all`."""
+    """The inputs of `all`: what is computed, and after it what is sent elsewhere."""
+    sent = ["<results>/tracking/mlflow.csv"] if is_tracked() else []
+    return [*computed_results(), *sent]
+
+
+def computed_results():
+    """All files that a run makes for its user."""
     return [
         *(f"{folder}/metrics.json" for run in all_runs() for folder in target_folders(*run)),
         *metrics_of_tasks("few_shot"),
@@ -200,6 +207,11 @@ def all_results(wildcards):
         *(f"<results>/predict/{name}.csv" for name in config["predict"]),
         *all_figures(),
     ]
+
+
+def is_tracked():
+    """Whether results are sent to a tracker: if the config asks, but not those of a quick look."""
+    return config["tracking"]["mlflow"] is not None and not config["quick"]
 
 
 def metrics_of_tasks(stage, dataset=None):
@@ -597,7 +609,14 @@ def backbone_of(wildcards):
     return wildcards.backbone if hasattr(wildcards, "backbone") else PLAN.models[wildcards.model]["backbone"]
 
 
-# The end of a run
+# The start and the end of a run
+
+
+def lacks_tracker():
+    """The UserError of a run that ends with sending results and cannot, or None; said hours earlier than by the job."""
+    deployed = {str(method) for method in workflow.deployment_settings.deployment_method}
+    whole = set(workflow.dag_settings.targets) <= {"all", "track"}
+    return machine.lacks_mlflow() if is_tracked() and whole and "conda" not in deployed else None
 
 
 def named_configs():

@@ -653,6 +653,32 @@ def index_inputs(wildcards):
     }
 
 
+@below_prepare_data
+def tracking_inputs(wildcards):
+    """What is sent to a tracker. All else that the run makes comes first: a server that does not answer then keeps nothing back."""
+    if not is_tracked():
+        raise WorkflowError(
+            "Nothing is sent to a tracker: the config has no block `tracking: {mlflow: {}}`, or it is a quick look."
+        )
+    trained = [(stage, model, seed) for stage, model, seed in all_runs()]
+    networks = [run for run in trained if not is_ensemble(PLAN.models[run[1]])]
+    figures = [
+        f"<results>/figures/{stage}/{model}/seed{seed}/{name}"
+        for stage, model, seed in trained
+        for name in figures_of(model)
+    ]
+    return {
+        "summary": "<results>/summary.csv",
+        "chosen": [f"<results>/search/{search}/chosen.json" for search in searches()],
+        "labelled": [f"<results>/data/{dataset}/labelled.digest" for dataset in used_datasets()],
+        "histories": [f"{run_folder(model, seed)}/ft_history.csv" for _, model, seed in networks],
+        "predictions": [f"{folder}/predictions.parquet" for run in trained for folder in target_folders(*run)],
+        "figures": figures,
+        "exports": [f"<results>/handoff/models/{model}/seed{seed}/config.json" for _, model, seed in handed_runs()],
+        "others": computed_results(),
+    }
+
+
 def handed_over(file):
     """An input function for workflows that import graft, which gives a file of the hand-over, named within it.
 

@@ -328,6 +328,22 @@ def embed_jobs(name, backbone, parts):
     return [*jobs, *(f"{job}.{item}" for job in jobs for item in shares)]
 
 
+def tracking_asked(wildcards):
+    """`tracking.mlflow` of the config."""
+    return config["tracking"]["mlflow"]
+
+
+def tracking_server(wildcards):
+    """The server that MLflow's own variables name, without a password; a job that sends to another one is another job."""
+    asked = tracking_asked(wildcards) or {}
+    return None if asked.get("uri") else without_credentials(os.environ.get("MLFLOW_TRACKING_URI", ""))
+
+
+def settings_to_track(wildcards):
+    """Settings of all models and tasks, by name."""
+    return {**PLAN.models, **PLAN.tasks}
+
+
 def split_settings(wildcards):
     """What the config says of the splits of each data set."""
     return {name: PLAN.datasets[name]["split"] for name in used_datasets()}

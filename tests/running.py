@@ -43,6 +43,7 @@ MESSAGES = {
     "fit_curves": "Measuring the learning curve",
     "few_shot": "Few-shot episodes",
     "zero_shot": "Zero-shot classes",
+    "track": "Sending what is new",
 }
 
 

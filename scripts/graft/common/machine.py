@@ -1,6 +1,10 @@
 """What a run needs of the machine that it is started on. Only the standard library is needed."""
 
+import importlib.util
+import shlex
 import shutil
+import sys
+from pathlib import Path
 
 from graft.common.errors import UserError
 
@@ -31,4 +35,17 @@ def lacks_slurm(executor):
         "executor (in profiles/slurm/config.yaml)",
         hint="start on a login node of the cluster; or compute on this machine: "
         "snakemake --profile profiles/local --cores all, or make run",
+    )
+
+
+def lacks_mlflow():
+    """The UserError of a run that is to send results to MLflow from a Python that has no client of it, or None."""
+    if importlib.util.find_spec("mlflow"):
+        return None
+    pins = Path(__file__).resolve().parents[3] / "requirements-tracking.txt"
+    wanted = f"-r {shlex.quote(str(pins))}" if pins.is_file() else "mlflow-skinny sqlalchemy alembic"
+    return UserError(
+        "the results should be sent to MLflow, and the Python of this run has no package `mlflow`",
+        "tracking.mlflow",
+        hint=f"{sys.executable} -m pip install {wanted}; or delete that block of the config",
     )

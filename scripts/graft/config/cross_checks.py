@@ -11,6 +11,7 @@ from graft.config.entry_checks import (
     check_conformal,
     check_datasets,
     check_store,
+    check_tracking,
     unknown,
     unknown_model,
     unknown_seed,
@@ -59,6 +60,7 @@ def check(config):
         check_adapt(config, trained),
         check_conformal(config),
         check_store(config),
+        check_tracking(config),
     )
     return list(dict.fromkeys(problem for problems in found for problem in problems))
 

@@ -4,6 +4,7 @@ import codecs
 from pathlib import Path
 
 from graft.common import plugins
+from graft.common.credentials import has_credentials
 from graft.common.errors import did_you_mean
 from graft.config.errors import Problem, show
 from graft.config.plan import VECTORS, WITHIN, as_list, entries, known_backbones, lookup
@@ -203,3 +204,16 @@ def check_store(config):
     elif store.get("path") is not None and Path(store["path"]).expanduser().resolve() == shared.resolve():
         hint = "leave `shared` out: a store that you may write to needs only `path`"
         yield Problem(path, "is the same folder as store.path", "another folder", hint)
+
+
+def check_tracking(config):
+    """A password would be in every job's settings, in Snakemake's notes and in the repository of the config."""
+    uri = ((config.get("tracking") or {}).get("mlflow") or {}).get("uri")
+    if uri and has_credentials(uri):
+        yield Problem(
+            ("tracking", "mlflow", "uri"),
+            "has a name or a password in it",
+            "the address alone, such as https://mlflow.lab.org",
+            "export MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, where you start; or export "
+            "the whole address as MLFLOW_TRACKING_URI and leave `uri` out",
+        )
