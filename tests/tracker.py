@@ -23,6 +23,11 @@ def programs():
     return bare.made([*PINS, *SERVER], beside_ours=True)
 
 
+def packages():
+    """The folder of its packages: what a Python lacks that runs graft's jobs, to be named in PYTHONPATH."""
+    return bare.site_packages(programs().parent)
+
+
 def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

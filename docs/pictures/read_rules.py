@@ -66,6 +66,7 @@ CONFIG = {
     "ensemble": {"kinds": {"models": ["kind.minilm.linear", "kind.minilm.full"]}},
     "predict": {"new": {"model": "kind.minilm.full", "data": "new"}},
     "device": {"embedding_jobs": 2},
+    "tracking": {"mlflow": {}},
 }
 CARD = {"counts": {"train": 1, "pool": 1}, "groups": 2, "folds": [0, 1], "modality": "text", "reader": "table"}
 CARDS = {"notes": CARD, "spectra": CARD | {"modality": "vector"}}

@@ -25,7 +25,7 @@ from running import ROOT
 from tiny_data import small_lab
 
 NEVER_ASKED_FOR = {
-    *("tune", "measure_speed", "measure_lengths", "predict_files", "zero_shot", "show_pool"),
+    *("tune", "measure_speed", "measure_lengths", "predict_files", "zero_shot", "show_pool", "track"),
     *("plan_search", "try_settings", "choose_settings"),
 }
 
@@ -119,6 +119,6 @@ def test_the_dockerfile_that_snakemake_prints_makes_every_environment(hosted, co
     done = subprocess.run(command, cwd=hosted.checkout, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("FROM condaforge/miniforge3")
-    for name in ("data", "labelling", "report", "torch"):
+    for name in ("data", "labelling", "report", "torch", "tracking"):
         assert f"COPY envs/{name}.yaml" in done.stdout
-    assert done.stdout.count("conda env create") == 4
+    assert done.stdout.count("conda env create") == 5

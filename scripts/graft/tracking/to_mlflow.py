@@ -5,7 +5,9 @@ import time
 from contextlib import contextmanager
 from getpass import getuser
 
-# Before MLflow is imported, which reads them. It would report its use to its makers, and wait for four minutes for a server.
+# Before MLflow is imported, which reads them. It would report its use to its makers, wait for four minutes for a server, and
+# print the address of each run, with a password in it.
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")
 
