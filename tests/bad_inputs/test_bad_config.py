@@ -206,7 +206,7 @@ PLACES = [
     "datasets/news/targets/topic/classes", "datasets/news/split", "datasets/news/range", "datasets/news/columns", "backbones",
     "backbones/net", "backbones/net/source", "backbones/net/mean", "finetune", "finetune/solar", "finetune/solar/backbone",
     "finetune/solar/dataset", "finetune/solar/method", "finetune/solar/seeds", "few_shot/few/shots", "few_shot/deep/model",
-    "distill", "distill/tiny/teacher", "predict", "predict/plate", "predict/plate/model", "hand_off", "hand_off/models", "store", "lock",
+    "distill", "distill/tiny/teacher", "predict", "predict/plate", "predict/plate/model", "hand_off", "hand_off/models", "store", "lock", "tracking",
 ]  # fmt: skip
 
 
