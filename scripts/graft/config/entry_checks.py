@@ -1,4 +1,4 @@
-"""What is wrong within one entry of `datasets` or `backbones`, within `conformal` or `store`. Every check yields Problems, as in cross_checks.py."""
+"""What is wrong within one entry of `datasets` or `backbones`, within `conformal`, `store` or `tracking`. Every check yields Problems, as in cross_checks.py."""
 
 import codecs
 from pathlib import Path
