@@ -16,15 +16,20 @@ def git(folder, *arguments):
     subprocess.run(["git", "-C", folder, *user, *arguments], check=True, capture_output=True)
 
 
-def committed(folder, prepare=lambda folder: None):
-    """A repository in the new folder `folder`; `prepare` may change the files before they are committed. The folder."""
+def copied(folder, parts=PARTS):
+    """This checkout's `parts` in the new folder `folder`; the folder."""
     folder.mkdir()
-    for name in PARTS:
+    for name in parts:
         if (ROOT / name).is_dir() and not (ROOT / name).is_symlink():
             shutil.copytree(ROOT / name, folder / name, symlinks=True)
         else:
             shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
-    prepare(folder)
+    return folder
+
+
+def committed(folder, prepare=lambda folder: None):
+    """A repository in the new folder `folder`; `prepare` may change the files before they are committed. The folder."""
+    prepare(copied(folder))
     git(folder, "init", "-q")
     git(folder, "add", ".")
     git(folder, "commit", "-q", "-m", "all of it")
