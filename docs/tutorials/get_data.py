@@ -50,7 +50,8 @@ def inbox(raw, folder):
     """The same messages in inbox.csv; 25 of each topic have a label, those of the others are in answers.csv."""
     table = _messages(raw)
     known = table.groupby("topic").head(LABELLED).index
-    table.loc[~table.index.isin(known), ["id", "topic"]].to_csv(folder.with_name("answers.csv"), index=False)
+    answers = table.loc[~table.index.isin(known), ["id", "topic"]].rename(columns={"id": "sample_id"})
+    answers.to_csv(folder.with_name("answers.csv"), index=False)
     table["topic"] = table["topic"].where(table.index.isin(known))
     table.to_csv(folder / "inbox.csv", index=False)
 

@@ -53,33 +53,30 @@ class Terminal:
 
 def checkout(folder):
     """A copy of graft as it is cloned; its .venv is the environment of the tests."""
-    copied(folder, (*PARTS, "Makefile", "requirements-test.txt", "docs"))
+    copied(folder, (*PARTS, "Makefile", "requirements-test.txt", "docs", "tests/benchmarks"))
     (folder / ".venv").symlink_to(sys.prefix)
     return folder
 
 
-def work_through(page, folder, environment=None, report=lambda *_: None):
-    """Type all commands of a page in the checkout `folder`, and write its files.
-
-    Raises
-    ------
-    AssertionError
-        If a command fails, or prints something else than the page shows.
-    """
+def work_through(page, folder, judge, environment=None):
+    """Write all files of a page into the checkout `folder`, and type its commands; `judge` gets each of them, what it printed and its code."""
     terminal = Terminal(folder, environment)
     try:
         for step in steps(page):
             if isinstance(step, File):
                 (Path(terminal.type("pwd")[0][0]) / step.path).write_text(step.text, encoding="utf-8")
-                continue
-            printed, code = terminal.type(step.typed)
-            report(step, printed)
-            shown = "\n".join(printed)
-            assert code == 0, f"{page.name}: `{step.typed}` ended with {code}:\n{shown[-6000:]}"
-            missing = step.shown and unseen(step.shown, printed)
-            assert not missing, f"{page.name}: `{step.typed}` shows no line\n{missing}\nbut:\n{shown[-6000:]}"
+            else:
+                judge(step, *terminal.type(step.typed))
     finally:
         terminal.close()
+
+
+def not_as_shown(step, printed, code):
+    """What is not as the page shows it, in words; empty where all is."""
+    if code:
+        return f"it ended with {code}"
+    missing = unseen(step.shown, printed) if step.shown else None
+    return f"it did not print: {missing}" if missing else ""
 
 
 def warm():
@@ -90,12 +87,11 @@ def warm():
 def main(page, folder):
     begin = time.monotonic()
 
-    def report(step, printed):
-        print(f"$ {step.typed}", *printed, f"[{time.monotonic() - begin:.0f} s]", sep="\n", flush=True)
-        if step.shown and (missing := unseen(step.shown, printed)):
-            print(f"!! the page shows: {missing}", flush=True)
+    def judge(step, printed, code):
+        took = f"[{time.monotonic() - begin:.0f} s] {not_as_shown(step, printed, code)}"
+        print(f"$ {step.typed}", *printed, took, sep="\n", flush=True)
 
-    work_through(Path(page).resolve(), checkout(Path(folder)), report=report)
+    work_through(Path(page).resolve(), checkout(Path(folder)), judge)
 
 
 if __name__ == "__main__":
