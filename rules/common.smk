@@ -625,7 +625,7 @@ def named_configs():
 
 
 def say_results(results, benchmarks):
-    """Print what to look at: the data cards after `check`, else where the results are, the best models and their cost."""
+    """Print what to look at: the data cards after `check`, the pages to label on after `label`, else where the results are, the best models and their cost."""
     words = Path(benchmarks, "last_words.txt")
     named = named_configs()
     if "check" in workflow.dag_settings.targets:
@@ -638,6 +638,10 @@ def say_results(results, benchmarks):
         from graft.training import numeric_modes
 
         print("", numeric_modes.proposal(sorted(Path(benchmarks, "tune").glob("*.json"))), sep="\n")
+    elif "label" in workflow.dag_settings.targets:
+        pages = sorted(map(str, Path(results, "label").glob("*/*.html")))
+        print("", "Label on this page, and save the file:", *pages, sep="\n  ")
+        print("Name the file as the data set's `labels` in the config. Then: make run", named, sep="")
     elif words.exists():
         print("", words.read_text().replace(" CONFIG=...", f"{named:11}"), *left_behind(results), sep="\n")
 

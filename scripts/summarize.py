@@ -137,7 +137,8 @@ def main(
     doubts += doubts_of_copies(near, without, choices, manifests)
     doubts += doubts_of_data(nearness, lengths, splits)
     benchmarks = Path(words).parent
-    facts = last_words.results(table, choices, counts, doubts, benchmarks, runs, quick)
+    pool = any(Path(path).name == "to_label.csv" for path in files)
+    facts = last_words.results(table, choices, counts, doubts, benchmarks, runs, quick, pool)
     shared = {"doubts": doubts, "costs": costs_of_models(runs, benchmarks, logs), "folder": Path(output).parent}
     made = {str(Path(path).relative_to(shared["folder"])) for path in files}
     decisions = [

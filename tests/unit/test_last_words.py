@@ -147,3 +147,9 @@ def test_training_the_whole_network_is_advised_where_there_is_one(library, advis
     table = summary(x={"method": "linear", "backbone": "snv"})
     done = results(table, {}, {}, [], tmp_path, [{"library": library, "jobs": {}}])
     assert ("method: [linear, lp_ft]" in dict(done["next"])) == advised
+
+
+@pytest.mark.parametrize("pool", [True, False])
+def test_the_page_to_label_on_is_named_where_there_is_a_pool(pool, tmp_path):
+    done = results(summary(x={"method": "linear", "backbone": "snv"}), {}, {}, [], tmp_path, [], pool=pool)
+    assert ("make label CONFIG=..." in dict(done["next"])) == pool

@@ -21,7 +21,7 @@ RANKED_BY = (
 )  # the first that a model has; larger is better
 
 
-def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
+def results(table, choices, counts, doubts, benchmarks, runs, quick=False, pool=False):
     """Facts about a finished run.
 
     Parameters
@@ -35,6 +35,7 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
     runs : list of dict with "jobs": step -> benchmark files of one trained model, without their ending, and "library", that of its
         backbone
     quick : bool, whether it was a quick look
+    pool : bool, whether rows without a label were put in order
 
     Returns
     -------
@@ -57,7 +58,7 @@ def results(table, choices, counts, doubts, benchmarks, runs, quick=False):
     trained = table[~table["stage"].isin((*TASKS, CONTROL))]
     facts = {"best": best, "doubts": list(doubts), "cost": _cost(benchmarks, runs)}
     trains = "vectors" not in {run.get("library") for run in runs}
-    return facts | {"next": _next(trained, best, quick, trains)}
+    return facts | {"next": _next(trained, best, quick, trains, pool)}
 
 
 def block(facts, folder, quick=False):
@@ -171,14 +172,16 @@ def _cost(benchmarks, runs):
     )
 
 
-def _next(trained, best, quick, trains):
-    """What to do next; `trains`: whether every backbone is a network that can be trained."""
+def _next(trained, best, quick, trains, pool):
+    """What to do next; `trains`: whether every backbone is a network that can be trained; `pool`: see `results`."""
     if quick:
         return [("make run CONFIG=...", "the same with all data, without QUICK=1")]
     named = [one["model"] for one in best if one["model"] in set(trained["model"])]
     steps = [("make report CONFIG=...", "every figure in one HTML file")]
     if named:
         steps.append((f"make predict MODEL={named[0]} DATA=...", "predict new files"))
+    if pool:
+        steps.append(("make label CONFIG=...", "a page to label those samples whose labels would teach most"))
     if len(trained) and set(trained["method"]) == {"linear"} and trains:
         steps.append(("method: [linear, lp_ft]", "in the config: train the whole network, often better"))
     return steps
