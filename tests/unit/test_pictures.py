@@ -44,7 +44,10 @@ def test_no_box_of_the_picture_of_the_rules_covers_another():
 
 @pytest.mark.parametrize(
     ("page", "name"),
-    [("README.md", "whole.svg"), ("README.md", "report.png"), ("docs/reference/architecture.md", "rules.svg")],
+    [
+        *(("README.md", "whole.svg"), ("README.md", "report.png")),
+        *(("docs/reference/architecture.md", "rules.svg"), ("docs/reference/architecture.md", "sample.svg")),
+    ],
 )
 def test_a_page_shows_its_picture_and_says_in_words_what_is_on_it(page, name):
     assert re.search(rf"!\[[^]]{{20,}}\]\([./a-z]*pictures/{name}\)", (ROOT / page).read_text())
