@@ -30,7 +30,7 @@ CELLS, NEW, MESSAGES, LABELLED = 120, 10, 100, 25  # of each class
 
 
 def cells(raw, folder):
-    """120 images of solar cells without and 120 with a defect, in a folder per class; 20 more in data/incoming."""
+    """240 images of solar cells, a folder per class; 20 more in incoming/."""
     names = ["path", "probability", "type"]
     table = pd.read_csv(raw / "labels.csv", sep=r"\s+", header=None, names=names)
     for label, rows in (("intact", table["probability"] < 0.5), ("defective", table["probability"] > 0.5)):
@@ -42,12 +42,12 @@ def cells(raw, folder):
 
 
 def messages(raw, folder):
-    """400 messages about four topics of science, in messages.csv with the columns id, text and topic."""
+    """400 messages, with the columns id, text and topic."""
     _messages(raw).to_csv(folder / "messages.csv", index=False)
 
 
 def inbox(raw, folder):
-    """The same messages in inbox.csv; 25 of each topic have a label, those of the others are in answers.csv."""
+    """400 messages, 25 of each topic with a label; the others' are in answers.csv."""
     table = _messages(raw)
     known = table.groupby("topic").head(LABELLED).index
     answers = table.loc[~table.index.isin(known), ["id", "topic"]].rename(columns={"id": "sample_id"})
@@ -65,12 +65,12 @@ def _messages(raw):
 
 
 def tablets(raw, folder):
-    """Near-infrared spectra of 642 tablets and their active ingredient in mg, in tablets.csv: tablet, assay, nm_600 .. nm_1792."""
+    """Near-infrared spectra of 642 tablets; assay: active ingredient in mg."""
     _spectra(raw, "1").to_csv(folder / "tablets.csv", index=False)
 
 
 def instruments(raw, folder):
-    """The same tablets on two spectrometers, A and B, in spectra.csv; of B 192 tablets have an assay, to judge by."""
+    """Tablets on two spectrometers, A and B; of B, 192 have an assay, to judge by."""
     both = {"A": _spectra(raw, "1")[:450], "B": _spectra(raw, "2")}
     both["B"].loc[:449, "assay"] = np.nan
     table = pd.concat([spectra.assign(instrument=name) for name, spectra in both.items()])
