@@ -77,7 +77,7 @@ test: $(READY)
 
 # `snakemake --profile slurm` on a Slurm that the tests start themselves: a quarter of an hour.
 slurm-test: $(READY)
-	$(BIN)/python -m pytest tests/slurm
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/slurm
 
 # The rules in environments that a real conda makes of envs/*.yaml; conda comes from the package index: five minutes.
 conda-test: $(READY)

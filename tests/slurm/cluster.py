@@ -216,7 +216,7 @@ def _kill(process):
 
 def _free_ports(count):
     """The first of `count` neighbouring ports that nobody listens on."""
-    for first in range(20000 + os.getpid() % 9000, 60000, count):
+    for first in range(20000 + os.getpid() * 10 % 30000, 60000, count):  # test processes beside each other begin apart
         sockets = [socket.socket() for _ in range(count)]
         try:
             for number, one in enumerate(sockets):
