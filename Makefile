@@ -38,7 +38,7 @@ export MPLCONFIGDIR
 endif
 endif
 
-.PHONY: new check tune run label unlock predict test slurm-test conda-test lint report results bench docs clear-store env
+.PHONY: new check tune run label unlock predict test tutorial-test slurm-test conda-test lint report results bench docs clear-store env
 
 # A config for your data: make new DATA=folder-or-file [CONFIG=mine.yaml]. Never overwrites.
 new: $(READY)
@@ -74,6 +74,10 @@ report: run
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Every command of docs/tutorials, typed in a fresh checkout, and what it prints: five minutes.
+tutorial-test: $(READY)
+	$(BIN)/python -m pytest -n 2 tests/tutorials
 
 # `snakemake --profile slurm` on a Slurm that the tests start themselves: a quarter of an hour.
 slurm-test: $(READY)

@@ -23,7 +23,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     """Whole runs come first (see --no-loadscope-reorder): no process then waits long for the last file of the other."""
-    items.sort(key=lambda item: item.path.parent.name not in ("tutorials", "workflow", "lab_workflow", "faults"))
+    items.sort(key=lambda item: item.path.parent.name not in ("workflow", "lab_workflow", "faults"))
 
 
 @pytest.fixture(scope="session")
