@@ -47,6 +47,7 @@ def test_no_box_of_the_picture_of_the_rules_covers_another():
     [
         *(("README.md", "whole.svg"), ("README.md", "report.png")),
         *(("docs/reference/architecture.md", "rules.svg"), ("docs/reference/architecture.md", "sample.svg")),
+        ("docs/tutorials/images.md", "tutorial.png"),
     ],
 )
 def test_a_page_shows_its_picture_and_says_in_words_what_is_on_it(page, name):
