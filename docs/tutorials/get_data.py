@@ -30,7 +30,7 @@ CELLS, NEW, MESSAGES, LABELLED = 120, 10, 100, 25  # of each class
 
 
 def cells(raw, folder):
-    """240 images of solar cells, a folder per class; 20 more in incoming/."""
+    """240 images of solar cells, a folder per class; 20 more in data/incoming."""
     names = ["path", "probability", "type"]
     table = pd.read_csv(raw / "labels.csv", sep=r"\s+", header=None, names=names)
     for label, rows in (("intact", table["probability"] < 0.5), ("defective", table["probability"] > 0.5)):

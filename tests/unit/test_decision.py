@@ -209,6 +209,8 @@ def test_the_curve_of_the_recommended_network_is_shown_and_heads_say_what_is_not
     other = section(decision([row("other", 0.9, choice="best")], **shown))
     assert "AUROC of linear on x against" in other["curve"] and other["labels"][:-1] == found["labels"][2:]
     assert other["labels"][-1].startswith("The curve is of another model than the recommended one.")
+    head = section(decision([row("e.x.linear", 0.9, choice="best", method="linear", backbone="x")], **shown))
+    assert head["labels"] == other["labels"][:-1]
 
 
 def test_names_are_escaped():

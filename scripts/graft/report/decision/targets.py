@@ -258,9 +258,15 @@ def curves_of(one):
         return {"says": [f"No forecast: {curve.why}." if curve else "No forecast."]}
     # A network's curve has few points. Where nothing is foretold of it, the heads say what more labels may be worth.
     says = said_of(curve) + (said_of(heads) if curve.why and not heads.why else [])
-    if curve.model != one.name:
+    if curve.model not in (one.name, linear_on(one.recommended)):
         says.append("The curve is of another model than the recommended one. It shows how fast labels help.")
     return {"svg": curve_svg(curve), "says": says}
+
+
+def linear_on(rows):
+    """What the curve of linear heads on the backbone of a model is called; "" if the model (its rows) is no linear head."""
+    linear = rows[rows["method"] == "linear"] if "method" in rows else rows.head(0)
+    return f"linear on {linear['backbone'].iloc[0]}" if len(linear) else ""
 
 
 def said_of(curve):
