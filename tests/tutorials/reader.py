@@ -17,6 +17,13 @@ from running import ROOT
 from tutorials.pages import File, steps, unseen
 
 TUTORIALS = ROOT / "docs/tutorials"
+OF_MAKE = {
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MFLAGS",
+    "MAKEOVERRIDES",
+    "VENV",
+}  # what `make tutorial-test VENV=..` gives to all that it starts
 
 
 class Terminal:
@@ -26,7 +33,7 @@ class Terminal:
         self.shell = subprocess.Popen(
             ["bash"],
             cwd=folder,
-            env=environment,
+            env={name: value for name, value in (environment or os.environ).items() if name not in OF_MAKE},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -65,6 +65,14 @@ def test_a_terminal_keeps_its_folder_and_tells_the_code_and_lines_without_an_end
     terminal.close()
 
 
+def test_a_terminal_does_not_know_the_make_that_started_the_tests(tmp_path, monkeypatch):
+    monkeypatch.setenv("MAKELEVEL", "1")
+    monkeypatch.setenv("VENV", "elsewhere")
+    terminal = Terminal(tmp_path)
+    assert terminal.type("echo $MAKELEVEL$VENV-") == (["-"], 0)
+    terminal.close()
+
+
 def test_a_failed_command_is_not_as_shown():
     assert "ended with 2" in not_as_shown(Command("x", []), ["x"], 2)
     assert not_as_shown(Command("x", []), ["anything"], 0) == ""
