@@ -4,7 +4,7 @@ import os
 import re
 
 IN_URI = re.compile(r"(?<=://)[^/@\s]+@")
-NAMES = re.compile("PASSWORD|TOKEN|SECRET")
+NAMES = re.compile("PASSWORD|TOKEN(?!IZER)|SECRET")  # TOKENIZERS_PARALLELISM=false is no secret
 SHORTEST = 4  # letters of a secret: to hide a shorter one would hide pieces of words
 
 
