@@ -5,22 +5,16 @@ FOLDER is where the tutorial ran. Each box shows what the run wrote of one test 
 
 import sys
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import numpy as np
 import pandas as pd
+from draw_whole import opening, text
 
 OUT = Path(__file__).with_name("sample.svg")
 MODEL, TARGET = "tablets.slope.linear", "assay"
 BACKBONE = MODEL.split(".")[1]
 WIDTH, HEIGHT = 976, 250
 LEFT, TOP, BOX, TALL, GAP = 14, 16, 218, 150, 26
-STYLE = """
-text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: #475569 } .title { font-size: 14px; font-weight: 700; fill: #0f172a }
-.file { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 11px; fill: #15803d }
-rect { fill: #eff6ff; stroke: #60a5fa } .page { fill: #f8fafc; stroke: none } path { fill: none; stroke: #475569; stroke-width: 1.3 }
-.line { stroke: #2563eb } .note { fill: #c2410c }
-"""
 
 
 def facts(folder):
@@ -65,10 +59,6 @@ NOTES = [
 ]
 
 
-def text(x, y, words, style=""):
-    return f'<text x="{x}" y="{y}" class="{style}">{escape(words)}</text>'
-
-
 def curve(values, x, y, width, height):
     """A vector as a line in a rectangle; every third number, so that the file stays light."""
     some = values[::3]
@@ -78,14 +68,7 @@ def curve(values, x, y, width, height):
 
 
 def picture(found):
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
-    yield "<title>The life of a sample: from a row of a table to a prediction with its interval</title>"
-    yield f"<style>{STYLE}</style>"
-    yield (
-        '<defs><marker id="end" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0L8 4L0 8z" style="fill: #475569; stroke: none"/></marker></defs>'
-    )
-    yield f'<rect class="page" width="{WIDTH}" height="{HEIGHT}"/>'
+    yield from opening("The life of a sample: from a row of a table to a prediction with its interval", WIDTH, HEIGHT)
     for number, (title, vector, words, file) in enumerate(boxes(found)):
         x = LEFT + number * (BOX + GAP)
         yield f'<rect x="{x}" y="{TOP}" width="{BOX}" height="{TALL}" rx="7"/>'
@@ -94,7 +77,7 @@ def picture(found):
             yield curve(vector, x + 12, TOP + 36, BOX - 24, 52)
         first = TOP + (108 if vector is not None else 46)
         for line, one in enumerate(words):
-            yield text(x + 12, first + 18 * line, one)
+            yield text(x + 12, first + 18 * line, one, "")
         yield text(x + 12, TOP + TALL - 14, file, "file")
         if number:
             yield f'<path d="M{x - GAP} {TOP + TALL / 2}H{x - 2}" marker-end="url(#end)"/>'

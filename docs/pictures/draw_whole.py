@@ -34,7 +34,7 @@ STYLE = """
 text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: #475569 } .title { font-size: 14px; font-weight: 700; fill: #0f172a }
 .file { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 11px; fill: #15803d }
 rect { fill: #eff6ff; stroke: #60a5fa } .page { fill: #f8fafc; stroke: none } path { fill: none; stroke: #475569; stroke-width: 1.3 }
-.back { stroke: #c2410c; stroke-dasharray: 5 4 } .note { fill: #c2410c }
+.back { stroke: #c2410c; stroke-dasharray: 5 4 } .line { stroke: #2563eb } .note { fill: #c2410c }
 """
 
 
@@ -66,15 +66,21 @@ def arrow(one):
     return f'<path d="M{x + width} {start}H{middle}V{end}H{x2 - 2}" marker-end="url(#end)"/>'
 
 
-def picture():
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
-    yield "<title>graft at a glance: from your data and a pretrained network to the decision page</title>"
+def opening(title, width, height):
+    """The lines with which a picture of boxes and arrows begins."""
+    yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">'
+    yield f"<title>{title}</title>"
     yield f"<style>{STYLE}</style>"
     yield (
         '<defs><marker id="end" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0L8 4L0 8z" style="fill: #475569; stroke: none"/></marker></defs>'
     )
-    yield f'<rect class="page" width="{WIDTH}" height="{HEIGHT}"/>'
+    yield f'<rect class="page" width="{width}" height="{height}"/>'
+
+
+def picture():
+    title = "graft at a glance: from your data and a pretrained network to the decision page"
+    yield from opening(title, WIDTH, HEIGHT)
     yield from map(arrow, ARROWS)
     for box in BOXES:
         yield from drawn_box(box)
