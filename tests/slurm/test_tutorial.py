@@ -1,16 +1,11 @@
 """The tutorial about clusters, typed on a real Slurm."""
 
 from slurm.conftest import SITE
-from tutorials.reader import TUTORIALS, checkout, not_as_shown, work_through
+from tutorials.reader import TUTORIALS, checkout, expect, work_through
 
 
 def test_a_reader_on_a_login_node_sees_what_the_tutorial_shows(cluster, tmp_path):
     folder = checkout(tmp_path / "graft")
     profile = folder / "profiles/slurm/config.yaml"
     profile.write_text(profile.read_text() + SITE)
-
-    def judge(step, printed, code):
-        wrong = not_as_shown(step, printed, code)
-        assert not wrong, "\n".join([f"`{step.typed}`: {wrong}", *printed[-60:]])
-
-    work_through(TUTORIALS / "cluster.md", folder, judge, {**cluster.env, "OMP_NUM_THREADS": "1"})
+    work_through(TUTORIALS / "cluster.md", folder, expect, {**cluster.env, "OMP_NUM_THREADS": "1"})

@@ -86,6 +86,12 @@ def not_as_shown(step, printed, code):
     return f"it did not print: {missing}" if missing else ""
 
 
+def expect(step, printed, code):
+    """Fail where something is not as the page shows it: the `judge` of a test."""
+    wrong = not_as_shown(step, printed, code)
+    assert not wrong, "\n".join([f"`{step.typed}`: {wrong}", *printed[-60:]])
+
+
 def warm():
     """Environment variables of a terminal whose jobs start at once (see warm_jobs), with one thread each."""
     return warm_jobs.environment({**os.environ, "OMP_NUM_THREADS": "1"})
