@@ -625,7 +625,7 @@ def named_configs():
 
 
 def say_results(results, benchmarks):
-    """Print what to look at: the data cards after `check`, the pages to label on after `label`, else where the results are, the best models and their cost."""
+    """Print what to look at: the data cards after `check`, the pages after `label`, else the best models and their cost."""
     words = Path(benchmarks, "last_words.txt")
     named = named_configs()
     if "check" in workflow.dag_settings.targets:
@@ -639,7 +639,9 @@ def say_results(results, benchmarks):
 
         print("", numeric_modes.proposal(sorted(Path(benchmarks, "tune").glob("*.json"))), sep="\n")
     elif "label" in workflow.dag_settings.targets:
-        pages = sorted(map(str, Path(results, "label").glob("*/*.html")))
+        pages = [f"{results}/label/{dataset}/{target}.html" for dataset, target in pools_to_label()]
+        if not pages:
+            return print("", "Every row of the data has a label: there is no page to label on.", sep="\n")
         print("", "Label on this page, and save the file:", *pages, sep="\n  ")
         print("Name the file as the data set's `labels` in the config. Then: make run", named, sep="")
     elif words.exists():

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -60,3 +61,13 @@ def test_a_failed_run_ends_with_the_reason_and_the_log(lab):
     last = run.output[run.output.index("prepare_data failed:") :]
     assert run.returncode and "Traceback" not in last and last.rstrip().endswith("logs/prepare_data/cells.log")
     assert "site-1/sick/broken.png" in last and "on_bad: skip" in last
+
+
+def test_where_every_row_has_a_label_there_is_no_page_to_label_on_and_the_run_says_so(tmp_path):
+    (tmp_path / "d").mkdir()
+    np.savez(tmp_path / "d/d.npz", x=np.random.default_rng(0).normal(size=(60, 4)), y=np.arange(60) % 2)
+    data = {"source": {"path": "d"}, "columns": {"features": "x"}, "targets": {"label": {"column": "y"}}}
+    model = {"dataset": "numbers", "backbone": "vectors", "method": "linear"}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"datasets": {"numbers": data}, "finetune": {"one": model}}))
+    run = graft(tmp_path, tmp_path / "c.yaml", "label")
+    assert set(run.jobs) == {"fetch_dataset", "prepare_data"} and "there is no page to label on" in run.output

@@ -124,7 +124,9 @@ def test_nothing_changed_reruns_nothing(lab):
 
 
 def test_a_pool_is_ordered_and_shown_and_new_labels_of_it_train_again_while_test_rows_stay(lab):
-    assert set(rerun(lab, "label").jobs) == {"show_pool"}
+    shown = rerun(lab, "label")
+    assert set(shown.jobs) == {"show_pool"}
+    assert "Label on this page, and save the file:\n  results/label/numbers/label.html\n" in shown.output
     page = (lab / "results/label/numbers/label.html").read_text()
     order = pd.read_csv(lab / "results/handoff/numbers/label/to_label.csv")
     assert order["rank"].tolist() == list(range(1, len(order) + 1)) and (order["strategy"] == "typical").all()
